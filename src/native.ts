@@ -1,0 +1,221 @@
+/**
+ * The face of the native addon: what C++ does for this program, and nothing else does.
+ *
+ * Three things live there: a region (mapped memory, handed over as ArrayBuffers), a transport (one epoll set
+ * that reads all ready sockets into one buffer and calls TypeScript once), and a checksum. The addon knows
+ * connections, bytes and barriers; no command, no key, no role. It reports failures as codes, never as
+ * exceptions: an exception out of it is a programming error here.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A failure of the operating system: errno's name (`EADDRINUSE`) and the call that gave it (`bind`). */
+export interface NativeFailure {
+  readonly error: string;
+  readonly call: string;
+}
+
+export interface RegionOptions {
+  /** Bytes before the pages (superblock, page table, buckets). A multiple of 4096. Below 4 GiB. */
+  readonly headBytes: number;
+  /** Bytes of pages. A multiple of 4096. */
+  readonly pagesBytes: number;
+  /** Pages are handed out in ArrayBuffers of this many bytes (a power of two, at most 1 GiB). The last may be shorter. */
+  readonly segmentBytes: number;
+  /** A file to map (created when absent), or null for anonymous memory (memfd). */
+  readonly file: string | null;
+  /** mlock the whole mapping (`-k`); ENOMEM or EPERM when RLIMIT_MEMLOCK is too small. */
+  readonly lockMemory: boolean;
+  /** Ask for huge pages with madvise; best effort, never an error. */
+  readonly hugePages: boolean;
+}
+
+/** A mapped region. `head` and `segments` are detached (length 0) by `regionClose`. */
+export interface NativeRegion {
+  /** Small integer that names the region in later calls. */
+  readonly id: number;
+  readonly head: ArrayBuffer;
+  readonly segments: readonly ArrayBuffer[];
+  /** True when the memory is all zero: a memfd, or a file that did not exist or was empty. */
+  readonly created: boolean;
+}
+
+export interface TransportOptions {
+  /** Size of the shared input buffer, in bytes. TypeScript may read up to 64 bytes past any event's end. */
+  readonly inputBytes: number;
+  /** Size of the shared output buffer, in bytes. */
+  readonly outputBytes: number;
+  /** Rows of the event table. */
+  readonly eventsMax: number;
+  /** Rows of the reply table. */
+  readonly repliesMax: number;
+  /** Connection slots, clients and links together; ids are 0 … connectionsMax-1. */
+  readonly connectionsMax: number;
+  /** Most bytes read from one connection in one tick (and the size its unconsumed bytes may reach). */
+  readonly readBytesMax: number;
+  /** Bytes a connection may have unsent or held before it is no longer read from. */
+  readonly pendingHighBytes: number;
+  /** Bytes of values (`sink`) that may complete in one tick; what is over waits in its socket. */
+  readonly sinkBytesPerTick: number;
+}
+
+/**
+ * Words (i32) of one row of the event table. `OFFSET`/`LENGTH` point into the shared input buffer.
+ * TypeScript writes `CONSUMED` and `NEXT` back for a `DATA` row before the tick returns.
+ */
+export const EventWord = {
+  KIND: 0,
+  CONNECTION: 1,
+  OFFSET: 2,
+  LENGTH: 3,
+  FILLED: 4,
+  CONSUMED: 5,
+  NEXT: 6,
+  GROUP: 7,
+  WORDS: 8,
+} as const;
+
+export const EventKind = {
+  /**
+   * Bytes of a connection: those left over from the last tick, then what was read now. `FILLED` = 1 says that the
+   * connection's sink has been filled since the last event; the bytes of this row come after it (LENGTH may be 0).
+   */
+  DATA: 0,
+  /** A listener accepted this connection. OFFSET = the listener's id. Never in the same tick as its first DATA. */
+  OPENED: 1,
+  /** An outgoing connection is ready (LENGTH = 0) or failed (LENGTH = errno; the id is dead then). */
+  CONNECTED: 2,
+  /** The peer closed (LENGTH = 0) or the connection broke (LENGTH = errno). The id is dead; bytes already queued for it are still sent after a close by the peer. */
+  CLOSED: 3,
+  /** A reply row of kind REFERENCE was sent or given up: OFFSET = its token. CONNECTION may be dead. */
+  RELEASED: 4,
+} as const;
+
+/** What a DATA row's NEXT may say about the bytes that were not consumed. */
+export const Next = {
+  /** Deliver again when more bytes have come. */
+  MORE: 0,
+  /** Deliver again in a later tick, without waiting for bytes, as soon as the connection's pending output is below the high mark. */
+  AGAIN: 1,
+} as const;
+
+/** Words (i32) of one row of the reply table. Rows of one connection are sent in row order. */
+export const ReplyWord = {
+  CONNECTION: 0,
+  KIND: 1,
+  OFFSET: 2,
+  LENGTH: 3,
+  BUFFER: 4,
+  TOKEN: 5,
+  WORDS: 6,
+} as const;
+
+export const ReplyKind = {
+  /** Bytes of the shared output buffer; copied if they cannot be sent at once. */
+  COPY: 0,
+  /** Bytes of a registered buffer (BUFFER, OFFSET, LENGTH), sent from where they are; RELEASED with TOKEN when no longer needed. */
+  REFERENCE: 1,
+} as const;
+
+export interface ListenOptions {
+  /** IPv4 or IPv6 literal to bind; ignored with `path`. */
+  readonly host: string;
+  /** Port; 0 = any free one (see `listenerPort`). */
+  readonly port: number;
+  /** Unix socket path, or null for TCP. A stale socket file (nobody accepts on it) is replaced. */
+  readonly path: string | null;
+  /** Permission bits of the unix socket. */
+  readonly mode: number;
+  readonly backlog: number;
+  /** 0 = clients, 1 = links. Links are gathered first, and are not paused. */
+  readonly group: 0 | 1;
+}
+
+/**
+ * One epoll set on Node's loop. When sockets are ready it fills the event table and the input buffer, calls `onTick`
+ * once, and then sends the rows of the reply table. `onTick(rows)` returns the barrier: replies of this tick to
+ * connections of group 0 leave only after `release(sequence)` with a sequence >= barrier (0 = at once).
+ * Methods that name a connection which is dead do nothing.
+ */
+export interface NativeTransport {
+  readonly input: ArrayBuffer;
+  readonly output: ArrayBuffer;
+  /** Event table: `eventsMax` rows of EventWord.WORDS i32. */
+  readonly events: ArrayBuffer;
+  /** Reply table: `repliesMax` rows of ReplyWord.WORDS i32. */
+  readonly replies: ArrayBuffer;
+  /**
+   * Float64 cells shared with TypeScript: [0] reply rows written this tick (TypeScript sets, native resets to 0),
+   * [1] bytes read from group 0, [2] bytes written to group 0, [3] bytes held or unsent in group 0,
+   * [4] connections of group 0, [5] connections refused because of `limit`, [6] ticks, [7] CLOCK_MONOTONIC at
+   * the start of this tick in ms (fractional), [8] microseconds that listeners were off for want of descriptors or slots,
+   * [9] times they were turned off, [10] bytes unsent in group 1, [11] CLOCK_REALTIME at the start of this tick in ms.
+   */
+  readonly counters: Float64Array;
+
+  /** Binds and listens. Returns the listener's id (>= 0), or what failed. */
+  listen(options: ListenOptions): number | NativeFailure;
+  /** The port a TCP listener is bound to, 0 for a unix socket. */
+  listenerPort(listener: number): number;
+  /** Stops listening and removes the unix socket's file. Connections stay. */
+  closeListener(listener: number): void;
+  /** Starts to connect (host is a literal; or a unix path when port is -1). Returns the connection's id; CONNECTED follows. */
+  connect(host: string, port: number, group: 0 | 1): number | NativeFailure;
+  /** Most connections of group 0; one more is answered with `refusal` and closed. */
+  limit(connections: number, refusal: string): void;
+
+  /** Sends bytes outside the reply table, at once if the socket takes them; no barrier. Returns bytes of the connection still unsent, or -1 when it is dead. */
+  send(connection: number, bytes: Uint8Array, offset: number, length: number): number;
+  /** The next `length` bytes from the connection go to `buffer` at `offset`, past the event table. Only when this tick's row is consumed whole. */
+  sink(connection: number, buffer: number, offset: number, length: number): void;
+  /** The next `length` bytes from the connection are thrown away; FILLED = 1 when done. */
+  skip(connection: number, length: number): void;
+  /** Ends a connection. With `flush`, what is queued or held for it (this tick's rows too) is sent first. No event follows. */
+  close(connection: number, flush: boolean): void;
+  /** Replies behind barriers up to `sequence` may leave; they do at the end of this tick, or at once outside of a tick. */
+  release(sequence: number): void;
+  /** While paused, nothing is read from or delivered for group 0 (RELEASED and CLOSED of links still are). */
+  pause(paused: boolean): void;
+  /** Reads of one connection: `address` (tcp:1.2.3.4:5, tcp6:[::1]:5, unix:/path), and bytes unsent or held. */
+  describe(connection: number): { readonly address: string; readonly pendingBytes: number } | null;
+  /** Registers memory that sinks and references may name. Buffers stay registered until `destroy`. */
+  register(buffer: ArrayBuffer): number;
+  /** Closes connections that have been draining after a close for longer than this many ms. */
+  sweep(drainingMs: number): void;
+  /** Closes every socket and leaves Node's loop. */
+  destroy(): void;
+}
+
+interface Addon {
+  regionOpen(options: RegionOptions): NativeRegion | NativeFailure;
+  /** Detaches the region's ArrayBuffers and unmaps it. */
+  regionClose(id: number): void;
+  /** msync of the whole region; only meaningful with a file. */
+  regionSync(id: number): void;
+  /**
+   * Writes a batch's ranges into a region, in order. `bytes[offset, offset+length)` is a list of records: region offset
+   * (u64), length (u32), then that many bytes, padded to a multiple of 4. A 4-byte range is one aligned store.
+   * Every record is checked (bounds, alignment to 4, list length) before the first byte is written. Returns the number of
+   * ranges written, or -1 when the list is malformed.
+   */
+  regionApply(id: number, bytes: Uint8Array, offset: number, length: number): number;
+  /** CRC32C (Castagnoli, RFC 3720 B.4) of bytes[offset, offset+length), continuing from `seed` (0 to start). */
+  crc32c(bytes: Uint8Array, offset: number, length: number, seed: number): number;
+  transportCreate(options: TransportOptions, onTick: (rows: number) => number): NativeTransport;
+}
+
+/** True when a native call reports a failure. */
+export function failed(result: unknown): result is NativeFailure {
+  return typeof result === 'object' && result !== null && 'error' in result;
+}
+
+export const native: Addon = load();
+
+/** The addon stands in build/native at the package's root: two levels up from dist/src. */
+function load(): Addon {
+  const path = join(__dirname, '..', '..', 'build', 'native', 'Release', 'hotspare.node');
+  if (!existsSync(path)) {
+    throw new Error(`the native addon is missing (${path}); run: npm run build:native`);
+  }
+  return require(path) as Addon;
+}
