@@ -1,0 +1,102 @@
+/**
+ * The commands, as data: word, how many tokens it may have, what it does. A line whose first token is not here, or
+ * whose number of tokens does not fit, is answered with ERROR. Adding a command touches this table and its function.
+ */
+import type { Executor } from './execute.js';
+import { Outcome, Verb } from './execute.js';
+import { ascii, lines } from './protocol/reply.js';
+import type { Session } from './session.js';
+
+export interface Command {
+  readonly word: Uint8Array;
+  /** Tokens, the word included. */
+  readonly least: number;
+  readonly most: number;
+  /** True when a last token `noreply` silences it. */
+  readonly noreply: boolean;
+  /** Returns an Outcome. */
+  readonly run: (executor: Executor, session: Session) => number;
+}
+
+const any = Number.MAX_SAFE_INTEGER;
+
+/** Every command the server knows. The first word decides; words are case-sensitive, as in memcached. */
+export const commands: readonly Command[] = [
+  row('get', 2, any, false, (executor, { retrieval }) =>
+    executor.retrieval(retrieval, false, false),
+  ),
+  row('gets', 2, any, false, (executor, { retrieval }) =>
+    executor.retrieval(retrieval, true, false),
+  ),
+  row('bget', 2, any, false, (executor, { retrieval }) =>
+    executor.retrieval(retrieval, false, false),
+  ),
+  row('gat', 2, any, false, (executor, { retrieval }) =>
+    executor.retrieval(retrieval, false, true),
+  ),
+  row('gats', 2, any, false, (executor, { retrieval }) =>
+    executor.retrieval(retrieval, true, true),
+  ),
+  row('set', 5, 6, true, (executor) => executor.storage(Verb.SET)),
+  row('add', 5, 6, true, (executor) => executor.storage(Verb.ADD)),
+  row('replace', 5, 6, true, (executor) => executor.storage(Verb.REPLACE)),
+  row('append', 5, 6, true, (executor) => executor.storage(Verb.APPEND)),
+  row('prepend', 5, 6, true, (executor) => executor.storage(Verb.PREPEND)),
+  row('cas', 6, 7, true, (executor) => executor.storage(Verb.CAS)),
+  row('delete', 2, 4, true, (executor) => executor.delete()),
+  row('incr', 3, 4, true, (executor) => executor.arithmetic(true)),
+  row('decr', 3, 4, true, (executor) => executor.arithmetic(false)),
+  row('touch', 3, 4, true, (executor) => executor.touch()),
+  row('flush_all', 1, 3, true, (executor) => executor.flush()),
+  row('version', 1, any, false, (executor) => executor.say(lines.version)),
+  row('verbosity', 2, 3, true, (executor, session) => session.verbosity(executor)),
+  row('stats', 1, any, false, (executor, session) => session.stats(executor)),
+  row('quit', 1, any, false, () => Outcome.CLOSE),
+];
+
+function row(
+  word: string,
+  least: number,
+  most: number,
+  noreply: boolean,
+  run: Command['run'],
+): Command {
+  return { word: ascii(word), least, most, noreply, run };
+}
+
+/** Slots of the look-up table: by a mix of the word's first and last letter and its length. */
+const slots = 256;
+const table = buildTable();
+
+/** The command a word names, or null. */
+export function commandFor(bytes: Uint8Array, start: number, length: number): Command | null {
+  let slot = slotOf(bytes[start]!, bytes[start + length - 1]!, length);
+  for (;;) {
+    const command = table[slot]!;
+    if (command === null) return null;
+    if (command.word.length === length && matches(command.word, bytes, start)) return command;
+    slot = (slot + 1) & (slots - 1);
+  }
+}
+
+function slotOf(first: number, last: number, length: number): number {
+  return (first * 31 + last * 7 + length) & (slots - 1);
+}
+
+function matches(word: Uint8Array, bytes: Uint8Array, start: number): boolean {
+  for (let i = 0; i < word.length; i++) {
+    if (word[i] !== bytes[start + i]) return false;
+  }
+  return true;
+}
+
+function buildTable(): (Command | null)[] {
+  const built = new Array<Command | null>(slots).fill(null);
+  for (const command of commands) {
+    const { word } = command;
+    let slot = slotOf(word[0]!, word[word.length - 1]!, word.length);
+    while (built[slot] !== null) slot = (slot + 1) & (slots - 1);
+    built[slot] = command;
+  }
+  return built;
+}

@@ -1,0 +1,80 @@
+/**
+ * Every limit of the program, and how the limits relate. A number that bounds something and does not stand here is
+ * a mistake. Relations are asserted once, at load, at the end of this file.
+ */
+import { assert } from './errors.js';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+
+/** Longest key, in bytes (memcached's KEY_MAX_LENGTH). */
+export const keyBytesMax = 250;
+/** A line that has no newline after this many bytes closes the connection, unless it is a get (memcached's rule). */
+export const lineBytesMax = 2048;
+/** A get line longer than this is answered while it arrives, so that it needs no more buffer than this. */
+export const lineBytesStreamed = 32 * KiB;
+/** Largest value length a storage command may name; larger ones are not even swallowed (memcached's INT_MAX - 2). */
+export const valueLengthMax = 2147483645;
+
+/** `-m` in MiB. */
+export const memoryMebibytesDefault = 64;
+export const memoryBytesMax = 1024 * GiB;
+/** `-I`: default, least and largest item, in bytes, counted as memcached counts it. */
+export const itemBytesDefault = MiB;
+export const itemBytesLeast = KiB;
+export const itemBytesMost = GiB;
+/** A page is this large, or the power of two that holds `-I` where that is larger. */
+export const pageBytesLeast = MiB;
+/** Largest chunk of the regular slab classes; larger items have whole fractions of a page (memcached's slab_chunk_max). */
+export const chunkBytesRegularMax = 512 * KiB;
+/** Most slab classes: the page table has one byte a page, and 0 means unused. */
+export const classesMax = 128;
+/** Pages stand in ArrayBuffers of at most this size, so that every index in one is a small integer for V8. */
+export const segmentBytes = GiB;
+/** Buckets: one for this many bytes of pages, rounded up to a power of two. */
+export const pageBytesPerBucket = 128;
+/** The ceiling of CAS ids is raised in steps of this many. */
+export const casStep = 2 ** 20;
+
+/** `-c`: connections of clients. */
+export const connectionsDefault = 1024;
+export const connectionsMost = 65_536;
+/** Slots for node-to-node connections, beside the clients'. */
+export const linkConnections = 16;
+/** `-b`: length of the listen queue. */
+export const backlogDefault = 1024;
+
+/** Shared input buffer of the transport. */
+export const inputBytes = 4 * MiB;
+/** Shared output buffer of the transport: what all replies of a tick may copy. */
+export const outputBytes = 4 * MiB;
+/** Rows of the transport's tables. */
+export const eventsMax = 2048;
+export const repliesMax = 16_384;
+/** Most bytes read from one connection in a tick; also the most that may stay unconsumed. */
+export const readBytesMax = 64 * KiB;
+/** A connection with this much unsent or held output is not read from. */
+export const pendingHighBytes = 256 * KiB;
+/** A connection that has produced this much output in one tick goes on in the next. */
+export const replyBytesPerTick = 256 * KiB;
+/** Values that arrive through sinks: this many bytes may complete in one tick. */
+export const sinkBytesPerTick = 4 * MiB;
+/** A value at least this long is sent from where it stands instead of being copied. */
+export const referenceBytesLeast = 16 * KiB;
+/** Room that one reply needs in the output buffer at most: a `stats items` with every class in use. */
+export const replyRoomBytes = 192 * KiB;
+/** A closed connection whose peer does not read the rest is given up after this long. */
+export const drainingMs = 10_000;
+
+/** Bytes of a batch, its header excluded. A range that does not fit is carried in pieces (law 2 allows any cut). */
+export const batchBytesMax = MiB;
+/** Committed bytes that are not acked yet; at this mark clients are not executed until acks come in. */
+export const unackedBytesMax = 32 * MiB;
+
+assert(keyBytesMax < 256, 'a key length fits in the byte the item header has for it');
+assert(lineBytesStreamed > lineBytesMax, 'only gets may be longer than a line');
+assert(readBytesMax >= 2 * lineBytesStreamed, 'a streamed get leaves room to read more');
+assert(replyRoomBytes * 4 < outputBytes, 'a reply fits in the output buffer');
+assert(inputBytes >= 2 * readBytesMax, 'every tick can read at least one connection');
+assert(unackedBytesMax > 4 * batchBytesMax, 'a full batch does not stop the world');

@@ -1,0 +1,81 @@
+/**
+ * Numbers as C's strtol and strtoul read them, which is what memcached's limits are made of: leading white space and a
+ * sign are allowed, digits end at the end of the token or at white space, and 64 bits wrap as they do in C.
+ */
+
+export const Parsed = { OK: 0, NOT_A_NUMBER: 1, OUT_OF_RANGE: 2 } as const;
+
+export class Decimal {
+  /** The magnitude modulo 2^64 as two u32. */
+  low = 0;
+  high = 0;
+  negative = false;
+
+  /** Reads bytes[at, at+length); the result is in the fields when it returns OK. */
+  parse(bytes: Uint8Array, at: number, length: number): number {
+    const end = at + length;
+    let i = at;
+    while (i < end && isSpace(bytes[i]!)) i++;
+    const sign = i < end ? bytes[i]! : 0;
+    this.negative = sign === 0x2d;
+    if (this.negative || sign === 0x2b) i++;
+    const first = i;
+    let value = 0;
+    let high = 0;
+    let overflow = false;
+    for (; i < end; i++) {
+      const digit = bytes[i]! - 0x30;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+      if (value >= 4294967296 || high !== 0) {
+        const carry = Math.floor(value / 4294967296);
+        value -= carry * 4294967296;
+        high = high * 10 + carry;
+        if (high >= 4294967296) overflow = true;
+      }
+    }
+    if (i === first || (i < end && !isSpace(bytes[i]!))) return Parsed.NOT_A_NUMBER;
+    if (overflow) return Parsed.OUT_OF_RANGE;
+    this.low = value;
+    this.high = high;
+    return Parsed.OK;
+  }
+
+  /** As strtoul and a check for a sign only where the value looks negative: true when it is an acceptable u64. */
+  unsigned(bytes: Uint8Array, at: number, length: number): boolean {
+    if (this.parse(bytes, at, length) !== Parsed.OK) return false;
+    if (!this.negative) return true;
+    this.negate();
+    return this.high < 0x80000000;
+  }
+
+  /** As strtol: true when it is an acceptable i64; `toInt32` has its low bits. */
+  signed(bytes: Uint8Array, at: number, length: number): boolean {
+    if (this.parse(bytes, at, length) !== Parsed.OK) return false;
+    const tooLarge = this.high >= 0x80000000;
+    return !tooLarge || (this.negative && this.high === 0x80000000 && this.low === 0);
+  }
+
+  /** The low 32 bits of a signed number. */
+  toInt32(): number {
+    return this.negative ? -this.low | 0 : this.low | 0;
+  }
+
+  /** The magnitude, where it is known to be below 2^53. */
+  toNumber(): number {
+    return this.high * 4294967296 + this.low;
+  }
+
+  toBigInt(): bigint {
+    return (BigInt(this.high) << 32n) | BigInt(this.low);
+  }
+
+  private negate(): void {
+    this.low = -this.low >>> 0;
+    this.high = (this.low === 0 ? -this.high : ~this.high) >>> 0;
+  }
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+}

@@ -1,0 +1,97 @@
+/**
+ * One request line, cut into tokens where it stands. It allocates nothing: the tokens are offsets into the input.
+ *
+ * As in memcached a line ends at \n, one \r before it is dropped, tokens are separated by spaces only, and a NUL ends
+ * the line for whoever reads its tokens.
+ */
+
+/** Tokens that are recorded; a line may have more (`get`), which are walked where they stand. */
+export const tokensMax = 24;
+
+const SPACE = 0x20;
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+
+export class Line {
+  /** The bytes the offsets below refer to, and the same as a view. */
+  bytes: Uint8Array = new Uint8Array(0);
+  view: DataView = new DataView(new ArrayBuffer(0));
+  /** Tokens of the line, counted also beyond those recorded. */
+  count = 0;
+  /** Length of the longest token. */
+  longest = 0;
+  /** Offset behind the newline. */
+  next = 0;
+  private readonly starts = new Int32Array(tokensMax);
+  private readonly lengths = new Int32Array(tokensMax);
+
+  start(token: number): number {
+    return this.starts[token]!;
+  }
+
+  length(token: number): number {
+    return this.lengths[token]!;
+  }
+
+  /** Cuts the line that begins at `from`. False when it has no newline before `end`. */
+  scan(from: number, end: number): boolean {
+    const bytes = this.bytes;
+    let at = from;
+    let count = 0;
+    this.longest = 0;
+    for (;;) {
+      while (at < end && bytes[at] === SPACE) at++;
+      const start = at;
+      let byte = SPACE;
+      while (at < end) {
+        byte = bytes[at]!;
+        if (byte <= SPACE && (byte === SPACE || byte === NEWLINE || byte === 0)) break;
+        at++;
+      }
+      if (at >= end) return false;
+      let length = at - start;
+      if (byte === NEWLINE && length > 0 && bytes[at - 1] === RETURN) length--;
+      if (length > 0) {
+        if (count < tokensMax) {
+          this.starts[count] = start;
+          this.lengths[count] = length;
+        }
+        count++;
+        if (length > this.longest) this.longest = length;
+      }
+      if (byte === SPACE) continue;
+      if (byte === 0) {
+        at = bytes.indexOf(NEWLINE, at);
+        if (at < 0 || at >= end) return false;
+      }
+      this.count = count;
+      this.next = at + 1;
+      return true;
+    }
+  }
+
+  /** True when a token is this word. */
+  is(token: number, word: Uint8Array): boolean {
+    const length = this.lengths[token]!;
+    if (length !== word.length) return false;
+    const start = this.starts[token]!;
+    for (let i = 0; i < length; i++) {
+      if (this.bytes[start + i] !== word[i]) return false;
+    }
+    return true;
+  }
+
+  /** True when a token begins with this word. */
+  beginsWith(token: number, word: Uint8Array): boolean {
+    const start = this.starts[token]!;
+    return (
+      this.lengths[token]! >= word.length && word.every((byte, i) => this.bytes[start + i] === byte)
+    );
+  }
+
+  /** A token as text, for the rare commands. */
+  text(token: number): string {
+    const start = this.starts[token]!;
+    return String.fromCharCode(...this.bytes.subarray(start, start + this.lengths[token]!));
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * The server: a store in a region, and the tick that lets clients at it. It can run without a standby; a backup plugs
+ * in by setting `mirror`. Nothing here knows whether the region was made, found in a file or left by a primary.
+ */
+import { Counters } from './counters.js';
+import { HotspareError } from './errors.js';
+import { Executor } from './execute.js';
+import type { Journal } from './journal.js';
+import { casStep, drainingMs } from './limits.js';
+import type { Log } from './log.js';
+import { alone, type Mirror } from './mirror.js';
+import { failed, type NativeFailure } from './native.js';
+import { address, type Settings } from './options.js';
+import { Session, type Shared } from './session.js';
+import type { ServerFacts } from './stats.js';
+import type { Region } from './store/region.js';
+import { Store } from './store/store.js';
+import type { Wire } from './wire.js';
+
+/** Chunks adopted between two turns of the loop: well under a millisecond of work. */
+const adoptChunks = 1000;
+const sweepMs = 1000;
+
+export class Server implements Shared {
+  readonly wire: Wire;
+  readonly executor: Executor;
+  readonly facts: ServerFacts;
+  readonly settings: Settings;
+  /** The mirror of now; backup/ sets it. */
+  mirror: Mirror = alone;
+  /** Sessions that are open, by connection. */
+  private readonly sessions = new Map<number, Session>();
+  private readonly counters = new Counters();
+  private readonly journal: Journal;
+  private readonly log: Log;
+  private readonly listeners: number[] = [];
+  private sweeper: NodeJS.Timeout | null = null;
+  private nowMs = 0;
+
+  constructor(
+    wire: Wire,
+    memory: readonly ArrayBuffer[],
+    region: Region,
+    settings: Settings,
+    log: Log,
+  ) {
+    this.wire = wire;
+    this.settings = settings;
+    this.log = log;
+    this.journal = region.journal;
+    const store = new Store(region, { evict: settings.evict, casStep }, wallSeconds());
+    this.executor = new Executor(store, wire.output, this.counters);
+    this.executor.line.bytes = wire.input;
+    this.executor.line.view = wire.inputView;
+    this.facts = factsOf(settings, this.counters, wire.counters);
+    wire.useSegments(memory);
+    wire.hooks = {
+      begin: (nowMs, seconds) => {
+        this.nowMs = nowMs;
+        store.tick(seconds);
+      },
+      end: () => this.mirror.commit(this.journal, this.nowMs),
+      released: (ref) => store.slabs.unpin(ref),
+    };
+    wire.transport.limit(settings.connections, 'ERROR Too many open connections\r\n');
+  }
+
+  /**
+   * Binds every address and begins to serve. Throws HotspareError LISTEN; then nothing is bound. Adopts what the
+   * region holds in the background.
+   */
+  serve(): void {
+    const failure = this.bind();
+    if (failure !== null) {
+      this.stopListening();
+      throw failure;
+    }
+    this.sweeper = setInterval(() => this.wire.transport.sweep(drainingMs), sweepMs);
+    this.sweeper.unref();
+    this.adopt();
+  }
+
+  stopListening(): void {
+    for (const listener of this.listeners.splice(0)) this.wire.transport.closeListener(listener);
+  }
+
+  /** Stops serving and closes every client at once, unsent replies and all. */
+  depose(): void {
+    this.stopListening();
+    if (this.sweeper !== null) clearInterval(this.sweeper);
+    for (const session of [...this.sessions.values()]) {
+      this.wire.close(session.connection, false);
+      session.closed();
+    }
+  }
+
+  onClosed(session: Session): void {
+    this.sessions.delete(session.connection);
+  }
+
+  private adopt(): void {
+    const { slabs } = this.executor.store;
+    if (slabs.adoptSome(adoptChunks)) return;
+    setImmediate(() => this.adopt());
+  }
+
+  private bind(): HotspareError | null {
+    const { settings } = this;
+    if (settings.unixSocket !== null) {
+      const listener = this.listen('', 0, settings.unixSocket);
+      return failed(listener)
+        ? listenFailure(`UNIX socket ${settings.unixSocket}`, listener)
+        : null;
+    }
+    if (settings.port === 0) return null;
+    if (settings.listen.length === 0) return this.bindAny();
+    for (const text of settings.listen) {
+      const { host, port } = address(text, settings.port);
+      const listener = this.listen(host, port === -1 ? 0 : port, null);
+      if (failed(listener)) return listenFailure(`TCP ${text} port ${port}`, listener);
+    }
+    return null;
+  }
+
+  /** All addresses of both families; a machine without IPv6 has only one. */
+  private bindAny(): HotspareError | null {
+    const port = this.settings.port === -1 ? 0 : this.settings.port;
+    const four = this.listen('0.0.0.0', port, null);
+    if (failed(four)) return listenFailure(`TCP port ${port}`, four);
+    const six = this.listen('::', this.facts.port, null);
+    if (failed(six)) this.log.detail(`no IPv6: ${six.call}: ${six.error}`);
+    return null;
+  }
+
+  private listen(host: string, port: number, path: string | null): number | NativeFailure {
+    const { settings, wire } = this;
+    const options = {
+      host,
+      port,
+      path,
+      mode: settings.unixMode,
+      backlog: settings.backlog,
+      group: 0,
+    } as const;
+    const listener = wire.listen(options, (connection) => this.accept(connection));
+    if (failed(listener)) return listener;
+    this.listeners.push(listener);
+    const bound = wire.transport.listenerPort(listener);
+    if (this.facts.port === 0) this.facts.port = bound;
+    const where = path ?? (host.includes(':') ? `[${host}]:${bound}` : `${host}:${bound}`);
+    this.log.detail(`listening on ${where}`);
+    return listener;
+  }
+
+  private accept(connection: number): Session {
+    this.counters.totalConnections++;
+    const session = new Session(connection, this);
+    this.sessions.set(connection, session);
+    return session;
+  }
+}
+
+function wallSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+function factsOf(settings: Settings, counters: Counters, wire: Float64Array): ServerFacts {
+  return {
+    settings,
+    counters,
+    wire,
+    port: 0,
+    verbosity: settings.verbosity,
+    uptimeSeconds: () => process.uptime(),
+    usage: () => {
+      const { user, system } = process.cpuUsage();
+      return { userUs: user, systemUs: system, pid: process.pid };
+    },
+  };
+}
+
+function listenFailure(what: string, failure: NativeFailure): HotspareError {
+  const inUse = failure.error === 'EADDRINUSE';
+  const reason = inUse ? 'Address already in use' : `${failure.call}: ${failure.error}`;
+  const remedy = inUse
+    ? 'stop what serves there, or choose another address with -p, -l or -s'
+    : 'name an address of this machine with -l, and a port you may use with -p';
+  return new HotspareError('LISTEN', `failed to listen on ${what}: ${reason}`, remedy);
+}

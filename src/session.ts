@@ -1,0 +1,280 @@
+/**
+ * One client connection: where its bytes are in the protocol. It finds lines, hands them to the executor, and collects
+ * the values that follow, straight into their chunk when they do not arrive whole.
+ *
+ *      LINE ──storage command, value not whole──► VALUE ──all bytes──► VALUE_END ──line end──► LINE
+ *       ├──── refused value ───────────────────► SKIP ──all bytes──► LINE
+ *       └──── get … ───────────────────────────► KEYS ──newline───► LINE
+ */
+import { commandFor } from './commands.js';
+import { type Executor, Outcome, Retrieval, StorageRequest } from './execute.js';
+import { keyBytesMax, lineBytesMax, lineBytesStreamed } from './limits.js';
+import type { Mirror } from './mirror.js';
+import { tokensMax } from './protocol/line.js';
+import { ascii, lines } from './protocol/reply.js';
+import { type ServerFacts, statistics } from './stats.js';
+import type { Endpoint, Wire } from './wire.js';
+
+/** What all sessions of a server share. */
+export interface Shared {
+  readonly wire: Wire;
+  readonly executor: Executor;
+  readonly facts: ServerFacts;
+  /** The mirror of now; it changes when a standby attaches. */
+  readonly mirror: Mirror;
+  /** Called when a session ends. */
+  onClosed(session: Session): void;
+}
+
+const State = { LINE: 0, VALUE: 1, VALUE_END: 2, SKIP: 3, KEYS: 4 } as const;
+
+const SPACE = 0x20;
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+/** First byte of memcached's binary protocol. */
+const BINARY_MAGIC = 0x80;
+const httpPrefix = ascii('HTTP/');
+/** Spaces that memcached skips before it looks whether a long line is a get. */
+const leadingSpacesMax = 100;
+
+export class Session implements Endpoint {
+  readonly connection: number;
+  readonly retrieval = new Retrieval();
+  private readonly shared: Shared;
+  private state: number = State.LINE;
+  private fresh = true;
+  private closing = false;
+  /** The command whose value is arriving; its own, because other sessions' commands come in between. */
+  private request: StorageRequest | null = null;
+
+  constructor(connection: number, shared: Shared) {
+    this.connection = connection;
+    this.shared = shared;
+  }
+
+  data(offset: number, length: number, filled: boolean): number {
+    const { wire, executor } = this.shared;
+    const end = offset + length;
+    if (filled) this.state = this.state === State.VALUE ? State.VALUE_END : State.LINE;
+    if (this.fresh && length > 0) {
+      this.fresh = false;
+      if (wire.input[offset] === BINARY_MAGIC) this.closing = true;
+    }
+    let at = offset;
+    while (at < end && !this.closing) {
+      if (wire.isFull() || this.shared.mirror.congested) {
+        wire.again = true;
+      } else {
+        const next = this.step(at, end);
+        if (next === at) break;
+        at = next;
+      }
+      if (wire.again) {
+        executor.counters.connectionYields++;
+        break;
+      }
+    }
+    if (this.closing) {
+      this.closed();
+      wire.close(this.connection, true);
+      return length;
+    }
+    return at - offset;
+  }
+
+  closed(): void {
+    if (this.request !== null && this.request.ref !== 0) {
+      this.shared.executor.store.cancel(this.request.ref);
+      this.request.ref = 0;
+    }
+    this.shared.onClosed(this);
+  }
+
+  verbosity(executor: Executor): number {
+    if (executor.line.count === 2 && executor.isQuiet) return Outcome.DONE;
+    if (!executor.readUnsigned(1)) return executor.say(lines.badFormat);
+    this.shared.facts.verbosity = executor.number;
+    return executor.say(lines.ok);
+  }
+
+  stats(executor: Executor): number {
+    const { facts, mirror } = this.shared;
+    const topic = executor.line.count > 1 ? executor.line.text(1) : '';
+    if (topic === 'reset') {
+      executor.counters.reset();
+      return executor.say(lines.reset);
+    }
+    const rows = statistics(topic, executor, facts, mirror);
+    if (rows === null) return executor.say(lines.error);
+    for (const [name, value] of rows) executor.output.text(`STAT ${name} ${value}\r\n`);
+    return executor.say(lines.end);
+  }
+
+  /** Handles what begins at `at`; returns where the rest begins, `at` when more bytes are needed. */
+  private step(at: number, end: number): number {
+    switch (this.state) {
+      case State.LINE:
+        return this.line(at, end);
+      case State.KEYS:
+        return this.keys(at, end);
+      case State.VALUE_END:
+        return this.valueEnd(at, end);
+      default:
+        throw new Error('assertion failed: bytes behind a sink come with its end');
+    }
+  }
+
+  private line(at: number, end: number): number {
+    const { executor } = this.shared;
+    const { line } = executor;
+    if (!line.scan(at, end)) return this.longLine(at, end);
+    const command = line.count === 0 ? null : commandFor(line.bytes, line.start(0), line.length(0));
+    if (command === null || line.count < command.least || line.count > command.most) {
+      if (command === null && this.isHttp()) this.closing = true;
+      else executor.output.put(lines.error);
+      return line.next;
+    }
+    executor.begin(command.noreply);
+    const outcome = command.run(executor, this);
+    const next = line.next;
+    switch (outcome) {
+      case Outcome.DONE:
+        return next;
+      case Outcome.CLOSE:
+        this.closing = true;
+        return next;
+      case Outcome.VALUE:
+        return this.value(next, end);
+      case Outcome.SWALLOW:
+        return this.swallow(next, end, executor.request.valueLength);
+      default:
+        this.state = State.KEYS;
+        return this.firstKey();
+    }
+  }
+
+  /** Where the keys of the retrieval in the line begin. */
+  private firstKey(): number {
+    const { line } = this.shared.executor;
+    const before = this.retrieval.touches ? 1 : 0;
+    return line.start(before) + line.length(before);
+  }
+
+  /** A line without an end: memcached waits up to 2048 bytes, and longer only for a get. */
+  private longLine(at: number, end: number): number {
+    if (end - at <= lineBytesMax) return at;
+    const { input } = this.shared.wire;
+    let start = at;
+    while (start < end && input[start] === SPACE && start - at <= leadingSpacesMax) start++;
+    const word = String.fromCharCode(...input.subarray(start, start + 5));
+    const isGets = word === 'gets ';
+    if (start - at > leadingSpacesMax || !(isGets || word.startsWith('get '))) {
+      this.closing = true;
+      return end;
+    }
+    if (end - at < lineBytesStreamed) return at;
+    // Too long to wait for: answered as it arrives, so that it needs no larger buffer.
+    this.retrieval.withCas = isGets;
+    this.retrieval.touches = false;
+    this.state = State.KEYS;
+    return start + (isGets ? 4 : 3);
+  }
+
+  /** Answers keys until the newline, the end of the input, or until the output is full. */
+  private keys(from: number, end: number): number {
+    const { wire, executor, mirror } = this.shared;
+    const { input, output } = wire;
+    let at = from;
+    for (;;) {
+      while (at < end && input[at] === SPACE) at++;
+      const start = at;
+      while (at < end && !isDelimiter(input[at]!)) at++;
+      if (at >= end) return this.partialKey(start, end);
+      const byte = input[at]!;
+      const length =
+        at - start - (byte === NEWLINE && at > start && input[at - 1] === RETURN ? 1 : 0);
+      if (length > keyBytesMax) return this.overlongKey(end);
+      if (length > 0) {
+        if (wire.isFull() || mirror.congested) {
+          wire.again = true;
+          return start;
+        }
+        executor.retrieve(this.retrieval, start, length);
+      }
+      if (byte === SPACE) continue;
+      const newline = byte === NEWLINE ? at : input.indexOf(NEWLINE, at);
+      output.put(lines.end);
+      this.state = State.LINE;
+      return newline + 1;
+    }
+  }
+
+  /** The input ends in mid-key: only while a line is answered as it arrives. */
+  private partialKey(start: number, end: number): number {
+    return end - start > keyBytesMax + 1 ? this.overlongKey(end) : start;
+  }
+
+  /** A key too long in a line that is answered as it arrives: what came before it has been answered already. */
+  private overlongKey(end: number): number {
+    this.shared.executor.output.put(lines.badFormat);
+    this.closing = true;
+    return end;
+  }
+
+  /** The data block of a storage command begins at `next`. */
+  private value(next: number, end: number): number {
+    const { wire, executor } = this.shared;
+    const { request } = executor;
+    const { valueLength } = request;
+    if (next + valueLength + 2 <= end) {
+      executor.storeWhole(request, wire.input, wire.inputView, next);
+      return next + valueLength + 2;
+    }
+    if (!executor.reserve(request)) return this.swallow(next, end, valueLength);
+    this.request ??= new StorageRequest();
+    this.request.assign(request);
+    const { region } = executor.store;
+    const segment = (request.ref - 1) >>> region.segmentShift;
+    const to = executor.valueOffset(request.ref);
+    const have = Math.min(end - next, valueLength);
+    region.bytes[segment]!.set(wire.input.subarray(next, next + have), to);
+    this.state = State.VALUE_END;
+    if (have < valueLength) {
+      this.state = State.VALUE;
+      wire.sink(this.connection, segment, to + have, valueLength - have);
+    }
+    return next + have;
+  }
+
+  private valueEnd(at: number, end: number): number {
+    if (end - at < 2) return at;
+    const { wire, executor } = this.shared;
+    const whole = wire.input[at] === RETURN && wire.input[at + 1] === NEWLINE;
+    executor.arrived(this.request!, whole);
+    this.state = State.LINE;
+    return at + 2;
+  }
+
+  /** Throws away a data block and its line end. */
+  private swallow(next: number, end: number, valueLength: number): number {
+    const have = Math.min(end - next, valueLength + 2);
+    if (have < valueLength + 2) {
+      this.state = State.SKIP;
+      this.shared.wire.transport.skip(this.connection, valueLength + 2 - have);
+    }
+    return next + have;
+  }
+
+  /** memcached hangs up on browsers: the last token of an unknown command begins with HTTP/. */
+  private isHttp(): boolean {
+    const { line } = this.shared.executor;
+    const last = line.count - 1;
+    if (last < 0 || last >= tokensMax) return false;
+    const first = String.fromCharCode(line.bytes[line.start(0)]!);
+    return line.beginsWith(last, httpPrefix) && !'acdgist'.includes(first);
+  }
+}
+
+function isDelimiter(byte: number): boolean {
+  return byte <= SPACE && (byte === SPACE || byte === NEWLINE || byte === 0);
+}

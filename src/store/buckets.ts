@@ -1,0 +1,120 @@
+/**
+ * The hash table: chains of refs from fixed buckets. It finds, links and unlinks; every change others can see is one
+ * publish, so a reader of the bytes sees a chain with or without an item, never half of one.
+ */
+import { assert } from '../errors.js';
+import { hashOf } from './hash.js';
+import { HASH, headerBytes, headerWords, KEY_AND_BITS, NEXT, SuperWord } from './layout.js';
+import type { Region } from './region.js';
+
+/** No chain is this long unless the region is damaged: a walk this long would be a cycle. */
+const chainMax = 2 ** 24;
+
+export class Buckets {
+  /** Predecessor of the item that `find` or `locate` met last, 0 when it is its chain's head. */
+  previous = 0;
+  private readonly region: Region;
+  private readonly heads: Int32Array;
+  private readonly mask: number;
+  private readonly seedLow: number;
+  private readonly seedHigh: number;
+
+  constructor(region: Region) {
+    this.region = region;
+    this.heads = region.buckets;
+    this.mask = region.buckets.length - 1;
+    this.seedLow = region.head[SuperWord.SEED_LOW]!;
+    this.seedHigh = region.head[SuperWord.SEED_HIGH]!;
+  }
+
+  hash(view: DataView, at: number, length: number): number {
+    return hashOf(view, at, length, this.seedLow, this.seedHigh);
+  }
+
+  /** The ref of the item with this key, or 0. `previous` is its predecessor until something is changed. */
+  find(view: DataView, at: number, length: number, hash: number): number {
+    const region = this.region;
+    let previous = 0;
+    let ref = this.heads[hash & this.mask]!;
+    while (ref !== 0) {
+      const words = region.wordsOf(ref);
+      const index = region.indexOf(ref);
+      if (
+        words[index + HASH] === hash &&
+        (words[index + KEY_AND_BITS]! & 0xff) === length &&
+        sameKey(words, index + headerWords, view, at, length)
+      ) {
+        this.previous = previous;
+        return ref;
+      }
+      previous = ref;
+      ref = words[index + NEXT]!;
+    }
+    return 0;
+  }
+
+  /** True when the chain of the hash that the chunk carries leads to this very chunk; then sets `previous`. */
+  locate(ref: number): boolean {
+    const region = this.region;
+    let previous = 0;
+    let at = this.heads[region.wordsOf(ref)[region.indexOf(ref) + HASH]! & this.mask]!;
+    for (let steps = 0; at !== 0; steps++) {
+      if (at === ref) {
+        this.previous = previous;
+        return true;
+      }
+      assert(steps < chainMax, 'a chain has an end');
+      previous = at;
+      at = region.wordsOf(at)[region.indexOf(at) + NEXT]!;
+    }
+    return false;
+  }
+
+  /** What a chunk's `next` must be before `publish` links it: the old item's successor, or the chain's head. */
+  successor(hash: number, old: number): number {
+    if (old === 0) return this.heads[hash & this.mask]!;
+    return this.region.wordsOf(old)[this.region.indexOf(old) + NEXT]!;
+  }
+
+  /** Links `ref` in the place of `old`, whose predecessor is `previous`; as the chain's head when `old` is 0. */
+  publish(ref: number, hash: number, old: number): void {
+    if (old === 0 || this.previous === 0) this.region.publishBucket(hash & this.mask, ref);
+    else this.region.publishItemWord(this.previous, NEXT, ref);
+  }
+
+  /** Takes an item out of its chain. */
+  unlink(ref: number): void {
+    const found = this.locate(ref);
+    assert(found, 'an item that is unlinked was linked');
+    const index = this.region.indexOf(ref);
+    const words = this.region.wordsOf(ref);
+    this.publish(words[index + NEXT]!, words[index + HASH]!, ref);
+  }
+
+  /** The view and the offset at which a chunk's key stands, for `find`. */
+  viewOf(ref: number): DataView {
+    return this.region.views[(ref - 1) >>> this.region.segmentShift]!;
+  }
+
+  keyAt(ref: number): number {
+    return this.region.indexOf(ref) * 4 + headerBytes;
+  }
+}
+
+/** Compares word by word; the bytes behind the key in its last word are masked out. */
+function sameKey(
+  words: Int32Array,
+  index: number,
+  view: DataView,
+  at: number,
+  length: number,
+): boolean {
+  const whole = length >>> 2;
+  for (let i = 0; i < whole; i++) {
+    if (words[index + i] !== view.getInt32(at + i * 4, true)) return false;
+  }
+  const rest = length & 3;
+  if (rest === 0) return true;
+  const differs = words[index + whole]! ^ view.getInt32(at + whole * 4, true);
+  return (differs & ((1 << (rest * 8)) - 1)) === 0;
+}

@@ -1,0 +1,124 @@
+/**
+ * Typed views of a region's memory, and the only two ways to change what others can reach: a publish (one aligned
+ * 4-byte atomic store) and a report of bytes that nobody can reach yet. Both go into the journal, in order.
+ *
+ * Views are Int32Array throughout: refs and hashes are then small integers for V8, also above 2^31.
+ */
+import { assert } from '../errors.js';
+import type { Journal } from '../journal.js';
+import { segmentBytes } from '../limits.js';
+import { bucketsOffset, type Geometry, headBytes, pagesBytes, pageTableOffset } from './layout.js';
+
+/** Memory of a region: what native.regionOpen maps, or plain ArrayBuffers in tests. */
+export interface RegionMemory {
+  readonly head: ArrayBuffer;
+  readonly segments: readonly ArrayBuffer[];
+}
+
+export class Region {
+  readonly geometry: Geometry;
+  readonly journal: Journal;
+  /** All words before the pages. */
+  readonly head: Int32Array;
+  readonly pageTable: Uint8Array;
+  readonly buckets: Int32Array;
+  /** The pages, a view a segment. */
+  readonly words: Int32Array[];
+  readonly bytes: Uint8Array[];
+  readonly views: DataView[];
+  /** ref - 1 to its segment: shift right by this. */
+  readonly segmentShift: number;
+  /** ref - 1 within its segment: and with this. */
+  readonly segmentMask: number;
+  /** Units to words: shift left by this. */
+  readonly wordShift: number;
+  /** ref - 1 to its page: shift right by this. */
+  readonly pageShift: number;
+  /** Bytes in a unit of refs. */
+  readonly unitBytes: number;
+  /** Byte offset of the pages in the region. */
+  readonly pagesOffset: number;
+  private readonly bucketsOffset: number;
+
+  constructor(memory: RegionMemory, geometry: Geometry, journal: Journal) {
+    assert(
+      memory.head.byteLength === headBytes(geometry),
+      'the head is as large as the geometry says',
+    );
+    this.geometry = geometry;
+    this.journal = journal;
+    this.head = new Int32Array(memory.head);
+    this.pageTable = new Uint8Array(memory.head, pageTableOffset, geometry.pageCount);
+    this.bucketsOffset = bucketsOffset(geometry);
+    this.buckets = new Int32Array(memory.head, this.bucketsOffset, 2 ** geometry.bucketBits);
+    this.words = memory.segments.map((segment) => new Int32Array(segment));
+    this.bytes = memory.segments.map((segment) => new Uint8Array(segment));
+    this.views = memory.segments.map((segment) => new DataView(segment));
+    const total = memory.segments.reduce((sum, segment) => sum + segment.byteLength, 0);
+    assert(total === pagesBytes(geometry), 'the segments hold all pages');
+    this.unitBytes = geometry.unitBytes;
+    const unitBits = Math.log2(geometry.unitBytes);
+    this.segmentShift = Math.log2(segmentBytes) - unitBits;
+    this.segmentMask = 2 ** this.segmentShift - 1;
+    this.wordShift = unitBits - 2;
+    this.pageShift = Math.log2(geometry.pageBytes) - unitBits;
+    this.pagesOffset = headBytes(geometry);
+  }
+
+  /** The words of the segment that holds a chunk. */
+  wordsOf(ref: number): Int32Array {
+    return this.words[(ref - 1) >>> this.segmentShift]!;
+  }
+
+  /** Index of a chunk's first word in `wordsOf(ref)`. */
+  indexOf(ref: number): number {
+    return ((ref - 1) & this.segmentMask) << this.wordShift;
+  }
+
+  /** Number of the page a chunk stands in. */
+  pageOf(ref: number): number {
+    return (ref - 1) >>> this.pageShift;
+  }
+
+  /** Byte offset of a chunk in the region. */
+  offsetOf(ref: number): number {
+    return this.pagesOffset + ((ref - 1) >>> 0) * this.unitBytes;
+  }
+
+  /** Makes a bucket's chain begin at `ref`. */
+  publishBucket(bucket: number, ref: number): void {
+    Atomics.store(this.buckets, bucket, ref);
+    this.journal.word(this.bucketsOffset + bucket * 4, ref);
+  }
+
+  /** Changes one word of an item that others can reach. */
+  publishItemWord(ref: number, word: number, value: number): void {
+    Atomics.store(this.wordsOf(ref), this.indexOf(ref) + word, value);
+    this.journal.word(this.offsetOf(ref) + word * 4, value);
+  }
+
+  /** Changes one word of the superblock. */
+  publishHeadWord(word: number, value: number): void {
+    Atomics.store(this.head, word, value);
+    this.journal.word(word * 4, value);
+  }
+
+  /** Gives a page its class: the page table's bytes are published by the word that holds them. */
+  publishPageClass(page: number, slabClass: number): void {
+    const offset = pageTableOffset + page;
+    const word = offset >>> 2;
+    const shift = (offset & 3) * 8;
+    const value = (this.head[word]! & ~(0xff << shift)) | (slabClass << shift);
+    this.publishHeadWord(word, value);
+  }
+
+  /** Reports the first `length` bytes of a chunk that nobody can reach yet. */
+  reportChunk(ref: number, length: number): void {
+    this.journal.range(this.offsetOf(ref), length, this.wordsOf(ref), this.indexOf(ref));
+  }
+
+  /** Reports words of the superblock that are not selected yet. */
+  reportHead(word: number, count: number): void {
+    this.journal.range(word * 4, count * 4, this.head, word);
+  }
+}

@@ -1,0 +1,349 @@
+/**
+ * Chunks: which are free, which page has which class. Nothing here is mirrored except the page table; all the rest is
+ * found again from the buckets when a region is opened, a page at a time ("adopted"), when it is needed or in the
+ * background.
+ *
+ * A chunk is free, reserved (being filled, reachable by nobody), live (linked), or doomed (unlinked, but its bytes are
+ * still being sent). A page is unused or has a class; of an opened region's pages the chunks below `unknown` have not
+ * been looked at yet.
+ */
+import { assert } from '../errors.js';
+import type { Buckets } from './buckets.js';
+import { chunkSizes, headerBytes, KEY_AND_BITS, VALUE_LENGTH } from './layout.js';
+import type { Region } from './region.js';
+
+/** Bits of a chunk's meta word; above them, in `accessShift`, the second of its last access. */
+export const Meta = {
+  FETCHED: 1,
+  /** Times it was read since the hand passed, up to 3. */
+  HIT: 2,
+  HITS: 6,
+  LIVE: 8,
+  RESERVED: 16,
+  PINNED: 32,
+  DOOMED: 64,
+} as const;
+export const accessShift = 8;
+
+/** One slab class, with what `stats slabs` and `stats items` say of it. */
+export class SlabClass {
+  readonly number: number;
+  readonly chunkBytes: number;
+  readonly chunkUnits: number;
+  readonly perPage: number;
+  /** Pages of this class, adopted or not. The hand of the eviction walks them in this order. */
+  readonly pages: number[] = [];
+  /** Pages that may have free chunks. */
+  readonly partial: number[] = [];
+  readonly unadopted: number[] = [];
+  freeChunks = 0;
+  handPage = 0;
+  handChunk = 0;
+  /** Linked items, and the bytes they fill of their chunks. */
+  items = 0;
+  itemBytes = 0;
+  evicted = 0;
+  evictedUnfetched = 0;
+  evictedNonzero = 0;
+  evictedAge = 0;
+  outOfMemory = 0;
+  reclaimed = 0;
+  expiredUnfetched = 0;
+  directReclaims = 0;
+
+  constructor(number: number, chunkBytes: number, unitBytes: number, pageBytes: number) {
+    this.number = number;
+    this.chunkBytes = chunkBytes;
+    this.chunkUnits = chunkBytes / unitBytes;
+    this.perPage = Math.floor(pageBytes / chunkBytes);
+  }
+}
+
+export class Slabs {
+  /** By class number; [0] is never used. */
+  readonly classes: SlabClass[];
+  /** Meta words by page; empty until the page's adoption begins. */
+  readonly meta: Int32Array[];
+  /** Pages that never had a class. */
+  unusedPages: number;
+  /** Pages that are not adopted whole yet. */
+  unadoptedPages = 0;
+  readonly region: Region;
+  private readonly buckets: Buckets;
+  /** Chunks of a page that are not adopted yet: those with a number below this. */
+  private readonly unknown: Int32Array;
+  private readonly free: Int32Array[];
+  private readonly freeCount: Int32Array;
+  /** No word of a page's free bits below this index has a bit set. */
+  private readonly freeHint: Int32Array;
+  private readonly listed: Uint8Array;
+  /** How many replies still send a pinned chunk's bytes. */
+  private readonly pins = new Map<number, number>();
+  private readonly classBySize: Uint8Array;
+  private readonly pageMask: number;
+  private nextUnused = 0;
+
+  constructor(region: Region, buckets: Buckets) {
+    this.region = region;
+    this.buckets = buckets;
+    const { geometry } = region;
+    const sizes = chunkSizes(geometry);
+    this.classes = sizes.map(
+      (size, number) => new SlabClass(number, size, geometry.unitBytes, geometry.pageBytes),
+    );
+    this.classBySize = tableOfClasses(sizes);
+    const none = new Int32Array(0);
+    this.meta = new Array<Int32Array>(geometry.pageCount).fill(none);
+    this.free = new Array<Int32Array>(geometry.pageCount).fill(none);
+    this.freeCount = new Int32Array(geometry.pageCount);
+    this.freeHint = new Int32Array(geometry.pageCount);
+    this.listed = new Uint8Array(geometry.pageCount);
+    this.unknown = new Int32Array(geometry.pageCount);
+    this.pageMask = 2 ** region.pageShift - 1;
+    this.unusedPages = geometry.pageCount;
+    for (let page = 0; page < geometry.pageCount; page++) this.meet(page);
+  }
+
+  /** The smallest class whose chunks hold this many bytes, or 0. */
+  classFor(bytes: number): number {
+    if (bytes <= smallBytes) return this.classBySize[(bytes + 7) >>> 3]!;
+    let low = this.classBySize[smallBytes >>> 3]!;
+    while (low < this.classes.length && this.classes[low]!.chunkBytes < bytes) low++;
+    return low < this.classes.length ? low : 0;
+  }
+
+  /** A chunk nobody uses, reserved; 0 when the class has none and no page is left. */
+  take(slabClass: SlabClass): number {
+    for (;;) {
+      const page = slabClass.partial[slabClass.partial.length - 1];
+      if (page !== undefined) {
+        if (this.freeCount[page] !== 0) return this.takeFrom(page, slabClass);
+        slabClass.partial.pop();
+        this.listed[page] = 0;
+      } else if (this.unusedPages > 0) {
+        this.assign(this.takeUnusedPage(), slabClass);
+      } else if (slabClass.unadopted.length > 0) {
+        this.adopt(slabClass.unadopted[slabClass.unadopted.length - 1]!);
+      } else {
+        return 0;
+      }
+    }
+  }
+
+  /** Index of a chunk within its page. */
+  chunkOf(ref: number, slabClass: SlabClass): number {
+    return (((ref - 1) & this.pageMask) / slabClass.chunkUnits) | 0;
+  }
+
+  classOf(ref: number): SlabClass {
+    return this.classes[this.region.pageTable[this.region.pageOf(ref)]!]!;
+  }
+
+  refOf(page: number, chunk: number, slabClass: SlabClass): number {
+    return (page * (this.pageMask + 1) + chunk * slabClass.chunkUnits + 1) | 0;
+  }
+
+  /** A reserved chunk is linked now. */
+  markLive(ref: number, slabClass: SlabClass, meta: number): void {
+    this.meta[this.region.pageOf(ref)]![this.chunkOf(ref, slabClass)] = Meta.LIVE | meta;
+    slabClass.items++;
+    slabClass.itemBytes += this.itemBytes(ref);
+  }
+
+  /** A live chunk is linked no more. It is free, or will be when it is unpinned. */
+  markUnlinked(ref: number): void {
+    const slabClass = this.classOf(ref);
+    const page = this.region.pageOf(ref);
+    const chunk = this.chunkOf(ref, slabClass);
+    if (chunk < this.unknown[page]!) return; // Adoption will find it free.
+    slabClass.items--;
+    slabClass.itemBytes -= this.itemBytes(ref);
+    const pinned = this.meta[page]![chunk]! & Meta.PINNED;
+    if (pinned !== 0) this.meta[page]![chunk] = Meta.PINNED | Meta.DOOMED;
+    else this.give(page, chunk, slabClass);
+  }
+
+  /** A reserved chunk is not wanted after all. */
+  release(ref: number): void {
+    const slabClass = this.classOf(ref);
+    this.give(this.region.pageOf(ref), this.chunkOf(ref, slabClass), slabClass);
+  }
+
+  /** Keeps a live chunk's bytes from being reused until `unpin`. */
+  pin(ref: number): void {
+    const page = this.region.pageOf(ref);
+    this.adopt(page);
+    this.meta[page]![this.chunkOf(ref, this.classOf(ref))]! |= Meta.PINNED;
+    this.pins.set(ref, (this.pins.get(ref) ?? 0) + 1);
+  }
+
+  unpin(ref: number): void {
+    const left = this.pins.get(ref)! - 1;
+    if (left > 0) {
+      this.pins.set(ref, left);
+      return;
+    }
+    this.pins.delete(ref);
+    const slabClass = this.classOf(ref);
+    const page = this.region.pageOf(ref);
+    const chunk = this.chunkOf(ref, slabClass);
+    const meta = this.meta[page]![chunk]!;
+    if ((meta & Meta.DOOMED) !== 0) this.give(page, chunk, slabClass);
+    else this.meta[page]![chunk] = meta & ~Meta.PINNED;
+  }
+
+  /** Bytes an item fills of its chunk. */
+  itemBytes(ref: number): number {
+    const words = this.region.wordsOf(ref);
+    const index = this.region.indexOf(ref);
+    return headerBytes + (words[index + KEY_AND_BITS]! & 0xff) + words[index + VALUE_LENGTH]!;
+  }
+
+  /** Finds out which chunks of a page are live, if that is not known yet. */
+  adopt(page: number): void {
+    this.adoptChunks(page, this.unknown[page]!);
+  }
+
+  /** Looks at up to `budget` chunks nobody has asked for yet; true when all pages are adopted. */
+  adoptSome(budget: number): boolean {
+    let left = budget;
+    while (left > 0 && this.unadoptedPages > 0) {
+      const waiting = this.classes.find((slabClass) => slabClass.unadopted.length > 0)!;
+      const page = waiting.unadopted[waiting.unadopted.length - 1]!;
+      const count = Math.min(left, this.unknown[page]!);
+      this.adoptChunks(page, count);
+      left -= count;
+    }
+    return this.unadoptedPages === 0;
+  }
+
+  isAdopted(page: number): boolean {
+    return this.unknown[page] === 0;
+  }
+
+  /** Gives a page whose items are all unlinked to another class. */
+  reassign(page: number, from: SlabClass, to: SlabClass): void {
+    assert(this.freeCount[page] === from.perPage, 'a page that changes class is empty');
+    from.freeChunks -= from.perPage;
+    from.pages.splice(from.pages.indexOf(page), 1);
+    const listed = from.partial.indexOf(page);
+    if (listed >= 0) from.partial.splice(listed, 1);
+    this.listed[page] = 0;
+    from.handPage = 0;
+    from.handChunk = 0;
+    this.assign(page, to);
+  }
+
+  /** Sorts a page of an opened region by what the page table says of it. */
+  private meet(page: number): void {
+    const number = this.region.pageTable[page]!;
+    if (number === 0) return;
+    assert(number < this.classes.length, 'the page table names a class');
+    const slabClass = this.classes[number]!;
+    slabClass.pages.push(page);
+    slabClass.unadopted.push(page);
+    this.unknown[page] = slabClass.perPage;
+    this.unusedPages--;
+    this.unadoptedPages++;
+  }
+
+  /** From the last chunk to the first, so that one number says which are still unknown. */
+  private adoptChunks(page: number, count: number): void {
+    if (count === 0) return;
+    const slabClass = this.classes[this.region.pageTable[page]!]!;
+    if (this.unknown[page] === slabClass.perPage) this.equip(page, slabClass);
+    const end = this.unknown[page]! - count;
+    for (let chunk = this.unknown[page]! - 1; chunk >= end; chunk--) {
+      const ref = this.refOf(page, chunk, slabClass);
+      if (this.plausible(ref, slabClass) && this.buckets.locate(ref)) {
+        this.markLive(ref, slabClass, 0);
+      } else {
+        this.give(page, chunk, slabClass);
+      }
+    }
+    this.unknown[page] = end;
+    if (end > 0) return;
+    slabClass.unadopted.splice(slabClass.unadopted.indexOf(page), 1);
+    this.unadoptedPages--;
+  }
+
+  private takeUnusedPage(): number {
+    while (this.region.pageTable[this.nextUnused] !== 0) this.nextUnused++;
+    this.unusedPages--;
+    return this.nextUnused;
+  }
+
+  private assign(page: number, slabClass: SlabClass): void {
+    this.region.publishPageClass(page, slabClass.number);
+    slabClass.pages.push(page);
+    this.equip(page, slabClass);
+    const free = this.free[page]!;
+    free.fill(-1);
+    const rest = slabClass.perPage & 31;
+    if (rest !== 0) free[free.length - 1] = (1 << rest) - 1;
+    this.freeCount[page] = slabClass.perPage;
+    slabClass.freeChunks += slabClass.perPage;
+    this.list(page, slabClass);
+  }
+
+  /** Side arrays for a page whose chunks become known; all neither free nor live. */
+  private equip(page: number, slabClass: SlabClass): void {
+    this.meta[page] = new Int32Array(slabClass.perPage);
+    this.free[page] = new Int32Array((slabClass.perPage + 31) >>> 5);
+    this.freeCount[page] = 0;
+    this.freeHint[page] = 0;
+  }
+
+  private takeFrom(page: number, slabClass: SlabClass): number {
+    const free = this.free[page]!;
+    let word = this.freeHint[page]!;
+    while (free[word] === 0) word++;
+    this.freeHint[page] = word;
+    const bits = free[word]!;
+    const lowest = bits & -bits;
+    free[word] = bits ^ lowest;
+    const chunk = word * 32 + 31 - Math.clz32(lowest);
+    this.freeCount[page]!--;
+    slabClass.freeChunks--;
+    this.meta[page]![chunk] = Meta.RESERVED;
+    return this.refOf(page, chunk, slabClass);
+  }
+
+  private give(page: number, chunk: number, slabClass: SlabClass): void {
+    this.meta[page]![chunk] = 0;
+    const word = chunk >>> 5;
+    this.free[page]![word]! |= 1 << (chunk & 31);
+    if (word < this.freeHint[page]!) this.freeHint[page] = word;
+    this.freeCount[page]!++;
+    slabClass.freeChunks++;
+    this.list(page, slabClass);
+  }
+
+  private list(page: number, slabClass: SlabClass): void {
+    if (this.listed[page] !== 0) return;
+    this.listed[page] = 1;
+    slabClass.partial.push(page);
+  }
+
+  /** What stands in a free chunk may be anything that once was an item: only lengths that fit are followed. */
+  private plausible(ref: number, slabClass: SlabClass): boolean {
+    const words = this.region.wordsOf(ref);
+    const index = this.region.indexOf(ref);
+    const keyLength = words[index + KEY_AND_BITS]! & 0xff;
+    const valueLength = words[index + VALUE_LENGTH]! >>> 0;
+    return keyLength > 0 && headerBytes + keyLength + valueLength <= slabClass.chunkBytes;
+  }
+}
+
+/** Sizes up to this are looked up in a table; larger ones are searched. */
+const smallBytes = 4096;
+
+function tableOfClasses(sizes: readonly number[]): Uint8Array {
+  const table = new Uint8Array(smallBytes / 8 + 1);
+  let number = 1;
+  for (let index = 0; index < table.length; index++) {
+    while (number < sizes.length - 1 && sizes[number]! < index * 8) number++;
+    table[index] = number;
+  }
+  return table;
+}

@@ -1,0 +1,252 @@
+/**
+ * The transport as the rest of the program sees it: one `Endpoint` per connection, called with what has arrived, and
+ * one `Output` that replies are written to. It turns the transport's tables into calls and back; clients' sessions,
+ * the node-to-node connection and the load generator of bench/ all stand on it.
+ */
+import { assert } from './errors.js';
+import * as limits from './limits.js';
+import {
+  EventKind,
+  EventWord,
+  failed,
+  type ListenOptions,
+  type NativeFailure,
+  type NativeTransport,
+  Next,
+  native,
+  ReplyKind,
+  ReplyWord,
+} from './native.js';
+import { Output } from './protocol/reply.js';
+
+/** One connection's owner. Offsets are into `wire.input`. */
+export interface Endpoint {
+  /**
+   * Bytes have arrived (`filled`: and the sink or skip before them is done). Returns how many were consumed; sets
+   * `wire.again` when the rest should be delivered in a later tick without waiting for more.
+   */
+  data(offset: number, length: number, filled: boolean): number;
+  /** The connection is gone: `errno` is 0 when the peer closed it. */
+  closed(errno: number): void;
+  /** A `connect` has succeeded (0) or failed. After a failure the connection is gone. */
+  connected?(errno: number): void;
+}
+
+/** What runs around the endpoints of a tick. */
+export interface TickHooks {
+  /** Before the first endpoint. `nowMs` is monotonic, `wallSeconds` Unix time. */
+  begin(nowMs: number, wallSeconds: number): void;
+  /** After the last: the barrier for the replies of this tick (0: none). */
+  end(): number;
+  /** Bytes of a reference have been sent or given up. */
+  released(token: number): void;
+}
+
+export interface WireOptions {
+  /** Slots for connections. */
+  readonly connectionsMax: number;
+}
+
+/** A large reply: the words before its value, the value, the words behind. */
+const rowsPerReply = 4;
+
+const idle: TickHooks = { begin: () => {}, end: () => 0, released: () => {} };
+
+/** Cells of the transport's counters. */
+export const Counter = {
+  REPLY_ROWS: 0,
+  BYTES_READ: 1,
+  BYTES_WRITTEN: 2,
+  BYTES_PENDING: 3,
+  CONNECTIONS: 4,
+  REFUSED: 5,
+  TICKS: 6,
+  NOW_MS: 7,
+  LISTEN_OFF_US: 8,
+  LISTEN_OFF_TIMES: 9,
+  LINK_PENDING: 10,
+  WALL_MS: 11,
+} as const;
+
+export class Wire {
+  readonly transport: NativeTransport;
+  readonly input: Uint8Array;
+  readonly inputView: DataView;
+  readonly output: Output;
+  readonly counters: Float64Array;
+  hooks: TickHooks = idle;
+  /** See `Endpoint.data`. */
+  again = false;
+  private readonly events: Int32Array;
+  private readonly replies: Int32Array;
+  private readonly endpoints: (Endpoint | null)[];
+  private readonly acceptors = new Map<number, (connection: number) => Endpoint>();
+  /** Ids of buffers that references and sinks name, by the segment number of the region. */
+  private segments: number[] = [];
+  private rows = 0;
+  /** First byte of the output that no row covers yet, and the connection it belongs to. */
+  private rowStart = 0;
+  private connection = 0;
+  /** Where the output of the endpoint that runs now began, and what it has referred to beside. */
+  private outputStart = 0;
+  private referencedBytes = 0;
+
+  constructor(options: WireOptions) {
+    this.transport = native.transportCreate(
+      {
+        inputBytes: limits.inputBytes,
+        outputBytes: limits.outputBytes,
+        eventsMax: limits.eventsMax,
+        repliesMax: limits.repliesMax,
+        connectionsMax: options.connectionsMax,
+        readBytesMax: limits.readBytesMax,
+        pendingHighBytes: limits.pendingHighBytes,
+        sinkBytesPerTick: limits.sinkBytesPerTick,
+      },
+      (rows) => this.tick(rows),
+    );
+    this.input = new Uint8Array(this.transport.input);
+    this.inputView = new DataView(this.transport.input);
+    this.output = new Output(this.transport.output);
+    this.output.onReference = (segment, offset, length, token) =>
+      this.reference(segment, offset, length, token);
+    this.counters = this.transport.counters;
+    this.events = new Int32Array(this.transport.events);
+    this.replies = new Int32Array(this.transport.replies);
+    this.endpoints = new Array<Endpoint | null>(options.connectionsMax).fill(null);
+  }
+
+  /** CLOCK_MONOTONIC at the start of this tick, in ms. */
+  get nowMs(): number {
+    return this.counters[Counter.NOW_MS]!;
+  }
+
+  /** Names the memory that sinks and references point into. */
+  useSegments(segments: readonly ArrayBuffer[]): void {
+    this.segments = segments.map((segment) => this.transport.register(segment));
+  }
+
+  listen(options: ListenOptions, accept: (connection: number) => Endpoint): number | NativeFailure {
+    const listener = this.transport.listen(options);
+    if (!failed(listener)) this.acceptors.set(listener, accept);
+    return listener;
+  }
+
+  connect(
+    host: string,
+    port: number,
+    group: 0 | 1,
+    endpoint: (connection: number) => Endpoint,
+  ): NativeFailure | null {
+    const connection = this.transport.connect(host, port, group);
+    if (failed(connection)) return connection;
+    this.endpoints[connection] = endpoint(connection);
+    return null;
+  }
+
+  /** Ends a connection; its endpoint is not called again. */
+  close(connection: number, flush: boolean): void {
+    this.endpoints[connection] = null;
+    this.transport.close(connection, flush);
+  }
+
+  /** The next `length` bytes of a connection go to `offset` in a segment of the region. */
+  sink(connection: number, segment: number, offset: number, length: number): void {
+    this.transport.sink(connection, this.segments[segment]!, offset, length);
+  }
+
+  /** True when the endpoint that runs now must leave its next reply for a later tick. */
+  isFull(): boolean {
+    const produced = this.output.at - this.outputStart + this.referencedBytes;
+    return (
+      produced > limits.replyBytesPerTick ||
+      this.rows + rowsPerReply > limits.repliesMax ||
+      !this.output.hasRoom()
+    );
+  }
+
+  private tick(count: number): number {
+    const { events, counters, hooks, output } = this;
+    hooks.begin(counters[Counter.NOW_MS]!, Math.floor(counters[Counter.WALL_MS]! / 1000));
+    output.at = 0;
+    this.rows = 0;
+    this.rowStart = 0;
+    for (let row = 0; row < count * EventWord.WORDS; row += EventWord.WORDS) {
+      const connection = events[row + EventWord.CONNECTION]!;
+      if (events[row + EventWord.KIND] === EventKind.DATA) this.data(row, connection);
+      else this.other(row, connection);
+    }
+    counters[Counter.REPLY_ROWS] = this.rows;
+    return hooks.end();
+  }
+
+  private data(row: number, connection: number): void {
+    const { events } = this;
+    const length = events[row + EventWord.LENGTH]!;
+    const endpoint = this.endpoints[connection]!;
+    // Closed earlier in this tick: the transport drops the rest by itself.
+    if (endpoint === null) return;
+    this.connection = connection;
+    this.outputStart = this.rowStart;
+    this.referencedBytes = 0;
+    this.again = false;
+    const filled = events[row + EventWord.FILLED] !== 0;
+    events[row + EventWord.CONSUMED] = endpoint.data(
+      events[row + EventWord.OFFSET]!,
+      length,
+      filled,
+    );
+    events[row + EventWord.NEXT] = this.again ? Next.AGAIN : Next.MORE;
+    if (this.output.at > this.rowStart) this.copyRow();
+  }
+
+  private other(row: number, connection: number): void {
+    const { events, endpoints } = this;
+    const endpoint = endpoints[connection];
+    const length = events[row + EventWord.LENGTH]!;
+    switch (events[row + EventWord.KIND]) {
+      case EventKind.OPENED: {
+        const accept = this.acceptors.get(events[row + EventWord.OFFSET]!);
+        assert(accept !== undefined, 'a connection comes from a listener');
+        endpoints[connection] = accept(connection);
+        return;
+      }
+      case EventKind.CONNECTED:
+        if (length !== 0) endpoints[connection] = null;
+        endpoint?.connected?.(length);
+        return;
+      case EventKind.CLOSED:
+        endpoints[connection] = null;
+        endpoint?.closed(length);
+        return;
+      default:
+        this.hooks.released(events[row + EventWord.OFFSET]!);
+    }
+  }
+
+  private copyRow(): void {
+    const { output } = this;
+    const row = this.addRow(ReplyKind.COPY);
+    this.replies[row + ReplyWord.OFFSET] = this.rowStart;
+    this.replies[row + ReplyWord.LENGTH] = output.at - this.rowStart;
+    this.rowStart = output.at;
+  }
+
+  private reference(segment: number, offset: number, length: number, token: number): void {
+    if (this.output.at > this.rowStart) this.copyRow();
+    this.referencedBytes += length;
+    const row = this.addRow(ReplyKind.REFERENCE);
+    this.replies[row + ReplyWord.OFFSET] = offset;
+    this.replies[row + ReplyWord.LENGTH] = length;
+    this.replies[row + ReplyWord.BUFFER] = this.segments[segment]!;
+    this.replies[row + ReplyWord.TOKEN] = token;
+  }
+
+  private addRow(kind: number): number {
+    assert(this.rows < limits.repliesMax, 'the reply table has room');
+    const row = this.rows++ * ReplyWord.WORDS;
+    this.replies[row + ReplyWord.CONNECTION] = this.connection;
+    this.replies[row + ReplyWord.KIND] = kind;
+    return row;
+  }
+}
