@@ -17,7 +17,7 @@ import { assert } from './errors.js';
 import { batchBytesMax } from './limits.js';
 
 /** Bytes before the first record, for the frame's header. */
-export const journalHeadroom = 64;
+export const journalHeadroom = 32;
 /** Bytes of a record before its payload: offset (u64), length (u32). */
 export const recordHeaderBytes = 12;
 /** Up to this many bytes a word loop is faster than TypedArray.set and its subarray. */

@@ -72,9 +72,31 @@ export const batchBytesMax = MiB;
 /** Committed bytes that are not acked yet; at this mark clients are not executed until acks come in. */
 export const unackedBytesMax = 32 * MiB;
 
+/** Batches sent and not acked; more of them stop the clients. A power of two. */
+export const unackedBatchesMax = 2 ** 17;
+/** Bytes of a block that resync copies at once, and blocks on their way at the same time: the resync's rate limit. */
+export const blockBytes = 256 * KiB;
+export const blocksInFlightMax = 2;
+/** Longest control message (hello, welcome, refusal) on the node-to-node connection. */
+export const controlBytesMax = 4096;
+/** A node-to-node connection that has not finished its hello after this long is closed. */
+export const helloMs = 5_000;
+/** `--ack-timeout`: default, and its range. */
+export const ackTimeoutMsDefault = 500;
+export const ackTimeoutMsMost = 3_600_000;
+/** `--heartbeat` and `--dead-after`. */
+export const heartbeatMsDefault = 20;
+export const deadAfterMsDefault = 100;
+/** Secrets shorter than this are refused, longer ones too. */
+export const secretBytesLeast = 16;
+export const secretBytesMost = 4096;
+
 assert(keyBytesMax < 256, 'a key length fits in the byte the item header has for it');
 assert(lineBytesStreamed > lineBytesMax, 'only gets may be longer than a line');
 assert(readBytesMax >= 2 * lineBytesStreamed, 'a streamed get leaves room to read more');
 assert(replyRoomBytes * 4 < outputBytes, 'a reply fits in the output buffer');
 assert(inputBytes >= 2 * readBytesMax, 'every tick can read at least one connection');
 assert(unackedBytesMax > 4 * batchBytesMax, 'a full batch does not stop the world');
+assert(unackedBatchesMax % 2 === 0, 'the ring of unacked batches is masked');
+assert(blockBytes < batchBytesMax, 'a block is sent like a batch');
+assert(deadAfterMsDefault >= 3 * heartbeatMsDefault, 'one late heartbeat is not a death');

@@ -121,4 +121,16 @@ export class Region {
   reportHead(word: number, count: number): void {
     this.journal.range(word * 4, count * 4, this.head, word);
   }
+
+  /** Copies bytes of the region, which may not span two segments, to `target` at `at`. */
+  copyOut(offset: number, length: number, target: Uint8Array, at: number): void {
+    if (offset < this.pagesOffset) {
+      const { buffer, byteOffset } = this.head;
+      target.set(new Uint8Array(buffer, byteOffset + offset, length), at);
+      return;
+    }
+    const segment = Math.floor((offset - this.pagesOffset) / segmentBytes);
+    const from = offset - this.pagesOffset - segment * segmentBytes;
+    target.set(this.bytes[segment]!.subarray(from, from + length), at);
+  }
 }

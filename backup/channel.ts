@@ -1,0 +1,164 @@
+/**
+ * The node-to-node connection: whole, checked frames over one connection of the wire. A frame that lies in the input
+ * is handled where it is; one that does not is collected in the channel's own buffer, past the event table.
+ *
+ * Frames whose bytes are wrong end the connection: what follows them cannot be trusted.
+ */
+import { assert } from '../src/errors.js';
+import { recordHeaderBytes } from '../src/journal.js';
+import { native } from '../src/native.js';
+import type { Endpoint, Wire } from '../src/wire.js';
+import {
+  FrameHeader,
+  FrameType,
+  frameHeaderBytes,
+  isIntact,
+  payloadBytesMax,
+  readHeader,
+  sealFrame,
+} from './frame.js';
+
+/** What a channel's owner is told. */
+export interface ChannelOwner {
+  /** A whole frame; its payload is bytes[at, at + header.length) until this returns. */
+  frame(header: FrameHeader, bytes: Uint8Array, at: number): void;
+  /** All frames that have arrived in this tick have been handed over. */
+  drained(): void;
+  /** The connection is gone. `reason` is a sentence for the log. */
+  lost(reason: string): void;
+  /** An outgoing connection is open. */
+  opened?(): void;
+  /** An outgoing connection could not be opened: errno. */
+  refused?(errno: number): void;
+}
+
+export interface Sealed {
+  readonly type: number;
+  readonly epoch?: number;
+  readonly count?: number;
+  readonly sequence?: number;
+}
+
+const frameBytesMax = frameHeaderBytes + recordHeaderBytes + payloadBytesMax;
+
+export class Channel implements Endpoint {
+  readonly connection: number;
+  private readonly wire: Wire;
+  private readonly owner: ChannelOwner;
+  private readonly header = new FrameHeader();
+  /** Collects a frame that did not arrive whole; made when first needed. */
+  private partial: Uint8Array<ArrayBuffer> | null = null;
+  private partialView: DataView | null = null;
+  private partialId = 0;
+  private readonly control = new Uint8Array(frameHeaderBytes);
+  private readonly controlView = new DataView(this.control.buffer);
+  private open = true;
+
+  constructor(wire: Wire, connection: number, owner: ChannelOwner) {
+    this.wire = wire;
+    this.connection = connection;
+    this.owner = owner;
+  }
+
+  get isOpen(): boolean {
+    return this.open;
+  }
+
+  data(offset: number, length: number, filled: boolean): number {
+    const { wire } = this;
+    if (filled) this.handle(this.partial!, this.partialView!, 0);
+    const end = offset + length;
+    let at = offset;
+    while (this.open && end - at >= frameHeaderBytes) {
+      const fault = readHeader(wire.inputView, at, this.header);
+      if (fault !== null) {
+        this.fail(`the peer sent what is not a frame of ours (${fault})`);
+        return length;
+      }
+      const total = frameHeaderBytes + this.header.length;
+      if (end - at < total) {
+        this.collect(at, end - at, total);
+        at = end;
+        break;
+      }
+      this.handle(wire.input, wire.inputView, at);
+      at += total;
+    }
+    if (this.open) this.owner.drained();
+    return this.open ? at - offset : length;
+  }
+
+  closed(errno: number): void {
+    if (!this.open) return;
+    this.open = false;
+    this.owner.lost(errno === 0 ? 'the peer closed it' : `errno ${errno}`);
+  }
+
+  connected(errno: number): void {
+    if (errno === 0) {
+      this.owner.opened?.();
+      return;
+    }
+    this.open = false;
+    this.owner.refused?.(errno);
+  }
+
+  /** Sends a frame without payload. */
+  send(frame: Sealed): void {
+    this.sealed(frame, this.control, this.controlView, 0);
+  }
+
+  /** Sends a control message. */
+  sendMessage(type: number, message: object, epoch = 0): void {
+    const body = Buffer.from(JSON.stringify(message));
+    const bytes = new Uint8Array(frameHeaderBytes + body.length);
+    bytes.set(body, frameHeaderBytes);
+    this.sealed({ type, epoch }, bytes, new DataView(bytes.buffer), body.length);
+  }
+
+  /** Seals and sends a frame whose payload stands behind a free header at the start of `bytes`. */
+  sealed(frame: Sealed, bytes: Uint8Array, view: DataView, length: number): void {
+    if (!this.open) return;
+    const { type, epoch = 0, count = 0, sequence = 0 } = frame;
+    sealFrame(bytes, view, 0, { type, epoch, count, sequence, length }, native.crc32c);
+    this.wire.transport.send(this.connection, bytes, 0, frameHeaderBytes + length);
+  }
+
+  /** Ends the connection; the owner is not told. With `flush` what was sent before still leaves. */
+  close(flush: boolean): void {
+    if (!this.open) return;
+    this.open = false;
+    this.wire.close(this.connection, flush);
+  }
+
+  private fail(reason: string): void {
+    this.close(false);
+    this.owner.lost(reason);
+  }
+
+  private handle(bytes: Uint8Array, view: DataView, at: number): void {
+    const { header } = this;
+    if (!isIntact(bytes, view, at, header, native.crc32c)) {
+      this.fail(`a frame of type ${header.type} has a wrong checksum`);
+      return;
+    }
+    this.owner.frame(header, bytes, at + frameHeaderBytes);
+  }
+
+  private collect(at: number, have: number, total: number): void {
+    if (this.partial === null) {
+      const buffer = new ArrayBuffer(frameBytesMax);
+      this.partial = new Uint8Array(buffer);
+      this.partialView = new DataView(buffer);
+      this.partialId = this.wire.transport.register(buffer);
+    }
+    assert(total <= frameBytesMax, 'the header limits the length');
+    this.partial.set(this.wire.input.subarray(at, at + have));
+    this.wire.transport.sink(this.connection, this.partialId, have, total - have);
+  }
+}
+
+/** Types that only come before the proof. */
+export function isGreeting(type: number): boolean {
+  return type <= FrameType.REFUSED;
+}

@@ -1,0 +1,170 @@
+/**
+ * What two nodes say before they trust each other, and how each proves that it knows the secret.
+ *
+ *      standby                                   primary
+ *      HELLO     versions, nonce S          ──►
+ *                                           ◄──  CHALLENGE  nonce P, HMAC(secret, "primary" S P)
+ *      PROOF     HMAC(secret, "standby" S P), who it is ──►
+ *                                           ◄──  WELCOME    geometry, epoch, times
+ *
+ * HMAC-SHA-256 over both nonces (RFC 2104); roles stand in the text, so that a proof cannot be sent back to its maker.
+ * Without a secret the key is empty: that is allowed on loopback only. Messages are JSON, at most 4 KiB, and every
+ * field is checked: whatever a stranger sends, the answer is a refusal.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Geometry } from '../src/store/layout.js';
+
+export interface Hello {
+  readonly protocol: number;
+  readonly layout: number;
+  readonly nonce: string;
+}
+
+export interface Challenge {
+  readonly nonce: string;
+  readonly proof: string;
+}
+
+export interface Proof {
+  readonly proof: string;
+  /** Random name of the node, for logs. */
+  readonly node: string;
+  /** Epoch of the region the node holds, 0 when it holds none. A higher one than the primary's deposes the primary. */
+  readonly epoch: number;
+  /** Where the node listens for standbys, or null: a deposed primary attaches there. */
+  readonly link: string | null;
+  /** Silence after which the node takes over. */
+  readonly deadAfterMs: number;
+}
+
+export interface Welcome {
+  readonly node: string;
+  readonly epoch: number;
+  /** Sequence of the newest batch before the first one this standby will get. */
+  readonly sequence: number;
+  readonly geometry: Geometry;
+  readonly ackTimeoutMs: number;
+  readonly heartbeatMs: number;
+}
+
+export interface Refusal {
+  /** A code of src/errors.ts: LINK_REFUSED or LINK_VERSION. */
+  readonly code: string;
+  readonly reason: string;
+  readonly remedy: string;
+}
+
+export interface Deposed {
+  /** Where the new primary listens for standbys, or null. */
+  readonly link: string | null;
+}
+
+const nonceBytes = 32;
+
+export function nonce(): string {
+  return randomBytes(nonceBytes).toString('hex');
+}
+
+/** The proof of one role over both nonces. */
+export function prove(
+  secret: Uint8Array,
+  role: 'primary' | 'standby',
+  standbyNonce: string,
+  primaryNonce: string,
+): string {
+  return createHmac('sha256', secret)
+    .update(`hotspare ${role} ${standbyNonce} ${primaryNonce}`)
+    .digest('hex');
+}
+
+/** Compares two proofs in constant time. */
+export function proofsMatch(a: string, b: string): boolean {
+  const left = Buffer.from(a);
+  const right = Buffer.from(b);
+  return left.length === right.length && timingSafeEqual(left, right);
+}
+
+type Fields = Readonly<Record<string, 'number' | 'string' | 'object' | 'link'>>;
+
+const shapes = {
+  hello: { protocol: 'number', layout: 'number', nonce: 'string' },
+  challenge: { nonce: 'string', proof: 'string' },
+  proof: {
+    proof: 'string',
+    node: 'string',
+    epoch: 'number',
+    link: 'link',
+    deadAfterMs: 'number',
+  },
+  welcome: {
+    node: 'string',
+    epoch: 'number',
+    sequence: 'number',
+    geometry: 'object',
+    ackTimeoutMs: 'number',
+    heartbeatMs: 'number',
+  },
+  refusal: { code: 'string', reason: 'string', remedy: 'string' },
+  deposed: { link: 'link' },
+} as const satisfies Record<string, Fields>;
+
+interface Messages {
+  hello: Hello;
+  challenge: Challenge;
+  proof: Proof;
+  welcome: Welcome;
+  refusal: Refusal;
+  deposed: Deposed;
+}
+
+/** A control message of this kind, or null when the bytes are none. Numbers are whole and not negative. */
+export function parse<Kind extends keyof Messages>(
+  kind: Kind,
+  bytes: Uint8Array,
+): Messages[Kind] | null {
+  let message: unknown;
+  try {
+    message = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString());
+  } catch {
+    return null;
+  }
+  if (typeof message !== 'object' || message === null) return null;
+  const shape: Fields = shapes[kind];
+  const fields = message as Record<string, unknown>;
+  for (const [name, type] of Object.entries(shape)) {
+    if (!fits(fields[name], type)) return null;
+  }
+  if (kind === 'welcome' && !isGeometry(fields['geometry'])) return null;
+  return message as Messages[Kind];
+}
+
+function fits(value: unknown, type: string): boolean {
+  if (type === 'link') return value === null || typeof value === 'string';
+  if (type === 'number') return Number.isSafeInteger(value) && (value as number) >= 0;
+  return typeof value === type && value !== null;
+}
+
+/** Geometry is checked closely: a region is mapped after it. */
+function isGeometry(value: unknown): value is Geometry {
+  const geometry = value as Record<string, unknown>;
+  const whole = (name: string, least: number, most: number): boolean => {
+    const number = geometry[name];
+    return (
+      Number.isSafeInteger(number) && (number as number) >= least && (number as number) <= most
+    );
+  };
+  const isPower = (name: string): boolean => Number.isInteger(Math.log2(geometry[name] as number));
+  return (
+    whole('pageBytes', 2 ** 20, 2 ** 30) &&
+    isPower('pageBytes') &&
+    whole('pageCount', 1, 2 ** 20) &&
+    whole('bucketBits', 10, 30) &&
+    whole('unitBytes', 8, 2 ** 16) &&
+    isPower('unitBytes') &&
+    whole('chunkMin', 1, 2 ** 19) &&
+    whole('itemBytesMax', 1024, 2 ** 30) &&
+    typeof geometry['growthFactor'] === 'number' &&
+    geometry['growthFactor'] > 1 &&
+    geometry['growthFactor'] <= 100
+  );
+}

@@ -1,0 +1,389 @@
+/**
+ * The primary's end of the mirror: takes the journal at the end of each tick, sends it as a batch, and says which
+ * replies must wait for it (law 3). One standby at a time; a second one is refused with a reason.
+ *
+ *      NONE ──standby attaches──► COPYING ──last block acked──► IN_SYNC
+ *        ▲                          │                             │
+ *        └────────── lost, or dropped by the degrade rule ────────┘
+ *
+ * From the moment SYNCED is sent every reply waits for its batch, so a standby that believes itself whole never lacks
+ * something a client was told.
+ */
+import { HotspareError } from '../src/errors.js';
+import type { Journal } from '../src/journal.js';
+import { blocksInFlightMax, helloMs, unackedBatchesMax, unackedBytesMax } from '../src/limits.js';
+import type { Log } from '../src/log.js';
+import type { Mirror } from '../src/mirror.js';
+import { failed, type NativeFailure } from '../src/native.js';
+import { epochOf } from '../src/store/open.js';
+import type { Region } from '../src/store/region.js';
+import type { Wire } from '../src/wire.js';
+import type { Channel, ChannelOwner } from './channel.js';
+import { type FrameHeader, FrameType } from './frame.js';
+import { Greeting } from './greeting.js';
+import { type Proof, parse, type Welcome } from './hello.js';
+import type { Link } from './link.js';
+import { Resync } from './resync.js';
+import type { BackupSettings } from './settings.js';
+import { TcpLink } from './tcp.js';
+
+export interface PrimaryEvents {
+  /** A standby is in sync. */
+  synced(): void;
+  /** The standby is gone: `dropped` when the degrade rule ended it. */
+  detached(reason: string, dropped: boolean): void;
+  /** Somebody reigns with a higher epoch; `link` is where to attach to it, if it said so. */
+  deposed(epoch: number, link: string | null): void;
+}
+
+/** An attached standby. */
+interface Attached {
+  readonly channel: Channel;
+  readonly link: Link;
+  readonly node: string;
+  /** Silence after which it takes over. */
+  readonly deadAfterMs: number;
+  /** The copy, while it is not whole. */
+  resync: Resync | null;
+  /** True from when SYNCED was sent. */
+  inSync: boolean;
+  blocksAcked: number;
+  /** Low bits of its newest heartbeat. */
+  heard: number;
+}
+
+export class Primary implements Mirror, ChannelOwner {
+  private readonly wire: Wire;
+  private readonly region: Region;
+  private readonly settings: BackupSettings;
+  private readonly log: Log;
+  private readonly events: PrimaryEvents;
+  private readonly greetings = new Map<Greeting, NodeJS.Timeout>();
+  private readonly heartbeat: NodeJS.Timeout;
+  private standby: Attached | null = null;
+  private sequence = 0;
+  private acked = 0;
+  /** When each unacked batch was committed, by sequence. */
+  private readonly committedMs = new Float64Array(unackedBatchesMax);
+  private lastSentMs = 0;
+  private beats = 0;
+  private paused = false;
+  private listener = -1;
+  private ended = false;
+  private readonly counts = { batches: 0, ranges: 0, bytes: 0, resyncs: 0, drops: 0, losses: 0 };
+  private longestAckMs = 0;
+
+  constructor(
+    wire: Wire,
+    region: Region,
+    settings: BackupSettings,
+    log: Log,
+    events: PrimaryEvents,
+  ) {
+    this.wire = wire;
+    this.region = region;
+    this.settings = settings;
+    this.log = log;
+    this.events = events;
+    region.journal.onFull = () => this.send(region.journal, this.wire.nowMs);
+    this.heartbeat = setInterval(() => this.beat(), settings.heartbeatMs);
+  }
+
+  get congested(): boolean {
+    return this.paused;
+  }
+
+  /** Lets standbys attach; returns the port that was bound. Throws HotspareError LISTEN. */
+  listen(host: string, port: number): number {
+    const options = { host, port, path: null, mode: 0, backlog: 16, group: 1 } as const;
+    const listener = this.wire.listen(options, (connection) => this.greet(connection));
+    if (failed(listener)) throw linkListenFailure(host, port, listener);
+    this.listener = listener;
+    return this.wire.transport.listenerPort(listener);
+  }
+
+  commit(journal: Journal, nowMs: number): number {
+    const { standby } = this;
+    if (standby === null) return 0;
+    // Silent for so long that the standby may have taken over: no reply before it has said that it has not.
+    const doubtful = standby.inSync && nowMs - this.lastSentMs > standby.deadAfterMs;
+    if (journal.count > 0 || doubtful) this.send(journal, nowMs);
+    this.setPaused(this.isFull(standby));
+    const waits = standby.inSync && this.settings.ack === 'sync' && this.acked < this.sequence;
+    return waits ? this.sequence : 0;
+  }
+
+  frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
+    const standby = this.standby!;
+    switch (header.type) {
+      case FrameType.ACK:
+        this.ack(standby, header);
+        return;
+      case FrameType.HEARTBEAT:
+        standby.heard = header.sequence;
+        return;
+      case FrameType.DEPOSED: {
+        const deposed = parse('deposed', bytes.subarray(at, at + header.length));
+        this.depose(header.epoch, deposed?.link ?? null);
+        return;
+      }
+      default:
+        this.detach(`it sent a frame of type ${header.type}`, false);
+    }
+  }
+
+  drained(): void {}
+
+  lost(reason: string): void {
+    this.detach(reason, false);
+  }
+
+  stats(): Iterable<readonly [string, string | number]> {
+    const { standby, counts, region, settings } = this;
+    const state = standby === null ? 'none' : standby.inSync ? 'in_sync' : 'resync';
+    return [
+      ['mirror_state', state],
+      ['mirror_link', standby?.link.name ?? 'none'],
+      ['mirror_ack', settings.ack],
+      ['mirror_epoch', epochOf(region.head)],
+      ['mirror_sequence', this.sequence],
+      ['mirror_acked', this.acked],
+      ['mirror_batches', counts.batches],
+      ['mirror_ranges', counts.ranges],
+      ['mirror_bytes', counts.bytes],
+      ['mirror_pending_bytes', standby?.link.pendingBytes ?? 0],
+      ['mirror_ack_ms_max', this.longestAckMs.toFixed(3)],
+      ['mirror_resyncs', counts.resyncs],
+      ['mirror_resync_bytes_done', standby?.resync?.doneBytes ?? 0],
+      ['mirror_resync_bytes_total', standby?.resync?.totalBytes ?? 0],
+      ['mirror_drops', counts.drops],
+      ['mirror_losses', counts.losses],
+    ];
+  }
+
+  /** Ends the mirror: closes every node-to-node connection and stops listening. Replies that wait never leave. */
+  end(): void {
+    this.ended = true;
+    clearInterval(this.heartbeat);
+    if (this.listener >= 0) this.wire.transport.closeListener(this.listener);
+    for (const [greeting, timer] of this.greetings) {
+      clearTimeout(timer);
+      greeting.channel.close(false);
+    }
+    this.standby?.channel.close(false);
+    this.standby = null;
+    this.region.journal.active = false;
+    this.region.journal.clear();
+  }
+
+  private greet(connection: number): Channel {
+    const greeting = new Greeting(this.wire, connection, this.settings.secret, {
+      proved: (_, proof) => this.admit(greeting, proof),
+      ended: (_, reason) => {
+        this.forget(greeting);
+        this.log.say(`a standby was not admitted: ${reason}`);
+      },
+    });
+    const late = new HotspareError('LINK_REFUSED', 'the hello took too long', 'try again');
+    this.greetings.set(
+      greeting,
+      setTimeout(() => greeting.refuse(late), helloMs),
+    );
+    return greeting.channel;
+  }
+
+  private forget(greeting: Greeting): void {
+    clearTimeout(this.greetings.get(greeting));
+    this.greetings.delete(greeting);
+  }
+
+  /** The peer knows the secret: it is somebody's standby, or the one who reigns instead of us. */
+  private admit(greeting: Greeting, proof: Proof): void {
+    if (proof.epoch > epochOf(this.region.head)) {
+      this.forget(greeting);
+      greeting.channel.close(true);
+      this.depose(proof.epoch, proof.link);
+      return;
+    }
+    if (this.standby !== null) {
+      const taken = `the primary already has a standby (${this.standby.node})`;
+      greeting.refuse(new HotspareError('LINK_REFUSED', taken, 'stop that standby first'));
+      return;
+    }
+    this.forget(greeting);
+    greeting.owner = this;
+    this.attach(greeting.channel, proof);
+  }
+
+  private attach(channel: Channel, proof: Proof): void {
+    const { region, settings, log } = this;
+    const welcome: Welcome = {
+      node: settings.node,
+      epoch: epochOf(region.head),
+      sequence: this.sequence,
+      geometry: region.geometry,
+      ackTimeoutMs: settings.ackTimeoutMs,
+      heartbeatMs: settings.heartbeatMs,
+    };
+    channel.sendMessage(FrameType.WELCOME, welcome, welcome.epoch);
+    const resync = new Resync(region);
+    this.standby = {
+      channel,
+      link: new TcpLink(this.wire, channel),
+      node: proof.node,
+      deadAfterMs: proof.deadAfterMs,
+      resync,
+      inSync: false,
+      blocksAcked: 0,
+      heard: 0,
+    };
+    this.acked = this.sequence;
+    this.lastSentMs = this.wire.nowMs;
+    region.journal.clear();
+    region.journal.active = true;
+    this.counts.resyncs++;
+    log.say(`standby ${proof.node} attached; resync of ${mebibytes(resync.totalBytes)} MiB begins`);
+    this.copy(this.standby);
+  }
+
+  /** Keeps a few blocks on their way; says SYNCED behind the last. */
+  private copy(standby: Attached): void {
+    const { resync } = standby;
+    if (resync === null || standby.inSync) return;
+    const epoch = epochOf(this.region.head);
+    while (resync.blocksSent - standby.blocksAcked < blocksInFlightMax) {
+      if (resync.sendNext(standby.link, epoch)) continue;
+      // What this tick has changed so far must come before SYNCED, as the blocks may hold it already.
+      if (this.region.journal.count > 0) this.send(this.region.journal, this.wire.nowMs);
+      standby.channel.send({ type: FrameType.SYNCED, epoch, sequence: this.sequence });
+      standby.inSync = true;
+      this.lastSentMs = this.wire.nowMs;
+      return;
+    }
+  }
+
+  private ack(standby: Attached, header: FrameHeader): void {
+    const now = this.wire.nowMs;
+    if (header.sequence > this.sequence || header.sequence < this.acked) {
+      this.detach(`it acked batch ${header.sequence}, which was not sent`, false);
+      return;
+    }
+    if (header.sequence > this.acked) {
+      const oldest = this.committedMs[(this.acked + 1) & (unackedBatchesMax - 1)]!;
+      this.longestAckMs = Math.max(this.longestAckMs, now - oldest);
+      this.acked = header.sequence;
+      this.wire.transport.release(this.acked);
+    }
+    standby.blocksAcked = header.count;
+    this.setPaused(this.isFull(standby));
+    this.progress(standby);
+    this.copy(standby);
+  }
+
+  /** The last block and SYNCED are acked: the standby is worth something now. */
+  private progress(standby: Attached): void {
+    const { resync } = standby;
+    if (resync === null || !standby.inSync || standby.blocksAcked < resync.blocksSent) return;
+    standby.resync = null;
+    this.log.say(`standby ${standby.node} is in sync (${mebibytes(resync.doneBytes)} MiB copied)`);
+    this.events.synced();
+  }
+
+  /** Seals the journal as the next batch and gives it to the link. */
+  private send(journal: Journal, nowMs: number): void {
+    const { standby, counts } = this;
+    if (standby !== null) {
+      this.sequence++;
+      this.committedMs[this.sequence & (unackedBatchesMax - 1)] = nowMs;
+      this.lastSentMs = nowMs;
+      counts.batches++;
+      counts.ranges += journal.count;
+      counts.bytes += journal.at;
+      standby.link.sendBatch(journal, epochOf(this.region.head), this.sequence);
+      // A journal that fills within a tick makes batches within it: the mark is checked between commands, too.
+      if (this.isFull(standby)) this.paused = true;
+    }
+    journal.clear();
+  }
+
+  private isFull(standby: Attached): boolean {
+    return (
+      standby.link.pendingBytes > unackedBytesMax ||
+      this.sequence - this.acked >= unackedBatchesMax - 1
+    );
+  }
+
+  private setPaused(paused: boolean): void {
+    if (paused === this.paused) return;
+    this.paused = paused;
+    this.wire.transport.pause(paused);
+  }
+
+  /** Every heartbeat: says that the data path lives, and applies the degrade rule. */
+  private beat(): void {
+    const { standby } = this;
+    if (standby === null) return;
+    this.beats++;
+    standby.channel.send({
+      type: FrameType.HEARTBEAT,
+      epoch: epochOf(this.region.head),
+      sequence: this.beats,
+      count: standby.heard >>> 0,
+    });
+    this.checkAcks(standby);
+  }
+
+  private checkAcks(standby: Attached): void {
+    if (this.acked === this.sequence) return;
+    const oldest = this.committedMs[(this.acked + 1) & (unackedBatchesMax - 1)]!;
+    const waited = monotonicMs() - oldest;
+    if (waited <= this.settings.ackTimeoutMs) return;
+    standby.channel.send({ type: FrameType.DROPPED, epoch: epochOf(this.region.head) });
+    const limit = `--ack-timeout ${this.settings.ackTimeoutMs}`;
+    this.detach(`no ack for ${Math.round(waited)} ms (${limit})`, true);
+  }
+
+  /** The standby is gone, or no longer worth waiting for: replies leave, and the primary goes on alone. */
+  private detach(reason: string, dropped: boolean): void {
+    const { standby } = this;
+    if (standby === null || this.ended) return;
+    standby.channel.close(dropped);
+    this.standby = null;
+    this.region.journal.active = false;
+    this.region.journal.clear();
+    this.counts[dropped ? 'drops' : 'losses']++;
+    this.acked = this.sequence;
+    this.wire.transport.release(this.sequence);
+    this.setPaused(false);
+    this.log.say(
+      `standby ${standby.node} ${dropped ? 'dropped' : 'lost'}: ${reason}; its copy is out of date, serving alone`,
+    );
+    this.events.detached(reason, dropped);
+  }
+
+  private depose(epoch: number, link: string | null): void {
+    if (epoch <= epochOf(this.region.head)) {
+      this.detach(`it claims to reign with epoch ${epoch}, which is not newer`, false);
+      return;
+    }
+    this.log.say(`deposed: epoch ${epoch} reigns now, ours was ${epochOf(this.region.head)}`);
+    this.events.deposed(epoch, link);
+  }
+}
+
+/** CLOCK_MONOTONIC in ms, the clock of the transport's ticks. */
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1000n) / 1000;
+}
+
+function mebibytes(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1);
+}
+
+function linkListenFailure(host: string, port: number, failure: NativeFailure): HotspareError {
+  return new HotspareError(
+    'LISTEN',
+    `cannot listen for standbys on ${host}:${port}: ${failure.error}`,
+    'stop what serves there, or choose another --link-listen',
+  );
+}

@@ -1,0 +1,286 @@
+/**
+ * The standby's end of the mirror: attaches to a primary, takes its geometry, and lets its batches land in a region of
+ * its own. It executes nothing and knows no key. What it holds may be served only while `isWhole` is true.
+ */
+import { HotspareError } from '../src/errors.js';
+import { controlBytesMax } from '../src/limits.js';
+import { mapMemory } from '../src/memory.js';
+import { type NativeRegion, native } from '../src/native.js';
+import { type Geometry, layoutVersion } from '../src/store/layout.js';
+import { epochOf, inspect, markInconsistent } from '../src/store/open.js';
+import type { Wire } from '../src/wire.js';
+import { Channel, type ChannelOwner } from './channel.js';
+import { type FrameHeader, FrameType, protocolVersion } from './frame.js';
+import { wrongSecret } from './greeting.js';
+import { nonce, parse, proofsMatch, prove, type Welcome } from './hello.js';
+import type { BackupSettings } from './settings.js';
+import { land } from './tcp.js';
+
+export interface StandbyEvents {
+  /** The primary has let us in: a copy begins. */
+  welcomed(welcome: Welcome): void;
+  /** The copy is whole. */
+  synced(): void;
+  /** The connection is gone; what we hold is as it was. */
+  lost(reason: string): void;
+  /** Nobody listens there (ECONNREFUSED), or the address cannot be reached. */
+  unreachable(errno: number): void;
+  /** The primary, or we, will not have this mirror. */
+  refused(error: HotspareError): void;
+  /** The primary goes on without us: the copy is out of date. */
+  dropped(): void;
+}
+
+/** Where a standby attaches. */
+export interface PrimaryAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** errno of a connection that was refused. */
+export const connectionRefused = 111;
+
+export class Standby implements ChannelOwner {
+  /** The copy, once a primary has welcomed us. */
+  memory: NativeRegion | null = null;
+  geometry: Geometry | null = null;
+  /** Sequence of the newest batch that landed. */
+  sequence = 0;
+  /** When a frame last came in, in ms of the wire's clock. */
+  heardMs = 0;
+  /** The epoch of the primary we mirror. */
+  epoch = 0;
+  /** Bytes of blocks and batches that have landed. */
+  landedBytes = 0;
+  private readonly wire: Wire;
+  private readonly address: PrimaryAddress;
+  private readonly settings: BackupSettings;
+  private readonly events: StandbyEvents;
+  private readonly memoryFile: string | null;
+  private channel: Channel | null = null;
+  private welcome: Welcome | null = null;
+  private whole = false;
+  private blocks = 0;
+  private unacked = false;
+  private beats = 0;
+  private heardBeat = 0;
+  /** Our heartbeat that must be echoed before the copy may be served again; 0 when there is no doubt. */
+  private doubt = 0;
+  private nonce = '';
+
+  constructor(
+    wire: Wire,
+    address: PrimaryAddress,
+    settings: BackupSettings,
+    memoryFile: string | null,
+    events: StandbyEvents,
+  ) {
+    this.wire = wire;
+    this.address = address;
+    this.settings = settings;
+    this.memoryFile = memoryFile;
+    this.events = events;
+  }
+
+  /** True while the region holds everything the primary has acknowledged to anybody. */
+  get isWhole(): boolean {
+    return this.whole && this.doubt === 0;
+  }
+
+  /** Starts to attach; one of the events follows. What was held before stays until the primary welcomes us. */
+  attach(): void {
+    const { host, port } = this.address;
+    this.nonce = nonce();
+    const failure = this.wire.connect(host, port, 1, (connection) => {
+      this.channel = new Channel(this.wire, connection, this);
+      return this.channel;
+    });
+    if (failure !== null) this.unreachable(failure.error);
+  }
+
+  opened(): void {
+    const hello = { protocol: protocolVersion, layout: layoutVersion, nonce: this.nonce };
+    this.channel!.sendMessage(FrameType.HELLO, hello);
+  }
+
+  refused(errno: number): void {
+    this.events.unreachable(errno);
+  }
+
+  frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
+    this.heardMs = this.wire.nowMs;
+    switch (header.type) {
+      case FrameType.BATCH:
+      case FrameType.BLOCK:
+        this.landFrame(header, bytes, at);
+        return;
+      case FrameType.HEARTBEAT:
+        this.heardBeat = header.sequence;
+        if (this.doubt !== 0 && header.count >= this.doubt) this.doubt = 0;
+        return;
+      case FrameType.SYNCED:
+        this.finish(header);
+        return;
+      case FrameType.DROPPED:
+        this.whole = false;
+        this.close();
+        this.events.dropped();
+        return;
+      default:
+        this.control(header, bytes.subarray(at, at + Math.min(header.length, controlBytesMax)));
+    }
+  }
+
+  /** One ack for all that landed in this tick. */
+  drained(): void {
+    if (!this.unacked || this.channel === null) return;
+    this.unacked = false;
+    const ack = { type: FrameType.ACK, sequence: this.sequence, count: this.blocks };
+    this.channel.send({ ...ack, epoch: this.epoch });
+  }
+
+  lost(reason: string): void {
+    this.channel = null;
+    this.events.lost(reason);
+  }
+
+  /** Says that this node lives. */
+  beat(): void {
+    if (this.welcome === null) return;
+    this.beats++;
+    this.channel?.send({ type: FrameType.HEARTBEAT, sequence: this.beats, count: this.heardBeat });
+  }
+
+  /** This node stood still for longer than the ack timeout: it may have been dropped. An echo of a new beat clears it. */
+  doubtYourself(): void {
+    if (this.whole) this.doubt = this.beats + 1;
+  }
+
+  /** How long a primary waits for an ack before it goes on alone; 0 before the welcome. */
+  get ackTimeoutMs(): number {
+    return this.welcome?.ackTimeoutMs ?? 0;
+  }
+
+  /** Law 4: tells the primary that another epoch reigns, if it can hear, and lets no more of its bytes land. */
+  fence(epoch: number, link: string | null): void {
+    this.channel?.sendMessage(FrameType.DEPOSED, { link }, epoch);
+    this.close();
+  }
+
+  /** Ends the connection, without an event. */
+  close(): void {
+    this.channel?.close(true);
+    this.channel = null;
+    this.welcome = null;
+  }
+
+  private landFrame(header: FrameHeader, bytes: Uint8Array, at: number): void {
+    const inOrder = header.type === FrameType.BLOCK || header.sequence === this.sequence + 1;
+    const fits = inOrder && header.epoch === this.epoch;
+    if (this.memory === null || !fits || !land(this.memory.id, header, bytes, at)) {
+      this.close();
+      this.whole = false;
+      this.events.lost(`batch ${header.sequence} of epoch ${header.epoch} does not fit`);
+      return;
+    }
+    if (header.type === FrameType.BATCH) this.sequence = header.sequence;
+    else this.blocks++;
+    this.landedBytes += header.length;
+    this.unacked = true;
+  }
+
+  private finish(header: FrameHeader): void {
+    const head = new Int32Array(this.memory!.head);
+    const found = inspect(head);
+    if (found.kind !== 'region' || header.sequence !== this.sequence) {
+      this.refuse('LINK_REFUSED', 'the copy of the region is damaged', 'start the standby again');
+      return;
+    }
+    markInconsistent(head, false);
+    this.whole = true;
+    this.unacked = true;
+    this.epoch = epochOf(head);
+    this.events.synced();
+  }
+
+  private control(header: FrameHeader, payload: Uint8Array): void {
+    if (header.type === FrameType.REFUSED) {
+      const refusal = parse('refusal', payload);
+      const code = refusal?.code === 'LINK_VERSION' ? 'LINK_VERSION' : 'LINK_REFUSED';
+      const reason = refusal?.reason ?? 'no reason was given';
+      this.refuse(code, reason, refusal?.remedy ?? 'see the log of the primary');
+    } else if (header.type === FrameType.CHALLENGE) {
+      this.prove(payload);
+    } else if (header.type === FrameType.WELCOME) {
+      this.enter(payload);
+    } else {
+      this.refuse('LINK_REFUSED', 'that is no primary', 'name the --link-listen of a primary');
+    }
+  }
+
+  private prove(payload: Uint8Array): void {
+    const challenge = parse('challenge', payload);
+    const { secret, node, linkListen, deadAfterMs } = this.settings;
+    const expected = prove(secret, 'primary', this.nonce, challenge?.nonce ?? '');
+    if (challenge === null || !proofsMatch(challenge.proof, expected)) {
+      const { code, message, remedy } = wrongSecret('the primary');
+      this.refuse(code, message, remedy);
+      return;
+    }
+    const link = linkListen === null ? null : `${linkListen.host}:${linkListen.port}`;
+    const proof = prove(secret, 'standby', this.nonce, challenge.nonce);
+    this.channel!.sendMessage(FrameType.PROOF, {
+      proof,
+      node,
+      epoch: this.epoch,
+      link,
+      deadAfterMs,
+    });
+  }
+
+  private enter(payload: Uint8Array): void {
+    const welcome = parse('welcome', payload);
+    if (welcome === null) {
+      this.refuse(
+        'LINK_REFUSED',
+        'the welcome makes no sense',
+        'run the same version on both nodes',
+      );
+      return;
+    }
+    this.forget();
+    try {
+      this.memory = mapMemory(welcome.geometry, { file: this.memoryFile });
+    } catch (error) {
+      if (!(error instanceof HotspareError)) throw error;
+      this.refuse(error.code, error.message, error.remedy);
+      return;
+    }
+    markInconsistent(new Int32Array(this.memory.head), true);
+    this.geometry = welcome.geometry;
+    this.welcome = welcome;
+    this.epoch = welcome.epoch;
+    this.sequence = welcome.sequence;
+    this.events.welcomed(welcome);
+  }
+
+  /** Gives up what was held: a new copy begins. */
+  private forget(): void {
+    if (this.memory !== null) native.regionClose(this.memory.id);
+    this.memory = null;
+    this.whole = false;
+    this.doubt = 0;
+    this.blocks = 0;
+  }
+
+  private refuse(code: HotspareError['code'], reason: string, remedy: string): void {
+    this.close();
+    this.events.refused(new HotspareError(code, reason, remedy));
+  }
+
+  private unreachable(error: string): void {
+    const { host, port } = this.address;
+    const sentence = `cannot connect to ${host}:${port}: ${error}`;
+    this.events.refused(new HotspareError('LINK_UNREACHABLE', sentence, 'check --of'));
+  }
+}

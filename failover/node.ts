@@ -1,0 +1,348 @@
+/**
+ * A node: primary or standby, and whatever it becomes. It runs role.ts over the real parts: turns what they say into
+ * events, and actions into calls. Takeover is: detect → fence → new epoch → open → bind → serve.
+ */
+import { Primary } from '../backup/primary.js';
+import type { BackupSettings } from '../backup/settings.js';
+import { connectionRefused, type PrimaryAddress, Standby } from '../backup/standby.js';
+import { assert, HotspareError } from '../src/errors.js';
+import { Journal } from '../src/journal.js';
+import { helloMs, linkConnections } from '../src/limits.js';
+import type { Log } from '../src/log.js';
+import { mapRegion } from '../src/memory.js';
+import { type NativeRegion, native } from '../src/native.js';
+import { address, type Settings } from '../src/options.js';
+import { Server } from '../src/server.js';
+import { geometryOf } from '../src/store/layout.js';
+import { epochOf, promote } from '../src/store/open.js';
+import { Region } from '../src/store/region.js';
+import { Wire } from '../src/wire.js';
+import { Detector } from './detector.js';
+import { monotonicMs, report } from './report.js';
+import { type Action, type Event, type State, step } from './role.js';
+
+export interface NodeOptions {
+  readonly settings: Settings;
+  readonly backup: BackupSettings;
+  readonly log: Log;
+  /** Ends the old primary when it does not speak any more but may still hold the address. Resolves when it cannot serve. */
+  readonly fence: () => Promise<void>;
+  /** Ends this process with an error. */
+  readonly fail: (error: HotspareError) => void;
+}
+
+/** How long, and how often, a standby tries to bind an address that its dead primary still holds. */
+const bindMs = 10_000;
+const bindRetryMs = 1;
+
+export class Node {
+  private readonly options: NodeOptions;
+  private readonly wire: Wire;
+  private state: State = 'attaching';
+  private memory: NativeRegion | null = null;
+  private server: Server | null = null;
+  private primary: Primary | null = null;
+  private standby: Standby | null = null;
+  private primaryAddress: PrimaryAddress | null = null;
+  private looker: NodeJS.Timeout | null = null;
+  private error = new HotspareError('LINK_LOST', 'the link was lost', 'start the standby again');
+  private silenceFound = false;
+
+  constructor(options: NodeOptions) {
+    this.options = options;
+    this.wire = new Wire({ connectionsMax: options.settings.connections + linkConnections });
+  }
+
+  /** Serves a new region, or the one in the memory file. Throws HotspareError. */
+  startPrimary(): void {
+    const { settings, log } = this.options;
+    const journal = new Journal();
+    const { memory, region, fresh } = mapRegion(
+      geometryOf(settings),
+      { file: settings.memoryFile },
+      journal,
+    );
+    if (!fresh) log.say(`${settings.memoryFile} holds a cache of epoch ${epochOf(region.head)}`);
+    this.open(memory, region);
+    this.server!.serve();
+    this.state = 'primary';
+    this.reportServing(this.listenForStandbys());
+  }
+
+  /** Mirrors a primary until it dies. */
+  startStandby(of: PrimaryAddress): void {
+    this.primaryAddress = of;
+    this.attach();
+  }
+
+  /** Ends at once and in order: clients and links are closed. */
+  stop(): void {
+    if (this.looker !== null) clearInterval(this.looker);
+    this.standby?.close();
+    this.primary?.end();
+    this.server?.depose();
+    if (this.memory !== null && this.options.settings.memoryFile !== null) {
+      native.regionSync(this.memory.id);
+    }
+    this.wire.transport.destroy();
+  }
+
+  private on(event: Event, error?: HotspareError): void {
+    if (this.state === 'ended') return;
+    if (error !== undefined) this.error = error;
+    const { next, actions } = step(this.state, event);
+    this.options.log.detail(`${this.state}: ${event} → ${next}`);
+    this.state = next;
+    for (const action of actions) this.act(action);
+  }
+
+  private act(action: Action): void {
+    switch (action) {
+      case 'attach':
+        this.attach();
+        return;
+      case 'fence':
+        this.fence();
+        return;
+      case 'promote':
+        this.takeOver();
+        return;
+      case 'reportSynced':
+        this.options.log.say(`in sync with ${this.primaryName()}: ready to take over`);
+        report({ event: 'synced' });
+        return;
+      case 'reportServing':
+        this.reportServing(this.tryToListenForStandbys());
+        return;
+      case 'retire':
+        this.retire();
+        return;
+      default:
+        this.options.fail(this.error);
+    }
+  }
+
+  private attach(): void {
+    if (this.primaryAddress === null) {
+      this.options.fail(this.error);
+      return;
+    }
+    this.standby ??= this.newStandby(this.primaryAddress);
+    this.standby.heardMs = monotonicMs();
+    this.standby.attach();
+    if (this.looker === null) this.look();
+  }
+
+  private newStandby(of: PrimaryAddress): Standby {
+    const { backup, log, settings } = this.options;
+    return new Standby(this.wire, of, backup, settings.memoryFile, {
+      welcomed: (welcome) => {
+        log.say(`attached to ${this.primaryName()} (node ${welcome.node}, epoch ${welcome.epoch})`);
+        this.on('welcomed');
+      },
+      synced: () => this.on('synced'),
+      lost: (reason) => {
+        log.say(`link to ${this.primaryName()} lost: ${reason}`);
+        this.on('lost', this.linkLost(reason));
+      },
+      unreachable: (errno) => {
+        const error = this.unreachable(errno);
+        if (errno !== connectionRefused) this.on('unreachable', error);
+        else this.dead('connection refused', 'nobody', error);
+      },
+      refused: (error) => this.on('refused', error),
+      dropped: () => {
+        const remedy = 'give the primary a longer --ack-timeout, or this node more processor';
+        log.say(`the primary dropped this standby: it acked too late; ${remedy}`);
+        this.on('dropped', this.linkLost('the primary dropped this standby'));
+      },
+    });
+  }
+
+  /** Watches for silence, and for this node's own absence. */
+  private look(): void {
+    const { backup } = this.options;
+    const lookMs = Math.max(1, Math.min(backup.heartbeatMs, backup.deadAfterMs / 5));
+    const detector = new Detector({ deadAfterMs: backup.deadAfterMs, lookMs }, monotonicMs());
+    let lookedMs = monotonicMs();
+    this.looker = setInterval(() => {
+      const now = monotonicMs();
+      const { standby } = this;
+      if (standby === null) return;
+      if (now - lookedMs > Math.max(standby.ackTimeoutMs, lookMs * 3)) standby.doubtYourself();
+      lookedMs = now;
+      standby.beat();
+      const attaching = this.state === 'attaching' || this.state === 'reconnecting';
+      if (this.state === 'attaching') {
+        if (now - standby.heardMs > helloMs) this.on('silent', this.linkLost('no answer'));
+        return;
+      }
+      const watched = attaching || this.state === 'copying' || this.state === 'standby';
+      if (watched && detector.look(now, standby.heardMs)) {
+        const silence = `nothing heard for ${Math.round(detector.silence)} ms`;
+        this.silenceFound = true;
+        this.dead(silence, 'silent', this.linkLost(silence));
+      }
+    }, lookMs);
+  }
+
+  /** The primary is dead: take over, unless the copy must not be served. */
+  private dead(reason: string, event: 'nobody' | 'silent', error: HotspareError): void {
+    const { log } = this.options;
+    const holdsCopy = this.state === 'standby' || this.state === 'reconnecting';
+    if (holdsCopy && this.standby!.isWhole) {
+      log.say(`primary ${this.primaryName()} is dead: ${reason}`);
+      report({ event: 'dead', reason });
+      this.on(event, error);
+    } else if (holdsCopy) {
+      this.on(
+        'doubtful',
+        new HotspareError(
+          'LINK_LOST',
+          `the primary is dead (${reason}), but this copy may be out of date: it was not confirmed since this node stood still`,
+          'start a new primary; the cache is lost',
+        ),
+      );
+    } else {
+      this.on(event, error);
+    }
+  }
+
+  /** Law 4. A silent primary may hold the address, and may come back: it is told, and ended if we can. */
+  private fence(): void {
+    const { standby, options } = this;
+    const { linkListen } = options.backup;
+    const link = linkListen === null ? null : `${linkListen.host}:${linkListen.port}`;
+    standby!.fence(standby!.epoch + 1, link);
+    if (!this.silenceFound) {
+      this.on('fenced');
+      return;
+    }
+    options.fence().then(
+      () => this.on('fenced'),
+      (error: Error) => {
+        const remedy = 'end the old primary by hand, then start this node again';
+        options.fail(new HotspareError('LINK_LOST', `fencing failed: ${error.message}`, remedy));
+      },
+    );
+  }
+
+  private takeOver(): void {
+    const { standby } = this;
+    assert(standby?.memory != null && standby.geometry !== null, 'only a whole copy takes over');
+    if (this.looker !== null) clearInterval(this.looker);
+    this.looker = null;
+    const region = new Region(standby.memory, standby.geometry, new Journal());
+    promote(region);
+    this.open(standby.memory, region);
+    this.standby = null;
+    this.bind(monotonicMs() + bindMs, false);
+  }
+
+  /** The kernel may need a moment to free a dead process's sockets. */
+  private bind(deadlineMs: number, waited: boolean): void {
+    try {
+      this.server!.serve();
+    } catch (error) {
+      if (!(error instanceof HotspareError)) throw error;
+      if (monotonicMs() > deadlineMs) {
+        this.on('unbindable', error);
+        return;
+      }
+      if (!waited) this.options.log.say(`${error.message}; trying again for ${bindMs / 1000} s`);
+      setTimeout(() => this.bind(deadlineMs, true), bindRetryMs);
+      return;
+    }
+    this.on('bound');
+  }
+
+  /** Makes a server, and the end that standbys attach to, over a region. */
+  private open(memory: NativeRegion, region: Region): void {
+    const { settings, log, backup } = this.options;
+    this.memory = memory;
+    const server = new Server(this.wire, memory.segments, region, settings, log);
+    this.server = server;
+    if (backup.linkListen === null) return;
+    const primary = new Primary(this.wire, region, backup, log, {
+      synced: () => report({ event: 'attached' }),
+      detached: (_, dropped) => report({ event: 'detached', dropped }),
+      deposed: (epoch, link) => this.deposed(epoch, link),
+    });
+    this.primary = primary;
+    server.mirror = primary;
+  }
+
+  /** The port standbys attach at, 0 without `--link-listen`. Throws HotspareError. */
+  private listenForStandbys(): number {
+    const { linkListen } = this.options.backup;
+    if (this.primary === null || linkListen === null) return 0;
+    return this.primary.listen(linkListen.host, linkListen.port);
+  }
+
+  /** A node that has taken over serves, also when no standby can attach to it. */
+  private tryToListenForStandbys(): number {
+    try {
+      return this.listenForStandbys();
+    } catch (error) {
+      if (!(error instanceof HotspareError)) throw error;
+      this.options.log.say(`${error.message}; ${error.remedy}`);
+      return 0;
+    }
+  }
+
+  private reportServing(linkPort: number): void {
+    const { log, backup } = this.options;
+    const server = this.server!;
+    const host = backup.linkListen?.host ?? '';
+    const epoch = epochOf(server.executor.store.region.head);
+    const where = this.options.settings.unixSocket ?? `port ${server.facts.port}`;
+    const standbys =
+      linkPort === 0 ? 'no standby can attach' : `standbys attach at ${host}:${linkPort}`;
+    log.say(`serving on ${where}, epoch ${epoch}; ${standbys}`);
+    report({ event: 'serving', port: server.facts.port, linkPort, epoch });
+  }
+
+  /** Law 4: whoever knows of a higher epoch answers nobody, and becomes its standby if it knows where. */
+  private deposed(epoch: number, link: string | null): void {
+    report({ event: 'deposed', epoch });
+    this.primaryAddress = link === null ? null : address(link, 0);
+    this.on(
+      'deposed',
+      new HotspareError(
+        'LINK_LOST',
+        `epoch ${epoch} reigns elsewhere, and did not say where standbys attach`,
+        'start this node as a standby of the new primary',
+      ),
+    );
+  }
+
+  private retire(): void {
+    this.primary?.end();
+    this.server?.depose();
+    if (this.memory !== null) native.regionClose(this.memory.id);
+    this.memory = null;
+    this.primary = null;
+    this.server = null;
+    this.standby = null;
+  }
+
+  private primaryName(): string {
+    return `${this.primaryAddress!.host}:${this.primaryAddress!.port}`;
+  }
+
+  private linkLost(reason: string): HotspareError {
+    const copied = this.standby?.landedBytes ?? 0;
+    const sentence =
+      this.state === 'copying'
+        ? `the primary was lost in mid-resync (${reason}) after ${(copied / 2 ** 20).toFixed(1)} MiB: this is half a cache and is not served`
+        : `the link to ${this.primaryName()} was lost: ${reason}`;
+    return new HotspareError('LINK_LOST', sentence, 'start the primary, then this standby again');
+  }
+
+  private unreachable(errno: number): HotspareError {
+    const why = errno === connectionRefused ? 'nobody listens there' : `errno ${errno}`;
+    const sentence = `cannot reach the primary at ${this.primaryName()}: ${why}`;
+    const remedy = 'start the primary with --link-listen, or correct --of';
+    return new HotspareError('LINK_UNREACHABLE', sentence, remedy);
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * A primary and its standby as two processes on this machine, sharing the clients' address. Whichever dies is started
+ * again as the new standby; one that hangs is ended first, so that the address is free. The pair itself serves nobody:
+ * when it is ended, both nodes are.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Log } from '../src/log.js';
+import type { Report } from './report.js';
+
+export interface PairOptions {
+  /** The program of a node: node's arguments before the node's own. */
+  readonly program: readonly string[];
+  /** Flags both nodes are started with: the clients' side and the mirror's. */
+  readonly flags: readonly string[];
+  /** Flags only a node that starts as primary takes: the geometry. */
+  readonly primaryFlags: readonly string[];
+  readonly log: Log;
+  /** A node's report, as it comes. */
+  readonly onReport?: (report: Report, member: Member) => void;
+  /** Both nodes are gone. */
+  readonly onEnd?: (reason: string) => void;
+}
+
+/** One of the two processes. */
+export interface Member {
+  readonly name: 'a' | 'b';
+  readonly process: ChildProcess;
+  role: 'primary' | 'standby';
+  /** True once a standby's copy is whole, or a primary serves. */
+  ready: boolean;
+  linkPort: number;
+}
+
+/** How long a node has to come up before the pair gives up on it. */
+const restartMsLeast = 100;
+
+export class Pair {
+  private readonly options: PairOptions;
+  private readonly members: { a: Member | null; b: Member | null } = { a: null, b: null };
+  private ending = false;
+
+  constructor(options: PairOptions) {
+    this.options = options;
+  }
+
+  get primary(): Member | null {
+    return this.find('primary');
+  }
+
+  get standby(): Member | null {
+    return this.find('standby');
+  }
+
+  /** Starts the primary; the standby follows as soon as the primary serves. */
+  start(): void {
+    this.spawn('a', 'primary', this.options.primaryFlags);
+  }
+
+  /** Ends both nodes and resolves when they are gone. */
+  async end(): Promise<void> {
+    this.ending = true;
+    const living = [this.members.a, this.members.b].filter((member) => member !== null);
+    for (const member of living) member.process.kill('SIGTERM');
+    const forced = setTimeout(() => {
+      for (const member of living) member.process.kill('SIGKILL');
+    }, 5000);
+    await Promise.all(
+      living.map((member) =>
+        member.process.exitCode === null && member.process.signalCode === null
+          ? once(member.process, 'exit')
+          : null,
+      ),
+    );
+    clearTimeout(forced);
+  }
+
+  private find(role: Member['role']): Member | null {
+    const { a, b } = this.members;
+    if (a?.role === role) return a;
+    return b?.role === role ? b : null;
+  }
+
+  private spawn(name: Member['name'], role: Member['role'], flags: readonly string[]): void {
+    const { program, log } = this.options;
+    const child = spawn(
+      process.execPath,
+      [...program, ...(role === 'standby' ? ['standby'] : []), ...flags, ...this.options.flags],
+      {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        env: { ...process.env, HOTSPARE_NODE: name, HOTSPARE_SUPERVISED: '1' },
+      },
+    );
+    const member: Member = { name, process: child, role, ready: false, linkPort: 0 };
+    this.members[name] = member;
+    const startedMs = performance.now();
+    log.detail(`node ${name} started as ${role}, pid ${child.pid}`);
+    child.on('message', (message) => this.heard(member, message as Report));
+    child.on('exit', (code, signal) => {
+      this.exited(member, signal ?? `status ${code}`, performance.now() - startedMs);
+    });
+  }
+
+  private heard(member: Member, report: Report): void {
+    if (report.event === 'serving') {
+      member.role = 'primary';
+      member.ready = true;
+      member.linkPort = report.linkPort;
+      const other = this.other(member);
+      if (other === null) this.startStandby(member);
+    } else if (report.event === 'synced') {
+      member.ready = true;
+    } else if (report.event === 'fence') {
+      this.fence(member);
+    } else if (report.event === 'detached' && report.dropped) {
+      this.endHung(this.other(member), 'it does not ack');
+    }
+    this.options.onReport?.(report, member);
+  }
+
+  /** A standby asks for the end of the primary that does not speak: it may hold the address. */
+  private fence(asker: Member): void {
+    const other = this.other(asker);
+    if (other !== null) {
+      this.endHung(other, 'it does not speak');
+      other.process.once('exit', () => asker.process.send({ fenced: true }));
+    } else {
+      asker.process.send({ fenced: true });
+    }
+  }
+
+  private endHung(member: Member | null, reason: string): void {
+    if (member === null) return;
+    this.options.log.say(`node ${member.name} hangs (${reason}): ended`);
+    member.process.kill('SIGKILL');
+  }
+
+  private exited(member: Member, reason: string, livedMs: number): void {
+    this.members[member.name] = null;
+    const other = this.other(member);
+    if (this.ending) return;
+    this.options.log.say(`node ${member.name} (${member.role}) ended: ${reason}`);
+    if (other === null) {
+      this.options.onEnd?.('both nodes are gone, and the cache with them');
+    } else if (other.role === 'primary' && other.ready) {
+      // A standby that dies as soon as it starts is not started as fast as the machine can.
+      const delayMs = livedMs < restartMsLeast * 10 && !member.ready ? restartMsLeast : 0;
+      setTimeout(() => this.startStandby(other), delayMs);
+    } else if (!other.ready) {
+      this.options.log.say(
+        `node ${other.name} was not in sync yet: it will not serve half a cache`,
+      );
+    }
+  }
+
+  private startStandby(primary: Member): void {
+    const name = primary.name === 'a' ? 'b' : 'a';
+    if (this.ending || this.members[name] !== null || this.members[primary.name] !== primary)
+      return;
+    this.spawn(name, 'standby', ['--of', `127.0.0.1:${primary.linkPort}`]);
+  }
+
+  private other(member: Member): Member | null {
+    return this.members[member.name === 'a' ? 'b' : 'a'];
+  }
+}

@@ -1,0 +1,34 @@
+/** What a node tells whoever started it, over Node's IPC channel: the pair and the drill read it. */
+
+export type Report =
+  /** A standby's copy is whole. */
+  | { readonly event: 'synced'; readonly atMs: number }
+  /** A primary answers clients. `linkPort` is where standbys attach, 0 for nowhere. */
+  | {
+      readonly event: 'serving';
+      readonly port: number;
+      readonly linkPort: number;
+      readonly epoch: number;
+      readonly atMs: number;
+    }
+  /** The primary is found dead: by whom, and why. */
+  | { readonly event: 'dead'; readonly reason: string; readonly atMs: number }
+  /** The standby asks for the end of the old primary before it serves; `{ fenced: true }` is the answer. */
+  | { readonly event: 'fence'; readonly atMs: number }
+  /** A primary lost its standby; `dropped` when the standby may still be there. */
+  | { readonly event: 'detached'; readonly dropped: boolean; readonly atMs: number }
+  /** A primary's standby is in sync. */
+  | { readonly event: 'attached'; readonly atMs: number }
+  /** A node with a higher epoch reigns. */
+  | { readonly event: 'deposed'; readonly epoch: number; readonly atMs: number };
+
+type WithoutTime<R> = R extends Report ? Omit<R, 'atMs'> : never;
+
+/** Sends a report, when somebody listens. Times are CLOCK_MONOTONIC in ms, the same for all processes of a machine. */
+export function report(what: WithoutTime<Report>): void {
+  process.send?.({ ...what, atMs: monotonicMs() });
+}
+
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1000n) / 1000;
+}
