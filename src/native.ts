@@ -190,8 +190,8 @@ interface Addon {
   regionOpen(options: RegionOptions): NativeRegion | NativeFailure;
   /** Detaches the region's ArrayBuffers and unmaps it. */
   regionClose(id: number): void;
-  /** msync of the whole region; only meaningful with a file. */
-  regionSync(id: number): void;
+  /** msync of the whole region; only meaningful with a file. Null when it is on disk. */
+  regionSync(id: number): NativeFailure | null;
   /**
    * Writes a batch's ranges into a region, in order. `bytes[offset, offset+length)` is a list of records: region offset
    * (u64), length (u32), then that many bytes, padded to a multiple of 4. A 4-byte range is one aligned store.

@@ -1,0 +1,13 @@
+// What the operating system refused: errno, and the call that gave it.
+#pragma once
+
+namespace hotspare {
+
+struct Failure {
+  int code = 0;  // errno; 0 = no failure
+  const char* call = "";
+
+  explicit operator bool() const { return code != 0; }
+};
+
+}  // namespace hotspare

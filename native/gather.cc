@@ -1,0 +1,361 @@
+// From sockets to event rows. Level-triggered throughout: what is not served now is reported again.
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "check.h"
+#include "transport.h"
+
+namespace hotspare {
+namespace {
+
+constexpr int kAcceptsPerTick = 64;
+constexpr size_t kSinkBytesPerRead = 256 * 1024;
+constexpr int kScratchParts =
+    4;  // scratch memory is this many times smaller than the most a read throws away
+
+bool again(int code) {
+  return code == EAGAIN || code == EWOULDBLOCK || code == EINTR;
+}
+
+bool wantOfResources(int code) {
+  return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
+}
+
+}  // namespace
+
+void Transport::gather() {
+  tick_++;
+  rows_ = 0;
+  inputUsed_ = 0;
+  sinkBytes_ = 0;
+  accepted_ = 0;
+  active_ = false;
+  if (!dead_.empty()) {
+    for (const int32_t id : dead_) {
+      connections_[static_cast<size_t>(id)].state = State::kFree;
+      free_.push_back(id);
+    }
+    dead_.clear();
+    turnListeners(true);
+  }
+  gatherGroup(kLinks);
+  reportReleased();
+  gatherGroup(kClients);
+}
+
+void Transport::gatherGroup(Group group) {
+  const bool still = group == kClients && paused_;
+  if (!still) reportBroken(group);
+  // In turn, so that neither leftovers nor fresh bytes can take the whole input buffer for ever.
+  const bool leftoversFirst = tick_ % 2 == 0;
+  if (leftoversFirst && !still) serveAgain(group);
+  if (descriptors_[group] > 0) serveReady(group);
+  if (!leftoversFirst && !still) serveAgain(group);
+}
+
+void Transport::reportBroken(Group group) {
+  Queue<ConnectionName>& broken = broken_[group];
+  for (; !broken.empty() && roomForRow(); broken.pop()) {
+    const ConnectionName name = broken.front();
+    Connection* c = &connections_[static_cast<size_t>(name.id)];
+    if (c->generation != name.generation || c->state != State::kBroken) continue;
+    addRow(c->connecting ? kConnected : kClosed, name.id, 0, c->error, group);
+    bury(c);
+  }
+}
+
+void Transport::reportReleased() {
+  // At most half of the table: clients must get on too.
+  for (size_t n = options_.eventsMax / 2; n > 0 && !pool_.released.empty() && roomForRow(); --n) {
+    const Released released = pool_.released.front();
+    pool_.released.pop();
+    addRow(kReleased, released.connection, released.token, 0, 0);
+  }
+}
+
+/// Delivers what was left over to those who asked for it again, and sinks that were filled from
+/// leftovers.
+void Transport::serveAgain(Group group) {
+  Queue<ConnectionName>& queue = again_[group];
+  for (size_t n = queue.size(); n > 0; --n) {
+    Connection* c = find(queue.front());
+    if (c != nullptr && c->againQueued) {
+      if (c->pending() >= options_.pendingHighBytes) {
+        c->againQueued = false;  // relieve() queues it again
+      } else {
+        if (!roomForRow() || options_.inputBytes - inputUsed_ < c->leftoverBytes) return;
+        if (c->filled && !roomForSink(*c)) return;
+        deliver(c);
+      }
+    }
+    queue.pop();
+  }
+}
+
+void Transport::deliver(Connection* c) {
+  const auto offset = static_cast<int32_t>(inputUsed_);
+  if (c->leftoverBytes > 0) std::memcpy(tables_.input + offset, c->leftover, c->leftoverBytes);
+  inputUsed_ += c->leftoverBytes;
+  EventRow* row = addRow(kData, idOf(*c), offset, static_cast<int32_t>(c->leftoverBytes), c->group);
+  if (c->filled) {
+    row->filled = 1;
+    sinkBytes_ += c->sinkBytes;
+  }
+  c->filled = false;
+  c->again = false;
+  c->againQueued = false;
+  c->servedTick = tick_;
+}
+
+/// Goes on in epoll's list where the last tick had no more room, then looks once for more.
+void Transport::serveReady(Group group) {
+  ReadySet& set = ready_[group];
+  for (int looks = 0;; ++looks) {
+    for (; set.next < set.count; ++set.next) {
+      active_ = true;
+      if (!serve(set.events[set.next])) return;
+    }
+    if (looks == 1) return;
+    const int count =
+        epoll_wait(set.epoll, set.events.data(), static_cast<int>(set.events.size()), 0);
+    set.next = 0;
+    set.count = count < 0 ? 0 : static_cast<size_t>(count);
+  }
+}
+
+/// False: there is no room in this tick, and the event stays the first of the next.
+bool Transport::serve(const epoll_event& event) {
+  const auto id = static_cast<int32_t>(event.data.u64 & 0xffffffff);
+  const auto generation = static_cast<uint32_t>(event.data.u64 >> 32);
+  if (generation == kListenerMark) return accept(&listeners_[static_cast<size_t>(id)]);
+  Connection* c = find({id, generation});
+  if (c == nullptr) return true;
+  if (c->state == State::kConnecting) return finishConnect(c);
+  if ((event.events & EPOLLOUT) != 0) flush(c);
+  if (c->state == State::kOpen) {
+    if ((event.events & ~static_cast<uint32_t>(EPOLLOUT)) == 0) return true;
+    return serveOpen(c, event.events);
+  }
+  if (c->state == State::kDraining || c->state == State::kLingering) discard(c, event.events);
+  return true;
+}
+
+bool Transport::serveOpen(Connection* c, uint32_t mask) {
+  if (c->servedTick == tick_) return true;
+  if (!wanted(*c)) {
+    quiet(c, mask);
+    return true;
+  }
+  const size_t most = c->leftoverBytes + freshBytes(*c);
+  if (!roomForRow() || options_.inputBytes - inputUsed_ < most) return false;
+  if (c->sinkRest > 0 && c->sinkRest <= kSinkBytesPerRead && !roomForSink(*c)) return false;
+  read(c, mask);
+  return true;
+}
+
+/// Bytes to read behind the leftover: a row is at most twice readBytesMax long.
+size_t Transport::freshBytes(const Connection& c) const {
+  return std::min(options_.readBytesMax, 2 * options_.readBytesMax - c.leftoverBytes);
+}
+
+bool Transport::finishConnect(Connection* c) {
+  if (!roomForRow()) return false;
+  const int code = socketError(c->descriptor);
+  if (code != 0) {
+    addRow(kConnected, idOf(*c), 0, code, c->group);
+    bury(c);
+    return true;
+  }
+  addRow(kConnected, idOf(*c), 0, 0, c->group);
+  c->state = State::kOpen;
+  c->servedTick = tick_;
+  if (c->group == kClients) tables_.counters[kConnections] += 1;
+  watch(c, EPOLLIN);
+  flush(c);
+  return true;
+}
+
+bool Transport::wanted(const Connection& c) const {
+  return !c.again && !c.choked && !(paused_ && c.group == kClients);
+}
+
+/// epoll reports a connection that is not to be read from: only now is it worth a system call to
+/// mask it.
+void Transport::quiet(Connection* c, uint32_t mask) {
+  if ((mask & EPOLLERR) != 0) {
+    const int code = socketError(c->descriptor);
+    if (code != 0) {
+      fail(c, code);
+      return;
+    }
+  }
+  const bool soon = c->againQueued && !(paused_ && c->group == kClients);
+  if (soon) return;
+  const uint32_t output = c->interest & EPOLLOUT;
+  watch(c, (mask & EPOLLHUP) != 0 && output == 0 ? Connection::kUnwatched : output);
+}
+
+/// One read: first into the sink, what is left into the input buffer behind the leftover.
+void Transport::read(Connection* c, uint32_t mask) {
+  char* start = tables_.input + inputUsed_;
+  iovec parts[kScratchParts + 1];
+  int count = 0;
+  const size_t sinking = std::min<uint64_t>(c->sinkRest, kSinkBytesPerRead);
+  for (size_t left = sinking; left > 0; ++count) {
+    char* at = c->sink == nullptr ? scratch_.data() : c->sink;
+    parts[count] = {at, c->sink == nullptr ? std::min(left, scratch_.size()) : left};
+    left -= parts[count].iov_len;
+  }
+  if (sinking == c->sinkRest) parts[count++] = {start + c->leftoverBytes, freshBytes(*c)};
+  const ssize_t got = count == 1 ? recv(c->descriptor, parts[0].iov_base, parts[0].iov_len, 0)
+                                 : readv(c->descriptor, parts, count);
+  if (got < 0 && again(errno)) {
+    if ((mask & (EPOLLERR | EPOLLHUP)) != 0 && errno != EINTR) fail(c, ECONNRESET);
+    return;
+  }
+  if (got < 0) {
+    fail(c, errno);
+    return;
+  }
+  if (got == 0) {
+    addRow(kClosed, idOf(*c), 0, 0, c->group);
+    c->peerEnded = true;
+    end(c);
+    return;
+  }
+  if (c->group == kClients) tables_.counters[kReadBytes] += static_cast<double>(got);
+  const size_t sunk = std::min(static_cast<size_t>(got), sinking);
+  if (c->sink != nullptr) c->sink += sunk;
+  c->sinkRest -= sunk;
+  if (c->sinkRest > 0) return;
+  c->filled = sinking > 0;
+  const size_t received = static_cast<size_t>(got) - sunk;
+  const size_t offset = inputUsed_;
+  if (c->leftoverBytes > 0) std::memcpy(start, c->leftover, c->leftoverBytes);
+  inputUsed_ += c->leftoverBytes + received;
+  EventRow* row = addRow(kData, idOf(*c), static_cast<int32_t>(offset),
+                         static_cast<int32_t>(inputUsed_ - offset), c->group);
+  if (c->filled) {
+    row->filled = 1;
+    sinkBytes_ += c->sinkBytes;
+  }
+  c->filled = false;
+  c->servedTick = tick_;
+}
+
+/// A closing connection's input is thrown away, so that its peer gets to read our last reply.
+void Transport::discard(Connection* c, uint32_t mask) {
+  if (!c->peerEnded && (mask & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+    iovec parts[kScratchParts];
+    for (iovec& part : parts) part = {scratch_.data(), scratch_.size()};
+    const ssize_t got = readv(c->descriptor, parts, kScratchParts);
+    if (got > 0 || (got < 0 && again(errno) && (mask & (EPOLLHUP | EPOLLERR)) == 0)) return;
+    c->peerEnded = got == 0;
+    if (!c->peerEnded || c->state == State::kLingering) {
+      bury(c);
+      return;
+    }
+  }
+  if ((mask & EPOLLERR) != 0) {
+    bury(c);
+    return;
+  }
+  const uint32_t output = c->interest & EPOLLOUT;
+  watch(c, (mask & EPOLLHUP) != 0 && output == 0 ? Connection::kUnwatched : output);
+}
+
+bool Transport::accept(Listener* listener) {
+  if (!listener->armed) return true;
+  if (!listenerWanted(*listener)) {
+    arm(listener, false);
+    return true;
+  }
+  while (accepted_ < kAcceptsPerTick) {
+    const bool full = listener->group == kClients &&
+                      tables_.counters[kConnections] >= static_cast<double>(connectionsLimit_);
+    if (!roomForRow()) return false;
+    if (free_.empty() && !full) {
+      turnListeners(false);
+      return true;
+    }
+    const int descriptor =
+        accept4(listener->descriptor, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor < 0) {
+      if (again(errno)) return true;
+      if (wantOfResources(errno)) {
+        turnListeners(false);
+        return true;
+      }
+      accepted_++;  // a connection that died in the queue
+      continue;
+    }
+    accepted_++;
+    if (full) {
+      refuse(descriptor);
+      continue;
+    }
+    if (listener->path.empty()) tune(descriptor);
+    const Connection* c = take(descriptor, static_cast<Group>(listener->group), State::kOpen);
+    if (c == nullptr) {
+      turnListeners(false);
+      return true;
+    }
+    const auto index = static_cast<int32_t>(listener - listeners_.data());
+    addRow(kOpened, idOf(*c), index, 0, listener->group);
+  }
+  return true;
+}
+
+void Transport::refuse(int descriptor) {
+  tables_.counters[kRefused] += 1;
+  static_cast<void>(!::send(descriptor, refusal_.data(), refusal_.size(), MSG_NOSIGNAL));
+  shutdown(descriptor, SHUT_WR);
+  // Unread bytes would turn the close into a reset, which overtakes the text.
+  static_cast<void>(!recv(descriptor, scratch_.data(), scratch_.size(), 0));
+  ::close(descriptor);
+}
+
+bool Transport::listenerWanted(const Listener& listener) const {
+  return listener.descriptor >= 0 && !listenersOff_ && !(paused_ && listener.group == kClients);
+}
+
+void Transport::arm(Listener* listener, bool on) {
+  if (listener->armed == on) return;
+  listener->armed = on;
+  epoll_event event{};
+  event.events = on ? static_cast<uint32_t>(EPOLLIN) : 0;
+  event.data.u64 =
+      uint64_t{kListenerMark} << 32 | static_cast<uint32_t>(listener - listeners_.data());
+  const int epoll = ready_[listener->group].epoll;
+  HOTSPARE_CHECK(epoll_ctl(epoll, EPOLL_CTL_MOD, listener->descriptor, &event) == 0);
+}
+
+/// Off for want of descriptors or slots, until some come free: polling would only spin.
+void Transport::turnListeners(bool on) {
+  if (listenersOff_ == !on) return;
+  listenersOff_ = !on;
+  if (on) {
+    const double offMs = monotonicMs() - listenersOffSinceMs_;
+    tables_.counters[kListenersOffMicroseconds] += offMs * 1e3;
+  } else {
+    listenersOffSinceMs_ = monotonicMs();
+    tables_.counters[kListenersOffTimes] += 1;
+  }
+  for (Listener& listener : listeners_) {
+    if (listener.descriptor >= 0) arm(&listener, listenerWanted(listener));
+  }
+}
+
+EventRow* Transport::addRow(EventKind kind, int32_t id, int32_t offset, int32_t length,
+                            int32_t group) {
+  EventRow* row = &tables_.events[rows_++];
+  *row = {kind, id, offset, length, 0, 0, kMore, group};
+  return row;
+}
+
+}  // namespace hotspare

@@ -1,0 +1,48 @@
+// System calls on sockets: listen, connect, address. No state.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+
+#include "failure.h"
+
+namespace hotspare {
+
+struct ListenOptions {
+  std::string host;
+  int port = 0;
+  std::string path;  // not empty = a unix socket
+  int mode = 0600;
+  int backlog = 1024;
+};
+
+struct Listener {
+  int descriptor = -1;
+  uint8_t group = 0;
+  bool armed = false;  // epoll watches it
+  int port = 0;        // 0 = a unix socket
+  std::string path;
+  dev_t device = 0;  // of the unix socket's file
+  ino_t inode = 0;
+};
+
+/// Opens a listening socket. A unix socket's file that nobody accepts on is replaced.
+Failure openListener(const ListenOptions& options, Listener* listener);
+/// Closes it, and removes the unix socket's file if it is still this listener's.
+void closeListener(Listener* listener);
+
+/// Starts to connect; `*code` is 0, EINPROGRESS, or why the connect itself failed at once.
+Failure startConnect(const std::string& host, int port, int* descriptor, int* code);
+
+/// For small requests and replies: no delay, and keep-alive. Ignored by unix sockets.
+void tune(int descriptor);
+
+/// The pending error of a socket, 0 for none.
+int socketError(int descriptor);
+
+/// tcp:1.2.3.4:5, tcp6:[::1]:5, or unix:/path.
+std::string describePeer(int descriptor);
+
+}  // namespace hotspare
