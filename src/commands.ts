@@ -3,8 +3,8 @@
  * whose number of tokens does not fit, is answered with ERROR. Adding a command touches this table and its function.
  */
 import type { Executor } from './execute.js';
-import { Outcome, Verb } from './execute.js';
 import { ascii, lines } from './protocol/reply.js';
+import { Outcome, Verb } from './request.js';
 import type { Session } from './session.js';
 
 export interface Command {
@@ -23,26 +23,26 @@ const any = Number.MAX_SAFE_INTEGER;
 /** Every command the server knows. The first word decides; words are case-sensitive, as in memcached. */
 export const commands: readonly Command[] = [
   row('get', 2, any, false, (executor, { retrieval }) =>
-    executor.retrieval(retrieval, false, false),
+    executor.retrieving.begin(retrieval, false, false),
   ),
   row('gets', 2, any, false, (executor, { retrieval }) =>
-    executor.retrieval(retrieval, true, false),
+    executor.retrieving.begin(retrieval, true, false),
   ),
   row('bget', 2, any, false, (executor, { retrieval }) =>
-    executor.retrieval(retrieval, false, false),
+    executor.retrieving.begin(retrieval, false, false),
   ),
   row('gat', 2, any, false, (executor, { retrieval }) =>
-    executor.retrieval(retrieval, false, true),
+    executor.retrieving.begin(retrieval, false, true),
   ),
   row('gats', 2, any, false, (executor, { retrieval }) =>
-    executor.retrieval(retrieval, true, true),
+    executor.retrieving.begin(retrieval, true, true),
   ),
-  row('set', 5, 6, true, (executor) => executor.storage(Verb.SET)),
-  row('add', 5, 6, true, (executor) => executor.storage(Verb.ADD)),
-  row('replace', 5, 6, true, (executor) => executor.storage(Verb.REPLACE)),
-  row('append', 5, 6, true, (executor) => executor.storage(Verb.APPEND)),
-  row('prepend', 5, 6, true, (executor) => executor.storage(Verb.PREPEND)),
-  row('cas', 6, 7, true, (executor) => executor.storage(Verb.CAS)),
+  row('set', 5, 6, true, (executor) => executor.storing.begin(Verb.SET)),
+  row('add', 5, 6, true, (executor) => executor.storing.begin(Verb.ADD)),
+  row('replace', 5, 6, true, (executor) => executor.storing.begin(Verb.REPLACE)),
+  row('append', 5, 6, true, (executor) => executor.storing.begin(Verb.APPEND)),
+  row('prepend', 5, 6, true, (executor) => executor.storing.begin(Verb.PREPEND)),
+  row('cas', 6, 7, true, (executor) => executor.storing.begin(Verb.CAS)),
   row('delete', 2, 4, true, (executor) => executor.delete()),
   row('incr', 3, 4, true, (executor) => executor.arithmetic(true)),
   row('decr', 3, 4, true, (executor) => executor.arithmetic(false)),

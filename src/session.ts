@@ -7,11 +7,12 @@
  *       └──── get … ───────────────────────────► KEYS ──newline───► LINE
  */
 import { commandFor } from './commands.js';
-import { type Executor, Outcome, Retrieval, StorageRequest } from './execute.js';
+import type { Executor } from './execute.js';
 import { keyBytesMax, lineBytesMax, lineBytesStreamed } from './limits.js';
 import type { Mirror } from './mirror.js';
 import { tokensMax } from './protocol/line.js';
 import { ascii, lines } from './protocol/reply.js';
+import { Outcome, Retrieval, StorageRequest } from './request.js';
 import { type ServerFacts, statistics } from './stats.js';
 import type { Endpoint, Wire } from './wire.js';
 
@@ -91,9 +92,9 @@ export class Session implements Endpoint {
   }
 
   verbosity(executor: Executor): number {
-    if (executor.line.count === 2 && executor.isQuiet) return Outcome.DONE;
+    if (executor.line.count === 2 && executor.quiet) return Outcome.DONE;
     if (!executor.readUnsigned(1)) return executor.say(lines.badFormat);
-    this.shared.facts.verbosity = executor.number;
+    this.shared.facts.verbosity = executor.decimal.low;
     return executor.say(lines.ok);
   }
 
@@ -146,7 +147,7 @@ export class Session implements Endpoint {
       case Outcome.VALUE:
         return this.value(next, end);
       case Outcome.SWALLOW:
-        return this.swallow(next, end, executor.request.valueLength);
+        return this.swallow(next, end, executor.storing.request.valueLength);
       default:
         this.state = State.KEYS;
         return this.firstKey();
@@ -199,7 +200,7 @@ export class Session implements Endpoint {
           wire.again = true;
           return start;
         }
-        executor.retrieve(this.retrieval, start, length);
+        executor.retrieving.key(this.retrieval, start, length);
       }
       if (byte === SPACE) continue;
       const newline = byte === NEWLINE ? at : input.indexOf(NEWLINE, at);
@@ -224,13 +225,13 @@ export class Session implements Endpoint {
   /** The data block of a storage command begins at `next`. */
   private value(next: number, end: number): number {
     const { wire, executor } = this.shared;
-    const { request } = executor;
+    const { request } = executor.storing;
     const { valueLength } = request;
     if (next + valueLength + 2 <= end) {
-      executor.storeWhole(request, wire.input, wire.inputView, next);
+      executor.storing.whole(request, wire.input, wire.inputView, next);
       return next + valueLength + 2;
     }
-    if (!executor.reserve(request)) return this.swallow(next, end, valueLength);
+    if (!executor.storing.reserve(request)) return this.swallow(next, end, valueLength);
     this.request ??= new StorageRequest();
     this.request.assign(request);
     const { region } = executor.store;
@@ -250,7 +251,7 @@ export class Session implements Endpoint {
     if (end - at < 2) return at;
     const { wire, executor } = this.shared;
     const whole = wire.input[at] === RETURN && wire.input[at + 1] === NEWLINE;
-    executor.arrived(this.request!, whole);
+    executor.storing.arrived(this.request!, whole);
     this.state = State.LINE;
     return at + 2;
   }
