@@ -32,8 +32,10 @@ export interface Member {
   linkPort: number;
 }
 
-/** How long a node has to come up before the pair gives up on it. */
+/** A node that ended within a second of its start is not started again sooner than this. */
 const restartMsLeast = 100;
+/** How long a node may take to end in order. */
+const endMs = 5000;
 
 export class Pair {
   private readonly options: PairOptions;
@@ -57,22 +59,12 @@ export class Pair {
     this.spawn('a', 'primary', this.options.primaryFlags);
   }
 
-  /** Ends both nodes and resolves when they are gone. */
+  /** Ends both nodes, the standby first so that it does not take over, and resolves when they are gone. */
   async end(): Promise<void> {
     this.ending = true;
-    const living = [this.members.a, this.members.b].filter((member) => member !== null);
-    for (const member of living) member.process.kill('SIGTERM');
-    const forced = setTimeout(() => {
-      for (const member of living) member.process.kill('SIGKILL');
-    }, 5000);
-    await Promise.all(
-      living.map((member) =>
-        member.process.exitCode === null && member.process.signalCode === null
-          ? once(member.process, 'exit')
-          : null,
-      ),
-    );
-    clearTimeout(forced);
+    for (const member of [this.standby, this.primary]) {
+      if (member !== null) await ended(member.process);
+    }
   }
 
   private find(role: Member['role']): Member | null {
@@ -163,4 +155,13 @@ export class Pair {
   private other(member: Member): Member | null {
     return this.members[member.name === 'a' ? 'b' : 'a'];
   }
+}
+
+/** SIGTERM, then SIGKILL for a process that does not end. */
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const forced = setTimeout(() => child.kill('SIGKILL'), endMs);
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+  clearTimeout(forced);
 }
