@@ -61,8 +61,9 @@ export class Primary implements Mirror, ChannelOwner {
   private readonly greetings = new Map<Greeting, NodeJS.Timeout>();
   private readonly heartbeat: NodeJS.Timeout;
   private standby: Attached | null = null;
-  private sequence = 0;
-  private acked = 0;
+  /** Of the newest batch sent, and of the newest acked. A new reign goes on counting where the old one ended. */
+  private sequence: number;
+  private acked: number;
   /** When each unacked batch was committed, by sequence. */
   private readonly committedMs = new Float64Array(unackedBatchesMax);
   private lastSentMs = 0;
@@ -80,12 +81,15 @@ export class Primary implements Mirror, ChannelOwner {
     region: Region,
     settings: BackupSettings,
     log: Log,
+    sequence: number,
     events: PrimaryEvents,
   ) {
     this.wire = wire;
     this.region = region;
     this.settings = settings;
     this.log = log;
+    this.sequence = sequence;
+    this.acked = sequence;
     this.events = events;
     region.journal.onFull = () => this.send(region.journal, this.wire.nowMs);
     this.heartbeat = setInterval(() => this.beat(), settings.heartbeatMs);
@@ -167,7 +171,7 @@ export class Primary implements Mirror, ChannelOwner {
   end(): void {
     this.ended = true;
     clearInterval(this.heartbeat);
-    if (this.listener >= 0) this.wire.transport.closeListener(this.listener);
+    if (this.listener >= 0) this.wire.closeListener(this.listener);
     for (const [greeting, timer] of this.greetings) {
       clearTimeout(timer);
       greeting.channel.close(false);

@@ -13,7 +13,7 @@ import type { Mirror } from './mirror.js';
 import { tokensMax } from './protocol/line.js';
 import { ascii, lines } from './protocol/reply.js';
 import { Outcome, Retrieval, StorageRequest } from './request.js';
-import { type ServerFacts, statistics } from './stats.js';
+import { resetStatistics, type ServerFacts, statistics } from './stats.js';
 import type { Endpoint, Wire } from './wire.js';
 
 /** What all sessions of a server share. */
@@ -102,7 +102,7 @@ export class Session implements Endpoint {
     const { facts, mirror } = this.shared;
     const topic = executor.line.count > 1 ? executor.line.text(1) : '';
     if (topic === 'reset') {
-      executor.counters.reset();
+      resetStatistics(executor, facts);
       return executor.say(lines.reset);
     }
     const rows = statistics(topic, executor, facts, mirror);

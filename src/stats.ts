@@ -52,6 +52,16 @@ export function statistics(
   }
 }
 
+/** `stats reset`: what was counted begins again, what is there stays. */
+export function resetStatistics(executor: Executor, facts: ServerFacts): void {
+  executor.counters.reset();
+  executor.store.resetCounters();
+  const { BYTES_READ, BYTES_WRITTEN, REFUSED, LISTEN_OFF_US, LISTEN_OFF_TIMES } = Counter;
+  for (const cell of [BYTES_READ, BYTES_WRITTEN, REFUSED, LISTEN_OFF_US, LISTEN_OFF_TIMES]) {
+    facts.wire[cell] = 0;
+  }
+}
+
 function process(executor: Executor, facts: ServerFacts): StatRow[] {
   const { userUs, systemUs, pid } = facts.usage();
   const connections = facts.wire[Counter.CONNECTIONS]!;
