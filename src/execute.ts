@@ -28,13 +28,15 @@ export class Executor {
   readonly decimal = new Decimal();
   /** Set when the last token is `noreply`: nothing is answered. */
   quiet = false;
+  private readonly mayFlush: boolean;
   private readonly scratch = new Uint8Array(32);
   private readonly scratchView = new DataView(this.scratch.buffer);
 
-  constructor(store: Store, output: Output, counters: Counters) {
+  constructor(store: Store, output: Output, counters: Counters, mayFlush: boolean) {
     this.store = store;
     this.output = output;
     this.counters = counters;
+    this.mayFlush = mayFlush;
     this.storing = new Storing(this);
     this.retrieving = new Retrieving(this);
   }
@@ -44,10 +46,11 @@ export class Executor {
     return Outcome.DONE;
   }
 
-  /** Every command begins here: if it knows `noreply` and ends with it, nothing is answered. */
-  begin(knowsNoreply: boolean): void {
+  /** Every command begins here: if it ends with a `noreply` it knows, nothing is answered. 0: it knows none. */
+  begin(noreplyFrom: number): void {
     const last = this.line.count - 1;
-    this.quiet = knowsNoreply && last > 0 && last < tokensMax && this.line.is(last, noreply);
+    this.quiet =
+      noreplyFrom > 0 && last >= noreplyFrom && last < tokensMax && this.line.is(last, noreply);
   }
 
   delete(): number {
@@ -125,6 +128,7 @@ export class Executor {
   flush(): number {
     const { line, store, counters } = this;
     counters.cmdFlush++;
+    if (!this.mayFlush) return this.say(lines.flushDisabled);
     let at = store.now;
     if (line.count > (this.quiet ? 2 : 1)) {
       if (!this.readInteger(1)) return this.say(lines.badExptime);

@@ -12,6 +12,8 @@ const GiB = 1024 * MiB;
 export const keyBytesMax = 250;
 /** A line that has no newline after this many bytes closes the connection, unless it is a get (memcached's rule). */
 export const lineBytesMax = 2048;
+/** So does a line that is longer than this when it arrives whole: memcached's read buffer holds no more. */
+export const lineBytesWhole = 16 * KiB;
 /** A get line longer than this is answered while it arrives, so that it needs no more buffer than this. */
 export const lineBytesStreamed = 32 * KiB;
 /** Largest value length a storage command may name; larger ones are not even swallowed (memcached's INT_MAX - 2). */

@@ -35,11 +35,11 @@ export class Retrieving {
     const { line } = this;
     retrieval.withCas = withCas;
     retrieval.touches = touches;
-    if (line.longest > keyBytesMax) return this.executor.say(lines.badFormat);
     if (touches) {
       if (!this.executor.readInteger(1)) return this.executor.say(lines.badExptime);
       retrieval.exptime = this.executor.absolute(this.executor.decimal.toInt32());
     }
+    if (line.longest > keyBytesMax) return this.executor.say(lines.badFormat);
     return Outcome.KEYS;
   }
 
@@ -47,26 +47,34 @@ export class Retrieving {
   key(retrieval: Retrieval, at: number, length: number): void {
     const { store, output, counters } = this;
     const { bytes, view } = this.line;
-    counters.cmdGet++;
-    if (retrieval.touches) counters.cmdTouch++;
+    const { touches } = retrieval;
+    if (touches) counters.cmdTouch++;
+    else counters.cmdGet++;
     const ref = store.find(view, at, length, store.hash(view, at, length));
     if (ref === 0) {
-      counters.getMisses++;
-      if (store.miss === Miss.EXPIRED) counters.getExpired++;
-      else if (store.miss === Miss.FLUSHED) counters.getFlushed++;
-      if (retrieval.touches) counters.touchMisses++;
+      this.countMiss(touches);
       return;
     }
     const slabClass = store.slabs.classOf(ref).number;
-    counters.byClass.get_hits[slabClass]!++;
-    if (retrieval.touches) {
+    if (touches) {
       counters.byClass.touch_hits[slabClass]!++;
       store.touch(ref, retrieval.exptime);
+    } else {
+      counters.byClass.get_hits[slabClass]!++;
     }
     store.hit(ref);
     output.put(lines.value);
     output.copy(bytes, view, at, length);
     this.putItem(ref, retrieval.withCas);
+  }
+
+  /** memcached counts gat and gats as touches, not as gets. */
+  private countMiss(touches: boolean): void {
+    const { counters, store } = this;
+    if (touches) counters.touchMisses++;
+    else counters.getMisses++;
+    if (store.miss === Miss.EXPIRED) counters.getExpired++;
+    else if (store.miss === Miss.FLUSHED) counters.getFlushed++;
   }
 
   /** ` flags length[ cas]`, the value, and the line ends. */

@@ -50,7 +50,7 @@ export class Server implements Shared {
     this.log = log;
     this.journal = region.journal;
     const store = new Store(region, { evict: settings.evict, casStep }, wallSeconds());
-    this.executor = new Executor(store, wire.output, this.counters);
+    this.executor = new Executor(store, wire.output, this.counters, settings.flush);
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
     this.facts = factsOf(settings, this.counters, wire.counters);

@@ -8,7 +8,7 @@
  */
 import { commandFor } from './commands.js';
 import type { Executor } from './execute.js';
-import { keyBytesMax, lineBytesMax, lineBytesStreamed } from './limits.js';
+import { keyBytesMax, lineBytesMax, lineBytesStreamed, lineBytesWhole } from './limits.js';
 import type { Mirror } from './mirror.js';
 import { tokensMax } from './protocol/line.js';
 import { ascii, lines } from './protocol/reply.js';
@@ -32,6 +32,7 @@ const State = { LINE: 0, VALUE: 1, VALUE_END: 2, SKIP: 3, KEYS: 4 } as const;
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
+const LOWER_S = 0x73;
 /** First byte of memcached's binary protocol. */
 const BINARY_MAGIC = 0x80;
 const httpPrefix = ascii('HTTP/');
@@ -129,13 +130,17 @@ export class Session implements Endpoint {
     const { executor } = this.shared;
     const { line } = executor;
     if (!line.scan(at, end)) return this.longLine(at, end);
+    if (line.next - at > lineBytesWhole && !this.isLongGet(at, end)) {
+      this.closing = true;
+      return end;
+    }
     const command = line.count === 0 ? null : commandFor(line.bytes, line.start(0), line.length(0));
     if (command === null || line.count < command.least || line.count > command.most) {
       if (command === null && this.isHttp()) this.closing = true;
       else executor.output.put(lines.error);
       return line.next;
     }
-    executor.begin(command.noreply);
+    executor.begin(command.noreplyFrom);
     const outcome = command.run(executor, this);
     const next = line.next;
     switch (outcome) {
@@ -164,21 +169,28 @@ export class Session implements Endpoint {
   /** A line without an end: memcached waits up to 2048 bytes, and longer only for a get. */
   private longLine(at: number, end: number): number {
     if (end - at <= lineBytesMax) return at;
-    const { input } = this.shared.wire;
-    let start = at;
-    while (start < end && input[start] === SPACE && start - at <= leadingSpacesMax) start++;
-    const word = String.fromCharCode(...input.subarray(start, start + 5));
-    const isGets = word === 'gets ';
-    if (start - at > leadingSpacesMax || !(isGets || word.startsWith('get '))) {
+    if (!this.isLongGet(at, end)) {
       this.closing = true;
       return end;
     }
     if (end - at < lineBytesStreamed) return at;
     // Too long to wait for: answered as it arrives, so that it needs no larger buffer.
-    this.retrieval.withCas = isGets;
+    const { input } = this.shared.wire;
+    let start = at;
+    while (input[start] !== SPACE || input[start - 1] === SPACE || start === at) start++;
+    this.retrieval.withCas = input[start - 1] === LOWER_S;
     this.retrieval.touches = false;
     this.state = State.KEYS;
-    return start + (isGets ? 4 : 3);
+    return start;
+  }
+
+  /** memcached's test for lines that may be long: `get ` or `gets `, behind at most 100 spaces. */
+  private isLongGet(at: number, end: number): boolean {
+    const { input } = this.shared.wire;
+    let start = at;
+    while (start < end && input[start] === SPACE && start - at <= leadingSpacesMax) start++;
+    const word = String.fromCharCode(...input.subarray(start, start + 5));
+    return start - at <= leadingSpacesMax && (word === 'gets ' || word.startsWith('get '));
   }
 
   /** Answers keys until the newline, the end of the input, or until the output is full. */
@@ -272,7 +284,8 @@ export class Session implements Endpoint {
     const last = line.count - 1;
     if (last < 0 || last >= tokensMax) return false;
     const first = String.fromCharCode(line.bytes[line.start(0)]!);
-    return line.beginsWith(last, httpPrefix) && !'acdgist'.includes(first);
+    const mayBeCommand = 'acdgist'.includes(first) || line.length(0) === 1;
+    return line.beginsWith(last, httpPrefix) && !mayBeCommand;
   }
 }
 

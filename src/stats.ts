@@ -261,7 +261,7 @@ function settings(facts: ServerFacts): StatRow[] {
     ['lru_crawler_sleep', 100],
     ['lru_crawler_tocrawl', 0],
     ['tail_repair_time', 0],
-    ['flush_enabled', 'yes'],
+    ['flush_enabled', own.flush ? 'yes' : 'no'],
     ['dump_enabled', 'no'],
     ['hash_algorithm', 'halfsiphash13'],
     ['lru_maintainer_thread', 'no'],

@@ -67,14 +67,17 @@ export class Storing {
     this.executor.quiet = request.quiet;
     const end = at + request.valueLength;
     if (bytes[end] !== 0x0d || bytes[end + 1] !== 0x0a) {
+      this.countSet(request);
       this.executor.say(lines.badDataChunk);
       return;
     }
     if (request.verb === Verb.APPEND || request.verb === Verb.PREPEND) {
+      this.countSet(request);
       this.concatenate(request, this.line.view, request.keyAt, bytes, view, at);
       return;
     }
     if (!this.reserve(request)) return;
+    this.countSet(request);
     const { region } = this.store;
     const segment = (request.ref - 1) >>> region.segmentShift;
     const to = this.executor.valueOffset(request.ref);
@@ -107,6 +110,7 @@ export class Storing {
   arrived(request: StorageRequest, whole: boolean): void {
     this.executor.quiet = request.quiet;
     const { store } = this;
+    this.countSet(request);
     if (!whole) {
       store.cancel(request.ref);
       this.executor.say(lines.badDataChunk);
@@ -124,6 +128,12 @@ export class Storing {
     request.ref = 0;
   }
 
+  /** memcached counts a set when its data block has come in, whatever becomes of it. */
+  private countSet(request: StorageRequest): void {
+    const bytes = headerBytes + request.keyLength + request.valueLength;
+    this.counters.byClass.cmd_set[this.store.slabs.classFor(bytes)]!++;
+  }
+
   /** memcached drops the old value of a set that fails, so that nobody reads what was meant to be replaced. */
   private dropOld(request: StorageRequest): void {
     if (request.verb !== Verb.SET) return;
@@ -134,10 +144,8 @@ export class Storing {
 
   /** A filled chunk takes its place, if the verb's condition holds. */
   private link(request: StorageRequest): void {
-    const { store, counters } = this;
+    const { store } = this;
     const { ref, verb } = request;
-    const slabClass = store.slabs.classOf(ref).number;
-    counters.byClass.cmd_set[slabClass]!++;
     const old = store.findLike(ref);
     let refusal: Uint8Array | null = null;
     if (verb === Verb.ADD && old !== 0) refusal = lines.notStored;
@@ -176,7 +184,7 @@ export class Storing {
     view: DataView,
     at: number,
   ): void {
-    const { store, counters } = this;
+    const { store } = this;
     const old = store.find(keyView, keyAt, request.keyLength, request.hash);
     if (old === 0) {
       this.executor.say(lines.notStored);
@@ -191,7 +199,6 @@ export class Storing {
       this.executor.say(lines.notStored);
       return;
     }
-    counters.byClass.cmd_set[store.slabs.classOf(fresh).number]!++;
     const { region } = store;
     const oldSegment = (old - 1) >>> region.segmentShift;
     const segment = (fresh - 1) >>> region.segmentShift;

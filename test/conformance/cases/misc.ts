@@ -49,11 +49,5 @@ export const misc: Topic = {
       `stats\r\nget k\r\n`,
       /^(?:STAT \w+ \S+\r\n)+END\r\nEND\r\n$/,
     ),
-    one(
-      'gets shows no id with -C',
-      `${set('C', '1')}gets C\r\nget C\r\n`,
-      `${stored}VALUE C 0 1 0\r\n1\r\n${end}${value('C', '1')}${end}`,
-      { flags: ['-C'] },
-    ),
   ],
 };
