@@ -28,6 +28,8 @@ export class StorageRequest {
   keyAt = 0;
   keyLength = 0;
   hash = 0;
+  /** What is answered once the data block has been swallowed; null = nothing. */
+  refusal: Uint8Array | null = null;
   /** The chunk reserved for it, 0 before. */
   ref = 0;
 

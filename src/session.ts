@@ -48,6 +48,8 @@ export class Session implements Endpoint {
   private closing = false;
   /** The command whose value is arriving; its own, because other sessions' commands come in between. */
   private request: StorageRequest | null = null;
+  /** What is answered when the data block that is being skipped has passed. */
+  private refusal: Uint8Array | null = null;
 
   constructor(connection: number, shared: Shared) {
     this.connection = connection;
@@ -57,7 +59,7 @@ export class Session implements Endpoint {
   data(offset: number, length: number, filled: boolean): number {
     const { wire, executor } = this.shared;
     const end = offset + length;
-    if (filled) this.state = this.state === State.VALUE ? State.VALUE_END : State.LINE;
+    if (filled) this.filled();
     if (this.fresh && length > 0) {
       this.fresh = false;
       if (wire.input[offset] === BINARY_MAGIC) this.closing = true;
@@ -82,6 +84,16 @@ export class Session implements Endpoint {
       return length;
     }
     return at - offset;
+  }
+
+  /** The bytes that went past the event table are all there. */
+  private filled(): void {
+    if (this.state === State.VALUE) {
+      this.state = State.VALUE_END;
+      return;
+    }
+    this.state = State.LINE;
+    if (this.refusal !== null) this.shared.wire.output.put(this.refusal);
   }
 
   closed(): void {
@@ -152,7 +164,7 @@ export class Session implements Endpoint {
       case Outcome.VALUE:
         return this.value(next, end);
       case Outcome.SWALLOW:
-        return this.swallow(next, end, executor.storing.request.valueLength);
+        return this.swallow(next, end, executor.storing.request);
       default:
         this.state = State.KEYS;
         return this.firstKey();
@@ -243,7 +255,7 @@ export class Session implements Endpoint {
       executor.storing.whole(request, wire.input, wire.inputView, next);
       return next + valueLength + 2;
     }
-    if (!executor.storing.reserve(request)) return this.swallow(next, end, valueLength);
+    if (!executor.storing.reserve(request)) return this.swallow(next, end, request);
     this.request ??= new StorageRequest();
     this.request.assign(request);
     const { region } = executor.store;
@@ -268,12 +280,17 @@ export class Session implements Endpoint {
     return at + 2;
   }
 
-  /** Throws away a data block and its line end. */
-  private swallow(next: number, end: number, valueLength: number): number {
-    const have = Math.min(end - next, valueLength + 2);
-    if (have < valueLength + 2) {
+  /** Throws away a data block and its line end; as in memcached the refusal is answered behind it. */
+  private swallow(next: number, end: number, request: StorageRequest): number {
+    const { wire } = this.shared;
+    const total = request.valueLength + 2;
+    const have = Math.min(end - next, total);
+    this.refusal = request.refusal;
+    if (have < total) {
       this.state = State.SKIP;
-      this.shared.wire.transport.skip(this.connection, valueLength + 2 - have);
+      wire.transport.skip(this.connection, total - have);
+    } else if (this.refusal !== null) {
+      wire.output.put(this.refusal);
     }
     return next + have;
   }

@@ -58,7 +58,7 @@ export class Storing {
     if (this.fits(request.keyLength, length, request.flags)) return Outcome.VALUE;
     this.counters.storeTooLarge++;
     this.dropOld(request);
-    this.executor.say(lines.tooLarge);
+    request.refusal = request.quiet ? null : lines.tooLarge;
     return Outcome.SWALLOW;
   }
 
@@ -76,7 +76,10 @@ export class Storing {
       this.concatenate(request, this.line.view, request.keyAt, bytes, view, at);
       return;
     }
-    if (!this.reserve(request)) return;
+    if (!this.reserve(request)) {
+      if (request.refusal !== null) this.executor.output.put(request.refusal);
+      return;
+    }
     this.countSet(request);
     const { region } = this.store;
     const segment = (request.ref - 1) >>> region.segmentShift;
@@ -93,7 +96,7 @@ export class Storing {
     this.link(request);
   }
 
-  /** Reserves the chunk for a value; false, and the reply, when memory is full. The data block must be swallowed then. */
+  /** Reserves the chunk for a value; false when memory is full: then the data block must be swallowed and refused. */
   reserve(request: StorageRequest): boolean {
     const { store, line } = this;
     this.executor.quiet = request.quiet;
@@ -102,7 +105,7 @@ export class Storing {
     if (request.ref !== 0) return true;
     this.counters.storeNoMemory++;
     this.dropOld(request);
-    this.executor.say(lines.outOfMemory);
+    request.refusal = request.quiet ? null : lines.outOfMemory;
     return false;
   }
 

@@ -1,16 +1,5 @@
 /** version, verbosity, stats as far as they are lines, and servers started with other flags. */
-import {
-  badFormat,
-  end,
-  error,
-  ok,
-  one,
-  set,
-  stored,
-  type Topic,
-  value,
-  version,
-} from '../table.js';
+import { badFormat, error, ok, one, set, type Topic, version } from '../table.js';
 
 export const misc: Topic = {
   topic: 'misc',
