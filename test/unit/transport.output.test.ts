@@ -336,6 +336,29 @@ describe('close with flush', () => {
     await until(() => client.closed);
   });
 
+  test('a slow reader gets all of it, and its slot is free again', async () => {
+    const block = 'z'.repeat(1 << 20);
+    const server = serve(
+      (row, self) => {
+        for (let i = 0; i < 8; i++) self.reply(row.connection, block);
+        self.transport.close(row.connection, true);
+        return undefined;
+      },
+      { connectionsMax: 1, outputBytes: 16 << 20 },
+    );
+    server.transport.limit(10, '');
+    const port = server.listen();
+    const client = await open(port);
+    client.socket.pause();
+    client.send('x');
+    await until(() => pending(server) > 0);
+    client.socket.resume();
+    await client.expect(block.repeat(8));
+    await until(() => client.closed);
+    await open(port);
+    await until(() => server.of(EventKind.OPENED).length === 2);
+  });
+
   test('sweep ends one whose peer does not read or does not close', async () => {
     const server = serve();
     const port = server.listen();
