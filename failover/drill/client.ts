@@ -51,11 +51,11 @@ export class Client {
   longestGapMs = 0;
   /** The first answer on a connection that was opened after `watch`, in ms; 0: none yet. */
   reconnectedMs = 0;
-  /** True when all keys were read back on this connection. */
-  isReady = false;
   private readonly options: ClientOptions;
   private readonly connection: Connection;
   private readonly histories: KeyHistory[];
+  /** True when all keys were read back on the newest connection. */
+  private isReady = false;
   private watched = false;
   private isNew = false;
 
@@ -73,11 +73,16 @@ export class Client {
   }
 
   get hasRoom(): boolean {
-    return this.isReady && this.connection.outstanding < windowMost;
+    return this.isServed && this.connection.outstanding < windowMost;
   }
 
   get isIdle(): boolean {
-    return this.isReady && this.connection.outstanding === 0;
+    return this.isServed && this.connection.outstanding === 0;
+  }
+
+  /** What is sent while nobody is there would be sent before the keys are read back. */
+  private get isServed(): boolean {
+    return this.isReady && this.connection.isOpen;
   }
 
   /** From now on gaps are measured. */
