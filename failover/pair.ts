@@ -37,6 +37,9 @@ export interface Member {
 /** How long a node has to come up before the pair gives up on it. */
 const restartMsLeast = 100;
 
+/** A node that has not ended this long after SIGTERM is killed. */
+const endMs = 5000;
+
 export class Pair {
   private readonly options: PairOptions;
   private readonly members: { a: Member | null; b: Member | null } = { a: null, b: null };
@@ -59,21 +62,20 @@ export class Pair {
     this.spawn('a', 'primary', this.options.primaryFlags);
   }
 
-  /** Ends both nodes and resolves when they are gone. */
+  /** Ends both nodes and resolves when they are gone. The standby first: it would take the primary's end for a death. */
   async end(): Promise<void> {
     this.ending = true;
-    const living = [this.members.a, this.members.b].filter((member) => member !== null);
-    for (const member of living) member.process.kill('SIGTERM');
-    const forced = setTimeout(() => {
-      for (const member of living) member.process.kill('SIGKILL');
-    }, 5000);
-    await Promise.all(
-      living.map((member) =>
-        member.process.exitCode === null && member.process.signalCode === null
-          ? once(member.process, 'exit')
-          : null,
-      ),
-    );
+    await this.endMember(this.standby);
+    await Promise.all([this.endMember(this.members.a), this.endMember(this.members.b)]);
+  }
+
+  private async endMember(member: Member | null): Promise<void> {
+    if (member === null) return;
+    const { process: child } = member;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGTERM');
+    const forced = setTimeout(() => child.kill('SIGKILL'), endMs);
+    await once(child, 'exit');
     clearTimeout(forced);
   }
 

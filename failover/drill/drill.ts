@@ -8,6 +8,7 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { deadAfterMsDefault, heartbeatMsDefault } from '../../src/limits.js';
 import { logger } from '../../src/log.js';
 import { usage } from '../../src/options.js';
 import { Tally } from './client.js';
@@ -30,6 +31,8 @@ const syncMsPerMebibyte = 100;
 /** Below the ports that outgoing connections take by themselves. */
 const portLeast = 15_000;
 const portMost = 32_000;
+/** Connections beside the clients': the drill's own questions, and those that have just broken. */
+const connectionsBeside = 64;
 const outputKept = 200;
 
 /** Adds the drill's flags. */
@@ -52,9 +55,13 @@ export function drillFlags(command: Command): Command {
         .default('kill'),
     )
     .addOption(
-      new Option('--ack <mode>', 'async, to see a drill that fails')
-        .choices(['sync', 'async'])
-        .default('sync'),
+      new Option('--ack <mode>', 'as of the nodes').choices(['sync', 'async']).default('sync'),
+    )
+    .option(
+      '--dead-after <ms>',
+      'silence after which the primary is dead',
+      whole(3 * heartbeatMsDefault, 600_000),
+      deadAfterMsDefault,
     )
     .option('--seed <num>', 'repeat the choices of an earlier drill', whole(0, 2 ** 32 - 1))
     .option('--json', 'print one JSON object')
@@ -80,14 +87,14 @@ async function rehearse(
   program: readonly string[],
   onRound: (round: RoundResult) => void,
 ): Promise<Results> {
-  const { seed, memory, connections, ack } = settings;
+  const { seed, memory } = settings;
   const verbose = flags['verbose'] as number;
   const said: string[] = [];
   const port = await freePort();
   const node = ['-p', String(port), '-l', '127.0.0.1', '--link-listen', '127.0.0.1:0'];
   const stage = new Stage({
     program,
-    flags: [...node, '-c', String(connections + 16), '--ack', ack, ...Array(verbose).fill('-v')],
+    flags: [...node, ...nodeFlags(settings), ...Array<string>(verbose).fill('-v')],
     primaryFlags: ['-m', String(memory)],
     log: verbose > 0 ? logger('drill', verbose) : { say: () => {}, detail: () => {} },
     onOutput: (text) => {
@@ -123,6 +130,11 @@ async function rehearse(
   }
 }
 
+function nodeFlags({ connections, ack, deadAfter }: Settings): string[] {
+  const most = String(connections + connectionsBeside);
+  return ['-c', most, '--ack', ack, '--dead-after', String(deadAfter)];
+}
+
 function settingsOf(flags: Flags): Settings {
   const keys = flags['keys'] as number;
   const connections = flags['connections'] as number;
@@ -143,6 +155,7 @@ function settingsOf(flags: Flags): Settings {
     fill: fillMebibytes,
     fault: flags['fault'] as string,
     ack: flags['ack'] as string,
+    deadAfter: flags['deadAfter'] as number,
   };
 }
 

@@ -12,6 +12,7 @@ export interface Settings {
   readonly fill: number;
   readonly fault: string;
   readonly ack: string;
+  readonly deadAfter: number;
 }
 
 export interface Results {
@@ -25,6 +26,7 @@ export interface Results {
   readonly lost: number;
   readonly wrong: number;
   readonly evictions: number;
+  readonly unplanned: number;
   readonly passed: boolean;
 }
 
@@ -35,9 +37,19 @@ export interface Times {
   readonly gapMs: number;
 }
 
+type Count = (typeof counts)[number];
+const counts = [
+  'acknowledged',
+  'checked',
+  'casUsed',
+  'lost',
+  'wrong',
+  'evictions',
+  'unplanned',
+] as const;
+
 export function collect(settings: Settings, rounds: readonly RoundResult[]): Results {
-  const sum = (field: 'acknowledged' | 'checked' | 'casUsed' | 'lost' | 'wrong' | 'evictions') =>
-    rounds.reduce((total, round) => total + round[field], 0);
+  const sum = (field: Count): number => rounds.reduce((total, round) => total + round[field], 0);
   const lost = sum('lost');
   const wrong = sum('wrong');
   const evictions = sum('evictions');
@@ -52,10 +64,12 @@ export function collect(settings: Settings, rounds: readonly RoundResult[]): Res
     lost,
     wrong,
     evictions,
+    unplanned: sum('unplanned'),
     passed: rounds.length > 0 && lost === 0 && wrong === 0 && evictions === 0,
   };
 }
 
+const tooBusy = 'the primary was silent for --dead-after, as on a machine without a free processor';
 const widths = [6, 9, 9, 9, 9, 9, 9, 6, 6, 10];
 
 export function heading(settings: Settings): string {
@@ -85,12 +99,12 @@ export function heading(settings: Settings): string {
 
 export function line(round: RoundResult): string {
   const { acknowledged, checked, lost, wrong, epochBefore, epochAfter } = round;
-  const counts = [acknowledged, checked, lost, wrong].map(String);
-  return row([String(round.round), ...cells(round), ...counts, `${epochBefore} → ${epochAfter}`]);
+  const found = [acknowledged, checked, lost, wrong].map(String);
+  return row([String(round.round), ...cells(round), ...found, `${epochBefore} → ${epochAfter}`]);
 }
 
 export function footing(results: Results): string {
-  const { acknowledged, checked, casUsed, lost, wrong, evictions, passed } = results;
+  const { acknowledged, checked, casUsed, lost, wrong, evictions, unplanned, passed } = results;
   const what = `${acknowledged} writes acknowledged, ${checked} keys read back, ${casUsed} old CAS ids used`;
   const shown = results.rounds.flatMap(({ round, violations }) =>
     violations.map(
@@ -105,6 +119,7 @@ export function footing(results: Results): string {
     verdict = `FAILED: ${lost} lost, ${wrong} wrong (${what})`;
   }
   const { median, max } = results;
+  if (unplanned > 0) shown.push(`${unplanned} takeovers that nobody had caused: ${tooBusy}`);
   return [
     row(['median', ...cells(median)]),
     row(['max', ...cells(max)]),

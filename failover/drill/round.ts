@@ -29,6 +29,8 @@ export interface RoundResult {
   readonly epochBefore: number;
   readonly epochAfter: number;
   readonly evictions: number;
+  /** Takeovers that nothing called for: silence of a primary that lived. */
+  readonly unplanned: number;
   readonly items: number;
   readonly violations: readonly Violation[];
 }
@@ -57,10 +59,13 @@ export async function runRound(round: number, parts: RoundParts): Promise<RoundR
   const { stage, traffic, tally, random, port, filled } = parts;
   await stage.inSync(parts.syncMs);
   const before = { ...tally };
+  const unplannedBefore = stage.unplanned;
   const evictionsBefore = Number((await statistics(port)).get('evictions'));
   const seen = tally.violations.length;
   traffic.start();
   await pause(random.between(loadMsLeast, loadMsMost) + random.next());
+  // On a machine without a free processor the standby may have taken over by itself meanwhile.
+  await stage.inSync(parts.syncMs);
   traffic.watch();
   const takeover = await stage.break(parts.fault);
   await traffic.reconnected();
@@ -92,6 +97,7 @@ export async function runRound(round: number, parts: RoundParts): Promise<RoundR
     epochBefore: takeover.epochBefore,
     epochAfter: takeover.epochAfter,
     evictions: evictionsBefore + Number(stats.get('evictions')),
+    unplanned: stage.unplanned - unplannedBefore,
     items: Number(stats.get('curr_items')),
     violations: violations.slice(0, violationsKept),
   };

@@ -38,6 +38,9 @@ export class Stage {
   private gone: string | null = null;
   private attached = false;
   private epoch = 0;
+  /** Times the standby took over although nobody had touched the primary: a false alarm. */
+  unplanned = 0;
+  private planned = false;
 
   constructor(options: StageOptions) {
     this.pair = new Pair({
@@ -57,16 +60,20 @@ export class Stage {
 
   /** Resolves when the standby's copy is whole, and both nodes say so. */
   async inSync(withinMs: number): Promise<void> {
-    const whole = (): boolean => this.attached && this.pair.standby?.ready === true;
-    await this.until('the standby to be in sync', whole, withinMs);
+    await this.until('the standby to be in sync', () => this.isInSync, withinMs);
   }
 
-  /** Breaks the primary; resolves when the standby serves. */
+  private get isInSync(): boolean {
+    return this.attached && this.pair.standby?.ready === true;
+  }
+
+  /** Breaks the primary, whose standby is in sync; resolves when the standby serves. */
   async break(fault: Fault): Promise<Takeover> {
     const primary = this.pair.primary!;
     const epochBefore = this.epoch;
     this.reports.length = 0;
     this.attached = false;
+    this.planned = true;
     const faultMs = monotonicMs();
     primary.process.kill(fault === 'kill' ? 'SIGKILL' : 'SIGSTOP');
     const serves = (): boolean => this.find('serving') !== undefined;
@@ -86,7 +93,12 @@ export class Stage {
 
   private heard(report: Report, member: Member): void {
     this.reports.push({ report, member });
-    if (report.event === 'serving') this.epoch = report.epoch;
+    if (report.event === 'serving') {
+      if (this.epoch > 0 && !this.planned) this.unplanned++;
+      this.epoch = report.epoch;
+      this.planned = false;
+      this.attached = false;
+    }
     if (report.event === 'attached') this.attached = true;
     if (report.event === 'detached') this.attached = false;
   }
