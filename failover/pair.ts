@@ -34,10 +34,9 @@ export interface Member {
   linkPort: number;
 }
 
-/** How long a node has to come up before the pair gives up on it. */
+/** A node that ended within a second of its start is not started again sooner than this. */
 const restartMsLeast = 100;
-
-/** A node that has not ended this long after SIGTERM is killed. */
+/** How long a node may take to end in order. */
 const endMs = 5000;
 
 export class Pair {
@@ -62,21 +61,12 @@ export class Pair {
     this.spawn('a', 'primary', this.options.primaryFlags);
   }
 
-  /** Ends both nodes and resolves when they are gone. The standby first: it would take the primary's end for a death. */
+  /** Ends both nodes, the standby first so that it does not take over, and resolves when they are gone. */
   async end(): Promise<void> {
     this.ending = true;
-    await this.endMember(this.standby);
-    await Promise.all([this.endMember(this.members.a), this.endMember(this.members.b)]);
-  }
-
-  private async endMember(member: Member | null): Promise<void> {
-    if (member === null) return;
-    const { process: child } = member;
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGTERM');
-    const forced = setTimeout(() => child.kill('SIGKILL'), endMs);
-    await once(child, 'exit');
-    clearTimeout(forced);
+    for (const member of [this.standby, this.primary]) {
+      if (member !== null) await ended(member.process);
+    }
   }
 
   private find(role: Member['role']): Member | null {
@@ -171,4 +161,13 @@ export class Pair {
   private other(member: Member): Member | null {
     return this.members[member.name === 'a' ? 'b' : 'a'];
   }
+}
+
+/** SIGTERM, then SIGKILL for a process that does not end. */
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const forced = setTimeout(() => child.kill('SIGKILL'), endMs);
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+  clearTimeout(forced);
 }

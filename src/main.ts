@@ -87,6 +87,7 @@ function clientFlags(command: Command): Command {
       defaults.connections,
     )
     .option('-M, --disable-evictions', 'answer with an error when memory is full')
+    .option('-F, --disable-flush-all', 'refuse flush_all')
     .option('-v, --verbose', 'say more; -vv more still', (_: string, count: number) => count + 1, 0)
     .option(
       '-e, --memory-file <file>',
@@ -233,6 +234,7 @@ function settingsOf(flags: Flags): Settings {
     growthFactor: (flags['slabGrowthFactor'] as number | undefined) ?? defaults.growthFactor,
     connections: flags['connLimit'] as number,
     evict: flags['disableEvictions'] !== true,
+    flush: flags['disableFlushAll'] !== true,
     verbosity: flags['verbose'] as number,
     memoryFile: (flags['memoryFile'] as string | undefined) ?? null,
   };

@@ -50,7 +50,8 @@ export interface WireOptions {
 /** A large reply: the words before its value, the value, the words behind. */
 const rowsPerReply = 4;
 
-const idle: TickHooks = { begin: () => {}, end: () => 0, released: () => {} };
+/** What runs while nobody is served. */
+export const idle: TickHooks = { begin: () => {}, end: () => 0, released: () => {} };
 
 /** Cells of the transport's counters. */
 export const Counter = {
@@ -132,6 +133,11 @@ export class Wire {
     return listener;
   }
 
+  closeListener(listener: number): void {
+    this.acceptors.delete(listener);
+    this.transport.closeListener(listener);
+  }
+
   connect(
     host: string,
     port: number,
@@ -207,8 +213,9 @@ export class Wire {
     switch (events[row + EventWord.KIND]) {
       case EventKind.OPENED: {
         const accept = this.acceptors.get(events[row + EventWord.OFFSET]!);
-        assert(accept !== undefined, 'a connection comes from a listener');
-        endpoints[connection] = accept(connection);
+        // The listener was closed earlier in this tick.
+        if (accept === undefined) this.transport.close(connection, false);
+        else endpoints[connection] = accept(connection);
         return;
       }
       case EventKind.CONNECTED:

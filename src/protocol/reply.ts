@@ -115,6 +115,7 @@ export const lines = {
   badDelta: ascii('CLIENT_ERROR invalid numeric delta argument\r\n'),
   nonNumeric: ascii('CLIENT_ERROR cannot increment or decrement non-numeric value\r\n'),
   badExptime: ascii('CLIENT_ERROR invalid exptime argument\r\n'),
+  flushDisabled: ascii('CLIENT_ERROR flush_all not allowed\r\n'),
   deleteUsage: ascii('CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n'),
   tooLarge: ascii('SERVER_ERROR object too large for cache\r\n'),
   outOfMemory: ascii('SERVER_ERROR out of memory storing object\r\n'),

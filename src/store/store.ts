@@ -192,6 +192,17 @@ export class Store {
     writeRecord(this.region, this.record);
   }
 
+  /** `stats reset`: counts of what happened begin again. */
+  resetCounters(): void {
+    this.totalItems = 0;
+    this.evictions = 0;
+    this.reclaimed = 0;
+    this.expiredUnfetched = 0;
+    this.evictedUnfetched = 0;
+    this.pagesMoved = 0;
+    for (const slabClass of this.slabs.classes) slabClass.resetCounters();
+  }
+
   /** Seconds since an item was last read or written, as far as this process knows. */
   idleSeconds(meta: number): number {
     return this.now - this.accessEpoch - (meta >>> accessShift);

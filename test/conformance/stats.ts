@@ -60,7 +60,10 @@ const settings: Partial<Record<Look, string[]>> = {
     watcher_logbuf_size worker_logbuf_size read_buf_mem_limit`),
 };
 
-/** What a stock server prints for settings that flags do not change. */
+/**
+ * What a stock server prints for settings that flags do not change. Not here, because hotspare tells the truth about
+ * itself: num_threads_per_udp (it serves no UDP) and dump_enabled (it has no metadump yet).
+ */
 export const stockSettings: Readonly<Record<string, string>> = {
   maxbytes: '67108864',
   maxconns: '1024',
@@ -72,7 +75,6 @@ export const stockSettings: Readonly<Record<string, string>> = {
   shutdown_command: 'no',
   growth_factor: '1.25',
   chunk_size: '48',
-  num_threads_per_udp: '4',
   stat_key_prefix: ':',
   detail_enabled: 'no',
   reqs_per_event: '20',
@@ -82,7 +84,6 @@ export const stockSettings: Readonly<Record<string, string>> = {
   auth_enabled_ascii: 'no',
   item_size_max: '1048576',
   flush_enabled: 'yes',
-  dump_enabled: 'yes',
   idle_timeout: '0',
 };
 

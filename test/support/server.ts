@@ -95,8 +95,8 @@ function commandLine(
   port: number,
   flags: readonly string[],
 ): [string, string[]] {
-  // memcached does not run as root without being told so; hotspare takes the same flag.
-  const user = process.getuid?.() === 0 ? ['-u', 'root'] : [];
+  // memcached does not run as root without being told so.
+  const user = name === 'memcached' && process.getuid?.() === 0 ? ['-u', 'root'] : [];
   const memory = flags.includes('-m') ? [] : ['-m', '64'];
   const common = ['-p', String(port), '-l', host, ...memory, ...user, ...flags];
   return name === 'memcached' ? [MEMCACHED, common] : [process.execPath, [MAIN, ...common]];

@@ -1,16 +1,5 @@
 /** version, verbosity, stats as far as they are lines, and servers started with other flags. */
-import {
-  badFormat,
-  end,
-  error,
-  ok,
-  one,
-  set,
-  stored,
-  type Topic,
-  value,
-  version,
-} from '../table.js';
+import { badFormat, error, ok, one, set, type Topic, version } from '../table.js';
 
 export const misc: Topic = {
   topic: 'misc',
@@ -48,12 +37,6 @@ export const misc: Topic = {
       'stats, and what follows it',
       `stats\r\nget k\r\n`,
       /^(?:STAT \w+ \S+\r\n)+END\r\nEND\r\n$/,
-    ),
-    one(
-      'gets shows no id with -C',
-      `${set('C', '1')}gets C\r\nget C\r\n`,
-      `${stored}VALUE C 0 1 0\r\n1\r\n${end}${value('C', '1')}${end}`,
-      { flags: ['-C'] },
     ),
   ],
 };
