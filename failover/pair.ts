@@ -18,6 +18,8 @@ export interface PairOptions {
   readonly log: Log;
   /** A node's report, as it comes. */
   readonly onReport?: (report: Report, member: Member) => void;
+  /** Takes what the nodes print; without it they print where the pair does. */
+  readonly onOutput?: (text: string, member: Member) => void;
   /** Both nodes are gone. */
   readonly onEnd?: (reason: string) => void;
 }
@@ -74,12 +76,13 @@ export class Pair {
   }
 
   private spawn(name: Member['name'], role: Member['role'], flags: readonly string[]): void {
-    const { program, log } = this.options;
+    const { program, log, onOutput } = this.options;
+    const output = onOutput === undefined ? 'inherit' : 'pipe';
     const child = spawn(
       process.execPath,
       [...program, ...(role === 'standby' ? ['standby'] : []), ...flags, ...this.options.flags],
       {
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        stdio: ['ignore', output, output, 'ipc'],
         env: { ...process.env, HOTSPARE_NODE: name, HOTSPARE_SUPERVISED: '1' },
       },
     );
@@ -87,6 +90,9 @@ export class Pair {
     this.members[name] = member;
     const startedMs = performance.now();
     log.detail(`node ${name} started as ${role}, pid ${child.pid}`);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => onOutput?.(text, member));
+    }
     child.on('message', (message) => this.heard(member, message as Report));
     child.on('exit', (code, signal) => {
       this.exited(member, signal ?? `status ${code}`, performance.now() - startedMs);
