@@ -11,16 +11,16 @@
  */
 import { HotspareError } from '../src/errors.js';
 import type { Journal } from '../src/journal.js';
-import { blocksInFlightMax, helloMs, unackedBatchesMax, unackedBytesMax } from '../src/limits.js';
+import { blocksInFlightMax, unackedBatchesMax, unackedBytesMax } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import type { Mirror } from '../src/mirror.js';
-import { failed, type NativeFailure } from '../src/native.js';
 import { epochOf } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Wire } from '../src/wire.js';
 import type { Channel, ChannelOwner } from './channel.js';
+import { Door } from './door.js';
 import { type FrameHeader, FrameType } from './frame.js';
-import { Greeting } from './greeting.js';
+import type { Greeting } from './greeting.js';
 import { type Proof, parse, type Welcome } from './hello.js';
 import type { Link } from './link.js';
 import { Resync } from './resync.js';
@@ -62,7 +62,7 @@ export class Primary implements Mirror, ChannelOwner {
   private readonly settings: BackupSettings;
   private readonly log: Log;
   private readonly events: PrimaryEvents;
-  private readonly greetings = new Map<Greeting, NodeJS.Timeout>();
+  private readonly door: Door;
   private readonly heartbeat: NodeJS.Timeout;
   private standby: Attached | null = null;
   /** Of the newest batch sent, and of the newest acked. A new reign goes on counting where the old one ended. */
@@ -76,7 +76,6 @@ export class Primary implements Mirror, ChannelOwner {
   private beats = 0;
   private lastBeatMs = 0;
   private paused = false;
-  private listener = -1;
   private ended = false;
   private readonly counts = { batches: 0, ranges: 0, bytes: 0, resyncs: 0, drops: 0, losses: 0 };
   private longestAckMs = 0;
@@ -97,6 +96,9 @@ export class Primary implements Mirror, ChannelOwner {
     this.acked = sequence;
     this.events = events;
     region.journal.onFull = () => this.send(region.journal, this.wire.nowMs);
+    this.door = new Door(wire, settings.secret, log, (greeting, proof) => {
+      this.admit(greeting, proof);
+    });
     this.heartbeat = setInterval(() => this.beat(), settings.heartbeatMs);
   }
 
@@ -106,11 +108,7 @@ export class Primary implements Mirror, ChannelOwner {
 
   /** Lets standbys attach; returns the port that was bound. Throws HotspareError LISTEN. */
   listen(host: string, port: number): number {
-    const options = { host, port, path: null, mode: 0, backlog: 16, group: 1 } as const;
-    const listener = this.wire.listen(options, (connection) => this.greet(connection));
-    if (failed(listener)) throw linkListenFailure(host, port, listener);
-    this.listener = listener;
-    return this.wire.transport.listenerPort(listener);
+    return this.door.listen(host, port);
   }
 
   commit(journal: Journal, nowMs: number): number {
@@ -177,42 +175,16 @@ export class Primary implements Mirror, ChannelOwner {
   end(): void {
     this.ended = true;
     clearInterval(this.heartbeat);
-    if (this.listener >= 0) this.wire.closeListener(this.listener);
-    for (const [greeting, timer] of this.greetings) {
-      clearTimeout(timer);
-      greeting.channel.close(false);
-    }
+    this.door.close();
     this.standby?.channel.close(false);
     this.standby = null;
     this.region.journal.active = false;
     this.region.journal.clear();
   }
 
-  private greet(connection: number): Channel {
-    const greeting = new Greeting(this.wire, connection, this.settings.secret, {
-      proved: (_, proof) => this.admit(greeting, proof),
-      ended: (_, reason) => {
-        this.forget(greeting);
-        this.log.say(`a standby was not admitted: ${reason}`);
-      },
-    });
-    const late = new HotspareError('LINK_REFUSED', 'the hello took too long', 'try again');
-    this.greetings.set(
-      greeting,
-      setTimeout(() => greeting.refuse(late), helloMs),
-    );
-    return greeting.channel;
-  }
-
-  private forget(greeting: Greeting): void {
-    clearTimeout(this.greetings.get(greeting));
-    this.greetings.delete(greeting);
-  }
-
   /** The peer knows the secret: it is somebody's standby, or the one who reigns instead of us. */
   private admit(greeting: Greeting, proof: Proof): void {
     if (proof.epoch > epochOf(this.region.head)) {
-      this.forget(greeting);
       greeting.channel.close(true);
       this.depose(proof.epoch, proof.link);
       return;
@@ -222,7 +194,6 @@ export class Primary implements Mirror, ChannelOwner {
       greeting.refuse(new HotspareError('LINK_REFUSED', taken, 'stop that standby first'));
       return;
     }
-    this.forget(greeting);
     greeting.owner = this;
     this.attach(greeting.channel, proof);
   }
@@ -406,12 +377,4 @@ function monotonicMs(): number {
 
 function mebibytes(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(1);
-}
-
-function linkListenFailure(host: string, port: number, failure: NativeFailure): HotspareError {
-  return new HotspareError(
-    'LISTEN',
-    `cannot listen for standbys on ${host}:${port}: ${failure.error}`,
-    'stop what serves there, or choose another --link-listen',
-  );
 }

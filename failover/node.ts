@@ -26,7 +26,10 @@ export interface NodeOptions {
   readonly settings: Settings;
   readonly backup: BackupSettings;
   readonly log: Log;
-  /** Ends the old primary when it does not speak any more but may still hold the address. Resolves when it cannot serve. */
+  /**
+   * Ends the old primary when it does not speak any more but may still hold the address. Resolves when it cannot
+   * serve.
+   */
   readonly fence: () => Promise<void>;
   /** Ends this process with an error. */
   readonly fail: (error: HotspareError) => void;
@@ -204,7 +207,8 @@ export class Node {
         'doubtful',
         new HotspareError(
           'LINK_LOST',
-          `the primary is dead (${reason}), but this copy may be out of date: it was not confirmed since this node stood still`,
+          `the primary is dead (${reason}), but this node stood still and its copy was not ` +
+            'confirmed since: it may be out of date',
           'start a new primary; the cache is lost',
         ),
       );
@@ -343,7 +347,8 @@ export class Node {
     const copied = this.standby?.landedBytes ?? 0;
     const sentence =
       this.state === 'copying'
-        ? `the primary was lost in mid-resync (${reason}) after ${(copied / 2 ** 20).toFixed(1)} MiB: this is half a cache and is not served`
+        ? `the primary was lost in mid-resync (${reason}) after ` +
+          `${(copied / 2 ** 20).toFixed(1)} MiB: this is half a cache and is not served`
         : `the link to ${this.primaryName()} was lost: ${reason}`;
     return new HotspareError('LINK_LOST', sentence, 'start the primary, then this standby again');
   }

@@ -24,7 +24,9 @@ export type Report =
 
 type WithoutTime<R> = R extends Report ? Omit<R, 'atMs'> : never;
 
-/** Sends a report, when somebody listens. Times are CLOCK_MONOTONIC in ms, the same for all processes of a machine. */
+/**
+ * Sends a report, when somebody listens. Times are CLOCK_MONOTONIC in ms, the same for all processes of a machine.
+ */
 export function report(what: WithoutTime<Report>): void {
   process.send?.({ ...what, atMs: monotonicMs() });
 }

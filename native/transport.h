@@ -42,6 +42,8 @@ struct TransportOptions {
 struct Memory {
   char* bytes;
   size_t length;
+
+  bool contains(const char* at) const { return at >= bytes && at < bytes + length; }
 };
 
 /// Memory shared with TypeScript; it must outlive the transport.
@@ -93,6 +95,8 @@ class Transport {
   bool describe(int32_t id, std::string* address, uint64_t* pendingBytes);
   int32_t addMemory(const Memory& memory);
   const Memory* memory(int32_t buffer) const;
+  /// Forgets memory; connections that still read into it or send from it are ended.
+  void removeMemory(int32_t buffer);
   void sweep(double drainingMs);
   void destroy();
 

@@ -28,7 +28,10 @@ export const itemBytesLeast = KiB;
 export const itemBytesMost = GiB;
 /** A page is this large, or the power of two that holds `-I` where that is larger. */
 export const pageBytesLeast = MiB;
-/** Largest chunk of the regular slab classes; larger items have whole fractions of a page (memcached's slab_chunk_max). */
+/**
+ * Largest chunk of the regular slab classes; larger items have whole fractions of a page (memcached's
+ * slab_chunk_max).
+ */
 export const chunkBytesRegularMax = 512 * KiB;
 /** Most slab classes: the page table has one byte a page, and 0 means unused. */
 export const classesMax = 128;

@@ -93,6 +93,7 @@ export class Server implements Shared {
     this.wire.hooks = idle;
     if (this.sweeper !== null) clearInterval(this.sweeper);
     for (const session of [...this.sessions.values()]) session.end();
+    this.wire.forgetSegments();
   }
 
   onClosed(session: Session): void {

@@ -28,7 +28,9 @@ describe('sources', () => {
   test.each(sources)('%s', (name) => {
     const text = readFileSync(join(root, name), 'utf8');
     const lines = text.split('\n');
-    expect(lines.filter((line) => line.length > lineLengthMax)).toEqual([]);
+    // Data of the conformance table is what is sent, and may be long.
+    const data = name.includes(join('conformance', 'cases'));
+    if (!data) expect(lines.filter((line) => line.length > lineLengthMax)).toEqual([]);
     if (!(name in longFiles)) expect(lines.length).toBeLessThanOrEqual(fileLinesMax + 1);
     // A file opens with what it is. main.ts has its interpreter line before that.
     expect(text.replace(/^#!.*\n/, '')).toMatch(/^(\/\*\*|\/\/)/);

@@ -8,7 +8,10 @@ import { Meta, type SlabClass, type Slabs } from './slabs.js';
 export interface Eviction {
   /** The meta word of an item that was just read. */
   hit(meta: number): number;
-  /** The ref of a live item of this class to give up, never `shielded` nor one that is pinned; 0 when there is none. */
+  /**
+   * The ref of a live item of this class to give up, never `shielded` nor one that is pinned; 0 when there is
+   * none.
+   */
   victim(slabClass: SlabClass, shielded: number): number;
 }
 
