@@ -223,7 +223,8 @@ function drain(store: Store, linked: ReadonlyMap<number, Linked>, busy: Busy): v
       if (ref === 0 || pages.length > pagesBefore) fail(`class ${slabClass.number} hides chunks`);
       if (taken.has(ref)) fail(`chunk ${ref} was taken twice`);
       if (linked.has(ref)) fail(`chunk ${ref} was taken and is linked`);
-      if (busy.reserved.has(ref) || busy.pinned.has(ref)) fail(`chunk ${ref} was taken and is busy`);
+      if (busy.reserved.has(ref) || busy.pinned.has(ref))
+        fail(`chunk ${ref} was taken and is busy`);
       taken.add(ref);
     }
     for (const ref of [...taken].reverse()) slabs.release(ref);

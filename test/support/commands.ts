@@ -104,7 +104,7 @@ export const commandOrReopening: fc.Arbitrary<Command> = fc.oneof(
 );
 
 export const setting: fc.Arbitrary<Setting> = fc.record({
-  geometry: fc.constantFrom<GeometryName[]>('coarse', 'mixed', 'single', 'wide', 'usual'),
+  geometry: fc.constantFrom<GeometryName[]>('coarse', 'mixed', 'single', 'wide', 'classes'),
   seed: fc.tuple(fc.integer(), fc.integer()),
   evict: fc.integer({ min: 0, max: 7 }).map((number) => number > 0),
   casStep: fc.constantFrom(1, 3, 1000),

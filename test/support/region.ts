@@ -30,8 +30,8 @@ export const geometries = {
     chunkMin: 100_000,
     growthFactor: 2,
   },
-  /** memcached's 39 classes on 4 pages: every new class takes a page from another. */
-  usual: { ...base, pageCount: 4, chunkMin: 48, growthFactor: 1.25 },
+  /** Some twenty classes on 4 pages: nearly every set takes a page from another class. */
+  classes: { ...base, pageCount: 4, chunkMin: 1500, growthFactor: 1.35 },
 } as const satisfies Record<string, Geometry>;
 
 export type GeometryName = keyof typeof geometries;
@@ -45,10 +45,7 @@ export function emptyMemory(geometry: Geometry): RegionMemory {
   return { head: new ArrayBuffer(headBytes(geometry)), segments };
 }
 
-export function formattedMemory(
-  geometry: Geometry,
-  seed: readonly [number, number],
-): RegionMemory {
+export function formattedMemory(geometry: Geometry, seed: readonly [number, number]): RegionMemory {
   const memory = emptyMemory(geometry);
   format(new Int32Array(memory.head), geometry, seed);
   return memory;
@@ -104,7 +101,8 @@ export class RegionBytes {
   equals(other: RegionBytes): boolean {
     const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
     return (
-      same(this.head, other.head) && this.segments.every((mine, i) => same(mine, other.segments[i]!))
+      same(this.head, other.head) &&
+      this.segments.every((mine, i) => same(mine, other.segments[i]!))
     );
   }
 }

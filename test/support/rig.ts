@@ -9,7 +9,7 @@ import { Executor, Outcome, Retrieval, StorageRequest } from '../../src/execute.
 import type { Journal } from '../../src/journal.js';
 import { Output } from '../../src/protocol/reply.js';
 import type { Session } from '../../src/session.js';
-import type { Geometry } from '../../src/store/layout.js';
+import { type Geometry, headerBytes } from '../../src/store/layout.js';
 import { Region, type RegionMemory } from '../../src/store/region.js';
 import { Store } from '../../src/store/store.js';
 import { type Busy, checkAdopted, checkStore, type Linked, RegionReader } from './check-store.js';
@@ -25,7 +25,7 @@ import {
   endingsOfTouch,
   fits,
   keys,
-  Model,
+  type Model,
   type Setting,
   type Size,
   type Storage,
@@ -79,7 +79,7 @@ class WatchedStore extends Store {
     shielded: number,
   ): number {
     const ref = super.reserve(view, at, keyLength, hash, valueLength, shielded);
-    if (ref !== 0) this.onReserve?.(ref, 32 + keyLength + valueLength + 8);
+    if (ref !== 0) this.onReserve?.(ref, headerBytes + keyLength + valueLength);
     return ref;
   }
 }
@@ -170,7 +170,8 @@ export class Rig {
       const expected = JSON.stringify(ran.endings(old).map((one) => shown(one.reply)));
       throw new Error(`${JSON.stringify(command)}: answered ${reply}, expected ${expected}`);
     }
-    const removes = old !== undefined && (ending.change.is === 'put' || ending.change.is === 'remove');
+    const removes =
+      old !== undefined && (ending.change.is === 'put' || ending.change.is === 'remove');
     this.reconcile(new Map([[ran.key, ending]]), removes ? ran.key : null, this.lost, evicted);
     this.checkFlush();
   }
@@ -205,7 +206,7 @@ export class Rig {
   private lengthIn(key: number, size: Size & { is: 'class' }): number {
     const { sizes } = this.reader;
     const number = 1 + (size.number % (sizes.length - 1));
-    const header = 32 + keys[key]!.length;
+    const header = headerBytes + keys[key]!.length;
     const least = number === 1 ? 0 : sizes[number - 1]! - header + 1 + size.off;
     const length = size.most ? sizes[number]! - header - size.off : least;
     return Math.max(0, length);
@@ -242,7 +243,8 @@ export class Rig {
       case 'count': {
         const key = keys[command.key]!;
         this.line(`${command.up ? 'incr' : 'decr'} ${key} ${command.delta}`);
-        const endings = (old: Version | undefined) => endingsOfCount(command.up, command.delta, old);
+        const endings = (old: Version | undefined) =>
+          endingsOfCount(command.up, command.delta, old);
         return { ...this.ran(key, endings), shields: true };
       }
       default:
