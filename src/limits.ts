@@ -28,6 +28,10 @@ export const itemBytesMost = GiB;
 export const pageBytesLeast = MiB;
 /** Largest chunk of the regular slab classes; larger items have whole fractions of a page (memcached's slab_chunk_max). */
 export const chunkBytesRegularMax = 512 * KiB;
+/** Beyond it chunks grow by `-f`, but at least by this factor, so that there are classes enough up to the largest -I. */
+export const chunkGrowthLargeLeast = 1.15;
+/** Most regular slab classes, and the largest regular chunk's (memcached's MAX_NUMBER_OF_SLAB_CLASSES). */
+export const classesRegularMax = 63;
 /** Most slab classes: the page table has one byte a page, and 0 means unused. */
 export const classesMax = 128;
 /** Pages stand in ArrayBuffers of at most this size, so that every index in one is a small integer for V8. */
@@ -78,3 +82,10 @@ assert(readBytesMax >= 2 * lineBytesStreamed, 'a streamed get leaves room to rea
 assert(replyRoomBytes * 4 < outputBytes, 'a reply fits in the output buffer');
 assert(inputBytes >= 2 * readBytesMax, 'every tick can read at least one connection');
 assert(unackedBytesMax > 4 * batchBytesMax, 'a full batch does not stop the world');
+assert(
+  1 +
+    classesRegularMax +
+    Math.log2(itemBytesMost / chunkBytesRegularMax) / Math.log2(chunkGrowthLargeLeast) <=
+    classesMax,
+  'a class number fits in the page table, whatever -I and -f',
+);
