@@ -38,6 +38,8 @@ export const classesMax = 128;
 export const segmentBytes = GiB;
 /** Buckets: one for this many bytes of pages, rounded up to a power of two. */
 export const pageBytesPerBucket = 128;
+/** Chunks of an opened region that a set looks at for a free one before it evicts an item. */
+export const adoptChunksOnDemand = 16;
 /** The ceiling of CAS ids is raised in steps of this many. */
 export const casStep = 2 ** 20;
 

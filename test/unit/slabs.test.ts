@@ -145,6 +145,42 @@ describe('a region that is opened', () => {
     }
   });
 
+  test('full, makes room without looking at all of it first', () => {
+    for (const evict of [true, false]) {
+      const first = new SmallStore({ geometry: geometries.classes });
+      let number = 0;
+      while (first.store.evictions === 0) first.set(`k${number++}`, 10);
+      const small = first.again({ evict });
+      const { slabs } = small.store;
+      const refs = new Set<number>();
+      for (let i = 0; i < 3; i++) refs.add(small.set(`new${i}`, 10));
+      if (evict) {
+        expect(refs.size).toBe(3);
+        expect(refs.has(0)).toBe(false);
+        expect(small.store.evictions).toBe(3);
+        expect(slabs.unadoptedPages).toBe(4);
+        checkStore(small.store, small.reader);
+      } else {
+        // Only what was looked at may be said to be full.
+        expect([...refs]).toEqual([0]);
+        expect(slabs.unadoptedPages).toBe(0);
+      }
+      checkAdopted(small.store, small.reader);
+    }
+  });
+
+  test('with -M finds a chunk that is free wherever it is', () => {
+    const first = new SmallStore({ geometry: geometries.classes, evict: false });
+    let number = 0;
+    while (first.set(`k${number}`, 10) !== 0) number++;
+    for (const freed of [0, number - 1, Math.floor(number / 2)]) {
+      first.delete(`k${freed}`);
+      const small = first.again({ evict: false });
+      expect(small.set(`k${freed}`, 10)).not.toBe(0);
+      checkAdopted(small.store, small.reader);
+    }
+  });
+
   test('gives a chunk whose value was arriving to the next who asks', () => {
     const first = new SmallStore({ geometry: single });
     for (let i = 0; i < chunks; i++) first.reserve(`k${i}`, 10);
