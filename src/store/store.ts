@@ -236,15 +236,20 @@ export class Store {
     return Miss.ABSENT;
   }
 
-  /** A reserved chunk of a class that has none left: by evicting an item, or by taking a page from another class. */
+  /**
+   * A reserved chunk of a class that has none left: by evicting an item, by finding one among the chunks that are not
+   * adopted yet, or by taking a page from another class.
+   */
   private makeRoom(slabClass: SlabClass, shielded: number): number {
-    if (slabClass.pages.length > 0) {
-      const victim = this.eviction.victim(slabClass, shielded);
-      if (victim !== 0) {
-        if (!this.mayEvict(victim)) return 0;
+    for (;;) {
+      const victim = slabClass.items > 0 ? this.eviction.victim(slabClass, shielded) : 0;
+      if (victim !== 0 && this.mayEvict(victim)) {
         this.evict(victim, slabClass);
         return this.slabs.take(slabClass);
       }
+      if (slabClass.unadopted.length === 0) break;
+      const ref = this.slabs.take(slabClass);
+      if (ref !== 0) return ref;
     }
     if (!this.options.evict) return 0;
     if (this.stealPage(slabClass, shielded)) return this.slabs.take(slabClass);
