@@ -36,6 +36,9 @@ export interface PrimaryEvents {
   deposed(epoch: number, link: string | null): void;
 }
 
+/** A longer gap than this many heartbeats is this node's own absence. */
+const awakeBeats = 3;
+
 /** An attached standby. */
 interface Attached {
   readonly channel: Channel;
@@ -48,8 +51,9 @@ interface Attached {
   /** True from when SYNCED was sent. */
   inSync: boolean;
   blocksAcked: number;
-  /** Low bits of its newest heartbeat. */
-  heard: number;
+  /** Its newest heartbeat, and when a frame last came from it. */
+  heardBeat: number;
+  heardMs: number;
 }
 
 export class Primary implements Mirror, ChannelOwner {
@@ -70,6 +74,7 @@ export class Primary implements Mirror, ChannelOwner {
   /** True when this node was silent for so long that its standby may reign by now. */
   private doubtful = false;
   private beats = 0;
+  private lastBeatMs = 0;
   private paused = false;
   private listener = -1;
   private ended = false;
@@ -121,12 +126,13 @@ export class Primary implements Mirror, ChannelOwner {
 
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
     const standby = this.standby!;
+    standby.heardMs = this.wire.nowMs;
     switch (header.type) {
       case FrameType.ACK:
         this.ack(standby, header);
         return;
       case FrameType.HEARTBEAT:
-        standby.heard = header.sequence;
+        standby.heardBeat = header.sequence;
         return;
       case FrameType.DEPOSED: {
         const deposed = parse('deposed', bytes.subarray(at, at + header.length));
@@ -241,7 +247,8 @@ export class Primary implements Mirror, ChannelOwner {
       resync,
       inSync: false,
       blocksAcked: 0,
-      heard: 0,
+      heardBeat: 0,
+      heardMs: this.wire.nowMs,
     };
     this.acked = this.sequence;
     this.lastSentMs = this.wire.nowMs;
@@ -330,30 +337,38 @@ export class Primary implements Mirror, ChannelOwner {
   private beat(): void {
     const { standby } = this;
     if (standby === null) return;
-    this.noteSilence(standby, monotonicMs());
-    this.lastSentMs = monotonicMs();
+    const now = monotonicMs();
+    this.noteSilence(standby, now);
+    // After an absence of our own the acks that came meanwhile must be read before anybody is judged by them.
+    if (now - this.lastBeatMs < this.settings.heartbeatMs * awakeBeats)
+      this.checkAcks(standby, now);
+    this.lastBeatMs = now;
+    if (this.standby === null) return;
+    this.lastSentMs = now;
     this.beats++;
     standby.channel.send({
       type: FrameType.HEARTBEAT,
       epoch: epochOf(this.region.head),
       sequence: this.beats,
-      count: standby.heard >>> 0,
+      count: standby.heardBeat,
     });
-    this.checkAcks(standby);
   }
 
   private noteSilence(standby: Attached, nowMs: number): void {
     if (standby.inSync && nowMs - this.lastSentMs > standby.deadAfterMs) this.doubtful = true;
   }
 
-  private checkAcks(standby: Attached): void {
-    if (this.acked === this.sequence) return;
+  /** The degrade rule: a batch without an ack, or a standby that says nothing, for longer than the ack timeout. */
+  private checkAcks(standby: Attached, nowMs: number): void {
     const oldest = this.committedMs[(this.acked + 1) & (unackedBatchesMax - 1)]!;
-    const waited = monotonicMs() - oldest;
-    if (waited <= this.settings.ackTimeoutMs) return;
+    const waited = this.acked === this.sequence ? 0 : nowMs - oldest;
+    const silent = nowMs - standby.heardMs;
+    const { ackTimeoutMs } = this.settings;
+    if (waited <= ackTimeoutMs && silent <= ackTimeoutMs) return;
     standby.channel.send({ type: FrameType.DROPPED, epoch: epochOf(this.region.head) });
-    const limit = `--ack-timeout ${this.settings.ackTimeoutMs}`;
-    this.detach(`no ack for ${Math.round(waited)} ms (${limit})`, true);
+    const what = waited > ackTimeoutMs ? 'no ack' : 'nothing heard';
+    const ms = Math.round(Math.max(waited, silent));
+    this.detach(`${what} for ${ms} ms (--ack-timeout ${ackTimeoutMs})`, true);
   }
 
   /** The standby is gone, or no longer worth waiting for: replies leave, and the primary goes on alone. */

@@ -131,7 +131,8 @@ export class Node {
       return;
     }
     this.standby ??= this.newStandby(this.primaryAddress);
-    this.standby.heardMs = monotonicMs();
+    // A reconnect does not count as having heard something.
+    if (this.state === 'attaching') this.standby.heardMs = monotonicMs();
     this.standby.attach();
     if (this.looker === null) this.look();
   }
@@ -172,7 +173,8 @@ export class Node {
       const now = monotonicMs();
       const { standby } = this;
       if (standby === null) return;
-      if (now - lookedMs > Math.max(standby.ackTimeoutMs, lookMs * 3)) standby.doubtYourself();
+      // Half, because the batch whose ack is late may have been on its way before we fell asleep.
+      if (now - lookedMs > Math.max(standby.ackTimeoutMs / 2, lookMs * 3)) standby.doubtYourself();
       lookedMs = now;
       standby.beat();
       const attaching = this.state === 'attaching' || this.state === 'reconnecting';

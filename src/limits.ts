@@ -69,6 +69,8 @@ export const referenceBytesLeast = 16 * KiB;
  * short line for every row of a tick (a refusal that was due when its data block had been swallowed).
  */
 export const replyRoomBytes = 384 * KiB;
+/** Values that are still arriving may hold this share of the pages: half-sent values do not starve the rest. */
+export const arrivingShare = 0.5;
 /** A closed connection whose peer does not read the rest is given up after this long. */
 export const drainingMs = 10_000;
 

@@ -72,13 +72,16 @@ function clientFlags(command: Command): Command {
       integer(-1, 65535),
       defaults.port,
     )
-    .option('-l, --listen <addr>', 'address to listen on; several with commas, or repeat', list, [])
+    .addOption(
+      new Option('-l, --listen <addr>', 'address to listen on; several with commas, or repeat')
+        .argParser(list)
+        .default([], 'all'),
+    )
     .option('-s, --unix-socket <file>', 'UNIX socket to listen on (no TCP then)')
-    .option(
-      '-a, --unix-mask <mask>',
-      'permissions of the UNIX socket, octal',
-      octal,
-      defaults.unixMode,
+    .addOption(
+      new Option('-a, --unix-mask <mask>', 'permissions of the UNIX socket, octal')
+        .argParser(octal)
+        .default(defaults.unixMode, '0700'),
     )
     .option(
       '-c, --conn-limit <num>',
@@ -106,11 +109,10 @@ function geometryFlags(command: Command): Command {
       integer(1, limits.memoryBytesMax / 2 ** 20),
       limits.memoryMebibytesDefault,
     )
-    .option(
-      '-I, --max-item-size <num>',
-      'largest item; k and m are units',
-      size,
-      defaults.itemBytesMax,
+    .addOption(
+      new Option('-I, --max-item-size <num>', 'largest item; k and m are units')
+        .argParser(size)
+        .default(defaults.itemBytesMax, '1m'),
     )
     .option(
       '-f, --slab-growth-factor <num>',

@@ -51,6 +51,7 @@ export class Server implements Shared {
     this.journal = region.journal;
     const store = new Store(region, { evict: settings.evict, casStep }, wallSeconds());
     this.executor = new Executor(store, wire.output, this.counters, settings.flush);
+    store.onStarved = () => this.dropSlowestReader();
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
     this.facts = factsOf(settings, this.counters, wire.counters);
@@ -91,14 +92,24 @@ export class Server implements Shared {
     this.stopListening();
     this.wire.hooks = idle;
     if (this.sweeper !== null) clearInterval(this.sweeper);
-    for (const session of [...this.sessions.values()]) {
-      this.wire.close(session.connection, false);
-      session.closed();
-    }
+    for (const session of [...this.sessions.values()]) session.end();
   }
 
   onClosed(session: Session): void {
     this.sessions.delete(session.connection);
+  }
+
+  /**
+   * All memory is held by replies that nobody reads: the one who has been reading for longest is closed, so that the
+   * others can go on.
+   */
+  private dropSlowestReader(): void {
+    const connection = this.wire.slowestReader();
+    if (connection === null) return;
+    this.log.say('memory is full of replies that are not read: the slowest reader is closed');
+    const session = this.sessions.get(connection);
+    if (session !== undefined) session.end();
+    else this.wire.close(connection, false);
   }
 
   private adopt(): void {

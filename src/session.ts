@@ -45,7 +45,9 @@ export class Session implements Endpoint {
   private readonly shared: Shared;
   private state: number = State.LINE;
   private fresh = true;
+  /** After the command that runs now the connection is closed, its replies sent. */
   private closing = false;
+  private ended = false;
   /** The command whose value is arriving; its own, because other sessions' commands come in between. */
   private request: StorageRequest | null = null;
   /** What is answered when the data block that is being skipped has passed. */
@@ -65,7 +67,7 @@ export class Session implements Endpoint {
       if (wire.input[offset] === BINARY_MAGIC) this.closing = true;
     }
     let at = offset;
-    while (at < end && !this.closing) {
+    while (at < end && !this.closing && !this.ended) {
       if (wire.isFull() || this.shared.mirror.congested) {
         wire.again = true;
       } else {
@@ -78,12 +80,11 @@ export class Session implements Endpoint {
         break;
       }
     }
-    if (this.closing) {
-      this.closed();
-      wire.close(this.connection, true);
-      return length;
-    }
-    return at - offset;
+    if (this.ended) return length;
+    if (!this.closing) return at - offset;
+    this.closed();
+    wire.close(this.connection, true);
+    return length;
   }
 
   /** The bytes that went past the event table are all there. */
@@ -96,11 +97,15 @@ export class Session implements Endpoint {
     if (this.refusal !== null) this.shared.wire.output.put(this.refusal);
   }
 
+  /** Ends the connection at once; what was not sent yet is dropped. */
+  end(): void {
+    this.ended = true;
+    this.closed();
+    this.shared.wire.close(this.connection, false);
+  }
+
   closed(): void {
-    if (this.request !== null && this.request.ref !== 0) {
-      this.shared.executor.store.cancel(this.request.ref);
-      this.request.ref = 0;
-    }
+    if (this.request !== null) this.shared.executor.storing.abandon(this.request);
     this.shared.onClosed(this);
   }
 
@@ -255,7 +260,7 @@ export class Session implements Endpoint {
       executor.storing.whole(request, wire.input, wire.inputView, next);
       return next + valueLength + 2;
     }
-    if (!executor.storing.reserve(request)) return this.swallow(next, end, request);
+    if (!executor.storing.reserveArriving(request)) return this.swallow(next, end, request);
     this.request ??= new StorageRequest();
     this.request.assign(request);
     const { region } = executor.store;

@@ -4,7 +4,7 @@
  */
 import type { Counters } from './counters.js';
 import type { Executor } from './execute.js';
-import { keyBytesMax, valueLengthMax } from './limits.js';
+import { arrivingShare, keyBytesMax, valueLengthMax } from './limits.js';
 import type { Line } from './protocol/line.js';
 import { copyBytes, lines } from './protocol/reply.js';
 import { Outcome, StorageRequest, Verb } from './request.js';
@@ -19,6 +19,8 @@ const memcachedFlagsBytes = 4;
 export class Storing {
   /** The command whose line was read last. */
   readonly request = new StorageRequest();
+  /** Bytes of values that are arriving in reserved chunks. */
+  private arrivingBytes = 0;
   private readonly executor: Executor;
   private readonly line: Line;
   private readonly store: Store;
@@ -103,16 +105,36 @@ export class Storing {
     const { keyAt, keyLength, hash, valueLength } = request;
     request.ref = store.reserve(line.view, keyAt, keyLength, hash, valueLength, 0);
     if (request.ref !== 0) return true;
-    this.counters.storeNoMemory++;
-    this.dropOld(request);
-    request.refusal = request.quiet ? null : lines.outOfMemory;
+    this.refuse(request);
     return false;
+  }
+
+  /** As `reserve`, for a value that is not there yet: those together hold at most a share of the memory. */
+  reserveArriving(request: StorageRequest): boolean {
+    const { geometry } = this.store.region;
+    const limit = geometry.pageBytes * geometry.pageCount * arrivingShare;
+    if (this.arrivingBytes + request.valueLength > limit) {
+      this.refuse(request);
+      return false;
+    }
+    if (!this.reserve(request)) return false;
+    this.arrivingBytes += request.valueLength;
+    return true;
+  }
+
+  /** The value will not arrive: its connection is gone. */
+  abandon(request: StorageRequest): void {
+    if (request.ref === 0) return;
+    this.arrivingBytes -= request.valueLength;
+    this.store.cancel(request.ref);
+    request.ref = 0;
   }
 
   /** The value has arrived in the reserved chunk; `whole` says whether its line end was there. */
   arrived(request: StorageRequest, whole: boolean): void {
     this.executor.quiet = request.quiet;
     const { store } = this;
+    this.arrivingBytes -= request.valueLength;
     this.countSet(request);
     if (!whole) {
       store.cancel(request.ref);
@@ -129,6 +151,12 @@ export class Storing {
       this.link(request);
     }
     request.ref = 0;
+  }
+
+  private refuse(request: StorageRequest): void {
+    this.counters.storeNoMemory++;
+    this.dropOld(request);
+    request.refusal = request.quiet ? null : lines.outOfMemory;
   }
 
   /** memcached counts a set when its data block has come in, whatever becomes of it. */

@@ -11,8 +11,8 @@ export class Output {
   readonly view: DataView;
   /** Next byte to write. */
   at = 0;
-  /** Sends bytes from where they stand instead of copying them; `token` comes back when they are no longer needed. */
-  onReference: (segment: number, offset: number, length: number, token: number) => void = () => {};
+  /** Sends bytes of chunk `ref` from where they stand instead of copying them; the chunk is pinned meanwhile. */
+  onReference: (segment: number, offset: number, length: number, ref: number) => void = () => {};
 
   constructor(buffer: ArrayBuffer) {
     this.bytes = new Uint8Array(buffer);

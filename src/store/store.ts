@@ -47,6 +47,8 @@ export class Store {
   expiredUnfetched = 0;
   evictedUnfetched = 0;
   pagesMoved = 0;
+  /** Called when nothing could be evicted: all chunks are being filled or sent. */
+  onStarved: () => void = () => {};
   private readonly buckets: Buckets;
   private readonly eviction: Eviction;
   private readonly options: StoreOptions;
@@ -245,7 +247,9 @@ export class Store {
       }
     }
     if (!this.options.evict) return 0;
-    return this.stealPage(slabClass, shielded) ? this.slabs.take(slabClass) : 0;
+    if (this.stealPage(slabClass, shielded)) return this.slabs.take(slabClass);
+    this.onStarved();
+    return 0;
   }
 
   /** With -M only what is dead anyway may go. */
