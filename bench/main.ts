@@ -129,5 +129,10 @@ async function verify(
   if (server.echoes) return;
   const client = await Plain.connect(server.port);
   await client.verify(workload, written);
+  if (workload.standby !== 'none' && server.name === 'hotspare') {
+    const stats = await client.stats();
+    const mirrored = stats.get('mirror_state') === 'in_sync' && stats.get('mirror_resyncs') === '1';
+    if (!mirrored) throw new Error('the standby was not in sync for the whole run');
+  }
   client.close();
 }

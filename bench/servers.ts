@@ -26,14 +26,16 @@ export async function startHotspare(workload: Workload): Promise<Server> {
   const port = await freePort();
   const linkPort = await freePort();
   const link = workload.standby === 'none' ? [] : ['--link-listen', `127.0.0.1:${linkPort}`];
-  const ack = workload.standby === 'none' ? [] : ['--ack', workload.standby];
+  // Patience, so that a busy machine does not turn a measurement into a takeover; `verify` sees a standby dropped.
+  const patience = ['--ack-timeout', '20000', '--dead-after', '60000'];
+  const ack = workload.standby === 'none' ? [] : ['--ack', workload.standby, ...patience];
   const common = ['-l', '127.0.0.1', '-m', String(memoryMebibytes), ...workload.flags];
   const command = nodeCommand([program, '-p', String(port), ...common, ...link, ...ack]);
   const primary = pinned(serverCore, command);
   await until(() => answers(port), 'hotspare does not serve');
   if (workload.standby === 'none') return server('hotspare', port, primary, []);
   const standbyPort = await freePort();
-  const of = ['standby', '--of', `127.0.0.1:${linkPort}`, '-p', String(standbyPort)];
+  const of = ['standby', '--of', `127.0.0.1:${linkPort}`, '-p', String(standbyPort), ...patience];
   const standby = pinned(loadCore, nodeCommand([program, ...of, '-l', '127.0.0.1']));
   await until(() => inSync(port), 'the standby does not get in sync');
   return server('hotspare', port, primary, [standby]);
