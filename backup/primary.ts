@@ -61,11 +61,14 @@ export class Primary implements Mirror, ChannelOwner {
   private readonly greetings = new Map<Greeting, NodeJS.Timeout>();
   private readonly heartbeat: NodeJS.Timeout;
   private standby: Attached | null = null;
-  private sequence = 0;
-  private acked = 0;
+  /** Of the newest batch sent, and of the newest acked. A new reign goes on counting where the old one ended. */
+  private sequence: number;
+  private acked: number;
   /** When each unacked batch was committed, by sequence. */
   private readonly committedMs = new Float64Array(unackedBatchesMax);
   private lastSentMs = 0;
+  /** True when this node was silent for so long that its standby may reign by now. */
+  private doubtful = false;
   private beats = 0;
   private paused = false;
   private listener = -1;
@@ -78,12 +81,15 @@ export class Primary implements Mirror, ChannelOwner {
     region: Region,
     settings: BackupSettings,
     log: Log,
+    sequence: number,
     events: PrimaryEvents,
   ) {
     this.wire = wire;
     this.region = region;
     this.settings = settings;
     this.log = log;
+    this.sequence = sequence;
+    this.acked = sequence;
     this.events = events;
     region.journal.onFull = () => this.send(region.journal, this.wire.nowMs);
     this.heartbeat = setInterval(() => this.beat(), settings.heartbeatMs);
@@ -105,9 +111,9 @@ export class Primary implements Mirror, ChannelOwner {
   commit(journal: Journal, nowMs: number): number {
     const { standby } = this;
     if (standby === null) return 0;
-    // Silent for so long that the standby may have taken over: no reply before it has said that it has not.
-    const doubtful = standby.inSync && nowMs - this.lastSentMs > standby.deadAfterMs;
-    if (journal.count > 0 || doubtful) this.send(journal, nowMs);
+    this.noteSilence(standby, nowMs);
+    // No reply before the standby has said, with an ack, that it has not taken over: an empty batch asks.
+    if (journal.count > 0 || this.doubtful) this.send(journal, nowMs);
     this.setPaused(this.isFull(standby));
     const waits = standby.inSync && this.settings.ack === 'sync' && this.acked < this.sequence;
     return waits ? this.sequence : 0;
@@ -165,7 +171,7 @@ export class Primary implements Mirror, ChannelOwner {
   end(): void {
     this.ended = true;
     clearInterval(this.heartbeat);
-    if (this.listener >= 0) this.wire.transport.closeListener(this.listener);
+    if (this.listener >= 0) this.wire.closeListener(this.listener);
     for (const [greeting, timer] of this.greetings) {
       clearTimeout(timer);
       greeting.channel.close(false);
@@ -239,6 +245,7 @@ export class Primary implements Mirror, ChannelOwner {
     };
     this.acked = this.sequence;
     this.lastSentMs = this.wire.nowMs;
+    this.doubtful = false;
     region.journal.clear();
     region.journal.active = true;
     this.counts.resyncs++;
@@ -257,7 +264,6 @@ export class Primary implements Mirror, ChannelOwner {
       if (this.region.journal.count > 0) this.send(this.region.journal, this.wire.nowMs);
       standby.channel.send({ type: FrameType.SYNCED, epoch, sequence: this.sequence });
       standby.inSync = true;
-      this.lastSentMs = this.wire.nowMs;
       return;
     }
   }
@@ -296,6 +302,7 @@ export class Primary implements Mirror, ChannelOwner {
       this.sequence++;
       this.committedMs[this.sequence & (unackedBatchesMax - 1)] = nowMs;
       this.lastSentMs = nowMs;
+      this.doubtful = false;
       counts.batches++;
       counts.ranges += journal.count;
       counts.bytes += journal.at;
@@ -323,6 +330,8 @@ export class Primary implements Mirror, ChannelOwner {
   private beat(): void {
     const { standby } = this;
     if (standby === null) return;
+    this.noteSilence(standby, monotonicMs());
+    this.lastSentMs = monotonicMs();
     this.beats++;
     standby.channel.send({
       type: FrameType.HEARTBEAT,
@@ -331,6 +340,10 @@ export class Primary implements Mirror, ChannelOwner {
       count: standby.heard >>> 0,
     });
     this.checkAcks(standby);
+  }
+
+  private noteSilence(standby: Attached, nowMs: number): void {
+    if (standby.inSync && nowMs - this.lastSentMs > standby.deadAfterMs) this.doubtful = true;
   }
 
   private checkAcks(standby: Attached): void {

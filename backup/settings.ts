@@ -16,3 +16,10 @@ export interface BackupSettings {
   /** Random name of this node, for logs. */
   readonly node: string;
 }
+
+/** What this node tells others of where standbys attach to it; null where it does not know beforehand. */
+export function advertisedLink({ linkListen }: BackupSettings): string | null {
+  if (linkListen === null || linkListen.port === 0) return null;
+  const { host, port } = linkListen;
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

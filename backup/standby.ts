@@ -12,8 +12,8 @@ import type { Wire } from '../src/wire.js';
 import { Channel, type ChannelOwner } from './channel.js';
 import { type FrameHeader, FrameType, protocolVersion } from './frame.js';
 import { wrongSecret } from './greeting.js';
-import { nonce, parse, proofsMatch, prove, type Welcome } from './hello.js';
-import type { BackupSettings } from './settings.js';
+import { type Deposed, nonce, parse, proofsMatch, prove, type Welcome } from './hello.js';
+import { advertisedLink, type BackupSettings } from './settings.js';
 import { land } from './tcp.js';
 
 export interface StandbyEvents {
@@ -85,6 +85,12 @@ export class Standby implements ChannelOwner {
   /** True while the region holds everything the primary has acknowledged to anybody. */
   get isWhole(): boolean {
     return this.whole && this.doubt === 0;
+  }
+
+  /** Attaches as one who reigns with this epoch: a primary with a lower one steps down instead of welcoming us. */
+  herald(epoch: number): void {
+    this.epoch = epoch;
+    this.attach();
   }
 
   /** Starts to attach; one of the events follows. What was held before stays until the primary welcomes us. */
@@ -162,8 +168,9 @@ export class Standby implements ChannelOwner {
   }
 
   /** Law 4: tells the primary that another epoch reigns, if it can hear, and lets no more of its bytes land. */
-  fence(epoch: number, link: string | null): void {
-    this.channel?.sendMessage(FrameType.DEPOSED, { link }, epoch);
+  fence(epoch: number): void {
+    const deposed: Deposed = { link: advertisedLink(this.settings) };
+    this.channel?.sendMessage(FrameType.DEPOSED, deposed, epoch);
     this.close();
   }
 
@@ -220,14 +227,14 @@ export class Standby implements ChannelOwner {
 
   private prove(payload: Uint8Array): void {
     const challenge = parse('challenge', payload);
-    const { secret, node, linkListen, deadAfterMs } = this.settings;
+    const { secret, node, deadAfterMs } = this.settings;
     const expected = prove(secret, 'primary', this.nonce, challenge?.nonce ?? '');
     if (challenge === null || !proofsMatch(challenge.proof, expected)) {
       const { code, message, remedy } = wrongSecret('the primary');
       this.refuse(code, message, remedy);
       return;
     }
-    const link = linkListen === null ? null : `${linkListen.host}:${linkListen.port}`;
+    const link = advertisedLink(this.settings);
     const proof = prove(secret, 'standby', this.nonce, challenge.nonce);
     this.channel!.sendMessage(FrameType.PROOF, {
       proof,
@@ -256,6 +263,8 @@ export class Standby implements ChannelOwner {
       this.refuse(error.code, error.message, error.remedy);
       return;
     }
+    // The copy is told only what is not zero. What a memory file held before is of no use to a standby.
+    if (!this.memory.created) wipe(this.memory);
     markInconsistent(new Int32Array(this.memory.head), true);
     this.geometry = welcome.geometry;
     this.welcome = welcome;
@@ -283,4 +292,8 @@ export class Standby implements ChannelOwner {
     const sentence = `cannot connect to ${host}:${port}: ${error}`;
     this.events.refused(new HotspareError('LINK_UNREACHABLE', sentence, 'check --of'));
   }
+}
+
+function wipe(memory: NativeRegion): void {
+  for (const buffer of [memory.head, ...memory.segments]) new Uint8Array(buffer).fill(0);
 }

@@ -29,9 +29,10 @@ export class Detector {
 
   /** `heardMs` is when something was last heard. True when the peer is dead. */
   look(nowMs: number, heardMs: number): boolean {
-    const gap = nowMs - this.lookedMs;
-    if (heardMs >= this.lookedMs) this.silentMs = nowMs - heardMs;
-    else this.silentMs += Math.min(gap, this.options.lookMs * awakeLooks);
+    const heard = heardMs >= this.lookedMs;
+    const silence = nowMs - (heard ? heardMs : this.lookedMs);
+    const awake = Math.min(silence, this.options.lookMs * awakeLooks);
+    this.silentMs = heard ? awake : this.silentMs + awake;
     this.lookedMs = nowMs;
     return this.silentMs >= this.options.deadAfterMs;
   }

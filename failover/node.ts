@@ -18,6 +18,7 @@ import { epochOf, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
 import { Wire } from '../src/wire.js';
 import { Detector } from './detector.js';
+import { Herald } from './herald.js';
 import { monotonicMs, report } from './report.js';
 import { type Action, type Event, type State, step } from './role.js';
 
@@ -45,6 +46,7 @@ export class Node {
   private standby: Standby | null = null;
   private primaryAddress: PrimaryAddress | null = null;
   private looker: NodeJS.Timeout | null = null;
+  private herald: Herald | null = null;
   private error = new HotspareError('LINK_LOST', 'the link was lost', 'start the standby again');
   private silenceFound = false;
 
@@ -63,7 +65,7 @@ export class Node {
       journal,
     );
     if (!fresh) log.say(`${settings.memoryFile} holds a cache of epoch ${epochOf(region.head)}`);
-    this.open(memory, region);
+    this.open(memory, region, 0);
     this.server!.serve();
     this.state = 'primary';
     this.reportServing(this.listenForStandbys());
@@ -78,6 +80,7 @@ export class Node {
   /** Ends at once and in order: clients and links are closed. */
   stop(): void {
     if (this.looker !== null) clearInterval(this.looker);
+    this.herald?.end();
     this.standby?.close();
     this.primary?.end();
     this.server?.depose();
@@ -211,9 +214,7 @@ export class Node {
   /** Law 4. A silent primary may hold the address, and may come back: it is told, and ended if we can. */
   private fence(): void {
     const { standby, options } = this;
-    const { linkListen } = options.backup;
-    const link = linkListen === null ? null : `${linkListen.host}:${linkListen.port}`;
-    standby!.fence(standby!.epoch + 1, link);
+    standby!.fence(standby!.epoch + 1);
     if (!this.silenceFound) {
       this.on('fenced');
       return;
@@ -233,8 +234,12 @@ export class Node {
     if (this.looker !== null) clearInterval(this.looker);
     this.looker = null;
     const region = new Region(standby.memory, standby.geometry, new Journal());
-    promote(region);
-    this.open(standby.memory, region);
+    const epoch = promote(region);
+    // Whoever was only silent may come back, and must learn that it reigns no more.
+    if (this.silenceFound) {
+      this.herald = new Herald(this.wire, this.primaryAddress!, this.options.backup, epoch);
+    }
+    this.open(standby.memory, region, standby.sequence);
     this.standby = null;
     this.bind(monotonicMs() + bindMs, false);
   }
@@ -257,13 +262,13 @@ export class Node {
   }
 
   /** Makes a server, and the end that standbys attach to, over a region. */
-  private open(memory: NativeRegion, region: Region): void {
+  private open(memory: NativeRegion, region: Region, sequence: number): void {
     const { settings, log, backup } = this.options;
     this.memory = memory;
     const server = new Server(this.wire, memory.segments, region, settings, log);
     this.server = server;
     if (backup.linkListen === null) return;
-    const primary = new Primary(this.wire, region, backup, log, {
+    const primary = new Primary(this.wire, region, backup, log, sequence, {
       synced: () => report({ event: 'attached' }),
       detached: (_, dropped) => report({ event: 'detached', dropped }),
       deposed: (epoch, link) => this.deposed(epoch, link),
@@ -317,6 +322,8 @@ export class Node {
   }
 
   private retire(): void {
+    this.herald?.end();
+    this.silenceFound = false;
     this.primary?.end();
     this.server?.depose();
     if (this.memory !== null) native.regionClose(this.memory.id);

@@ -18,6 +18,8 @@ export interface PairOptions {
   readonly log: Log;
   /** A node's report, as it comes. */
   readonly onReport?: (report: Report, member: Member) => void;
+  /** Takes what the nodes print; without it they print where the pair does. */
+  readonly onOutput?: (text: string, member: Member) => void;
   /** Both nodes are gone. */
   readonly onEnd?: (reason: string) => void;
 }
@@ -32,8 +34,10 @@ export interface Member {
   linkPort: number;
 }
 
-/** How long a node has to come up before the pair gives up on it. */
+/** A node that ended within a second of its start is not started again sooner than this. */
 const restartMsLeast = 100;
+/** How long a node may take to end in order. */
+const endMs = 5000;
 
 export class Pair {
   private readonly options: PairOptions;
@@ -57,22 +61,12 @@ export class Pair {
     this.spawn('a', 'primary', this.options.primaryFlags);
   }
 
-  /** Ends both nodes and resolves when they are gone. */
+  /** Ends both nodes, the standby first so that it does not take over, and resolves when they are gone. */
   async end(): Promise<void> {
     this.ending = true;
-    const living = [this.members.a, this.members.b].filter((member) => member !== null);
-    for (const member of living) member.process.kill('SIGTERM');
-    const forced = setTimeout(() => {
-      for (const member of living) member.process.kill('SIGKILL');
-    }, 5000);
-    await Promise.all(
-      living.map((member) =>
-        member.process.exitCode === null && member.process.signalCode === null
-          ? once(member.process, 'exit')
-          : null,
-      ),
-    );
-    clearTimeout(forced);
+    for (const member of [this.standby, this.primary]) {
+      if (member !== null) await ended(member.process);
+    }
   }
 
   private find(role: Member['role']): Member | null {
@@ -82,12 +76,13 @@ export class Pair {
   }
 
   private spawn(name: Member['name'], role: Member['role'], flags: readonly string[]): void {
-    const { program, log } = this.options;
+    const { program, log, onOutput } = this.options;
+    const output = onOutput === undefined ? 'inherit' : 'pipe';
     const child = spawn(
       process.execPath,
       [...program, ...(role === 'standby' ? ['standby'] : []), ...flags, ...this.options.flags],
       {
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        stdio: ['ignore', output, output, 'ipc'],
         env: { ...process.env, HOTSPARE_NODE: name, HOTSPARE_SUPERVISED: '1' },
       },
     );
@@ -95,6 +90,9 @@ export class Pair {
     this.members[name] = member;
     const startedMs = performance.now();
     log.detail(`node ${name} started as ${role}, pid ${child.pid}`);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => onOutput?.(text, member));
+    }
     child.on('message', (message) => this.heard(member, message as Report));
     child.on('exit', (code, signal) => {
       this.exited(member, signal ?? `status ${code}`, performance.now() - startedMs);
@@ -163,4 +161,13 @@ export class Pair {
   private other(member: Member): Member | null {
     return this.members[member.name === 'a' ? 'b' : 'a'];
   }
+}
+
+/** SIGTERM, then SIGKILL for a process that does not end. */
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const forced = setTimeout(() => child.kill('SIGKILL'), endMs);
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+  clearTimeout(forced);
 }

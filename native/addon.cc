@@ -212,13 +212,22 @@ class TransportObject;
 /// A loop whose ticks run in JavaScript.
 class NodeLoop final : public Loop {
  public:
-  NodeLoop(Napi::Env env, const Napi::Function& onTick, TransportObject* object);
+  NodeLoop(Napi::Env env, const Napi::Function& onTick, TransportObject* object)
+      : env_(env), context_(env, "hotspare"), onTick_(Napi::Persistent(onTick)), object_(object) {}
+  ~NodeLoop() override {
+    if (hook_ != nullptr) napi_remove_async_cleanup_hook(hook_);
+  }
+
+  /// Ends the transport with the environment: a worker's loop must be empty then.
+  void endWithEnvironment() { napi_add_async_cleanup_hook(env_, cleanup, this, &hook_); }
 
   bool tick(int rows, double* barrier) override;
   void stopped() override;
 
  private:
-  ~NodeLoop() override { napi_remove_async_cleanup_hook(hook_); }
+  static void cleanup(napi_async_cleanup_hook_handle, void* loop) {
+    static_cast<NodeLoop*>(loop)->transport()->destroy();
+  }
 
   Napi::Env env_;
   Napi::AsyncContext context_;
@@ -268,16 +277,6 @@ class TransportObject final : public Napi::ObjectWrap<TransportObject> {
   NodeLoop* loop_ = nullptr;
   std::vector<Napi::Reference<Napi::ArrayBuffer>> buffers_;
 };
-
-NodeLoop::NodeLoop(Napi::Env env, const Napi::Function& onTick, TransportObject* object)
-    : env_(env), context_(env, "hotspare"), onTick_(Napi::Persistent(onTick)), object_(object) {
-  napi_add_async_cleanup_hook(
-      env,
-      [](napi_async_cleanup_hook_handle, void* loop) {
-        static_cast<NodeLoop*>(loop)->transport()->destroy();
-      },
-      this, &hook_);
-}
 
 bool NodeLoop::tick(int rows, double* barrier) {
   const Napi::HandleScope scope(env_);
@@ -355,13 +354,16 @@ TransportObject::TransportObject(Call call) : Napi::ObjectWrap<TransportObject>(
 
   uv_loop_s* loop = nullptr;
   napi_get_uv_event_loop(env, &loop);
-  loop_ = new NodeLoop(env, call[1].As<Napi::Function>(), this);
+  auto started = std::make_unique<NodeLoop>(env, call[1].As<Napi::Function>(), this);
+  const Failure failure = started->start(loop, options, tables);
+  if (failure) {
+    Napi::Error::New(env, std::string(failure.call) + ": " + uv_err_name(-failure.code))
+        .ThrowAsJavaScriptException();
+    return;
+  }
+  loop_ = started.release();  // it deletes itself when libuv has closed its handles
+  loop_->endWithEnvironment();
   Ref();
-  const Failure failure = loop_->start(loop, options, tables);
-  if (!failure) return;
-  Napi::Error::New(env, std::string(failure.call) + ": " + uv_err_name(-failure.code))
-      .ThrowAsJavaScriptException();
-  transport()->destroy();
 }
 
 Napi::ArrayBuffer TransportObject::share(Napi::Object self, const char* name, size_t bytes) {

@@ -14,7 +14,7 @@ namespace hotspare {
 namespace {
 
 constexpr int kAcceptsPerTick = 64;
-constexpr size_t kSinkBytesPerRead = 256 * 1024;
+constexpr size_t kSinkBytesPerRead = size_t{256} * 1024;
 constexpr int kScratchParts =
     4;  // scratch memory is this many times smaller than the most a read throws away
 
@@ -32,7 +32,6 @@ void Transport::gather() {
   tick_++;
   rows_ = 0;
   inputUsed_ = 0;
-  sinkBytes_ = 0;
   accepted_ = 0;
   active_ = false;
   if (!dead_.empty()) {
@@ -49,6 +48,7 @@ void Transport::gather() {
 }
 
 void Transport::gatherGroup(Group group) {
+  sinkBytes_ = 0;  // a bound for each group, so that links cannot take the clients' share
   const bool still = group == kClients && paused_;
   if (!still) reportBroken(group);
   // In turn, so that neither leftovers nor fresh bytes can take the whole input buffer for ever.
@@ -195,9 +195,7 @@ void Transport::quiet(Connection* c, uint32_t mask) {
     }
   }
   const bool soon = c->againQueued && !(paused_ && c->group == kClients);
-  if (soon) return;
-  const uint32_t output = c->interest & EPOLLOUT;
-  watch(c, (mask & EPOLLHUP) != 0 && output == 0 ? Connection::kUnwatched : output);
+  if (!soon) ignore(c, mask);
 }
 
 /// One read: first into the sink, what is left into the input buffer behind the leftover.
@@ -250,21 +248,25 @@ void Transport::read(Connection* c, uint32_t mask) {
 
 /// A closing connection's input is thrown away, so that its peer gets to read our last reply.
 void Transport::discard(Connection* c, uint32_t mask) {
-  if (!c->peerEnded && (mask & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+  if (!c->peerEnded) {
+    if ((mask & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0) return;
     iovec parts[kScratchParts];
     for (iovec& part : parts) part = {scratch_.data(), scratch_.size()};
     const ssize_t got = readv(c->descriptor, parts, kScratchParts);
-    if (got > 0 || (got < 0 && again(errno) && (mask & (EPOLLHUP | EPOLLERR)) == 0)) return;
+    const bool later = got < 0 && again(errno) && (mask & (EPOLLHUP | EPOLLERR)) == 0;
+    if (got > 0 || later) return;
     c->peerEnded = got == 0;
-    if (!c->peerEnded || c->state == State::kLingering) {
-      bury(c);
-      return;
-    }
   }
-  if ((mask & EPOLLERR) != 0) {
+  if (!c->peerEnded || c->state == State::kLingering || (mask & EPOLLERR) != 0) {
     bury(c);
     return;
   }
+  ignore(c, mask);
+}
+
+/// Watches for room to write at most; not even that when epoll would go on to report that the peer
+/// is gone.
+void Transport::ignore(Connection* c, uint32_t mask) {
   const uint32_t output = c->interest & EPOLLOUT;
   watch(c, (mask & EPOLLHUP) != 0 && output == 0 ? Connection::kUnwatched : output);
 }

@@ -3,6 +3,8 @@
 
 #include <new>
 
+#include "check.h"
+
 namespace hotspare {
 
 Failure Loop::start(uv_loop_s* loop, const TransportOptions& options, const SharedTables& tables) {
@@ -13,7 +15,7 @@ Failure Loop::start(uv_loop_s* loop, const TransportOptions& options, const Shar
     uv_handle_s* handle = open(UV_POLL);
     polls_.push_back(handle);
     auto* poll = reinterpret_cast<uv_poll_s*>(handle);
-    uv_poll_init(loop, poll, transport_->descriptor(group));
+    HOTSPARE_CHECK(uv_poll_init(loop, poll, transport_->descriptor(group)) == 0);
     uv_poll_start(poll, UV_READABLE, [](uv_poll_s* ready, int, int) { turn(ready); });
     uv_unref(handle);
   }

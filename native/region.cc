@@ -92,7 +92,10 @@ Failure Region::openFile(const std::string& path) {
   if (!created_ && status.st_size != size) return {EINVAL, "size"};
   if (ftruncate(descriptor_, size) != 0) return {errno, "ftruncate"};
   // A hole without a block behind it would be a SIGBUS on some later write.
-  return {posix_fallocate(descriptor_, 0, size), "posix_fallocate"};
+  int code = 0;
+  do code = posix_fallocate(descriptor_, 0, size);
+  while (code == EINTR);
+  return {code, "posix_fallocate"};
 }
 
 Failure Region::map(const RegionOptions& options) {

@@ -58,8 +58,7 @@ void Transport::scatter(double barrier) {
       sendRows(c, first, row);
     }
   }
-  for (const int32_t id : ending_) drain(&connections_[static_cast<size_t>(id)]);
-  ending_.clear();
+  drainEnded();
 }
 
 /// Sends rows of one connection; the first that the socket does not take whole, and all after it,
@@ -215,7 +214,7 @@ void Transport::flush(Connection* c) {
 
 /// Less output is pending: perhaps it may be read from again.
 void Transport::relieve(Connection* c) {
-  if (c->choked && c->pending() < options_.pendingHighBytes / 2) c->choked = false;
+  if (c->choked && c->pending() * 2 <= options_.pendingHighBytes) c->choked = false;
   if (c->again && !c->againQueued && c->pending() < options_.pendingHighBytes) deliverAgain(c);
   resume(c);
 }

@@ -81,6 +81,11 @@ void Transport::end(Connection* c) {
   ending_.push_back(idOf(*c));
 }
 
+void Transport::drainEnded() {
+  for (const int32_t id : ending_) drain(&connections_[static_cast<size_t>(id)]);
+  ending_.clear();
+}
+
 /// What is pending is sent; then it closes.
 void Transport::drain(Connection* c) {
   if (c->state != State::kEnding) return;

@@ -16,7 +16,8 @@ namespace {
 
 constexpr int kRoundsPerTurn = 8;      // ticks before Node's timers get their turn
 constexpr size_t kReadyEvents = 1024;  // fetched from epoll at once
-constexpr size_t kScratchBytes = 64 * 1024;
+constexpr size_t kScratchBytes = size_t{64} * 1024;
+constexpr double kTurnMs = 2;
 constexpr size_t kLeftoverBytesMin = 256;
 
 double milliseconds(clockid_t clock) {
@@ -50,7 +51,12 @@ Transport::~Transport() {
 Failure Transport::start() {
   for (ReadySet& set : ready_) {
     set.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (set.epoll < 0) return {errno, "epoll_create1"};
+    if (set.epoll < 0) {
+      const Failure failure{errno, "epoll_create1"};
+      closeEpolls();
+      destroyed_ = true;
+      return failure;
+    }
     set.events.resize(kReadyEvents);
   }
   return {};
@@ -59,6 +65,7 @@ Failure Transport::start() {
 void Transport::turn() {
   if (inTurn_ || destroyed_) return;
   inTurn_ = true;
+  const double started = monotonicMs();
   for (int round = 0; round < kRoundsPerTurn && !destroying_; ++round) {
     gather();
     if (rows_ == 0 && !active_) break;
@@ -76,6 +83,7 @@ void Transport::turn() {
     } else {
       destroying_ = true;
     }
+    if (tables_.counters[kMonotonicMs] - started > kTurnMs) break;
   }
   inTurn_ = false;
   if (destroying_) {
@@ -158,13 +166,12 @@ void Transport::sink(int32_t id, char* target, uint64_t length) {
 void Transport::close(int32_t id, bool flush) {
   if (id < 0 || static_cast<size_t>(id) >= connections_.size()) return;
   Connection* c = &connections_[static_cast<size_t>(id)];
-  if (c->state == State::kBroken) {
-    bury(c);  // its CLOSED row is not needed any more
-  } else if (c->state == State::kOpen && flush) {
+  if (c->state == State::kOpen && flush) {
     end(c);
-    if (!inTick_) drain(c);
-  } else if (c->state == State::kOpen || c->state == State::kConnecting) {
-    bury(c);
+    if (!inTick_) drainEnded();
+  } else if (c->state == State::kOpen || c->state == State::kConnecting ||
+             c->state == State::kBroken) {
+    bury(c);  // of a Broken one the CLOSED row is not needed any more
   }
   wake();
 }
@@ -233,6 +240,10 @@ void Transport::destroyNow() {
   }
   for (Listener& listener : listeners_) hotspare::closeListener(&listener);
   host_->stopped();
+  closeEpolls();
+}
+
+void Transport::closeEpolls() {
   for (ReadySet& set : ready_) {
     if (set.epoll >= 0) ::close(set.epoll);
     set.epoll = -1;

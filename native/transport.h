@@ -121,6 +121,7 @@ class Transport {
   void leave(Connection* c);
   void fail(Connection* c, int code);
   void end(Connection* c);
+  void drainEnded();
   void drain(Connection* c);
   void drained(Connection* c);
   void bury(Connection* c);
@@ -137,6 +138,7 @@ class Transport {
   bool work() const;
   void wake();
   void destroyNow();
+  void closeEpolls();
 
   // gather.cc: sockets to event rows.
   void gather();
@@ -152,6 +154,7 @@ class Transport {
   bool finishConnect(Connection* c);
   bool wanted(const Connection& c) const;
   void quiet(Connection* c, uint32_t mask);
+  void ignore(Connection* c, uint32_t mask);
   void read(Connection* c, uint32_t mask);
   void discard(Connection* c, uint32_t mask);
   bool accept(Listener* listener);

@@ -3,8 +3,8 @@
  * whose number of tokens does not fit, is answered with ERROR. Adding a command touches this table and its function.
  */
 import type { Executor } from './execute.js';
-import { Outcome, Verb } from './execute.js';
 import { ascii, lines } from './protocol/reply.js';
+import { Outcome, Verb } from './request.js';
 import type { Session } from './session.js';
 
 export interface Command {
@@ -12,8 +12,8 @@ export interface Command {
   /** Tokens, the word included. */
   readonly least: number;
   readonly most: number;
-  /** True when a last token `noreply` silences it. */
-  readonly noreply: boolean;
+  /** A last token `noreply` silences it, from this token on; 0 = never. */
+  readonly noreplyFrom: number;
   /** Returns an Outcome. */
   readonly run: (executor: Executor, session: Session) => number;
 }
@@ -22,46 +22,46 @@ const any = Number.MAX_SAFE_INTEGER;
 
 /** Every command the server knows. The first word decides; words are case-sensitive, as in memcached. */
 export const commands: readonly Command[] = [
-  row('get', 2, any, false, (executor, { retrieval }) =>
-    executor.retrieval(retrieval, false, false),
+  row('get', 2, any, 0, (executor, { retrieval }) =>
+    executor.retrieving.begin(retrieval, false, false),
   ),
-  row('gets', 2, any, false, (executor, { retrieval }) =>
-    executor.retrieval(retrieval, true, false),
+  row('gets', 2, any, 0, (executor, { retrieval }) =>
+    executor.retrieving.begin(retrieval, true, false),
   ),
-  row('bget', 2, any, false, (executor, { retrieval }) =>
-    executor.retrieval(retrieval, false, false),
+  row('bget', 2, any, 0, (executor, { retrieval }) =>
+    executor.retrieving.begin(retrieval, false, false),
   ),
-  row('gat', 2, any, false, (executor, { retrieval }) =>
-    executor.retrieval(retrieval, false, true),
+  row('gat', 2, any, 0, (executor, { retrieval }) =>
+    executor.retrieving.begin(retrieval, false, true),
   ),
-  row('gats', 2, any, false, (executor, { retrieval }) =>
-    executor.retrieval(retrieval, true, true),
+  row('gats', 2, any, 0, (executor, { retrieval }) =>
+    executor.retrieving.begin(retrieval, true, true),
   ),
-  row('set', 5, 6, true, (executor) => executor.storage(Verb.SET)),
-  row('add', 5, 6, true, (executor) => executor.storage(Verb.ADD)),
-  row('replace', 5, 6, true, (executor) => executor.storage(Verb.REPLACE)),
-  row('append', 5, 6, true, (executor) => executor.storage(Verb.APPEND)),
-  row('prepend', 5, 6, true, (executor) => executor.storage(Verb.PREPEND)),
-  row('cas', 6, 7, true, (executor) => executor.storage(Verb.CAS)),
-  row('delete', 2, 4, true, (executor) => executor.delete()),
-  row('incr', 3, 4, true, (executor) => executor.arithmetic(true)),
-  row('decr', 3, 4, true, (executor) => executor.arithmetic(false)),
-  row('touch', 3, 4, true, (executor) => executor.touch()),
-  row('flush_all', 1, 3, true, (executor) => executor.flush()),
-  row('version', 1, any, false, (executor) => executor.say(lines.version)),
-  row('verbosity', 2, 3, true, (executor, session) => session.verbosity(executor)),
-  row('stats', 1, any, false, (executor, session) => session.stats(executor)),
-  row('quit', 1, any, false, () => Outcome.CLOSE),
+  row('set', 5, 6, 2, (executor) => executor.storing.begin(Verb.SET)),
+  row('add', 5, 6, 2, (executor) => executor.storing.begin(Verb.ADD)),
+  row('replace', 5, 6, 2, (executor) => executor.storing.begin(Verb.REPLACE)),
+  row('append', 5, 6, 2, (executor) => executor.storing.begin(Verb.APPEND)),
+  row('prepend', 5, 6, 2, (executor) => executor.storing.begin(Verb.PREPEND)),
+  row('cas', 6, 7, 2, (executor) => executor.storing.begin(Verb.CAS)),
+  row('delete', 2, 4, 2, (executor) => executor.delete()),
+  row('incr', 3, 4, 2, (executor) => executor.arithmetic(true)),
+  row('decr', 3, 4, 2, (executor) => executor.arithmetic(false)),
+  row('touch', 3, 4, 2, (executor) => executor.touch()),
+  row('flush_all', 1, 3, 1, (executor) => executor.flush()),
+  row('version', 1, any, 0, (executor) => executor.say(lines.version)),
+  row('verbosity', 2, 3, 1, (executor, session) => session.verbosity(executor)),
+  row('stats', 1, any, 0, (executor, session) => session.stats(executor)),
+  row('quit', 1, any, 0, () => Outcome.CLOSE),
 ];
 
 function row(
   word: string,
   least: number,
   most: number,
-  noreply: boolean,
+  noreplyFrom: number,
   run: Command['run'],
 ): Command {
-  return { word: ascii(word), least, most, noreply, run };
+  return { word: ascii(word), least, most, noreplyFrom, run };
 }
 
 /** Slots of the look-up table: by a mix of the word's first and last letter and its length. */

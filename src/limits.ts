@@ -12,6 +12,8 @@ const GiB = 1024 * MiB;
 export const keyBytesMax = 250;
 /** A line that has no newline after this many bytes closes the connection, unless it is a get (memcached's rule). */
 export const lineBytesMax = 2048;
+/** So does a line that is longer than this when it arrives whole: memcached's read buffer holds no more. */
+export const lineBytesWhole = 16 * KiB;
 /** A get line longer than this is answered while it arrives, so that it needs no more buffer than this. */
 export const lineBytesStreamed = 32 * KiB;
 /** Largest value length a storage command may name; larger ones are not even swallowed (memcached's INT_MAX - 2). */
@@ -62,8 +64,13 @@ export const replyBytesPerTick = 256 * KiB;
 export const sinkBytesPerTick = 4 * MiB;
 /** A value at least this long is sent from where it stands instead of being copied. */
 export const referenceBytesLeast = 16 * KiB;
-/** Room that one reply needs in the output buffer at most: a `stats items` with every class in use. */
-export const replyRoomBytes = 192 * KiB;
+/**
+ * Room that there must be in the output buffer before a reply: a `stats items` with every class in use, and beside it a
+ * short line for every row of a tick (a refusal that was due when its data block had been swallowed).
+ */
+export const replyRoomBytes = 384 * KiB;
+/** Values that are still arriving may hold this share of the pages: half-sent values do not starve the rest. */
+export const arrivingShare = 0.5;
 /** A closed connection whose peer does not read the rest is given up after this long. */
 export const drainingMs = 10_000;
 

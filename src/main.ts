@@ -72,13 +72,16 @@ function clientFlags(command: Command): Command {
       integer(-1, 65535),
       defaults.port,
     )
-    .option('-l, --listen <addr>', 'address to listen on; several with commas, or repeat', list, [])
+    .addOption(
+      new Option('-l, --listen <addr>', 'address to listen on; several with commas, or repeat')
+        .argParser(list)
+        .default([], 'all'),
+    )
     .option('-s, --unix-socket <file>', 'UNIX socket to listen on (no TCP then)')
-    .option(
-      '-a, --unix-mask <mask>',
-      'permissions of the UNIX socket, octal',
-      octal,
-      defaults.unixMode,
+    .addOption(
+      new Option('-a, --unix-mask <mask>', 'permissions of the UNIX socket, octal')
+        .argParser(octal)
+        .default(defaults.unixMode, '0700'),
     )
     .option(
       '-c, --conn-limit <num>',
@@ -87,6 +90,7 @@ function clientFlags(command: Command): Command {
       defaults.connections,
     )
     .option('-M, --disable-evictions', 'answer with an error when memory is full')
+    .option('-F, --disable-flush-all', 'refuse flush_all')
     .option('-v, --verbose', 'say more; -vv more still', (_: string, count: number) => count + 1, 0)
     .option(
       '-e, --memory-file <file>',
@@ -105,11 +109,10 @@ function geometryFlags(command: Command): Command {
       integer(1, limits.memoryBytesMax / 2 ** 20),
       limits.memoryMebibytesDefault,
     )
-    .option(
-      '-I, --max-item-size <num>',
-      'largest item; k and m are units',
-      size,
-      defaults.itemBytesMax,
+    .addOption(
+      new Option('-I, --max-item-size <num>', 'largest item; k and m are units')
+        .argParser(size)
+        .default(defaults.itemBytesMax, '1m'),
     )
     .option(
       '-f, --slab-growth-factor <num>',
@@ -233,6 +236,7 @@ function settingsOf(flags: Flags): Settings {
     growthFactor: (flags['slabGrowthFactor'] as number | undefined) ?? defaults.growthFactor,
     connections: flags['connLimit'] as number,
     evict: flags['disableEvictions'] !== true,
+    flush: flags['disableFlushAll'] !== true,
     verbosity: flags['verbose'] as number,
     memoryFile: (flags['memoryFile'] as string | undefined) ?? null,
   };

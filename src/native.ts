@@ -36,12 +36,18 @@ export interface NativeRegion {
   readonly id: number;
   readonly head: ArrayBuffer;
   readonly segments: readonly ArrayBuffer[];
-  /** True when the memory is all zero: a memfd, or a file that did not exist or was empty. */
+  /**
+   * True when the memory is all zero: a memfd, or a file that did not exist or was empty. False says only that the
+   * file had the right size: a process that died between opening and its first write leaves zeros too.
+   */
   readonly created: boolean;
 }
 
 export interface TransportOptions {
-  /** Size of the shared input buffer, in bytes. TypeScript may read up to 64 bytes past any event's end. */
+  /**
+   * Bytes of the shared input buffer: at least twice readBytesMax, better many times. TypeScript may read up to
+   * 64 bytes past any event's end (the ArrayBuffer is that much longer).
+   */
   readonly inputBytes: number;
   /** Size of the shared output buffer, in bytes. */
   readonly outputBytes: number;
@@ -51,11 +57,17 @@ export interface TransportOptions {
   readonly repliesMax: number;
   /** Connection slots, clients and links together; ids are 0 … connectionsMax-1. */
   readonly connectionsMax: number;
-  /** Most bytes read from one connection in one tick (and the size its unconsumed bytes may reach). */
+  /**
+   * Most bytes read from one connection in one tick. A row holds at most twice as many, leftover included; who leaves
+   * that many unconsumed with Next.MORE is closed (EMSGSIZE).
+   */
   readonly readBytesMax: number;
-  /** Bytes a connection may have unsent or held before it is no longer read from. */
+  /**
+   * Bytes a connection of group 0 may have unsent or held before it is no longer read from, until half of them are gone.
+   * Links are always read from: acks and heartbeats must not wait behind a slow peer.
+   */
   readonly pendingHighBytes: number;
-  /** Bytes of values (`sink`) that may complete in one tick; what is over waits in its socket. */
+  /** Bytes of values (`sink`, `skip`) that may complete in one tick and group, beyond the first; what is over waits in its socket. */
   readonly sinkBytesPerTick: number;
 }
 
@@ -83,11 +95,11 @@ export const EventKind = {
   DATA: 0,
   /** A listener accepted this connection. OFFSET = the listener's id. Never in the same tick as its first DATA. */
   OPENED: 1,
-  /** An outgoing connection is ready (LENGTH = 0) or failed (LENGTH = errno; the id is dead then). */
+  /** An outgoing connection is ready (LENGTH = 0) or failed (LENGTH = errno; the id is dead then, and no CLOSED follows). */
   CONNECTED: 2,
   /** The peer closed (LENGTH = 0) or the connection broke (LENGTH = errno). The id is dead; bytes already queued for it are still sent after a close by the peer. */
   CLOSED: 3,
-  /** A reply row of kind REFERENCE was sent or given up: OFFSET = its token. CONNECTION may be dead. */
+  /** A reply row of kind REFERENCE was sent or given up: OFFSET = its token. CONNECTION may be dead, or name a later connection. */
   RELEASED: 4,
 } as const;
 
@@ -134,7 +146,9 @@ export interface ListenOptions {
 /**
  * One epoll set on Node's loop. When sockets are ready it fills the event table and the input buffer, calls `onTick`
  * once, and then sends the rows of the reply table. `onTick(rows)` returns the barrier: replies of this tick to
- * connections of group 0 leave only after `release(sequence)` with a sequence >= barrier (0 = at once).
+ * connections of group 0 leave only after `release(sequence)` with a sequence >= barrier (0 = at once). Barriers
+ * are expected to grow; one that does not waits for the highest before it. What `onTick` throws is an uncaught
+ * exception, and the transport is destroyed. Next ticks and promises it started run before its replies leave.
  * Methods that name a connection which is dead do nothing.
  */
 export interface NativeTransport {
@@ -159,36 +173,52 @@ export interface NativeTransport {
   listenerPort(listener: number): number;
   /** Stops listening and removes the unix socket's file. Connections stay. */
   closeListener(listener: number): void;
-  /** Starts to connect (host is a literal; or a unix path when port is -1). Returns the connection's id; CONNECTED follows. */
+  /**
+   * Starts to connect (host is a literal; or a unix path when port is -1). Returns the connection's id; CONNECTED follows,
+   * also when the peer refuses at once. A failure is returned only for what is wrong on this side: the address, no
+   * slot (ENOBUFS), no descriptor.
+   */
   connect(host: string, port: number, group: 0 | 1): number | NativeFailure;
-  /** Most connections of group 0; one more is answered with `refusal` and closed. */
+  /** Most connections of group 0 (connectionsMax to begin with); one more is answered with `refusal` and closed. */
   limit(connections: number, refusal: string): void;
 
-  /** Sends bytes outside the reply table, at once if the socket takes them; no barrier. Returns bytes of the connection still unsent, or -1 when it is dead. */
+  /**
+   * Sends bytes outside the reply table, at once if the socket takes them (so before this tick's rows), behind what is queued
+   * or held if there is any; no barrier of its own. Returns bytes of the connection still unsent, or -1 when it is dead.
+   */
   send(connection: number, bytes: Uint8Array, offset: number, length: number): number;
-  /** The next `length` bytes from the connection go to `buffer` at `offset`, past the event table. Only when this tick's row is consumed whole. */
+  /**
+   * The next `length` bytes from the connection go to `buffer` at `offset`, past the event table. Only in the tick of a row of
+   * this connection, or when nothing is left over; bytes of the row that are not consumed are the first to go there.
+   */
   sink(connection: number, buffer: number, offset: number, length: number): void;
   /** The next `length` bytes from the connection are thrown away; FILLED = 1 when done. */
   skip(connection: number, length: number): void;
-  /** Ends a connection. With `flush`, what is queued or held for it (this tick's rows too) is sent first. No event follows. */
+  /**
+   * Ends a connection. With `flush`, what is queued or held for it (this tick's rows too) is sent first, and then input
+   * is thrown away until the peer closes too or `sweep` ends it. Without, everything is dropped. No event follows.
+   */
   close(connection: number, flush: boolean): void;
   /** Replies behind barriers up to `sequence` may leave; they do at the end of this tick, or at once outside of a tick. */
   release(sequence: number): void;
-  /** While paused, nothing is read from or delivered for group 0 (RELEASED and CLOSED of links still are). */
+  /** While paused, nothing is accepted, read or delivered for group 0; output goes on, and so do links and RELEASED. */
   pause(paused: boolean): void;
   /** Reads of one connection: `address` (tcp:1.2.3.4:5, tcp6:[::1]:5, unix:/path), and bytes unsent or held. */
   describe(connection: number): { readonly address: string; readonly pendingBytes: number } | null;
-  /** Registers memory that sinks and references may name. Buffers stay registered until `destroy`. */
+  /** Registers memory that sinks and references may name. Buffers stay registered until `destroy`: a region among them is closed after it. */
   register(buffer: ArrayBuffer): number;
-  /** Closes connections that have been draining after a close for longer than this many ms. */
+  /**
+   * Closes connections that have been draining after a close for at least this many ms, and lets listeners that are off
+   * for want of descriptors try again. To be called every second or so.
+   */
   sweep(drainingMs: number): void;
-  /** Closes every socket and leaves Node's loop. */
+  /** Closes every socket and leaves Node's loop; within a tick, once its replies are out. No event follows. */
   destroy(): void;
 }
 
 interface Addon {
   regionOpen(options: RegionOptions): NativeRegion | NativeFailure;
-  /** Detaches the region's ArrayBuffers and unmaps it. */
+  /** Detaches the region's ArrayBuffers and unmaps it. Transports that have them registered must be destroyed before. */
   regionClose(id: number): void;
   /** msync of the whole region; only meaningful with a file. Null when it is on disk. */
   regionSync(id: number): NativeFailure | null;

@@ -24,6 +24,8 @@ export interface Settings {
   readonly backlog: number;
   /** False with `-M`. */
   readonly evict: boolean;
+  /** False with `-F`: flush_all is refused. */
+  readonly flush: boolean;
   /** Times `-v` was given. */
   readonly verbosity: number;
   /** `-e`: the file that holds the region, or null. */
@@ -42,6 +44,7 @@ export const defaults: Settings = {
   connections: limits.connectionsDefault,
   backlog: limits.backlogDefault,
   evict: true,
+  flush: true,
   verbosity: 0,
   memoryFile: null,
 };

@@ -15,7 +15,7 @@ import { Session, type Shared } from './session.js';
 import type { ServerFacts } from './stats.js';
 import type { Region } from './store/region.js';
 import { Store } from './store/store.js';
-import type { Wire } from './wire.js';
+import { idle, type Wire } from './wire.js';
 
 /** Chunks adopted between two turns of the loop: well under a millisecond of work. */
 const adoptChunks = 1000;
@@ -36,6 +36,7 @@ export class Server implements Shared {
   private readonly listeners: number[] = [];
   private sweeper: NodeJS.Timeout | null = null;
   private nowMs = 0;
+  private deposed = false;
 
   constructor(
     wire: Wire,
@@ -49,7 +50,8 @@ export class Server implements Shared {
     this.log = log;
     this.journal = region.journal;
     const store = new Store(region, { evict: settings.evict, casStep }, wallSeconds());
-    this.executor = new Executor(store, wire.output, this.counters);
+    this.executor = new Executor(store, wire.output, this.counters, settings.flush);
+    store.onStarved = () => this.dropSlowestReader();
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
     this.facts = factsOf(settings, this.counters, wire.counters);
@@ -81,26 +83,38 @@ export class Server implements Shared {
   }
 
   stopListening(): void {
-    for (const listener of this.listeners.splice(0)) this.wire.transport.closeListener(listener);
+    for (const listener of this.listeners.splice(0)) this.wire.closeListener(listener);
   }
 
-  /** Stops serving and closes every client at once, unsent replies and all. */
+  /** Stops serving and closes every client at once, unsent replies and all. The region is not touched any more. */
   depose(): void {
+    this.deposed = true;
     this.stopListening();
+    this.wire.hooks = idle;
     if (this.sweeper !== null) clearInterval(this.sweeper);
-    for (const session of [...this.sessions.values()]) {
-      this.wire.close(session.connection, false);
-      session.closed();
-    }
+    for (const session of [...this.sessions.values()]) session.end();
   }
 
   onClosed(session: Session): void {
     this.sessions.delete(session.connection);
   }
 
+  /**
+   * All memory is held by replies that nobody reads: the one who has been reading for longest is closed, so that the
+   * others can go on.
+   */
+  private dropSlowestReader(): void {
+    const connection = this.wire.slowestReader();
+    if (connection === null) return;
+    this.log.say('memory is full of replies that are not read: the slowest reader is closed');
+    const session = this.sessions.get(connection);
+    if (session !== undefined) session.end();
+    else this.wire.close(connection, false);
+  }
+
   private adopt(): void {
     const { slabs } = this.executor.store;
-    if (slabs.adoptSome(adoptChunks)) return;
+    if (this.deposed || slabs.adoptSome(adoptChunks)) return;
     setImmediate(() => this.adopt());
   }
 

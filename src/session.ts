@@ -7,12 +7,13 @@
  *       └──── get … ───────────────────────────► KEYS ──newline───► LINE
  */
 import { commandFor } from './commands.js';
-import { type Executor, Outcome, Retrieval, StorageRequest } from './execute.js';
-import { keyBytesMax, lineBytesMax, lineBytesStreamed } from './limits.js';
+import type { Executor } from './execute.js';
+import { keyBytesMax, lineBytesMax, lineBytesStreamed, lineBytesWhole } from './limits.js';
 import type { Mirror } from './mirror.js';
 import { tokensMax } from './protocol/line.js';
 import { ascii, lines } from './protocol/reply.js';
-import { type ServerFacts, statistics } from './stats.js';
+import { Outcome, Retrieval, StorageRequest } from './request.js';
+import { resetStatistics, type ServerFacts, statistics } from './stats.js';
 import type { Endpoint, Wire } from './wire.js';
 
 /** What all sessions of a server share. */
@@ -31,6 +32,7 @@ const State = { LINE: 0, VALUE: 1, VALUE_END: 2, SKIP: 3, KEYS: 4 } as const;
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
+const LOWER_S = 0x73;
 /** First byte of memcached's binary protocol. */
 const BINARY_MAGIC = 0x80;
 const httpPrefix = ascii('HTTP/');
@@ -43,9 +45,13 @@ export class Session implements Endpoint {
   private readonly shared: Shared;
   private state: number = State.LINE;
   private fresh = true;
+  /** After the command that runs now the connection is closed, its replies sent. */
   private closing = false;
+  private ended = false;
   /** The command whose value is arriving; its own, because other sessions' commands come in between. */
   private request: StorageRequest | null = null;
+  /** What is answered when the data block that is being skipped has passed. */
+  private refusal: Uint8Array | null = null;
 
   constructor(connection: number, shared: Shared) {
     this.connection = connection;
@@ -55,13 +61,13 @@ export class Session implements Endpoint {
   data(offset: number, length: number, filled: boolean): number {
     const { wire, executor } = this.shared;
     const end = offset + length;
-    if (filled) this.state = this.state === State.VALUE ? State.VALUE_END : State.LINE;
+    if (filled) this.filled();
     if (this.fresh && length > 0) {
       this.fresh = false;
       if (wire.input[offset] === BINARY_MAGIC) this.closing = true;
     }
     let at = offset;
-    while (at < end && !this.closing) {
+    while (at < end && !this.closing && !this.ended) {
       if (wire.isFull() || this.shared.mirror.congested) {
         wire.again = true;
       } else {
@@ -74,26 +80,39 @@ export class Session implements Endpoint {
         break;
       }
     }
-    if (this.closing) {
-      this.closed();
-      wire.close(this.connection, true);
-      return length;
+    if (this.ended) return length;
+    if (!this.closing) return at - offset;
+    this.closed();
+    wire.close(this.connection, true);
+    return length;
+  }
+
+  /** The bytes that went past the event table are all there. */
+  private filled(): void {
+    if (this.state === State.VALUE) {
+      this.state = State.VALUE_END;
+      return;
     }
-    return at - offset;
+    this.state = State.LINE;
+    if (this.refusal !== null) this.shared.wire.output.put(this.refusal);
+  }
+
+  /** Ends the connection at once; what was not sent yet is dropped. */
+  end(): void {
+    this.ended = true;
+    this.closed();
+    this.shared.wire.close(this.connection, false);
   }
 
   closed(): void {
-    if (this.request !== null && this.request.ref !== 0) {
-      this.shared.executor.store.cancel(this.request.ref);
-      this.request.ref = 0;
-    }
+    if (this.request !== null) this.shared.executor.storing.abandon(this.request);
     this.shared.onClosed(this);
   }
 
   verbosity(executor: Executor): number {
-    if (executor.line.count === 2 && executor.isQuiet) return Outcome.DONE;
+    if (executor.line.count === 2 && executor.quiet) return Outcome.DONE;
     if (!executor.readUnsigned(1)) return executor.say(lines.badFormat);
-    this.shared.facts.verbosity = executor.number;
+    this.shared.facts.verbosity = executor.decimal.low;
     return executor.say(lines.ok);
   }
 
@@ -101,7 +120,7 @@ export class Session implements Endpoint {
     const { facts, mirror } = this.shared;
     const topic = executor.line.count > 1 ? executor.line.text(1) : '';
     if (topic === 'reset') {
-      executor.counters.reset();
+      resetStatistics(executor, facts);
       return executor.say(lines.reset);
     }
     const rows = statistics(topic, executor, facts, mirror);
@@ -128,13 +147,17 @@ export class Session implements Endpoint {
     const { executor } = this.shared;
     const { line } = executor;
     if (!line.scan(at, end)) return this.longLine(at, end);
+    if (line.next - at > lineBytesWhole && !this.isLongGet(at, end)) {
+      this.closing = true;
+      return end;
+    }
     const command = line.count === 0 ? null : commandFor(line.bytes, line.start(0), line.length(0));
     if (command === null || line.count < command.least || line.count > command.most) {
       if (command === null && this.isHttp()) this.closing = true;
       else executor.output.put(lines.error);
       return line.next;
     }
-    executor.begin(command.noreply);
+    executor.begin(command.noreplyFrom);
     const outcome = command.run(executor, this);
     const next = line.next;
     switch (outcome) {
@@ -146,7 +169,7 @@ export class Session implements Endpoint {
       case Outcome.VALUE:
         return this.value(next, end);
       case Outcome.SWALLOW:
-        return this.swallow(next, end, executor.request.valueLength);
+        return this.swallow(next, end, executor.storing.request);
       default:
         this.state = State.KEYS;
         return this.firstKey();
@@ -163,21 +186,28 @@ export class Session implements Endpoint {
   /** A line without an end: memcached waits up to 2048 bytes, and longer only for a get. */
   private longLine(at: number, end: number): number {
     if (end - at <= lineBytesMax) return at;
-    const { input } = this.shared.wire;
-    let start = at;
-    while (start < end && input[start] === SPACE && start - at <= leadingSpacesMax) start++;
-    const word = String.fromCharCode(...input.subarray(start, start + 5));
-    const isGets = word === 'gets ';
-    if (start - at > leadingSpacesMax || !(isGets || word.startsWith('get '))) {
+    if (!this.isLongGet(at, end)) {
       this.closing = true;
       return end;
     }
     if (end - at < lineBytesStreamed) return at;
     // Too long to wait for: answered as it arrives, so that it needs no larger buffer.
-    this.retrieval.withCas = isGets;
+    const { input } = this.shared.wire;
+    let start = at;
+    while (input[start] !== SPACE || input[start - 1] === SPACE || start === at) start++;
+    this.retrieval.withCas = input[start - 1] === LOWER_S;
     this.retrieval.touches = false;
     this.state = State.KEYS;
-    return start + (isGets ? 4 : 3);
+    return start;
+  }
+
+  /** memcached's test for lines that may be long: `get ` or `gets `, behind at most 100 spaces. */
+  private isLongGet(at: number, end: number): boolean {
+    const { input } = this.shared.wire;
+    let start = at;
+    while (start < end && input[start] === SPACE && start - at <= leadingSpacesMax) start++;
+    const word = String.fromCharCode(...input.subarray(start, start + 5));
+    return start - at <= leadingSpacesMax && (word === 'gets ' || word.startsWith('get '));
   }
 
   /** Answers keys until the newline, the end of the input, or until the output is full. */
@@ -199,7 +229,7 @@ export class Session implements Endpoint {
           wire.again = true;
           return start;
         }
-        executor.retrieve(this.retrieval, start, length);
+        executor.retrieving.key(this.retrieval, start, length);
       }
       if (byte === SPACE) continue;
       const newline = byte === NEWLINE ? at : input.indexOf(NEWLINE, at);
@@ -224,13 +254,13 @@ export class Session implements Endpoint {
   /** The data block of a storage command begins at `next`. */
   private value(next: number, end: number): number {
     const { wire, executor } = this.shared;
-    const { request } = executor;
+    const { request } = executor.storing;
     const { valueLength } = request;
     if (next + valueLength + 2 <= end) {
-      executor.storeWhole(request, wire.input, wire.inputView, next);
+      executor.storing.whole(request, wire.input, wire.inputView, next);
       return next + valueLength + 2;
     }
-    if (!executor.reserve(request)) return this.swallow(next, end, valueLength);
+    if (!executor.storing.reserveArriving(request)) return this.swallow(next, end, request);
     this.request ??= new StorageRequest();
     this.request.assign(request);
     const { region } = executor.store;
@@ -250,17 +280,22 @@ export class Session implements Endpoint {
     if (end - at < 2) return at;
     const { wire, executor } = this.shared;
     const whole = wire.input[at] === RETURN && wire.input[at + 1] === NEWLINE;
-    executor.arrived(this.request!, whole);
+    executor.storing.arrived(this.request!, whole);
     this.state = State.LINE;
     return at + 2;
   }
 
-  /** Throws away a data block and its line end. */
-  private swallow(next: number, end: number, valueLength: number): number {
-    const have = Math.min(end - next, valueLength + 2);
-    if (have < valueLength + 2) {
+  /** Throws away a data block and its line end; as in memcached the refusal is answered behind it. */
+  private swallow(next: number, end: number, request: StorageRequest): number {
+    const { wire } = this.shared;
+    const total = request.valueLength + 2;
+    const have = Math.min(end - next, total);
+    this.refusal = request.refusal;
+    if (have < total) {
       this.state = State.SKIP;
-      this.shared.wire.transport.skip(this.connection, valueLength + 2 - have);
+      wire.transport.skip(this.connection, total - have);
+    } else if (this.refusal !== null) {
+      wire.output.put(this.refusal);
     }
     return next + have;
   }
@@ -271,7 +306,8 @@ export class Session implements Endpoint {
     const last = line.count - 1;
     if (last < 0 || last >= tokensMax) return false;
     const first = String.fromCharCode(line.bytes[line.start(0)]!);
-    return line.beginsWith(last, httpPrefix) && !'acdgist'.includes(first);
+    const mayBeCommand = 'acdgist'.includes(first) || line.length(0) === 1;
+    return line.beginsWith(last, httpPrefix) && !mayBeCommand;
   }
 }
 

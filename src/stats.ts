@@ -52,6 +52,16 @@ export function statistics(
   }
 }
 
+/** `stats reset`: what was counted begins again, what is there stays. */
+export function resetStatistics(executor: Executor, facts: ServerFacts): void {
+  executor.counters.reset();
+  executor.store.resetCounters();
+  const { BYTES_READ, BYTES_WRITTEN, REFUSED, LISTEN_OFF_US, LISTEN_OFF_TIMES } = Counter;
+  for (const cell of [BYTES_READ, BYTES_WRITTEN, REFUSED, LISTEN_OFF_US, LISTEN_OFF_TIMES]) {
+    facts.wire[cell] = 0;
+  }
+}
+
 function process(executor: Executor, facts: ServerFacts): StatRow[] {
   const { userUs, systemUs, pid } = facts.usage();
   const connections = facts.wire[Counter.CONNECTIONS]!;
@@ -251,7 +261,7 @@ function settings(facts: ServerFacts): StatRow[] {
     ['lru_crawler_sleep', 100],
     ['lru_crawler_tocrawl', 0],
     ['tail_repair_time', 0],
-    ['flush_enabled', 'yes'],
+    ['flush_enabled', own.flush ? 'yes' : 'no'],
     ['dump_enabled', 'no'],
     ['hash_algorithm', 'halfsiphash13'],
     ['lru_maintainer_thread', 'no'],

@@ -38,8 +38,8 @@ export interface TickHooks {
   begin(nowMs: number, wallSeconds: number): void;
   /** After the last: the barrier for the replies of this tick (0: none). */
   end(): number;
-  /** Bytes of a reference have been sent or given up. */
-  released(token: number): void;
+  /** A reference to this chunk has been sent or given up. */
+  released(ref: number): void;
 }
 
 export interface WireOptions {
@@ -50,7 +50,15 @@ export interface WireOptions {
 /** A large reply: the words before its value, the value, the words behind. */
 const rowsPerReply = 4;
 
-const idle: TickHooks = { begin: () => {}, end: () => 0, released: () => {} };
+/** A reply row that names memory of the region instead of copying it. */
+interface Reference {
+  /** The chunk that must not be reused meanwhile. */
+  readonly ref: number;
+  readonly connection: number;
+}
+
+/** What runs while nobody is served. */
+export const idle: TickHooks = { begin: () => {}, end: () => 0, released: () => {} };
 
 /** Cells of the transport's counters. */
 export const Counter = {
@@ -90,6 +98,9 @@ export class Wire {
   /** Where the output of the endpoint that runs now began, and what it has referred to beside. */
   private outputStart = 0;
   private referencedBytes = 0;
+  /** What is being sent from where it stands, oldest first, by token. */
+  private readonly references = new Map<number, Reference>();
+  private lastToken = 0;
 
   constructor(options: WireOptions) {
     this.transport = native.transportCreate(
@@ -108,8 +119,8 @@ export class Wire {
     this.input = new Uint8Array(this.transport.input);
     this.inputView = new DataView(this.transport.input);
     this.output = new Output(this.transport.output);
-    this.output.onReference = (segment, offset, length, token) =>
-      this.reference(segment, offset, length, token);
+    this.output.onReference = (segment, offset, length, ref) =>
+      this.reference(segment, offset, length, ref);
     this.counters = this.transport.counters;
     this.events = new Int32Array(this.transport.events);
     this.replies = new Int32Array(this.transport.replies);
@@ -130,6 +141,11 @@ export class Wire {
     const listener = this.transport.listen(options);
     if (!failed(listener)) this.acceptors.set(listener, accept);
     return listener;
+  }
+
+  closeListener(listener: number): void {
+    this.acceptors.delete(listener);
+    this.transport.closeListener(listener);
   }
 
   connect(
@@ -153,6 +169,12 @@ export class Wire {
   /** The next `length` bytes of a connection go to `offset` in a segment of the region. */
   sink(connection: number, segment: number, offset: number, length: number): void {
     this.transport.sink(connection, this.segments[segment]!, offset, length);
+  }
+
+  /** The connection that has been reading a reference for longest, or null. */
+  slowestReader(): number | null {
+    for (const { connection } of this.references.values()) return connection;
+    return null;
   }
 
   /** True when the endpoint that runs now must leave its next reply for a later tick. */
@@ -207,8 +229,9 @@ export class Wire {
     switch (events[row + EventWord.KIND]) {
       case EventKind.OPENED: {
         const accept = this.acceptors.get(events[row + EventWord.OFFSET]!);
-        assert(accept !== undefined, 'a connection comes from a listener');
-        endpoints[connection] = accept(connection);
+        // The listener was closed earlier in this tick.
+        if (accept === undefined) this.transport.close(connection, false);
+        else endpoints[connection] = accept(connection);
         return;
       }
       case EventKind.CONNECTED:
@@ -220,8 +243,15 @@ export class Wire {
         endpoint?.closed(length);
         return;
       default:
-        this.hooks.released(events[row + EventWord.OFFSET]!);
+        this.released(events[row + EventWord.OFFSET]!);
     }
+  }
+
+  private released(token: number): void {
+    const reference = this.references.get(token);
+    assert(reference !== undefined, 'what is released was referred to');
+    this.references.delete(token);
+    this.hooks.released(reference.ref);
   }
 
   private copyRow(): void {
@@ -232,14 +262,16 @@ export class Wire {
     this.rowStart = output.at;
   }
 
-  private reference(segment: number, offset: number, length: number, token: number): void {
+  private reference(segment: number, offset: number, length: number, ref: number): void {
     if (this.output.at > this.rowStart) this.copyRow();
     this.referencedBytes += length;
     const row = this.addRow(ReplyKind.REFERENCE);
     this.replies[row + ReplyWord.OFFSET] = offset;
     this.replies[row + ReplyWord.LENGTH] = length;
     this.replies[row + ReplyWord.BUFFER] = this.segments[segment]!;
-    this.replies[row + ReplyWord.TOKEN] = token;
+    this.lastToken = (this.lastToken + 1) & 0x7fffffff;
+    this.references.set(this.lastToken, { ref, connection: this.connection });
+    this.replies[row + ReplyWord.TOKEN] = this.lastToken;
   }
 
   private addRow(kind: number): number {

@@ -1,10 +1,187 @@
-import type { Command } from 'commander';
+/**
+ * `hotspare drill`: a rehearsed failure, measured and verified. It starts a pair of its own, loads it through somebody
+ * else's parser, kills its primary again and again, and compares every key with what was acknowledged.
+ *
+ * The parts are those of etcd's robustness tests: traffic (client.ts), history, fault (stage.ts), model (verify.ts) and
+ * report (results.ts). What it cannot show: a machine that dies with its kernel, and more than one standby.
+ */
+import { randomInt } from 'node:crypto';
+import { createServer } from 'node:net';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { deadAfterMsDefault, heartbeatMsDefault } from '../../src/limits.js';
+import { logger } from '../../src/log.js';
+import { usage } from '../../src/options.js';
+import { Tally } from './client.js';
+import { fill, itemsFor } from './fill.js';
+import { Random } from './random.js';
+import { collect, footing, heading, line, type Results, type Settings } from './results.js';
+import { type RoundResult, runRound } from './round.js';
+import { type Fault, Stage } from './stage.js';
+import { Traffic } from './traffic.js';
+
+type Flags = Readonly<Record<string, unknown>>;
+
+const defaults = { rounds: 5, rate: 5000, valueBytes: 100, connections: 8, keys: 200 } as const;
+/** Memory for the keys: chunks are larger than values, and a key may have two at a time. */
+const memoryLeast = 64;
+const memoryPerKeyByte = 6;
+/** The standby may take this long to be in sync, and this much longer for every MiB. */
+const syncMs = 15_000;
+const syncMsPerMebibyte = 100;
+/** Below the ports that outgoing connections take by themselves. */
+const portLeast = 15_000;
+const portMost = 32_000;
+/** Connections beside the clients': the drill's own questions, and those that have just broken. */
+const connectionsBeside = 64;
+const outputKept = 200;
+
+/** Adds the drill's flags. */
 export function drillFlags(command: Command): Command {
-  return command;
+  return command
+    .option('--rounds <num>', 'failures to rehearse', whole(1, 100_000), defaults.rounds)
+    .option('--rate <num>', 'writes a second; 0: as fast as it goes', whole(0, 1e7), defaults.rate)
+    .option('--value-bytes <num>', 'bytes of a value', whole(1, 500_000), defaults.valueBytes)
+    .option('--connections <num>', 'clients', whole(1, 1000), defaults.connections)
+    .option('--keys <num>', 'keys of each client', whole(1, 100_000), defaults.keys)
+    .option(
+      '--memory <MiB>',
+      'memory of each node; by default as much as it takes',
+      whole(2, 2 ** 20),
+    )
+    .option('--fill <MiB>', 'put so much into the cache before the load', whole(0, 2 ** 20), 0)
+    .addOption(
+      new Option('--fault <what>', 'kill: kill -9; hang: SIGSTOP')
+        .choices(['kill', 'hang'])
+        .default('kill'),
+    )
+    .addOption(
+      new Option('--ack <mode>', 'as of the nodes').choices(['sync', 'async']).default('sync'),
+    )
+    .option(
+      '--dead-after <ms>',
+      'silence after which the primary is dead',
+      whole(3 * heartbeatMsDefault, 600_000),
+      deadAfterMsDefault,
+    )
+    .option('--seed <num>', 'repeat the choices of an earlier drill', whole(0, 2 ** 32 - 1))
+    .option('--json', 'print one JSON object')
+    .option('-v, --verbose', 'show what the nodes say', (_: string, n: number) => n + 1, 0);
 }
-export async function drill(
-  _flags: Record<string, unknown>,
-  _program: readonly string[],
-): Promise<boolean> {
-  return false;
+
+/** Runs a drill and prints what it found; resolves to whether nothing was lost or wrong. */
+export async function drill(flags: Flags, program: readonly string[]): Promise<boolean> {
+  const settings = settingsOf(flags);
+  const print = (text: string): void => {
+    if (flags['json'] !== true) process.stdout.write(`${text}\n`);
+  };
+  print(heading(settings));
+  const results = await rehearse(settings, flags, program, (round) => print(line(round)));
+  print(footing(results));
+  if (flags['json'] === true) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+  return results.passed;
+}
+
+async function rehearse(
+  settings: Settings,
+  flags: Flags,
+  program: readonly string[],
+  onRound: (round: RoundResult) => void,
+): Promise<Results> {
+  const { seed, memory } = settings;
+  const verbose = flags['verbose'] as number;
+  const said: string[] = [];
+  const port = await freePort();
+  const node = ['-p', String(port), '-l', '127.0.0.1', '--link-listen', '127.0.0.1:0'];
+  const stage = new Stage({
+    program,
+    flags: [...node, ...nodeFlags(settings), ...Array<string>(verbose).fill('-v')],
+    primaryFlags: ['-m', String(memory)],
+    log: verbose > 0 ? logger('drill', verbose) : { say: () => {}, detail: () => {} },
+    onOutput: (text) => {
+      if (verbose > 0) process.stderr.write(text);
+      said.push(text);
+      if (said.length > outputKept) said.shift();
+    },
+  });
+  const random = new Random(seed);
+  const tally = new Tally();
+  let traffic: Traffic | null = null;
+  try {
+    await stage.start();
+    const filled = itemsFor(settings.fill);
+    await fill(port, filled);
+    traffic = new Traffic({ ...settings, port, random, tally });
+    await traffic.idle();
+    const fault = settings.fault as Fault;
+    const wait = syncMs + memory * syncMsPerMebibyte;
+    const parts = { port, stage, traffic, tally, random, fault, filled, syncMs: wait };
+    const rounds: RoundResult[] = [];
+    for (let round = 1; round <= settings.rounds; round++) {
+      rounds.push(await runRound(round, parts));
+      onRound(rounds.at(-1)!);
+    }
+    return collect(settings, rounds);
+  } catch (error) {
+    if (verbose === 0) process.stderr.write(said.join(''));
+    throw error;
+  } finally {
+    traffic?.end();
+    await stage.end();
+  }
+}
+
+function nodeFlags({ connections, ack, deadAfter }: Settings): string[] {
+  const most = String(connections + connectionsBeside);
+  return ['-c', most, '--ack', ack, '--dead-after', String(deadAfter)];
+}
+
+function settingsOf(flags: Flags): Settings {
+  const keys = flags['keys'] as number;
+  const connections = flags['connections'] as number;
+  const valueBytes = flags['valueBytes'] as number;
+  const fillMebibytes = flags['fill'] as number;
+  const keyMebibytes = (keys * connections * (valueBytes + 100) * memoryPerKeyByte) / 2 ** 20;
+  const least = Math.ceil(Math.max(memoryLeast, keyMebibytes) + fillMebibytes * 1.1);
+  const memory = (flags['memory'] as number | undefined) ?? least;
+  if (memory < fillMebibytes) throw usage(`--fill ${fillMebibytes}: --memory is only ${memory}`);
+  return {
+    seed: (flags['seed'] as number | undefined) ?? randomInt(2 ** 32),
+    rounds: flags['rounds'] as number,
+    rate: flags['rate'] as number,
+    connections,
+    keys,
+    valueBytes,
+    memory,
+    fill: fillMebibytes,
+    fault: flags['fault'] as string,
+    ack: flags['ack'] as string,
+    deadAfter: flags['deadAfter'] as number,
+  };
+}
+
+/**
+ * A free port that no outgoing connection takes by itself: clients that are refused would else now and then connect to
+ * themselves, and hold the port that the standby needs.
+ */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(portLeast, portMost);
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
+  };
 }

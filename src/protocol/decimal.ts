@@ -34,7 +34,7 @@ export class Decimal {
         if (high >= 4294967296) overflow = true;
       }
     }
-    if (i === first || (i < end && !isSpace(bytes[i]!))) return Parsed.NOT_A_NUMBER;
+    if (i === first || (i < end && !isEnd(bytes[i]!))) return Parsed.NOT_A_NUMBER;
     if (overflow) return Parsed.OUT_OF_RANGE;
     this.low = value;
     this.high = high;
@@ -74,6 +74,11 @@ export class Decimal {
     this.low = -this.low >>> 0;
     this.high = (this.low === 0 ? -this.high : ~this.high) >>> 0;
   }
+}
+
+/** What may stand behind the digits: white space, or the NUL that ends a C string. */
+function isEnd(byte: number): boolean {
+  return byte === 0 || isSpace(byte);
 }
 
 function isSpace(byte: number): boolean {

@@ -11,8 +11,8 @@ export class Output {
   readonly view: DataView;
   /** Next byte to write. */
   at = 0;
-  /** Sends bytes from where they stand instead of copying them; `token` comes back when they are no longer needed. */
-  onReference: (segment: number, offset: number, length: number, token: number) => void = () => {};
+  /** Sends bytes of chunk `ref` from where they stand instead of copying them; the chunk is pinned meanwhile. */
+  onReference: (segment: number, offset: number, length: number, ref: number) => void = () => {};
 
   constructor(buffer: ArrayBuffer) {
     this.bytes = new Uint8Array(buffer);
@@ -115,6 +115,7 @@ export const lines = {
   badDelta: ascii('CLIENT_ERROR invalid numeric delta argument\r\n'),
   nonNumeric: ascii('CLIENT_ERROR cannot increment or decrement non-numeric value\r\n'),
   badExptime: ascii('CLIENT_ERROR invalid exptime argument\r\n'),
+  flushDisabled: ascii('CLIENT_ERROR flush_all not allowed\r\n'),
   deleteUsage: ascii('CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n'),
   tooLarge: ascii('SERVER_ERROR object too large for cache\r\n'),
   outOfMemory: ascii('SERVER_ERROR out of memory storing object\r\n'),

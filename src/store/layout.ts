@@ -76,8 +76,6 @@ export const RecordWord = {
 export const NodeWord = {
   /** 1 while the region is a copy in the making, which must not be served. */
   INCONSISTENT: 0,
-  /** 1 after a clean stop. */
-  CLEAN: 1,
 } as const;
 
 /** Words of an item's header, counted from the chunk's first word. */

@@ -45,17 +45,27 @@ export class SlabClass {
   evicted = 0;
   evictedUnfetched = 0;
   evictedNonzero = 0;
+  /** Seconds since the item evicted last had been read or written. */
   evictedAge = 0;
   outOfMemory = 0;
   reclaimed = 0;
   expiredUnfetched = 0;
-  directReclaims = 0;
 
   constructor(number: number, chunkBytes: number, unitBytes: number, pageBytes: number) {
     this.number = number;
     this.chunkBytes = chunkBytes;
     this.chunkUnits = chunkBytes / unitBytes;
     this.perPage = Math.floor(pageBytes / chunkBytes);
+  }
+
+  resetCounters(): void {
+    this.evicted = 0;
+    this.evictedUnfetched = 0;
+    this.evictedNonzero = 0;
+    this.evictedAge = 0;
+    this.outOfMemory = 0;
+    this.reclaimed = 0;
+    this.expiredUnfetched = 0;
   }
 }
 

@@ -47,6 +47,8 @@ export class Store {
   expiredUnfetched = 0;
   evictedUnfetched = 0;
   pagesMoved = 0;
+  /** Called when nothing could be evicted: all chunks are being filled or sent. */
+  onStarved: () => void = () => {};
   private readonly buckets: Buckets;
   private readonly eviction: Eviction;
   private readonly options: StoreOptions;
@@ -192,6 +194,17 @@ export class Store {
     writeRecord(this.region, this.record);
   }
 
+  /** `stats reset`: counts of what happened begin again. */
+  resetCounters(): void {
+    this.totalItems = 0;
+    this.evictions = 0;
+    this.reclaimed = 0;
+    this.expiredUnfetched = 0;
+    this.evictedUnfetched = 0;
+    this.pagesMoved = 0;
+    for (const slabClass of this.slabs.classes) slabClass.resetCounters();
+  }
+
   /** Seconds since an item was last read or written, as far as this process knows. */
   idleSeconds(meta: number): number {
     return this.now - this.accessEpoch - (meta >>> accessShift);
@@ -234,7 +247,9 @@ export class Store {
       }
     }
     if (!this.options.evict) return 0;
-    return this.stealPage(slabClass, shielded) ? this.slabs.take(slabClass) : 0;
+    if (this.stealPage(slabClass, shielded)) return this.slabs.take(slabClass);
+    this.onStarved();
+    return 0;
   }
 
   /** With -M only what is dead anyway may go. */

@@ -3,6 +3,7 @@
  * tests wait for conditions. Nothing here is fast.
  */
 import net from 'node:net';
+import { afterEach } from '@jest/globals';
 import {
   EventKind,
   EventWord,
@@ -229,3 +230,28 @@ export class Client {
     this.received = '';
   }
 }
+
+const servers: TickServer[] = [];
+const clients: Client[] = [];
+
+/** A server that is destroyed after the test. */
+export function serve(...options: ConstructorParameters<typeof TickServer>): TickServer {
+  const server = new TickServer(...options);
+  servers.push(server);
+  return server;
+}
+
+/** A client that is destroyed after the test. */
+export async function open(to: number | string, options = {}): Promise<Client> {
+  const client = await Client.open(to, options);
+  clients.push(client);
+  return client;
+}
+
+afterEach(async () => {
+  for (const client of clients) client.socket.destroy();
+  for (const server of servers) server.transport.destroy();
+  await until(() => clients.every((client) => client.closed));
+  clients.length = 0;
+  servers.length = 0;
+});

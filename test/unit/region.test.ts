@@ -1,6 +1,15 @@
 /** The region's mapping, the records written into it, and the checksum. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -62,6 +71,25 @@ describe('mapping', () => {
     expect(view.length).toBe(0);
     expect(() => native.regionClose(region.id)).toThrow('region is closed');
   });
+
+  test('its descriptor is closed after the sockets when the process is killed', () => {
+    const names = () => {
+      const all = readdirSync('/proc/self/fd');
+      return all.filter((name) => linkOf(name).startsWith('/memfd:hotspare'));
+    };
+    const before = names();
+    open();
+    const [descriptor] = names().filter((name) => !before.includes(name));
+    expect(Number(descriptor)).toBeGreaterThanOrEqual(1000);
+  });
+
+  function linkOf(name: string): string {
+    try {
+      return readlinkSync(join('/proc/self/fd', name));
+    } catch {
+      return ''; // the descriptor that listed the folder
+    }
+  }
 
   test('a file keeps what was written', () => {
     const file = join(folder, 'cache');

@@ -1,30 +1,7 @@
 /** Connections and input: what the transport delivers, when, and to whom. Output has its own file. */
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { EventKind, failed, Next } from '../../src/native.js';
-import { Client, type Handler, lines, must, TickServer, until } from '../support/tickserver.js';
-
-const servers: TickServer[] = [];
-const clients: Client[] = [];
-
-function serve(...options: ConstructorParameters<typeof TickServer>): TickServer {
-  const server = new TickServer(...options);
-  servers.push(server);
-  return server;
-}
-
-async function open(to: number | string, options = {}): Promise<Client> {
-  const client = await Client.open(to, options);
-  clients.push(client);
-  return client;
-}
-
-afterEach(async () => {
-  for (const client of clients) client.socket.destroy();
-  for (const server of servers) server.transport.destroy();
-  await until(() => clients.every((client) => client.closed));
-  clients.length = 0;
-  servers.length = 0;
-});
+import { type Handler, lines, must, open, serve, until } from '../support/tickserver.js';
 
 describe('echo', () => {
   test('a reply comes back', async () => {

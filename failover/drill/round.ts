@@ -1,0 +1,108 @@
+/** One round: wait until the pair is whole, load it, break it, load it on, and read everything back. */
+import { monotonicMs } from '../report.js';
+import type { Tally } from './client.js';
+import { checkFill, statistics } from './fill.js';
+import type { Random } from './random.js';
+import type { Fault, Stage } from './stage.js';
+import type { Traffic } from './traffic.js';
+import type { Violation } from './verify.js';
+
+/** What a round found. Times in ms after the fault. */
+export interface RoundResult {
+  readonly round: number;
+  /** The standby found the primary dead. */
+  readonly detectMs: number;
+  /** The standby served. */
+  readonly promoteMs: number;
+  /** Any client had an answer from it. */
+  readonly answerMs: number;
+  /** The longest time between two answers that any client saw. */
+  readonly gapMs: number;
+  /** Writes that were acknowledged, before and after the fault. */
+  readonly acknowledged: number;
+  /** Keys that were compared: all of them after the takeover, and all again at the end. */
+  readonly checked: number;
+  /** CAS ids from before the fault that were used after it. */
+  readonly casUsed: number;
+  readonly lost: number;
+  readonly wrong: number;
+  readonly epochBefore: number;
+  readonly epochAfter: number;
+  readonly evictions: number;
+  /** Takeovers that nothing called for: silence of a primary that lived. */
+  readonly unplanned: number;
+  readonly items: number;
+  readonly violations: readonly Violation[];
+}
+
+export interface RoundParts {
+  readonly port: number;
+  readonly stage: Stage;
+  readonly traffic: Traffic;
+  readonly tally: Tally;
+  readonly random: Random;
+  readonly fault: Fault;
+  readonly filled: number;
+  /** How long the standby may take to be in sync. */
+  readonly syncMs: number;
+}
+
+/** The fault comes at a random moment of this span. */
+const loadMsLeast = 100;
+const loadMsMost = 400;
+/** And the load goes on at least this long after the takeover. */
+const afterMs = 100;
+/** This many violations of a round are kept. */
+const violationsKept = 20;
+
+export async function runRound(round: number, parts: RoundParts): Promise<RoundResult> {
+  const { stage, traffic, tally, random, port, filled } = parts;
+  await stage.inSync(parts.syncMs);
+  const before = { ...tally };
+  const unplannedBefore = stage.unplanned;
+  const evictionsBefore = Number((await statistics(port)).get('evictions'));
+  const seen = tally.violations.length;
+  traffic.start();
+  await pause(random.between(loadMsLeast, loadMsMost) + random.next());
+  // On a machine without a free processor the standby may have taken over by itself meanwhile.
+  await stage.inSync(parts.syncMs);
+  traffic.watch();
+  const takeover = await stage.break(parts.fault);
+  await traffic.reconnected();
+  const gapMs = Math.max(...traffic.clients.map((client) => client.longestGapMs));
+  const answeredMs = Math.min(...traffic.clients.map((client) => client.reconnectedMs));
+  await pause(takeover.servingMs + afterMs - monotonicMs());
+  await stage.inSync(parts.syncMs);
+  await traffic.stop();
+  await traffic.readBack();
+  if (filled > 0) await checkFill(port, filled, random, tally);
+  const stats = await statistics(port);
+  if (takeover.epochAfter !== takeover.epochBefore + 1) {
+    const expected = `epoch ${takeover.epochBefore + 1}`;
+    tally.note({ kind: 'wrong', key: '', expected, found: `epoch ${takeover.epochAfter}` });
+  }
+  const violations = tally.violations.slice(seen);
+  const lost = violations.filter(({ kind }) => kind === 'lost' || kind === 'resurrected').length;
+  return {
+    round,
+    detectMs: takeover.deadMs - takeover.faultMs,
+    promoteMs: takeover.servingMs - takeover.faultMs,
+    answerMs: answeredMs - takeover.faultMs,
+    gapMs,
+    acknowledged: tally.acknowledged - before.acknowledged,
+    checked: tally.checked - before.checked,
+    casUsed: tally.casUsed - before.casUsed,
+    lost,
+    wrong: violations.length - lost,
+    epochBefore: takeover.epochBefore,
+    epochAfter: takeover.epochAfter,
+    evictions: evictionsBefore + Number(stats.get('evictions')),
+    unplanned: stage.unplanned - unplannedBefore,
+    items: Number(stats.get('curr_items')),
+    violations: violations.slice(0, violationsKept),
+  };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
+}

@@ -1,0 +1,122 @@
+/**
+ * The pair that is rehearsed with, and the fault: it starts the pair, knows from the nodes' reports who is what, kills
+ * or stops the primary, and says when the others noticed.
+ */
+import { HotspareError } from '../../src/errors.js';
+import type { Log } from '../../src/log.js';
+import { type Member, Pair } from '../pair.js';
+import { monotonicMs, type Report } from '../report.js';
+import { until } from './await.js';
+
+export interface StageOptions {
+  /** node's arguments before hotspare's own. */
+  readonly program: readonly string[];
+  readonly flags: readonly string[];
+  readonly primaryFlags: readonly string[];
+  readonly log: Log;
+  /** Takes what the nodes print. */
+  readonly onOutput: (text: string) => void;
+}
+
+export type Fault = 'kill' | 'hang';
+
+/** What happened after a fault; times of CLOCK_MONOTONIC in ms. */
+export interface Takeover {
+  readonly faultMs: number;
+  readonly deadMs: number;
+  readonly servingMs: number;
+  readonly epochBefore: number;
+  readonly epochAfter: number;
+}
+
+const startMs = 15_000;
+const takeoverMs = 30_000;
+
+export class Stage {
+  private readonly pair: Pair;
+  private readonly reports: { readonly report: Report; readonly member: Member }[] = [];
+  private gone: string | null = null;
+  private attached = false;
+  private epoch = 0;
+  /** Times the standby took over although nobody had touched the primary: a false alarm. */
+  unplanned = 0;
+  private planned = false;
+
+  constructor(options: StageOptions) {
+    this.pair = new Pair({
+      ...options,
+      onReport: (report, member) => this.heard(report, member),
+      onEnd: (reason) => {
+        this.gone = reason;
+      },
+    });
+  }
+
+  /** Resolves when the primary serves. */
+  async start(): Promise<void> {
+    this.pair.start();
+    await this.until('the primary to serve', () => this.epoch > 0, startMs);
+  }
+
+  /** Resolves when the standby's copy is whole, and both nodes say so. */
+  async inSync(withinMs: number): Promise<void> {
+    await this.until('the standby to be in sync', () => this.isInSync, withinMs);
+  }
+
+  private get isInSync(): boolean {
+    return this.attached && this.pair.standby?.ready === true;
+  }
+
+  /** Breaks the primary, whose standby is in sync; resolves when the standby serves. */
+  async break(fault: Fault): Promise<Takeover> {
+    const primary = this.pair.primary!;
+    const epochBefore = this.epoch;
+    this.reports.length = 0;
+    this.attached = false;
+    this.planned = true;
+    const faultMs = monotonicMs();
+    primary.process.kill(fault === 'kill' ? 'SIGKILL' : 'SIGSTOP');
+    const serves = (): boolean => this.find('serving') !== undefined;
+    await this.until('the standby to take over', serves, takeoverMs);
+    return {
+      faultMs,
+      deadMs: this.find('dead')!.atMs,
+      servingMs: this.find('serving')!.atMs,
+      epochBefore,
+      epochAfter: this.epoch,
+    };
+  }
+
+  async end(): Promise<void> {
+    await this.pair.end();
+  }
+
+  private heard(report: Report, member: Member): void {
+    this.reports.push({ report, member });
+    if (report.event === 'serving') {
+      if (this.epoch > 0 && !this.planned) this.unplanned++;
+      this.epoch = report.epoch;
+      this.planned = false;
+      this.attached = false;
+    }
+    if (report.event === 'attached') this.attached = true;
+    if (report.event === 'detached') this.attached = false;
+  }
+
+  private find(event: Report['event']): Report | undefined {
+    return this.reports.find(({ report }) => report.event === event)?.report;
+  }
+
+  private until(what: string, condition: () => boolean, withinMs: number): Promise<void> {
+    return until(
+      what,
+      () => {
+        if (this.gone !== null) {
+          throw new HotspareError('DRILL', this.gone, 'see what the nodes said');
+        }
+        return condition();
+      },
+      withinMs,
+    );
+  }
+}

@@ -1,0 +1,108 @@
+/** get, gets, gat, gats: the line is checked first, then its keys are answered one after another. */
+import type { Counters } from './counters.js';
+import type { Executor } from './execute.js';
+import { keyBytesMax, referenceBytesLeast } from './limits.js';
+import type { Line } from './protocol/line.js';
+import { lines, type Output } from './protocol/reply.js';
+import { Outcome, type Retrieval } from './request.js';
+import {
+  CAS_HIGH,
+  CAS_LOW,
+  FLAGS,
+  headerBytes,
+  KEY_AND_BITS,
+  VALUE_LENGTH,
+} from './store/layout.js';
+import { Miss, type Store } from './store/store.js';
+
+export class Retrieving {
+  private readonly executor: Executor;
+  private readonly line: Line;
+  private readonly store: Store;
+  private readonly output: Output;
+  private readonly counters: Counters;
+
+  constructor(executor: Executor) {
+    this.executor = executor;
+    this.line = executor.line;
+    this.store = executor.store;
+    this.output = executor.output;
+    this.counters = executor.counters;
+  }
+
+  /** get, gets, gat, gats: checks the line; the keys are answered by `key`. */
+  begin(retrieval: Retrieval, withCas: boolean, touches: boolean): number {
+    const { line } = this;
+    retrieval.withCas = withCas;
+    retrieval.touches = touches;
+    if (touches) {
+      if (!this.executor.readInteger(1)) return this.executor.say(lines.badExptime);
+      retrieval.exptime = this.executor.absolute(this.executor.decimal.toInt32());
+    }
+    if (line.longest > keyBytesMax) return this.executor.say(lines.badFormat);
+    return Outcome.KEYS;
+  }
+
+  /** Answers one key. Its bytes stand in the line's buffer. */
+  key(retrieval: Retrieval, at: number, length: number): void {
+    const { store, output, counters } = this;
+    const { bytes, view } = this.line;
+    const { touches } = retrieval;
+    if (touches) counters.cmdTouch++;
+    else counters.cmdGet++;
+    const ref = store.find(view, at, length, store.hash(view, at, length));
+    if (ref === 0) {
+      this.countMiss(touches);
+      return;
+    }
+    const slabClass = store.slabs.classOf(ref).number;
+    if (touches) {
+      counters.byClass.touch_hits[slabClass]!++;
+      store.touch(ref, retrieval.exptime);
+    } else {
+      counters.byClass.get_hits[slabClass]!++;
+    }
+    store.hit(ref);
+    output.put(lines.value);
+    output.copy(bytes, view, at, length);
+    this.putItem(ref, retrieval.withCas);
+  }
+
+  /** memcached counts gat and gats as touches, not as gets. */
+  private countMiss(touches: boolean): void {
+    const { counters, store } = this;
+    if (touches) counters.touchMisses++;
+    else counters.getMisses++;
+    if (store.miss === Miss.EXPIRED) counters.getExpired++;
+    else if (store.miss === Miss.FLUSHED) counters.getFlushed++;
+  }
+
+  /** ` flags length[ cas]`, the value, and the line ends. */
+  private putItem(ref: number, withCas: boolean): void {
+    const { output } = this;
+    const { region } = this.store;
+    const words = region.wordsOf(ref);
+    const index = region.indexOf(ref);
+    const length = words[index + VALUE_LENGTH]!;
+    output.byte(0x20);
+    output.decimal(words[index + FLAGS]! >>> 0);
+    output.byte(0x20);
+    output.decimal(length);
+    if (withCas) {
+      output.byte(0x20);
+      output.decimal(
+        (words[index + CAS_LOW]! >>> 0) + (words[index + CAS_HIGH]! >>> 0) * 4294967296,
+      );
+    }
+    output.put(lines.crlf);
+    const segment = (ref - 1) >>> region.segmentShift;
+    const from = index * 4 + headerBytes + (words[index + KEY_AND_BITS]! & 0xff);
+    if (length < referenceBytesLeast) {
+      output.copy(region.bytes[segment]!, region.views[segment]!, from, length);
+    } else {
+      this.store.slabs.pin(ref);
+      output.onReference(segment, from, length, ref);
+    }
+    output.put(lines.crlf);
+  }
+}

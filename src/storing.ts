@@ -1,0 +1,263 @@
+/**
+ * set, add, replace, append, prepend, cas. The line is checked first, then the value arrives: whole in the input, or bit
+ * by bit in a chunk reserved for it.
+ */
+import type { Counters } from './counters.js';
+import type { Executor } from './execute.js';
+import { arrivingShare, keyBytesMax, valueLengthMax } from './limits.js';
+import type { Line } from './protocol/line.js';
+import { copyBytes, lines } from './protocol/reply.js';
+import { Outcome, StorageRequest, Verb } from './request.js';
+import { CAS_HIGH, CAS_LOW, FLAGS, headerBytes, VALUE_LENGTH } from './store/layout.js';
+import type { Store } from './store/store.js';
+
+/** memcached's item header with its CAS id, its key's NUL and its value's line end: what -I counts beside key and value. */
+const memcachedOverheadBytes = 59;
+/** And the client flags, where they are not zero. */
+const memcachedFlagsBytes = 4;
+
+export class Storing {
+  /** The command whose line was read last. */
+  readonly request = new StorageRequest();
+  /** Bytes of values that are arriving in reserved chunks. */
+  private arrivingBytes = 0;
+  private readonly executor: Executor;
+  private readonly line: Line;
+  private readonly store: Store;
+  private readonly counters: Counters;
+
+  constructor(executor: Executor) {
+    this.executor = executor;
+    this.line = executor.line;
+    this.store = executor.store;
+    this.counters = executor.counters;
+  }
+
+  /** set, add, replace, append, prepend, cas: checks the line. */
+  begin(verb: number): number {
+    const { line, request } = this;
+    const { decimal } = this.executor;
+    request.ref = 0;
+    request.verb = verb;
+    request.quiet = this.executor.quiet;
+    if (line.length(1) > keyBytesMax) return this.executor.say(lines.badFormat);
+    if (!this.executor.readUnsigned(2)) return this.executor.say(lines.badFormat);
+    request.flags = decimal.low | 0;
+    if (!this.executor.readInteger(3)) return this.executor.say(lines.badFormat);
+    request.exptime = this.executor.absolute(decimal.toInt32());
+    if (!this.executor.readInteger(4)) return this.executor.say(lines.badFormat);
+    const length = decimal.toInt32();
+    if (length < 0 || length > valueLengthMax) return this.executor.say(lines.badFormat);
+    request.valueLength = length;
+    if (verb === Verb.CAS) {
+      if (!this.executor.readUnsigned(5)) return this.executor.say(lines.badFormat);
+      request.casLow = decimal.low | 0;
+      request.casHigh = decimal.high | 0;
+    }
+    request.keyAt = line.start(1);
+    request.keyLength = line.length(1);
+    request.hash = this.store.hash(line.view, request.keyAt, request.keyLength);
+    if (this.fits(request.keyLength, length, request.flags)) return Outcome.VALUE;
+    this.counters.storeTooLarge++;
+    this.dropOld(request);
+    request.refusal = request.quiet ? null : lines.tooLarge;
+    return Outcome.SWALLOW;
+  }
+
+  /** The whole data block stands in the input at `at`. */
+  whole(request: StorageRequest, bytes: Uint8Array, view: DataView, at: number): void {
+    this.executor.quiet = request.quiet;
+    const end = at + request.valueLength;
+    if (bytes[end] !== 0x0d || bytes[end + 1] !== 0x0a) {
+      this.countSet(request);
+      this.executor.say(lines.badDataChunk);
+      return;
+    }
+    if (request.verb === Verb.APPEND || request.verb === Verb.PREPEND) {
+      this.countSet(request);
+      this.concatenate(request, this.line.view, request.keyAt, bytes, view, at);
+      return;
+    }
+    if (!this.reserve(request)) {
+      if (request.refusal !== null) this.executor.output.put(request.refusal);
+      return;
+    }
+    this.countSet(request);
+    const { region } = this.store;
+    const segment = (request.ref - 1) >>> region.segmentShift;
+    const to = this.executor.valueOffset(request.ref);
+    copyBytes(
+      region.bytes[segment]!,
+      region.views[segment]!,
+      to,
+      bytes,
+      view,
+      at,
+      request.valueLength,
+    );
+    this.link(request);
+  }
+
+  /** Reserves the chunk for a value; false when memory is full: then the data block must be swallowed and refused. */
+  reserve(request: StorageRequest): boolean {
+    const { store, line } = this;
+    this.executor.quiet = request.quiet;
+    const { keyAt, keyLength, hash, valueLength } = request;
+    request.ref = store.reserve(line.view, keyAt, keyLength, hash, valueLength, 0);
+    if (request.ref !== 0) return true;
+    this.refuse(request);
+    return false;
+  }
+
+  /** As `reserve`, for a value that is not there yet: those together hold at most a share of the memory. */
+  reserveArriving(request: StorageRequest): boolean {
+    const { geometry } = this.store.region;
+    const limit = geometry.pageBytes * geometry.pageCount * arrivingShare;
+    if (this.arrivingBytes + request.valueLength > limit) {
+      this.refuse(request);
+      return false;
+    }
+    if (!this.reserve(request)) return false;
+    this.arrivingBytes += request.valueLength;
+    return true;
+  }
+
+  /** The value will not arrive: its connection is gone. */
+  abandon(request: StorageRequest): void {
+    if (request.ref === 0) return;
+    this.arrivingBytes -= request.valueLength;
+    this.store.cancel(request.ref);
+    request.ref = 0;
+  }
+
+  /** The value has arrived in the reserved chunk; `whole` says whether its line end was there. */
+  arrived(request: StorageRequest, whole: boolean): void {
+    this.executor.quiet = request.quiet;
+    const { store } = this;
+    this.arrivingBytes -= request.valueLength;
+    this.countSet(request);
+    if (!whole) {
+      store.cancel(request.ref);
+      this.executor.say(lines.badDataChunk);
+    } else if (request.verb === Verb.APPEND || request.verb === Verb.PREPEND) {
+      const { region } = store;
+      const segment = (request.ref - 1) >>> region.segmentShift;
+      const view = region.views[segment]!;
+      const keyAt = region.indexOf(request.ref) * 4 + headerBytes;
+      const at = this.executor.valueOffset(request.ref);
+      this.concatenate(request, view, keyAt, region.bytes[segment]!, view, at);
+      store.cancel(request.ref);
+    } else {
+      this.link(request);
+    }
+    request.ref = 0;
+  }
+
+  private refuse(request: StorageRequest): void {
+    this.counters.storeNoMemory++;
+    this.dropOld(request);
+    request.refusal = request.quiet ? null : lines.outOfMemory;
+  }
+
+  /** memcached counts a set when its data block has come in, whatever becomes of it. */
+  private countSet(request: StorageRequest): void {
+    const bytes = headerBytes + request.keyLength + request.valueLength;
+    this.counters.byClass.cmd_set[this.store.slabs.classFor(bytes)]!++;
+  }
+
+  /** memcached drops the old value of a set that fails, so that nobody reads what was meant to be replaced. */
+  private dropOld(request: StorageRequest): void {
+    if (request.verb !== Verb.SET) return;
+    const { line, store } = this;
+    const old = store.find(line.view, request.keyAt, request.keyLength, request.hash);
+    if (old !== 0) store.unlink(old);
+  }
+
+  /** A filled chunk takes its place, if the verb's condition holds. */
+  private link(request: StorageRequest): void {
+    const { store } = this;
+    const { ref, verb } = request;
+    const old = store.findLike(ref);
+    let refusal: Uint8Array | null = null;
+    if (verb === Verb.ADD && old !== 0) refusal = lines.notStored;
+    else if (verb === Verb.REPLACE && old === 0) refusal = lines.notStored;
+    else if (verb === Verb.CAS) refusal = this.compare(request, old);
+    if (refusal === null) {
+      store.commit(ref, old, request.flags, request.exptime);
+      this.executor.say(lines.stored);
+    } else {
+      store.cancel(ref);
+      this.executor.say(refusal);
+    }
+    request.ref = 0;
+  }
+
+  private compare(request: StorageRequest, old: number): Uint8Array | null {
+    const { counters, store } = this;
+    if (old === 0) {
+      counters.casMisses++;
+      return lines.notFound;
+    }
+    const slabClass = store.slabs.classOf(old).number;
+    const same =
+      this.executor.word(old, CAS_LOW) === request.casLow &&
+      this.executor.word(old, CAS_HIGH) === request.casHigh;
+    counters.byClass[same ? 'cas_hits' : 'cas_badval'][slabClass]!++;
+    return same ? null : lines.exists;
+  }
+
+  /** append and prepend: a new chunk with both values, flags and expiry of the old one. */
+  private concatenate(
+    request: StorageRequest,
+    keyView: DataView,
+    keyAt: number,
+    bytes: Uint8Array,
+    view: DataView,
+    at: number,
+  ): void {
+    const { store } = this;
+    const old = store.find(keyView, keyAt, request.keyLength, request.hash);
+    if (old === 0) {
+      this.executor.say(lines.notStored);
+      return;
+    }
+    const oldLength = this.executor.word(old, VALUE_LENGTH);
+    const added = request.valueLength;
+    const total = oldLength + added;
+    const fits = this.fits(request.keyLength, total, this.executor.word(old, FLAGS));
+    const fresh = fits ? this.executor.reserveLike(old, total) : 0;
+    if (fresh === 0) {
+      this.executor.say(lines.notStored);
+      return;
+    }
+    const { region } = store;
+    const oldSegment = (old - 1) >>> region.segmentShift;
+    const segment = (fresh - 1) >>> region.segmentShift;
+    const target = region.bytes[segment]!;
+    const targetView = region.views[segment]!;
+    const to = this.executor.valueOffset(fresh);
+    const appends = request.verb === Verb.APPEND;
+    const oldBytes = region.bytes[oldSegment]!;
+    const oldView = region.views[oldSegment]!;
+    const oldTo = appends ? to : to + added;
+    copyBytes(
+      target,
+      targetView,
+      oldTo,
+      oldBytes,
+      oldView,
+      this.executor.valueOffset(old),
+      oldLength,
+    );
+    copyBytes(target, targetView, appends ? to + oldLength : to, bytes, view, at, added);
+    this.executor.replace(fresh);
+    this.executor.say(lines.stored);
+  }
+
+  /** True when memcached would store an item of this size under the same -I. */
+  private fits(keyLength: number, valueLength: number, flags: number): boolean {
+    const bytes =
+      memcachedOverheadBytes + keyLength + valueLength + (flags === 0 ? 0 : memcachedFlagsBytes);
+    return bytes <= this.store.region.geometry.itemBytesMax;
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Clients that read nothing, and clients that never finish a value, a thousand at a time: the others are served, and
+ * the memory stays within -m and the overhead that docs/OPERATING.md states.
+ */
+import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Client } from '../support/client.js';
+import { type Server, startServer } from '../support/server.js';
+import { until } from '../support/until.js';
+
+const memoryMebibytes = 64;
+/** Fixed overhead of the process (docs/OPERATING.md), plus what a thousand connections may hold. */
+const overheadMebibytes = 160;
+const crowd = 1000;
+const valueBytes = 900_000;
+
+let server: Server;
+let sockets: Socket[] = [];
+
+beforeEach(async () => {
+  server = await startServer(['-m', String(memoryMebibytes), '-c', '2048']);
+});
+
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  sockets = [];
+  await server.stop();
+});
+
+describe('a thousand clients that', () => {
+  test('ask for large values and read nothing do not stop or bloat the server', async () => {
+    const client = await Client.connect(server.host, server.port);
+    await client.send(`set big 0 0 ${valueBytes}\r\n${'x'.repeat(valueBytes)}\r\n`);
+    expect(await client.readLine()).toBe('STORED');
+    const gets = Buffer.from('get big big big big\r\n'.repeat(20));
+    await Promise.all(Array.from({ length: crowd }, () => lazy(gets)));
+    await answers(client);
+    expect(residentMebibytes()).toBeLessThan(memoryMebibytes + overheadMebibytes);
+    client.close();
+  });
+
+  test('send half of a value do not stop or bloat the server', async () => {
+    const client = await Client.connect(server.host, server.port);
+    const half = Buffer.concat([
+      Buffer.from(`set half 0 0 ${valueBytes}\r\n`),
+      Buffer.alloc(valueBytes / 2, 'x'),
+    ]);
+    await Promise.all(Array.from({ length: crowd }, () => lazy(half)));
+    await until('all of them to be accepted', async () => (await count(client)) > crowd, {
+      withinMs: 20_000,
+    });
+    await answers(client);
+    expect(residentMebibytes()).toBeLessThan(memoryMebibytes + overheadMebibytes);
+    // They give up: the chunks that were reserved for them are free again.
+    for (const socket of sockets) socket.destroy();
+    await until('the chunks to be free', async () => (await count(client)) === 1, {
+      withinMs: 20_000,
+    });
+    await client.send(`set whole 0 0 ${valueBytes}\r\n${'y'.repeat(valueBytes)}\r\n`);
+    expect(await client.readLine()).toBe('STORED');
+    client.close();
+  });
+});
+
+/** A connection that has sent these bytes and will never read. */
+function lazy(bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(server.port, server.host, () => {
+      socket.pause();
+      socket.write(bytes);
+      resolve();
+    });
+    socket.once('error', reject);
+    sockets.push(socket);
+  });
+}
+
+/** The server answers somebody else a hundred times. */
+async function answers(client: Client): Promise<void> {
+  for (let i = 0; i < 100; i++) {
+    await client.send(`set k${i} 0 0 2\r\nab\r\nget k${i}\r\n`);
+    expect(await lines(client)).toBe(`STORED\r\nVALUE k${i} 0 2\r\nab\r\nEND\r\n`);
+  }
+}
+
+async function count(client: Client): Promise<number> {
+  await client.send('stats\r\n');
+  const text = await lines(client);
+  return Number(/curr_connections (\d+)/.exec(text)![1]);
+}
+
+/** All that is answered, up to END. */
+async function lines(client: Client): Promise<string> {
+  return (await client.readUntil('END', (text) => text.endsWith('END\r\n'))).toString();
+}
+
+function residentMebibytes(): number {
+  const status = readFileSync(`/proc/${server.child!.pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024;
+}

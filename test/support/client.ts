@@ -1,0 +1,190 @@
+/**
+ * A raw client: bytes out, in the pieces the test chooses, and bytes in, up to what the test waits for. It
+ * knows no command. Every wait has a deadline, and its error shows what had come instead.
+ */
+import { connect as connectSocket, type Socket } from 'node:net';
+import { within } from './until.js';
+
+const CONNECT_MS = 5000;
+const READ_MS = 5000;
+const SHOWN_BYTES_MAX = 400;
+
+/** How to cut what is sent: pieces of `pieceBytes`; of a huge payload only `edgeBytes` at either end. */
+export interface Cut {
+  readonly pieceBytes: number;
+  readonly edgeBytes?: number;
+}
+
+export class Client {
+  readonly #socket: Socket;
+  #received: Buffer = Buffer.alloc(0);
+  #chunks: Buffer[] = [];
+  #closed = false;
+  #wake: (() => void) | null = null;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.on('data', (chunk) => {
+      this.#chunks.push(chunk);
+      this.#wake?.();
+    });
+    // A reset is one way for a server to close: it is what Linux sends when unread bytes are left.
+    socket.on('error', () => this.#end());
+    socket.on('close', () => this.#end());
+    socket.on('end', () => this.#end());
+  }
+
+  static async connect(host: string, port: number): Promise<Client> {
+    const socket = connectSocket({ port, host, allowHalfOpen: true });
+    try {
+      await within(
+        `a connection to ${host}:${port}`,
+        CONNECT_MS,
+        new Promise<void>((resolve, reject) => {
+          socket.once('connect', resolve);
+          socket.once('error', reject);
+        }),
+      );
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+    return new Client(socket);
+  }
+
+  /** Sends all bytes, piece by piece if told so; what the server no longer wants to read is dropped. */
+  async send(bytes: Buffer | string, cut?: Cut): Promise<void> {
+    const all = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
+    if (cut === undefined) {
+      await this.#write(all);
+      return;
+    }
+    for (const piece of pieces(all, cut)) {
+      if (this.#closed) {
+        return;
+      }
+      await this.#write(piece);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Exactly `length` bytes. */
+  async read(length: number, withinMs = READ_MS): Promise<Buffer> {
+    await this.#wait(() => this.peek().length >= length, `${length} bytes`, withinMs);
+    return this.#take(length);
+  }
+
+  /** One line, without its end. */
+  async readLine(withinMs = READ_MS): Promise<string> {
+    await this.#wait(() => this.peek().includes('\r\n'), 'a line', withinMs);
+    const line = this.#take(this.peek().indexOf('\r\n') + 2);
+    return line.toString('latin1', 0, line.length - 2);
+  }
+
+  /** Everything that has come, once `enough` says so of it. */
+  async readUntil(what: string, enough: (text: string) => boolean, withinMs = READ_MS) {
+    await this.#wait(() => enough(this.peek().toString('latin1')), what, withinMs);
+    return this.#take(this.peek().length);
+  }
+
+  /** All that comes before the server closes. */
+  async readClosed(withinMs = READ_MS): Promise<Buffer> {
+    await this.#wait(() => this.#closed, 'the server to close', withinMs, true);
+    return this.#take(this.peek().length);
+  }
+
+  /** What has come and was not taken yet. */
+  peek(): Buffer {
+    if (this.#chunks.length > 0) {
+      this.#received = Buffer.concat([this.#received, ...this.#chunks]);
+      this.#chunks = [];
+    }
+    return this.#received;
+  }
+
+  closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Shuts this side down: the server sees the end of what is sent, and can still answer. */
+  finish(): void {
+    this.#socket.end();
+  }
+
+  /** Drops the connection at once, with a reset if asked. */
+  close(reset = false): void {
+    if (reset) {
+      this.#socket.resetAndDestroy();
+    } else {
+      this.#socket.destroy();
+    }
+    this.#end();
+  }
+
+  #write(bytes: Buffer): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#closed || !this.#socket.writable) {
+        resolve();
+        return;
+      }
+      // A server that stops reading must not stop the test: the close, or the reader's deadline, ends it.
+      this.#socket.once('close', resolve);
+      this.#socket.write(bytes, () => {
+        this.#socket.off('close', resolve);
+        resolve();
+      });
+    });
+  }
+
+  #take(length: number): Buffer {
+    const taken = this.#received.subarray(0, length);
+    this.#received = this.#received.subarray(length);
+    return taken;
+  }
+
+  #end(): void {
+    this.#closed = true;
+    this.#wake?.();
+  }
+
+  async #wait(ready: () => boolean, what: string, withinMs: number, closing = false) {
+    const deadline = performance.now() + withinMs;
+    while (!ready()) {
+      const leftMs = deadline - performance.now();
+      if ((this.#closed && !closing) || leftMs <= 0) {
+        const why = this.#closed ? 'the server closed' : `nothing more came in ${withinMs} ms`;
+        throw new Error(`waited for ${what}; ${why}; so far: ${shown(this.peek())}`);
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, leftMs);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      this.#wake = null;
+    }
+  }
+}
+
+/** Bytes for a message: printable, and the middle left out when long. */
+export function shown(bytes: Buffer | string): string {
+  const text = JSON.stringify(typeof bytes === 'string' ? bytes : bytes.toString('latin1'));
+  if (text.length <= SHOWN_BYTES_MAX) {
+    return text;
+  }
+  const half = SHOWN_BYTES_MAX / 2;
+  return `${text.slice(0, half)} … ${text.slice(-half)} (${bytes.length} bytes)`;
+}
+
+function* pieces(all: Buffer, cut: Cut): Generator<Buffer> {
+  const edge = cut.edgeBytes ?? all.length;
+  const rest = 65_536;
+  for (let at = 0; at < all.length; ) {
+    const atEdge = at < edge || at >= all.length - edge;
+    const end = atEdge ? at + cut.pieceBytes : Math.min(at + rest, all.length - edge);
+    yield all.subarray(at, Math.min(end, all.length));
+    at = Math.min(end, all.length);
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * The server a test runs against. Flags are memcached's.
+ *
+ *   SERVER=host:port   that server, whatever it is; flags cannot be given to it
+ *   JUDGE=memcached    Debian's memcached, so that a test can be tried on the original
+ *   neither            hotspare: `node dist/src/main.js`
+ */
+import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { freePort } from './ports.js';
+import { type Child, startChild } from './process.js';
+import { until } from './until.js';
+
+export type Program = 'hotspare' | 'memcached';
+
+export interface Server {
+  readonly name: 'given' | Program;
+  readonly host: string;
+  readonly port: number;
+  /** Null for a server that was given with SERVER. */
+  readonly child: Child | null;
+  stop(): Promise<void>;
+}
+
+const MEMCACHED = '/usr/bin/memcached';
+const MAIN = join(__dirname, '../../src/main.js');
+const START_MS = 10_000;
+const START_ATTEMPTS = 4;
+
+export const givenServer: string | undefined = process.env['SERVER'];
+export const underTest: Program = process.env['JUDGE'] === 'memcached' ? 'memcached' : 'hotspare';
+
+/** Why memcached cannot be the judge here, or null. */
+export function memcachedMissing(): string | null {
+  return existsSync(MEMCACHED) ? null : 'not run: memcached is not installed';
+}
+
+/** The server under test, as the environment says. */
+export async function startServer(flags: readonly string[] = []): Promise<Server> {
+  if (givenServer === undefined) {
+    return startProgram(underTest, flags);
+  }
+  if (flags.length > 0) {
+    throw new Error(`the server given with SERVER cannot be started with ${flags.join(' ')}`);
+  }
+  const colon = givenServer.lastIndexOf(':');
+  const host = givenServer.slice(0, colon);
+  const port = Number(givenServer.slice(colon + 1));
+  if (colon < 1 || !Number.isInteger(port)) {
+    throw new Error(`SERVER is host:port, not ${givenServer}`);
+  }
+  return { name: 'given', host, port, child: null, stop: async () => {} };
+}
+
+/** Starts a program of our own on a free port of the loopback and waits until it accepts. */
+export async function startProgram(name: Program, flags: readonly string[] = []): Promise<Server> {
+  const host = '127.0.0.1';
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort(host);
+    const child = await startChild(...commandLine(name, host, port, flags));
+    try {
+      await until(
+        `${child.command} to accept`,
+        () => {
+          if (!child.running()) {
+            throw new Error(`${child.command} ended before it accepted:\n${child.output()}`);
+          }
+          return accepts(host, port);
+        },
+        { withinMs: START_MS },
+      );
+      return {
+        name,
+        host,
+        port,
+        child,
+        stop: async () => {
+          await child.end();
+        },
+      };
+    } catch (error) {
+      await child.end();
+      const taken = /in use|EADDRINUSE/i.test(child.output());
+      if (!taken || attempt === START_ATTEMPTS) {
+        throw error;
+      }
+    }
+  }
+}
+
+function commandLine(
+  name: Program,
+  host: string,
+  port: number,
+  flags: readonly string[],
+): [string, string[]] {
+  // memcached does not run as root without being told so.
+  const user = name === 'memcached' && process.getuid?.() === 0 ? ['-u', 'root'] : [];
+  const memory = flags.includes('-m') ? [] : ['-m', '64'];
+  const common = ['-p', String(port), '-l', host, ...memory, ...user, ...flags];
+  return name === 'memcached' ? [MEMCACHED, common] : [process.execPath, [MAIN, ...common]];
+}
+
+function accepts(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, host);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

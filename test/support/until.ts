@@ -1,0 +1,46 @@
+/**
+ * Waiting for something to become true. Tests never sleep for a fixed time: they say what they wait for, and
+ * until when; a wait that ends without it is a failure which names what was missing.
+ */
+
+export interface Patience {
+  /** Give up after this many milliseconds (default 5000). */
+  readonly withinMs?: number;
+  /** Look again after this many milliseconds (default 10). */
+  readonly everyMs?: number;
+}
+
+/** Calls `condition` until it answers something other than undefined, null or false, and gives that back. */
+export async function until<T>(
+  what: string,
+  condition: () => T | undefined | null | false | Promise<T | undefined | null | false>,
+  patience: Patience = {},
+): Promise<T> {
+  const withinMs = patience.withinMs ?? 5000;
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const found = await condition();
+    if (found !== undefined && found !== null && found !== false) {
+      return found;
+    }
+    if (performance.now() > deadline) {
+      throw new Error(`waited ${withinMs} ms in vain for ${what}`);
+    }
+    await pause(patience.everyMs ?? 10);
+  }
+}
+
+/** `promise`, or an error that names what was waited for after `withinMs`. */
+export function within<T>(what: string, withinMs: number, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error(`waited ${withinMs} ms in vain for ${what}`)),
+      withinMs,
+    );
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

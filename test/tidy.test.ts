@@ -1,0 +1,77 @@
+/** What docs/STYLE.md asks for and a program can check. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+
+const root = join(__dirname, '..', '..');
+const lineLengthMax = 120;
+const fileLinesMax = 400;
+
+/** Source files that belong to the project: TypeScript and C++. */
+const sources = ['src', 'backup', 'failover', 'test', 'bench', 'native'].flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(ts|cc|h)$/.test(name))
+    .map((name) => join(folder, name)),
+);
+
+/** Longer than the rule, and why. */
+const longFiles: Readonly<Record<string, string>> = {
+  'native/addon.cc': 'the only file that includes napi.h: one conversion after another',
+};
+
+describe('sources', () => {
+  test('there are some', () => {
+    expect(sources.length).toBeGreaterThan(40);
+  });
+
+  test.each(sources)('%s', (name) => {
+    const text = readFileSync(join(root, name), 'utf8');
+    const lines = text.split('\n');
+    expect(lines.filter((line) => line.length > lineLengthMax)).toEqual([]);
+    if (!(name in longFiles)) expect(lines.length).toBeLessThanOrEqual(fileLinesMax + 1);
+    // A file opens with what it is. main.ts has its interpreter line before that.
+    expect(text.replace(/^#!.*\n/, '')).toMatch(/^(\/\*\*|\/\/)/);
+    if (name !== join('test', 'tidy.test.ts')) expect(text).not.toMatch(/\b(master|slave)\b/i);
+  });
+});
+
+describe('limits', () => {
+  test('every folder of design has the files that HACKING.md names', () => {
+    const hacking = readFileSync(join(root, 'docs', 'HACKING.md'), 'utf8');
+    const named = [
+      ...hacking.matchAll(/`((?:src|backup|failover|native|bench)\/[\w/.-]+\.(?:ts|cc|h))`/g),
+    ];
+    expect(named.length).toBeGreaterThan(5);
+    for (const [, path] of named)
+      expect([path, existsSync(join(root, path!))]).toEqual([path, true]);
+  });
+});
+
+describe('docs', () => {
+  const documents = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name));
+
+  test.each(['README.md', 'CONTRIBUTING.md', ...documents])(
+    'the links of %s lead somewhere',
+    (name) => {
+      const text = readFileSync(join(root, name), 'utf8');
+      const links = [...text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, link]) => link!);
+      for (const link of links.filter((one) => !/^https?:/.test(one))) {
+        expect([link, existsSync(join(root, name, '..', link))]).toEqual([link, true]);
+      }
+    },
+  );
+
+  test('OPERATING.md names every flag of the help', () => {
+    const operating = readFileSync(join(root, 'docs', 'OPERATING.md'), 'utf8');
+    const main = join(root, 'dist', 'src', 'main.js');
+    for (const command of [[], ['standby'], ['pair'], ['drill']]) {
+      const help = execFileSync(process.execPath, [main, ...command, '-h'], { encoding: 'utf8' });
+      const flags = [...help.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, flag]) => flag!);
+      expect(flags.length).toBeGreaterThan(3);
+      for (const flag of flags) expect([flag, operating.includes(flag)]).toEqual([flag, true]);
+    }
+  });
+});
