@@ -1,0 +1,75 @@
+/** From measurements to a table: medians, and the ratio of the medians. */
+import type { Measured } from './load.js';
+import type { Workload } from './workloads.js';
+
+/** One measurement of one server. */
+export interface Sample extends Measured {
+  readonly server: string;
+}
+
+export interface Result {
+  readonly workload: Workload;
+  readonly samples: readonly Sample[];
+}
+
+const columns = [
+  'workload',
+  'server',
+  'ops/s',
+  'p50 µs',
+  'p99 µs',
+  'cpu µs/op',
+  'load busy',
+  'ratio',
+  'aim',
+] as const;
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+export function rateOf(sample: Measured): number {
+  return sample.requests / sample.seconds;
+}
+
+/** hotspare's median throughput over its peer's. */
+export function ratioOf({ samples, workload }: Result): number {
+  return rate(samples, 'hotspare') / rate(samples, workload.peer);
+}
+
+export function table(results: readonly Result[]): string {
+  const rows = results.flatMap(rowsOf);
+  const widths = columns.map((name, i) =>
+    Math.max(name.length, ...rows.map((row) => row[i]!.length)),
+  );
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(' | ')} |`;
+  const rule = `|${widths.map((width, i) => (i < 2 ? `${'-'.repeat(width + 2)}` : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
+  return [line(columns), rule, ...rows.map(line)].join('\n');
+}
+
+function rowsOf(result: Result): string[][] {
+  const { workload, samples } = result;
+  return ['hotspare', workload.peer].map((server) => {
+    const own = samples.filter((sample) => sample.server === server);
+    const of = (field: (sample: Sample) => number): number => median(own.map(field));
+    const first = server === 'hotspare';
+    return [
+      first ? workload.name : '',
+      server,
+      Math.round(of(rateOf)).toLocaleString('en-US'),
+      of((sample) => sample.p50Us).toFixed(0),
+      of((sample) => sample.p99Us).toFixed(0),
+      of((sample) => sample.processorUs).toFixed(2),
+      `${(of((sample) => sample.busy) * 100).toFixed(0)} %`,
+      first ? ratioOf(result).toFixed(2) : '',
+      first && workload.target !== null ? workload.target.toFixed(1) : '',
+    ];
+  });
+}
+
+function rate(samples: readonly Sample[], server: string): number {
+  return median(samples.filter((sample) => sample.server === server).map(rateOf));
+}

@@ -1,0 +1,129 @@
+/** Starts the servers that are compared, each pinned to a core, and ends them. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Plain } from './plain.js';
+import type { Workload } from './workloads.js';
+
+export const serverCore = 0;
+/** The load generator's core, and the standby's where there is one. */
+export const loadCore = 1;
+const memoryMebibytes = 256;
+const startMs = 10_000;
+const program = join(__dirname, '..', 'src', 'main.js');
+
+export interface Server {
+  readonly name: string;
+  readonly port: number;
+  readonly echoes: boolean;
+  readonly pid: number;
+  readonly stop: () => void;
+}
+
+export async function startHotspare(workload: Workload): Promise<Server> {
+  const port = await freePort();
+  const linkPort = await freePort();
+  const link = workload.standby === 'none' ? [] : ['--link-listen', `127.0.0.1:${linkPort}`];
+  // Patience, so that a busy machine does not turn a measurement into a takeover; `verify` sees a standby dropped.
+  const patience = ['--ack-timeout', '20000', '--dead-after', '60000'];
+  const ack = workload.standby === 'none' ? [] : ['--ack', workload.standby, ...patience];
+  const common = ['-l', '127.0.0.1', '-m', String(memoryMebibytes), ...workload.flags];
+  const command = nodeCommand([program, '-p', String(port), ...common, ...link, ...ack]);
+  const primary = pinned(serverCore, command);
+  await until(() => answers(port), 'hotspare does not serve');
+  if (workload.standby === 'none') return server('hotspare', port, primary, []);
+  const standbyPort = await freePort();
+  const of = ['standby', '--of', `127.0.0.1:${linkPort}`, '-p', String(standbyPort), ...patience];
+  const standby = pinned(loadCore, nodeCommand([program, ...of, '-l', '127.0.0.1']));
+  await until(() => inSync(port), 'the standby does not get in sync');
+  return server('hotspare', port, primary, [standby]);
+}
+
+export async function startMemcached(workload: Workload): Promise<Server> {
+  const port = await freePort();
+  const address = ['-l', '127.0.0.1', '-p', String(port), '-U', '0'];
+  const size = ['-t', '1', '-m', String(memoryMebibytes), '-c', '4096', '-u', 'nobody'];
+  const child = pinned(serverCore, ['memcached', ...address, ...size, ...workload.flags]);
+  await until(() => answers(port), 'memcached does not serve');
+  return server('memcached', port, child, []);
+}
+
+/** The least a server can do: an epoll loop in C that sends back what it receives. */
+export async function startEcho(): Promise<Server> {
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 'hotspare-bench-'));
+  const binary = join(folder, 'echo');
+  const source = join(__dirname, '..', '..', 'bench', 'peers', 'echo.c');
+  execFileSync('cc', ['-O2', '-o', binary, source]);
+  const child = pinned(serverCore, [binary, String(port)]);
+  await until(() => answers(port), 'the echo server does not serve');
+  return { ...server('echo', port, child, []), echoes: true };
+}
+
+/** A process pinned to a core, that can be sent messages. */
+export function pinned(core: number, command: readonly string[]): ChildProcess {
+  const child = spawn('taskset', ['-c', String(core), ...command], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  child.on('error', (error) => {
+    throw error;
+  });
+  return child;
+}
+
+/** Names of the programs that are needed and missing. */
+export function missing(): string[] {
+  return ['taskset', 'memcached', 'cc'].filter(
+    (name) => spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0,
+  );
+}
+
+function nodeCommand(rest: readonly string[]): string[] {
+  const profile = process.env['BENCH_NODE_FLAGS'];
+  return [process.execPath, ...(profile === undefined ? [] : profile.split(' ')), ...rest];
+}
+
+function server(
+  name: string,
+  port: number,
+  child: ChildProcess,
+  others: readonly ChildProcess[],
+): Server {
+  const stop = (): void => {
+    for (const each of [...others, child]) each.kill('SIGTERM');
+  };
+  return { name, port, echoes: false, pid: child.pid!, stop };
+}
+
+async function answers(port: number): Promise<boolean> {
+  const client = await Plain.connect(port);
+  client.close();
+  return true;
+}
+
+async function inSync(port: number): Promise<boolean> {
+  const client = await Plain.connect(port);
+  const state = (await client.stats()).get('mirror_state');
+  client.close();
+  return state === 'in_sync';
+}
+
+async function until(condition: () => Promise<boolean>, otherwise: string): Promise<void> {
+  const deadline = Date.now() + startMs;
+  for (;;) {
+    if (await condition().catch(() => false)) return;
+    if (Date.now() > deadline) throw new Error(otherwise);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const socket = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = socket.address() as net.AddressInfo;
+      socket.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,67 @@
+/**
+ * The canonical workloads, as data. A workload says what clients do, what it is compared with, and the ratio of
+ * throughputs that is aimed at.
+ */
+
+export interface Workload {
+  readonly name: string;
+  readonly connections: number;
+  /** Requests a connection sends at once; it waits for all of their replies before it sends the next. */
+  readonly depth: number;
+  /** Sets among a hundred requests; the rest are gets that hit. */
+  readonly setPercent: number;
+  readonly valueBytes: number;
+  /** Keys that are loaded before, and drawn from at random. */
+  readonly keys: number;
+  /** Keys named by one get. */
+  readonly keysPerGet: number;
+  /** Standby of hotspare; memcached never has one. */
+  readonly standby: 'none' | 'sync' | 'async';
+  readonly peer: 'memcached' | 'echo';
+  /** Flags that both servers get besides the memory limit. */
+  readonly flags: readonly string[];
+  /** hotspare's throughput over the peer's that is aimed at; null: none. */
+  readonly target: number | null;
+}
+
+const plain: Workload = {
+  name: '',
+  connections: 50,
+  depth: 1,
+  setPercent: 10,
+  valueBytes: 32,
+  keys: 100_000,
+  keysPerGet: 1,
+  standby: 'none',
+  peer: 'memcached',
+  flags: [],
+  target: null,
+};
+const large = { connections: 8, valueBytes: 2 ** 20, keys: 64, flags: ['-I', '2m'] } as const;
+const kibibyte = { valueBytes: 1024, keys: 50_000 } as const;
+
+export const workloads: readonly Workload[] = [
+  { ...plain, name: 'mixed', target: 1.1 },
+  { ...plain, name: 'set', setPercent: 100, target: 1.1 },
+  { ...plain, name: 'pipelined-get', depth: 32, setPercent: 0, target: 10 },
+  { ...plain, name: 'pipelined-set', depth: 32, setPercent: 100, target: 2 },
+  { ...plain, name: 'pipelined-get-4', connections: 4, depth: 32, setPercent: 0 },
+  { ...plain, name: 'pipelined-set-4', connections: 4, depth: 32, setPercent: 100 },
+  { ...plain, name: 'multiget', keysPerGet: 100, setPercent: 0 },
+  { ...plain, ...kibibyte, name: 'get-1k', setPercent: 0 },
+  { ...plain, ...kibibyte, name: 'set-1k', setPercent: 100 },
+  { ...plain, ...large, name: 'get-1m', setPercent: 0 },
+  { ...plain, ...large, name: 'set-1m', setPercent: 100 },
+  { ...plain, name: 'mixed-sync', standby: 'sync', target: 0.9 },
+  {
+    ...plain,
+    name: 'pipelined-set-sync',
+    depth: 32,
+    setPercent: 100,
+    standby: 'sync',
+    target: 1.5,
+  },
+  { ...plain, name: 'mixed-async', standby: 'async' },
+  { ...plain, name: 'pipelined-set-async', depth: 32, setPercent: 100, standby: 'async' },
+  { ...plain, name: 'echo', peer: 'echo' },
+];
