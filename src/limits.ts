@@ -33,7 +33,7 @@ export const pageBytesLeast = MiB;
  * slab_chunk_max).
  */
 export const chunkBytesRegularMax = 512 * KiB;
-/** Beyond it chunks grow by `-f`, but at least by this factor, so that there are classes enough up to the largest -I. */
+/** Beyond it chunks grow by `-f`, at least by this factor: there must be classes enough up to the largest -I. */
 export const chunkGrowthLargeLeast = 1.15;
 /** Most regular slab classes, and the largest regular chunk's (memcached's MAX_NUMBER_OF_SLAB_CLASSES). */
 export const classesRegularMax = 63;

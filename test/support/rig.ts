@@ -5,9 +5,10 @@
  */
 import { commandFor } from '../../src/commands.js';
 import { Counters } from '../../src/counters.js';
-import { Executor, Outcome, Retrieval, StorageRequest } from '../../src/execute.js';
+import { Executor } from '../../src/execute.js';
 import type { Journal } from '../../src/journal.js';
 import { Output } from '../../src/protocol/reply.js';
+import { Outcome, Retrieval, StorageRequest } from '../../src/request.js';
 import type { Session } from '../../src/session.js';
 import { type Geometry, headerBytes } from '../../src/store/layout.js';
 import { Region, type RegionMemory } from '../../src/store/region.js';
@@ -119,7 +120,7 @@ export class Rig {
     const casLast = this.reader.record().casCeiling;
     this.region = new Region(this.memory, this.geometry, this.journal);
     this.store = new WatchedStore(this.region, setting, model.now);
-    this.executor = new Executor(this.store, output, counters);
+    this.executor = new Executor(this.store, output, counters, true);
     this.executor.line.bytes = inputBytes;
     this.executor.line.view = inputView;
     model.tick(model.now, casLast);
@@ -285,8 +286,9 @@ export class Rig {
     if (outcome !== (fitting ? Outcome.VALUE : Outcome.SWALLOW)) {
       throw new Error(`${verb} of ${value.length} bytes has outcome ${outcome}`);
     }
-    if (!fitting) return this.ran(key, () => endingsOfTooLarge(verb));
-    const { request } = executor;
+    const { storing } = executor;
+    const { request } = storing;
+    if (!fitting) return this.refused(key, () => endingsOfTooLarge(verb));
     const shields = verb === 'append' || verb === 'prepend';
     const ended = (version: Version | undefined) =>
       endingsOfStorage(command, value, exptime, version, geometry.itemBytesMax);
@@ -294,14 +296,14 @@ export class Rig {
       const at = 4096;
       inputBytes.set(value, at);
       inputBytes.write(command.ends ? '\r\n' : 'xx', at + value.length, 'latin1');
-      executor.storeWhole(request, inputBytes, inputView, at);
+      storing.whole(request, inputBytes, inputView, at);
       const endings = (version: Version | undefined) => [
         ...ended(version),
         ...endingsOfRefusal(verb),
       ];
       return { ...this.ran(key, endings), shields };
     }
-    if (!executor.reserve(request)) return this.ran(key, () => endingsOfRefusal(verb));
+    if (!storing.reserveArriving(request)) return this.refused(key, () => endingsOfRefusal(verb));
     const arriving = new StorageRequest();
     arriving.assign(request);
     this.bytesOf(arriving.ref, value.length).set(value);
@@ -323,7 +325,7 @@ export class Rig {
     const key = keys[command.key]!;
     // The line is another one by now: a session's request lives on, its key's bytes do not.
     inputBytes.fill(0x2a, 0, 512);
-    this.executor.arrived(request, command.ends);
+    this.executor.storing.arrived(request, command.ends);
     const endings = (old: Version | undefined) => {
       const now = old !== undefined && command.verb === 'cas' ? this.isUnique(request, old) : null;
       const judged = now === null ? command : { ...command, unique: now };
@@ -357,7 +359,7 @@ export class Rig {
     const end = inputBytes.write(`${text}\r\n`, 0, 'latin1');
     if (!line.scan(0, end)) throw new Error(`no line in ${text}`);
     const command = commandFor(inputBytes, line.start(0), line.length(0))!;
-    executor.begin(command.noreply);
+    executor.begin(command.noreplyFrom);
     return command.run(executor, { retrieval } as unknown as Session);
   }
 
@@ -375,13 +377,20 @@ export class Rig {
     if (this.send(text) !== Outcome.KEYS) throw new Error(`${text} takes no keys`);
     const { line } = this.executor;
     const held = this.pins.length;
-    this.executor.retrieve(this.retrieval, line.start(token), line.length(token));
+    this.executor.retrieving.key(this.retrieval, line.start(token), line.length(token));
     output.put(Buffer.from('END\r\n'));
     parts.push(Buffer.from(output.bytes.subarray(copied, output.at)));
     if (!this.holds && this.pins.length > held) {
       this.store.slabs.unpin(this.pins.pop()!.ref);
     }
     return Buffer.concat(parts);
+  }
+
+  /** As a session answers it, once the data block has been swallowed. */
+  private refused(key: string, endings: Ran['endings']): Ran {
+    const { refusal } = this.executor.storing.request;
+    if (refusal !== null) output.put(refusal);
+    return this.ran(key, endings);
   }
 
   private ran(key: string, endings: Ran['endings'], reply?: Buffer): Ran {
