@@ -67,7 +67,10 @@ export interface TransportOptions {
    * Links are always read from: acks and heartbeats must not wait behind a slow peer.
    */
   readonly pendingHighBytes: number;
-  /** Bytes of values (`sink`, `skip`) that may complete in one tick and group, beyond the first; what is over waits in its socket. */
+  /**
+   * Bytes of values (`sink`, `skip`) that may complete in one tick and group, beyond the first; and about how many are
+   * read for those that do not. What is over waits in its socket.
+   */
   readonly sinkBytesPerTick: number;
 }
 
