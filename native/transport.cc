@@ -65,8 +65,9 @@ Failure Transport::start() {
 void Transport::turn() {
   if (inTurn_ || destroyed_) return;
   inTurn_ = true;
-  const double started = monotonicMs();
+  const double endMs = monotonicMs() + kTurnMs;
   for (int round = 0; round < kRoundsPerTurn && !destroying_; ++round) {
+    if (round > 0 && monotonicMs() > endMs) break;
     gather();
     if (rows_ == 0 && !active_) break;
     if (rows_ == 0) continue;
@@ -83,7 +84,6 @@ void Transport::turn() {
     } else {
       destroying_ = true;
     }
-    if (tables_.counters[kMonotonicMs] - started > kTurnMs) break;
   }
   inTurn_ = false;
   if (destroying_) {

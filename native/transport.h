@@ -168,7 +168,7 @@ class Transport {
   void turnListeners(bool on);
   bool roomForRow() const { return static_cast<size_t>(rows_) < options_.eventsMax; }
   bool roomForSink(const Connection& c) const {
-    return sinkBytes_ == 0 || sinkBytes_ + c.sinkBytes <= options_.sinkBytesPerTick;
+    return filledBytes_ == 0 || filledBytes_ + c.sinkBytes <= options_.sinkBytesPerTick;
   }
   EventRow* addRow(EventKind kind, int32_t id, int32_t offset, int32_t length, int32_t group);
 
@@ -210,9 +210,10 @@ class Transport {
   uint32_t tick_ = 0;
   int rows_ = 0;
   size_t inputUsed_ = 0;
-  uint64_t sinkBytes_ = 0;  // of sinks reported as filled in this tick
-  int accepted_ = 0;        // in this tick
-  bool active_ = false;     // a socket was ready in this tick
+  uint64_t filledBytes_ = 0;  // of sinks reported as filled in this tick
+  uint64_t sunkBytes_ = 0;    // read into sinks in this tick
+  int accepted_ = 0;          // in this tick
+  bool active_ = false;       // a socket was ready in this tick
   bool inTurn_ = false;
   bool inTick_ = false;  // TypeScript is running: what ends now ends after the scatter
   bool paused_ = false;

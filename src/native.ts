@@ -71,8 +71,8 @@ export interface TransportOptions {
    */
   readonly pendingHighBytes: number;
   /**
-   * Bytes of values (`sink`, `skip`) that may complete in one tick and group, beyond the first; what is over waits
-   * in its socket.
+   * Bytes of values (`sink`, `skip`) that may complete in one tick and group, beyond the first; and about how many are
+   * read for those that do not. What is over waits in its socket.
    */
   readonly sinkBytesPerTick: number;
 }

@@ -182,8 +182,8 @@ export async function until(condition: () => boolean, what = 'a condition'): Pro
 }
 
 /**
- * Throws unless the loop rests: no ticks, and most of the time spent waiting for events. Only looking on for a while can
- * show that nothing spins, so this is the one place that waits for time.
+ * Throws unless the loop rests: no ticks, and most of the time spent waiting for events. Only looking on for a
+ * while can show that nothing spins, so this is the one place that waits for time.
  */
 export async function rests(server: TickServer): Promise<void> {
   const { ticks } = server;
