@@ -10,7 +10,7 @@ import { record, type Scenario } from './recording.js';
 
 const seed = process.env['CRASH_SEED'];
 const limits = {
-  numRuns: numberFrom('CRASH_RUNS', 100),
+  numRuns: numberFrom('CRASH_RUNS', 300),
   ...(seed === undefined ? {} : { seed: Number(seed) }),
 };
 

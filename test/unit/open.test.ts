@@ -1,4 +1,7 @@
 /** The superblock: what is found in memory, and the fields in it that change. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { layoutVersion, SuperWord } from '../../src/store/layout.js';
 import {
@@ -11,7 +14,8 @@ import {
   writeRecord,
 } from '../../src/store/open.js';
 import { Miss } from '../../src/store/store.js';
-import { emptyMemory, geometries } from '../support/region.js';
+import { checkAdopted } from '../support/check-store.js';
+import { emptyMemory, geometries, memoryOfFile } from '../support/region.js';
 import { SmallStore } from '../support/small-store.js';
 
 const geometry = geometries.coarse;
@@ -156,6 +160,23 @@ describe('flush', () => {
     small.set('k', 10);
     expect(small.find('k')).not.toBe(0);
   });
+});
+
+test('a region is found in the file that holds its bytes, as a restart with -e finds it', () => {
+  const small = new SmallStore({ geometry });
+  for (let i = 0; i < 20; i++) small.set(`k${i}`, 10 + i);
+  const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
+  try {
+    const path = join(folder, 'memory');
+    const parts = [small.memory.head, ...small.memory.segments].map((part) => Buffer.from(part));
+    writeFileSync(path, Buffer.concat(parts));
+    const memory = memoryOfFile(path, geometry);
+    const again = new SmallStore({ geometry, memory });
+    expect(again.reader.items()).toEqual(small.reader.items());
+    checkAdopted(again.store, again.reader);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('an item lives up to its second and no longer', () => {
