@@ -1,5 +1,5 @@
 /**
- * Mixed load for a long time, and the most memory the server was resident in: does it stay within -m and the overhead that
+ * Mixed load for a long time, and the most memory the server was resident in: is it within -m and the overhead that
  * docs/OPERATING.md states? Values from 1 byte to 1 MB, evenly over the orders of magnitude.
  *
  *      node dist/bench/soak.js [--seconds 600] [--memory 64] [--connections 50]
@@ -37,7 +37,9 @@ const sampler = setInterval(() => {
   residentMax = Math.max(residentMax, mebibytes);
   const seconds = (performance.now() - started) / 1000;
   if (Math.floor(seconds) % 30 === 0) {
-    process.stdout.write(`${seconds.toFixed(0)} s, ${requests} requests, ${mebibytes.toFixed(1)} MiB\n`);
+    process.stdout.write(
+      `${seconds.toFixed(0)} s, ${requests} requests, ${mebibytes.toFixed(1)} MiB\n`,
+    );
   }
   if (seconds > Number(values.seconds)) end();
 }, 1000);
