@@ -16,6 +16,7 @@ import {
   payloadBytesMax,
   readHeader,
   sealFrame,
+  versionAt,
 } from './frame.js';
 
 /** What a channel's owner is told. */
@@ -24,6 +25,8 @@ export interface ChannelOwner {
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void;
   /** All frames that have arrived in this tick have been handed over. */
   drained(): void;
+  /** The peer's frames have another version, not seen after the greeting. After a last word it is closed. */
+  foreign?(version: number): void;
   /** The connection is gone. `reason` is a sentence for the log. */
   lost(reason: string): void;
   /** An outgoing connection is open. */
@@ -71,6 +74,11 @@ export class Channel implements Endpoint {
     let at = offset;
     while (this.open && end - at >= frameHeaderBytes) {
       const fault = readHeader(wire.inputView, at, this.header);
+      if (fault === 'version' && this.owner.foreign !== undefined) {
+        this.owner.foreign(versionAt(wire.inputView, at));
+        this.close(true);
+        return length;
+      }
       if (fault !== null) {
         this.fail(`the peer sent what is not a frame of ours (${fault})`);
         return length;

@@ -90,7 +90,7 @@ export function sealFrame(
 /** Reads a header at `at`, of which all 32 bytes are there; returns what is wrong with it, or null. */
 export function readHeader(view: DataView, at: number, header: FrameHeader): FrameFault | null {
   if (view.getUint32(at, true) !== magic) return 'magic';
-  if (view.getUint16(at + 4, true) !== protocolVersion) return 'version';
+  if (versionAt(view, at) !== protocolVersion) return 'version';
   header.type = view.getUint16(at + 6, true);
   header.epoch = view.getUint32(at + 8, true);
   header.count = view.getUint32(at + 12, true);
@@ -100,6 +100,11 @@ export function readHeader(view: DataView, at: number, header: FrameHeader): Fra
   if (header.type < FrameType.HELLO || header.type > FrameType.DROPPED) return 'type';
   if (header.length > payloadLimit(header.type)) return 'length';
   return null;
+}
+
+/** The version that a header at `at` has; of ours, or of another hotspare's. */
+export function versionAt(view: DataView, at: number): number {
+  return view.getUint16(at + 4, true);
 }
 
 /** True when the checksum of the whole frame at `at` is right. Clears the header's checksum field. */

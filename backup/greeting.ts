@@ -16,6 +16,9 @@ export interface GreetingEvents {
   ended(greeting: Greeting, reason: string): void;
 }
 
+/** What to do about two versions. */
+export const sameVersion = 'run the same version of hotspare on both nodes';
+
 export class Greeting implements ChannelOwner {
   readonly channel: Channel;
   /** Who gets the channel's frames once the peer has proved itself. */
@@ -46,6 +49,12 @@ export class Greeting implements ChannelOwner {
     this.owner?.drained();
   }
 
+  foreign(version: number): void {
+    const sentence = `the peer's frames have version ${version}, ours ${protocolVersion}`;
+    if (this.owner !== null) this.owner.lost(sentence);
+    else this.refuse(new HotspareError('LINK_VERSION', sentence, sameVersion));
+  }
+
   lost(reason: string): void {
     if (this.owner !== null) this.owner.lost(reason);
     else this.events.ended(this, reason);
@@ -70,7 +79,7 @@ export class Greeting implements ChannelOwner {
         new HotspareError(
           'LINK_VERSION',
           `the standby speaks ${theirs}, the primary ${ours}`,
-          'run the same version of hotspare on both nodes',
+          sameVersion,
         ),
       );
     } else {

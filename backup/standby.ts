@@ -11,7 +11,7 @@ import { epochOf, inspect, markInconsistent } from '../src/store/open.js';
 import type { Wire } from '../src/wire.js';
 import { Channel, type ChannelOwner } from './channel.js';
 import { type FrameHeader, FrameType, protocolVersion } from './frame.js';
-import { wrongSecret } from './greeting.js';
+import { sameVersion, wrongSecret } from './greeting.js';
 import { type Deposed, nonce, parse, proofsMatch, prove, type Welcome } from './hello.js';
 import { advertisedLink, type BackupSettings } from './settings.js';
 import { land } from './tcp.js';
@@ -143,6 +143,11 @@ export class Standby implements ChannelOwner {
     this.unacked = false;
     const ack = { type: FrameType.ACK, sequence: this.sequence, count: this.blocks };
     this.channel.send({ ...ack, epoch: this.epoch });
+  }
+
+  foreign(version: number): void {
+    const sentence = `the primary's frames have version ${version}, ours ${protocolVersion}`;
+    this.refuse('LINK_VERSION', sentence, sameVersion);
   }
 
   lost(reason: string): void {

@@ -1,0 +1,180 @@
+/**
+ * Law 3: no reply before its bytes. The standby's acks are held back on their way, one by one: what waits for them, in
+ * what order it leaves, and what does not wait.
+ */
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { FrameType } from '../../backup/frame.js';
+import { Client } from '../support/client.js';
+import { hotspare, patienceMs, said, stats } from '../support/nodes.js';
+import type { PeerFrame } from '../support/peer.js';
+import type { Child } from '../support/process.js';
+import { Relay } from '../support/relay.js';
+import { until } from '../support/until.js';
+
+const host = '127.0.0.1';
+/** So many signs of life of the primary are waited for before a reply counts as held back. */
+const beatsHeld = 3;
+
+let primary: Child;
+let standby: Child;
+let relay: Relay;
+let port: number;
+/** Acks that had passed when they began to be held. */
+let held = 0;
+const clients: Client[] = [];
+
+beforeEach(async () => {
+  // Nobody is dropped, and nobody found silent, however long a test holds the acks.
+  const times = ['--ack-timeout', '600000', '--dead-after', '600000', '--heartbeat', '10'];
+  primary = await hotspare('-p', '-1', '-l', host, '--link-listen', `${host}:0`, ...times);
+  const [, served, link] = await said(primary, /serving on port (\d+),.* attach at [\d.]+:(\d+)/);
+  port = Number(served);
+  relay = new Relay(Number(link));
+  const of = `${host}:${await relay.listen()}`;
+  standby = await hotspare('standby', '--of', of, '-p', '-1', '-l', host, ...times);
+  await said(primary, /is in sync/);
+});
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close();
+  relay.end();
+  await standby.end();
+  await primary.end();
+});
+
+test('a write is answered only after its ack', async () => {
+  const writer = await connect();
+  holdAcks();
+  await writer.send('set k 0 0 1\r\n1\r\n');
+  await ackOf(1);
+  await expectNothing(writer);
+  relay.toPrimary.release();
+  expect(await writer.readLine()).toBe('STORED');
+});
+
+test('a read that saw the write waits for the same ack, on whatever connection', async () => {
+  const [writer, reader] = [await connect(), await connect()];
+  holdAcks();
+  await writer.send('set k 0 0 1\r\n1\r\n');
+  await ackOf(1);
+  await reader.send('get k\r\n');
+  await expectNothing(reader, writer);
+  relay.toPrimary.release();
+  expect(await reader.readUntil('a value', (text) => text.endsWith('END\r\n'))).toEqual(
+    Buffer.from('VALUE k 0 1\r\n1\r\nEND\r\n'),
+  );
+});
+
+test('so does a read that saw a delete, an incr or a touch', async () => {
+  const client = await connect();
+  await client.send('set n 0 0 1\r\n1\r\nset d 0 0 1\r\n1\r\nset t 0 0 1\r\n1\r\n');
+  for (let i = 0; i < 3; i++) expect(await client.readLine()).toBe('STORED');
+  holdAcks();
+  await client.send('incr n 1\r\ndelete d\r\ntouch t 100\r\nget d\r\n');
+  await ackOf(1);
+  await expectNothing(client);
+  relay.toPrimary.release();
+  for (const line of ['2', 'DELETED', 'TOUCHED', 'END']) expect(await client.readLine()).toBe(line);
+});
+
+test('replies leave in the order of the requests, each behind its own ack', async () => {
+  const [first, second, third] = [await connect(), await connect(), await connect()];
+  holdAcks();
+  await first.send('set k 0 0 1\r\n1\r\nget k\r\nset k 0 0 1\r\n2\r\nget k\r\n');
+  const one = await ackOf(1);
+  const before = acks();
+  await second.send('set k 0 0 1\r\n3\r\n');
+  const two = await ackOf(1, before);
+  await third.send('get k\r\n');
+  await expectNothing(first, second, third);
+
+  relay.toPrimary.release(({ sequence }) => sequence <= one.sequence);
+  const all = 'STORED\r\nVALUE k 0 1\r\n1\r\nEND\r\nSTORED\r\nVALUE k 0 1\r\n2\r\nEND\r\n';
+  expect((await first.read(all.length)).toString()).toBe(all);
+  await expectNothing(second, third);
+
+  relay.toPrimary.release(({ sequence }) => sequence <= two.sequence);
+  expect(await second.readLine()).toBe('STORED');
+  expect(await third.readLine()).toBe('VALUE k 0 1');
+});
+
+test('a connection that has nothing to do with it waits for the batch ahead of it, and no longer', async () => {
+  const [writer, other, later] = [await connect(), await connect(), await connect()];
+  holdAcks();
+  await writer.send('set k 0 0 1\r\n1\r\n');
+  const one = await ackOf(1);
+  await other.send('get unrelated\r\n');
+  await expectNothing(other);
+  const before = acks();
+  await later.send('set l 0 0 1\r\n1\r\n');
+  await ackOf(1, before);
+  relay.toPrimary.release(({ sequence }) => sequence <= one.sequence);
+  expect(await other.readLine()).toBe('END');
+  expect(await writer.readLine()).toBe('STORED');
+  await expectNothing(later);
+});
+
+test('while nothing is unacked reads do not wait for anybody', async () => {
+  const client = await connect();
+  await client.send('set k 0 0 1\r\n1\r\n');
+  expect(await client.readLine()).toBe('STORED');
+  holdAcks();
+  standby.signal('SIGSTOP');
+  for (let i = 0; i < 20; i++) {
+    await client.send('get k\r\n');
+    expect(await client.readLine()).toBe('VALUE k 0 1');
+    await client.readUntil('the rest', (text) => text.endsWith('END\r\n'));
+  }
+  standby.signal('SIGCONT');
+});
+
+test('a client that waits does not keep others from being served and mirrored', async () => {
+  const writers = await Promise.all(Array.from({ length: 8 }, connect));
+  holdAcks();
+  for (const [i, writer] of writers.entries()) {
+    const before = acks();
+    await writer.send(`set k${i} 0 0 1\r\n1\r\n`);
+    await ackOf(1, before);
+  }
+  await expectNothing(...writers);
+  relay.toPrimary.release();
+  for (const writer of writers) expect(await writer.readLine()).toBe('STORED');
+  expect((await stats(port)).get('mirror_state')).toBe('in_sync');
+});
+
+/** From now on the primary hears of no batch that has landed. */
+function holdAcks(): void {
+  held = acks();
+  relay.toPrimary.keeps = ({ type }) => type === FrameType.ACK;
+}
+
+function acks(): number {
+  return relay.toPrimary.arrived.filter(({ type }) => type === FrameType.ACK).length;
+}
+
+/** The standby's `count`-th ack after the first `before`: its batch is in the standby's memory. */
+function ackOf(count: number, before = held): Promise<PeerFrame> {
+  return until(
+    'an ack',
+    () => {
+      const all = relay.toPrimary.arrived.filter(({ type }) => type === FrameType.ACK);
+      return all.length >= before + count ? all.at(-1) : null;
+    },
+    { withinMs: patienceMs, everyMs: 1 },
+  );
+}
+
+/** Nothing comes while the primary gives several signs of life. */
+async function expectNothing(...silent: Client[]): Promise<void> {
+  const beats = (): number =>
+    relay.toStandby.arrived.filter(({ type }) => type === FrameType.HEARTBEAT).length;
+  const enough = beats() + beatsHeld;
+  await until('heartbeats of the primary', () => beats() >= enough, { withinMs: patienceMs });
+  for (const client of silent) expect(client.peek().toString()).toBe('');
+}
+
+async function connect(): Promise<Client> {
+  const client = await Client.connect(host, port);
+  clients.push(client);
+  return client;
+}

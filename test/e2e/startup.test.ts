@@ -1,0 +1,351 @@
+/** Whatever keeps hotspare from starting is said in one line, with what to do about it, and its own exit status. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { FrameType } from '../../backup/frame.js';
+import { exitStatus } from '../../src/errors.js';
+import { layoutVersion, SuperWord } from '../../src/store/layout.js';
+import { hotspare, main, patienceMs, said } from '../support/nodes.js';
+import { Peer } from '../support/peer.js';
+import { type Child, run } from '../support/process.js';
+import { Relay } from '../support/relay.js';
+import { until, within } from '../support/until.js';
+
+const linked = ['-p', '-1', '-l', '127.0.0.1', '--link-listen', '127.0.0.1:0'];
+const alone = ['-p', '-1', '-l', '127.0.0.1'];
+
+let folder: string;
+let children: Child[] = [];
+let relays: Relay[] = [];
+let servers: net.Server[] = [];
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hotspare-startup-'));
+});
+
+afterEach(async () => {
+  for (const child of children) child.signal('SIGCONT');
+  await Promise.all(children.map((child) => child.end()));
+  children = [];
+  for (const relay of relays) relay.end();
+  relays = [];
+  for (const server of servers) server.close();
+  servers = [];
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('the command line', () => {
+  test.each<[string, string[], RegExp]>([
+    ['an unknown flag', ['--colour'], /unknown option '--colour'/],
+    ['an unknown command', ['mirror'], /too many arguments|unknown command/],
+    ['a value that is no number', ['-p', 'http'], /'-p, --port <num>'.* a whole number/],
+    ['a flag that is not served', ['-t', '4'], /takes only 1/],
+    ['an item larger than half of memory', ['-m', '8', '-I', '5m'], /higher than 1\/2 of memory/],
+    ['an item larger than a gigabyte', ['-m', '4096', '-I', '1025m'], /higher than a gigabyte/],
+    ['an item too small', ['-I', '1000'], /less than 1024 bytes/],
+    ['a growth factor of one', ['-f', '1'], /greater than 1/],
+    ['a chunk too large', ['-n', '300000'], /'-n, --slab-min-size/],
+    ['no memory', ['-m', '0'], /'-m, --memory-limit/],
+    ['a standby of nobody', ['standby'], /required option '--of/],
+    ['a standby of no port', ['standby', '--of', '127.0.0.1'], /a port is missing/],
+    [
+      'a link beyond this machine without a secret',
+      ['--link-listen', '0.0.0.0:0'],
+      /needs a secret/,
+    ],
+    ['a primary beyond it, too', ['standby', '--of', '192.0.2.1:1'], /needs a secret/],
+    ['a secret that is not there', ['--secret-file', '/nowhere/s'], /\/nowhere\/s.*no such file/],
+    ['a secret that is too short', ['--secret-file', '/dev/null'], /has 0 bytes/],
+    ['a hasty detector', ['--dead-after', '50'], /at least three times --heartbeat/],
+    ['a pair without a port', ['pair', '-p', '-1'], /must be named/],
+    ['a pair with one file', ['pair', '-p', '1', '-e', 'file'], /cannot share one file/],
+    ['a drill without memory for its fill', ['drill', '--memory', '8', '--fill', '9'], /only 8/],
+  ])('%s', async (_, args, sentence) => {
+    await expectRefusal(args, exitStatus.USAGE, sentence);
+  });
+});
+
+describe('what is taken', () => {
+  test('the port', async () => {
+    const port = await listener();
+    await expectRefusal(
+      ['-p', String(port)],
+      exitStatus.LISTEN,
+      /port \d+: Address already in use/,
+    );
+  });
+
+  test('the port for standbys', async () => {
+    const args = [...alone, '--link-listen', `127.0.0.1:${await listener()}`];
+    await expectRefusal(
+      args,
+      exitStatus.LISTEN,
+      /listen for standbys on 127.0.0.1:\d+: EADDRINUSE/,
+    );
+  });
+
+  test('an address of another machine', async () => {
+    const args = ['-p', '-1', '-l', '192.0.2.1'];
+    await expectRefusal(args, exitStatus.LISTEN, /192\.0\.2\.1.*EADDRNOTAVAIL/);
+  });
+});
+
+describe('memory', () => {
+  test('more than may be mapped', async () => {
+    const sentence = /cannot map 16\d\d\d MiB of memory: mmap: ENOMEM/;
+    await expectRefusal([...alone, '-m', '16384'], exitStatus.MEMORY, sentence, limited);
+  });
+
+  test('more than a standby may map, though its primary could', async () => {
+    const of = await primary('-m', '16384');
+    const args = ['standby', ...alone, '--of', `127.0.0.1:${of}`];
+    await expectRefusal(args, exitStatus.MEMORY, /cannot map 16\d\d\d MiB/, limited);
+  });
+
+  test('a file that cannot be made', async () => {
+    const args = [...alone, '-e', join(folder, 'no', 'such', 'folder')];
+    await expectRefusal(args, exitStatus.MEMORY, /folder: open: ENOENT/);
+  });
+});
+
+describe('a memory file', () => {
+  test('in use', async () => {
+    const file = join(folder, 'used');
+    await start(...alone, '-m', '8', '-e', file);
+    await expectRefusal([...alone, '-m', '8', '-e', file], exitStatus.REGION, /in use by another/);
+  });
+
+  test('of another size', async () => {
+    const file = await memoryFile('size');
+    await expectRefusal(
+      [...alone, '-m', '9', '-e', file],
+      exitStatus.REGION,
+      /is not \d+ bytes long/,
+    );
+  });
+
+  test('of another geometry', async () => {
+    const args = [...alone, '-m', '8', '-f', '1.5', '-e', await memoryFile('geometry')];
+    await expectRefusal(args, exitStatus.REGION, /was made with other -m, -I, -f or -n/);
+  });
+
+  test('that is damaged', async () => {
+    const file = await memoryFile('damaged', SuperWord.MAGIC, 1);
+    await expectRefusal(
+      [...alone, '-m', '8', '-e', file],
+      exitStatus.REGION,
+      /is damaged: no magic/,
+    );
+  });
+
+  test('whose superblock is damaged', async () => {
+    const file = await memoryFile('checksum', SuperWord.SEED_LOW, 1);
+    const sentence = /is damaged: the checksum/;
+    await expectRefusal([...alone, '-m', '8', '-e', file], exitStatus.REGION, sentence);
+  });
+
+  test('of another layout', async () => {
+    const file = await memoryFile('layout', SuperWord.LAYOUT, layoutVersion + 1);
+    const sentence = new RegExp(`has layout version ${layoutVersion + 1}, this hotspare`);
+    await expectRefusal([...alone, '-m', '8', '-e', file], exitStatus.REGION, sentence);
+  });
+
+  test('with half a copy', async () => {
+    const file = join(folder, 'half');
+    const { standby, release } = await copying('-e', file);
+    standby.signal('SIGKILL');
+    await standby.exited;
+    release();
+    const sentence = /holds half a copy/;
+    await expectRefusal([...alone, '-m', '32', '-e', file], exitStatus.REGION, sentence);
+  });
+});
+
+describe('a standby', () => {
+  test('of a port where nobody listens', async () => {
+    const args = ['standby', ...alone, '--of', `127.0.0.1:${await closedPort()}`];
+    await expectRefusal(args, exitStatus.LINK_UNREACHABLE, /nobody listens there/);
+  });
+
+  test('of a primary with another secret: each side sees it', async () => {
+    const of = await primary('--secret-file', secret('theirs'));
+    const args = ['standby', ...alone, '--of', `127.0.0.1:${of}`, '--secret-file', secret('ours')];
+    await expectRefusal(args, exitStatus.LINK_REFUSED, /the primary does not know the secret/);
+    await expectRefusal(args.slice(0, -2), exitStatus.LINK_REFUSED, /does not know the secret/);
+  });
+
+  test('that does not know the secret is sent away, by whatever name', async () => {
+    const of = await primary('--secret-file', secret('theirs'));
+    const peer = await Peer.connect(of);
+    peer.send(FrameType.HELLO, { protocol: 1, layout: layoutVersion, nonce: 'n' });
+    await peer.message(FrameType.CHALLENGE);
+    const identity = { node: 'x', epoch: 9, link: null, deadAfterMs: 100 };
+    peer.send(FrameType.PROOF, { ...identity, proof: 'p'.repeat(64) });
+    expect(await peer.message(FrameType.REFUSED)).toMatchObject({
+      code: 'LINK_REFUSED',
+      reason: 'the standby does not know the secret',
+    });
+    await said(children[0]!, /a standby was not admitted: the standby does not know the secret/);
+    // Nor does the epoch it claimed depose anybody.
+    expect(children[0]!.running()).toBe(true);
+    peer.end();
+  });
+
+  test('beside another one', async () => {
+    const of = await primary();
+    const args = ['standby', ...alone, '--of', `127.0.0.1:${of}`];
+    await said(await start(...args), /in sync with/);
+    await expectRefusal(args, exitStatus.LINK_REFUSED, /already has a standby \(\w+\).*stop that/);
+  });
+
+  test('of a primary that is lost in the middle of the copy', async () => {
+    const { standby, primary: dying } = await copying();
+    dying.signal('SIGKILL');
+    const { code } = await within('the end of the standby', patienceMs, standby.exited);
+    expect(code).toBe(exitStatus.LINK_LOST);
+    const line =
+      /^hotspare: the primary was lost in mid-resync \(.*\) after [\d.]+ MiB: .*half a cache/gm;
+    expect(standby.output().match(line)).toHaveLength(1);
+  });
+});
+
+describe('another version', () => {
+  test('of the hello: the primary says so', async () => {
+    const peer = await Peer.connect(await primary());
+    peer.send(FrameType.HELLO, { protocol: 99, layout: 7, nonce: 'n' });
+    expect(await peer.message(FrameType.REFUSED)).toMatchObject({
+      code: 'LINK_VERSION',
+      reason: expect.stringMatching(/standby speaks protocol 99, layout 7, the primary protocol 1/),
+    });
+    peer.end();
+  });
+
+  test('of the frames: the primary says so', async () => {
+    const peer = await Peer.connect(await primary());
+    peer.send(FrameType.HELLO, { protocol: 99, layout: 7, nonce: 'n' }, 99);
+    expect(await peer.message(FrameType.REFUSED)).toMatchObject({ code: 'LINK_VERSION' });
+    peer.end();
+  });
+
+  test('in a refusal: the standby ends with what it was told', async () => {
+    const of = await falsePrimary((peer) =>
+      peer.send(FrameType.REFUSED, {
+        code: 'LINK_VERSION',
+        reason: 'too old',
+        remedy: 'update it',
+      }),
+    );
+    const args = ['standby', ...alone, '--of', `127.0.0.1:${of}`];
+    await expectRefusal(args, exitStatus.LINK_VERSION, /too old \(update it\)/);
+  });
+
+  test('of the frames: the standby ends with a line of its own', async () => {
+    const of = await falsePrimary((peer) => peer.send(FrameType.CHALLENGE, {}, 99));
+    const args = ['standby', ...alone, '--of', `127.0.0.1:${of}`];
+    await expectRefusal(args, exitStatus.LINK_VERSION, /version 99/);
+  });
+
+  test('of nothing we know: the standby says that this is no hotspare', async () => {
+    const server = net.createServer((socket) => {
+      socket.on('error', () => {});
+      socket.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    });
+    const of = await listener(server);
+    const args = ['standby', ...alone, '--of', `127.0.0.1:${of}`];
+    await expectRefusal(args, exitStatus.LINK_LOST, /not a frame of ours/);
+  });
+});
+
+/** A shell that lets hotspare map 4 GB and no more. */
+const limited = ['bash', '-c', 'ulimit -v 4000000 && exec "$@"', 'limited'];
+
+async function expectRefusal(
+  args: readonly string[],
+  code: number,
+  sentence: RegExp,
+  prefix: readonly string[] = [],
+): Promise<void> {
+  const [program, ...rest] = [...prefix, process.execPath, main, ...args];
+  const finished = await run(program!, rest, patienceMs);
+  const lines = finished.output.split('\n').filter((line) => line.startsWith('hotspare:'));
+  expect({ lines: lines.length, code: finished.code, output: finished.output }).toEqual({
+    lines: 1,
+    code,
+    output: finished.output,
+  });
+  expect(lines[0]).toMatch(sentence);
+}
+
+async function start(...args: string[]): Promise<Child> {
+  const child = await hotspare(...args);
+  children.push(child);
+  await said(child, /serving on port|attached to/);
+  return child;
+}
+
+/** Starts a primary; resolves to the port where standbys attach. */
+async function primary(...args: string[]): Promise<number> {
+  const child = await start(...linked, ...args);
+  const [, port] = await said(child, /standbys attach at 127\.0\.0\.1:(\d+)/);
+  return Number(port);
+}
+
+/** A primary and a standby whose copy stops after the first block, until it is released. */
+async function copying(...flags: string[]) {
+  const of = await primary('-m', '32');
+  const relay = new Relay(of);
+  relays.push(relay);
+  let blocks = 0;
+  relay.toStandby.keeps = ({ type }) =>
+    type === FrameType.SYNCED || (type === FrameType.BLOCK && ++blocks > 1);
+  const port = await relay.listen();
+  // Neither heartbeat is kept, so nobody is found silent.
+  const standby = await start('standby', ...alone, '--of', `127.0.0.1:${port}`, ...flags);
+  await until('a block', () => relay.toPrimary.arrived.some(({ type }) => type === FrameType.ACK));
+  return { standby, primary: children[0]!, release: () => relay.end() };
+}
+
+/** A memory file of 8 MiB that a node has left, with one word of its superblock changed. */
+async function memoryFile(name: string, word?: number, value?: number): Promise<string> {
+  const file = join(folder, name);
+  const node = await start(...alone, '-m', '8', '-e', file);
+  await node.end();
+  if (word !== undefined) {
+    const bytes = readFileSync(file);
+    bytes.writeInt32LE(value!, word * 4);
+    writeFileSync(file, bytes);
+  }
+  return file;
+}
+
+function secret(text: string): string {
+  const file = join(folder, `secret-${text}`);
+  writeFileSync(file, text.padEnd(32, '.'));
+  return file;
+}
+
+function listener(server = net.createServer()): Promise<number> {
+  servers.push(server);
+  return new Promise((resolve) => {
+    server.listen(0, () => resolve((server.address() as net.AddressInfo).port));
+  });
+}
+
+async function closedPort(): Promise<number> {
+  const server = net.createServer();
+  const port = await listener(server);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Answers a hello with whatever the test says. */
+function falsePrimary(answer: (peer: Peer) => void): Promise<number> {
+  const server = net.createServer((socket) => {
+    const peer = new Peer(socket);
+    socket.once('data', () => answer(peer));
+  });
+  return listener(server);
+}

@@ -1,0 +1,82 @@
+/**
+ * A node-to-node connection with a hand on it: frames pass one by one, and a test can keep those it chooses, and all
+ * of their kind behind them, for as long as it likes.
+ */
+import net from 'node:net';
+import { type PeerFrame, splitFrames } from './peer.js';
+
+/** One direction. */
+export class Lane {
+  /** Frames that have arrived at the relay, whether or not they went on. */
+  readonly arrived: PeerFrame[] = [];
+  /** Which frames are kept. */
+  keeps: (frame: PeerFrame) => boolean = () => false;
+  private kept: { readonly frame: PeerFrame; readonly bytes: Buffer }[] = [];
+  private rest: Buffer = Buffer.alloc(0);
+  private out: net.Socket | null = null;
+
+  join(from: net.Socket, to: net.Socket): void {
+    this.rest = Buffer.alloc(0);
+    this.kept = [];
+    this.out = to;
+    from.on('data', (bytes) => {
+      this.rest = splitFrames(Buffer.concat([this.rest, bytes]), (frame, whole) => {
+        this.arrived.push(frame);
+        if (this.keeps(frame)) this.kept.push({ frame, bytes: whole });
+        else to.write(whole);
+      });
+    });
+  }
+
+  /** Lets go of what is kept, up to and including the last frame that `chosen` names. */
+  release(chosen: (frame: PeerFrame) => boolean = () => true): void {
+    while (this.kept.length > 0 && chosen(this.kept[0]!.frame)) {
+      this.out!.write(this.kept.shift()!.bytes);
+    }
+  }
+}
+
+export class Relay {
+  readonly toPrimary = new Lane();
+  readonly toStandby = new Lane();
+  private readonly server = net.createServer();
+  private readonly sockets = new Set<net.Socket>();
+
+  constructor(primaryPort: number) {
+    this.server.on('connection', (standby) => {
+      const primary = net.connect(primaryPort, '127.0.0.1');
+      this.pair(standby, primary);
+      this.toPrimary.join(standby, primary);
+      this.toStandby.join(primary, standby);
+    });
+  }
+
+  /** Listens; resolves to the port that standbys attach at. */
+  listen(): Promise<number> {
+    return new Promise((resolve) => {
+      this.server.listen(0, '127.0.0.1', () => {
+        resolve((this.server.address() as net.AddressInfo).port);
+      });
+    });
+  }
+
+  end(): void {
+    this.server.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  private pair(a: net.Socket, b: net.Socket): void {
+    for (const [one, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      this.sockets.add(one);
+      one.setNoDelay(true);
+      one.on('error', () => {});
+      one.on('close', () => {
+        this.sockets.delete(one);
+        other.destroy();
+      });
+    }
+  }
+}
