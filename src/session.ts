@@ -71,6 +71,7 @@ export class Session implements Endpoint {
       if (wire.isFull() || this.shared.mirror.congested) {
         wire.again = true;
       } else {
+        if (at >= executor.lookahead.until) executor.lookahead.look(at, false);
         const next = this.step(at, end);
         if (next === at) break;
         at = next;
@@ -229,6 +230,7 @@ export class Session implements Endpoint {
           wire.again = true;
           return start;
         }
+        if (start >= executor.lookahead.until) executor.lookahead.look(start, true);
         executor.retrieving.key(this.retrieval, start, length);
       }
       if (byte === SPACE) continue;

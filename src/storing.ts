@@ -56,7 +56,7 @@ export class Storing {
     }
     request.keyAt = line.start(1);
     request.keyLength = line.length(1);
-    request.hash = this.store.hash(line.view, request.keyAt, request.keyLength);
+    request.hash = this.executor.lookahead.hash(request.keyAt, request.keyLength);
     if (this.fits(request.keyLength, length, request.flags)) return Outcome.VALUE;
     this.counters.storeTooLarge++;
     this.dropOld(request);
