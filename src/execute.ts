@@ -7,7 +7,7 @@ import { keyBytesMax } from './limits.js';
 import { Lookahead } from './lookahead.js';
 import { Decimal } from './protocol/decimal.js';
 import { Line, tokensMax } from './protocol/line.js';
-import { ascii, lines, type Output } from './protocol/reply.js';
+import { ascii, lines, type Output, type Phrase } from './protocol/reply.js';
 import { Outcome } from './request.js';
 import { Retrieving } from './retrieving.js';
 import { EXPTIME, FLAGS, HASH, headerBytes, KEY_AND_BITS, VALUE_LENGTH } from './store/layout.js';
@@ -45,7 +45,7 @@ export class Executor {
     this.retrieving = new Retrieving(this);
   }
 
-  say(text: Uint8Array): number {
+  say(text: Phrase): number {
     if (!this.quiet) this.output.put(text);
     return Outcome.DONE;
   }
