@@ -49,7 +49,7 @@ export class Channel implements Endpoint {
   /** Collects a frame that did not arrive whole; made when first needed. */
   private partial: Uint8Array<ArrayBuffer> | null = null;
   private partialView: DataView | null = null;
-  private partialId = 0;
+  private partialId = -1;
   private readonly control = new Uint8Array(frameHeaderBytes);
   private readonly controlView = new DataView(this.control.buffer);
   private open = true;
@@ -90,7 +90,7 @@ export class Channel implements Endpoint {
 
   closed(errno: number): void {
     if (!this.open) return;
-    this.open = false;
+    this.shut();
     this.owner.lost(errno === 0 ? 'the peer closed it' : `errno ${errno}`);
   }
 
@@ -99,7 +99,7 @@ export class Channel implements Endpoint {
       this.owner.opened?.();
       return;
     }
-    this.open = false;
+    this.shut();
     this.owner.refused?.(errno);
   }
 
@@ -127,8 +127,14 @@ export class Channel implements Endpoint {
   /** Ends the connection; the owner is not told. With `flush` what was sent before still leaves. */
   close(flush: boolean): void {
     if (!this.open) return;
-    this.open = false;
     this.wire.close(this.connection, flush);
+    this.shut();
+  }
+
+  private shut(): void {
+    this.open = false;
+    if (this.partialId >= 0) this.wire.transport.unregister(this.partialId);
+    this.partialId = -1;
   }
 
   private fail(reason: string): void {

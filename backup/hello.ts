@@ -29,7 +29,9 @@ export interface Proof {
   readonly proof: string;
   /** Random name of the node, for logs. */
   readonly node: string;
-  /** Epoch of the region the node holds, 0 when it holds none. A higher one than the primary's deposes the primary. */
+  /**
+   * Epoch of the region the node holds, 0 when it holds none. A higher one than the primary's deposes the primary.
+   */
   readonly epoch: number;
   /** Where the node listens for standbys, or null: a deposed primary attaches there. */
   readonly link: string | null;

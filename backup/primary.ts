@@ -9,18 +9,20 @@
  * From the moment SYNCED is sent every reply waits for its batch, so a standby that believes itself whole never lacks
  * something a client was told.
  */
+
+import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
 import type { Journal } from '../src/journal.js';
-import { blocksInFlightMax, helloMs, unackedBatchesMax, unackedBytesMax } from '../src/limits.js';
+import { blocksInFlightMax, unackedBatchesMax, unackedBytesMax } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import type { Mirror } from '../src/mirror.js';
-import { failed, type NativeFailure } from '../src/native.js';
 import { epochOf } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Wire } from '../src/wire.js';
 import type { Channel, ChannelOwner } from './channel.js';
+import { Door } from './door.js';
 import { type FrameHeader, FrameType } from './frame.js';
-import { Greeting } from './greeting.js';
+import type { Greeting } from './greeting.js';
 import { type Proof, parse, type Welcome } from './hello.js';
 import type { Link } from './link.js';
 import { Resync } from './resync.js';
@@ -36,6 +38,9 @@ export interface PrimaryEvents {
   deposed(epoch: number, link: string | null): void;
 }
 
+/** A longer gap than this many heartbeats is this node's own absence. */
+const awakeBeats = 3;
+
 /** An attached standby. */
 interface Attached {
   readonly channel: Channel;
@@ -48,8 +53,9 @@ interface Attached {
   /** True from when SYNCED was sent. */
   inSync: boolean;
   blocksAcked: number;
-  /** Low bits of its newest heartbeat. */
-  heard: number;
+  /** Its newest heartbeat, and when a frame last came from it. */
+  heardBeat: number;
+  heardMs: number;
 }
 
 export class Primary implements Mirror, ChannelOwner {
@@ -58,7 +64,7 @@ export class Primary implements Mirror, ChannelOwner {
   private readonly settings: BackupSettings;
   private readonly log: Log;
   private readonly events: PrimaryEvents;
-  private readonly greetings = new Map<Greeting, NodeJS.Timeout>();
+  private readonly door: Door;
   private readonly heartbeat: NodeJS.Timeout;
   private standby: Attached | null = null;
   /** Of the newest batch sent, and of the newest acked. A new reign goes on counting where the old one ended. */
@@ -70,8 +76,8 @@ export class Primary implements Mirror, ChannelOwner {
   /** True when this node was silent for so long that its standby may reign by now. */
   private doubtful = false;
   private beats = 0;
+  private lastBeatMs = 0;
   private paused = false;
-  private listener = -1;
   private ended = false;
   private readonly counts = { batches: 0, ranges: 0, bytes: 0, resyncs: 0, drops: 0, losses: 0 };
   private longestAckMs = 0;
@@ -92,6 +98,9 @@ export class Primary implements Mirror, ChannelOwner {
     this.acked = sequence;
     this.events = events;
     region.journal.onFull = () => this.send(region.journal, this.wire.nowMs);
+    this.door = new Door(wire, settings.secret, log, (greeting, proof) => {
+      this.admit(greeting, proof);
+    });
     this.heartbeat = setInterval(() => this.beat(), settings.heartbeatMs);
   }
 
@@ -101,11 +110,7 @@ export class Primary implements Mirror, ChannelOwner {
 
   /** Lets standbys attach; returns the port that was bound. Throws HotspareError LISTEN. */
   listen(host: string, port: number): number {
-    const options = { host, port, path: null, mode: 0, backlog: 16, group: 1 } as const;
-    const listener = this.wire.listen(options, (connection) => this.greet(connection));
-    if (failed(listener)) throw linkListenFailure(host, port, listener);
-    this.listener = listener;
-    return this.wire.transport.listenerPort(listener);
+    return this.door.listen(host, port);
   }
 
   commit(journal: Journal, nowMs: number): number {
@@ -121,12 +126,13 @@ export class Primary implements Mirror, ChannelOwner {
 
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
     const standby = this.standby!;
+    standby.heardMs = this.wire.nowMs;
     switch (header.type) {
       case FrameType.ACK:
         this.ack(standby, header);
         return;
       case FrameType.HEARTBEAT:
-        standby.heard = header.sequence;
+        standby.heardBeat = header.sequence;
         return;
       case FrameType.DEPOSED: {
         const deposed = parse('deposed', bytes.subarray(at, at + header.length));
@@ -171,42 +177,16 @@ export class Primary implements Mirror, ChannelOwner {
   end(): void {
     this.ended = true;
     clearInterval(this.heartbeat);
-    if (this.listener >= 0) this.wire.closeListener(this.listener);
-    for (const [greeting, timer] of this.greetings) {
-      clearTimeout(timer);
-      greeting.channel.close(false);
-    }
+    this.door.close();
     this.standby?.channel.close(false);
     this.standby = null;
     this.region.journal.active = false;
     this.region.journal.clear();
   }
 
-  private greet(connection: number): Channel {
-    const greeting = new Greeting(this.wire, connection, this.settings.secret, {
-      proved: (_, proof) => this.admit(greeting, proof),
-      ended: (_, reason) => {
-        this.forget(greeting);
-        this.log.say(`a standby was not admitted: ${reason}`);
-      },
-    });
-    const late = new HotspareError('LINK_REFUSED', 'the hello took too long', 'try again');
-    this.greetings.set(
-      greeting,
-      setTimeout(() => greeting.refuse(late), helloMs),
-    );
-    return greeting.channel;
-  }
-
-  private forget(greeting: Greeting): void {
-    clearTimeout(this.greetings.get(greeting));
-    this.greetings.delete(greeting);
-  }
-
   /** The peer knows the secret: it is somebody's standby, or the one who reigns instead of us. */
   private admit(greeting: Greeting, proof: Proof): void {
     if (proof.epoch > epochOf(this.region.head)) {
-      this.forget(greeting);
       greeting.channel.close(true);
       this.depose(proof.epoch, proof.link);
       return;
@@ -216,7 +196,6 @@ export class Primary implements Mirror, ChannelOwner {
       greeting.refuse(new HotspareError('LINK_REFUSED', taken, 'stop that standby first'));
       return;
     }
-    this.forget(greeting);
     greeting.owner = this;
     this.attach(greeting.channel, proof);
   }
@@ -241,7 +220,8 @@ export class Primary implements Mirror, ChannelOwner {
       resync,
       inSync: false,
       blocksAcked: 0,
-      heard: 0,
+      heardBeat: 0,
+      heardMs: this.wire.nowMs,
     };
     this.acked = this.sequence;
     this.lastSentMs = this.wire.nowMs;
@@ -330,30 +310,38 @@ export class Primary implements Mirror, ChannelOwner {
   private beat(): void {
     const { standby } = this;
     if (standby === null) return;
-    this.noteSilence(standby, monotonicMs());
-    this.lastSentMs = monotonicMs();
+    const now = monotonicMs();
+    this.noteSilence(standby, now);
+    // After an absence of our own the acks that came meanwhile must be read before anybody is judged by them.
+    if (now - this.lastBeatMs < this.settings.heartbeatMs * awakeBeats)
+      this.checkAcks(standby, now);
+    this.lastBeatMs = now;
+    if (this.standby === null) return;
+    this.lastSentMs = now;
     this.beats++;
     standby.channel.send({
       type: FrameType.HEARTBEAT,
       epoch: epochOf(this.region.head),
       sequence: this.beats,
-      count: standby.heard >>> 0,
+      count: standby.heardBeat,
     });
-    this.checkAcks(standby);
   }
 
   private noteSilence(standby: Attached, nowMs: number): void {
     if (standby.inSync && nowMs - this.lastSentMs > standby.deadAfterMs) this.doubtful = true;
   }
 
-  private checkAcks(standby: Attached): void {
-    if (this.acked === this.sequence) return;
+  /** The degrade rule: a batch without an ack, or a standby that says nothing, for longer than the ack timeout. */
+  private checkAcks(standby: Attached, nowMs: number): void {
     const oldest = this.committedMs[(this.acked + 1) & (unackedBatchesMax - 1)]!;
-    const waited = monotonicMs() - oldest;
-    if (waited <= this.settings.ackTimeoutMs) return;
+    const waited = this.acked === this.sequence ? 0 : nowMs - oldest;
+    const silent = nowMs - standby.heardMs;
+    const { ackTimeoutMs } = this.settings;
+    if (waited <= ackTimeoutMs && silent <= ackTimeoutMs) return;
     standby.channel.send({ type: FrameType.DROPPED, epoch: epochOf(this.region.head) });
-    const limit = `--ack-timeout ${this.settings.ackTimeoutMs}`;
-    this.detach(`no ack for ${Math.round(waited)} ms (${limit})`, true);
+    const what = waited > ackTimeoutMs ? 'no ack' : 'nothing heard';
+    const ms = Math.round(Math.max(waited, silent));
+    this.detach(`${what} for ${ms} ms (--ack-timeout ${ackTimeoutMs})`, true);
   }
 
   /** The standby is gone, or no longer worth waiting for: replies leave, and the primary goes on alone. */
@@ -384,19 +372,6 @@ export class Primary implements Mirror, ChannelOwner {
   }
 }
 
-/** CLOCK_MONOTONIC in ms, the clock of the transport's ticks. */
-function monotonicMs(): number {
-  return Number(process.hrtime.bigint() / 1000n) / 1000;
-}
-
 function mebibytes(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(1);
-}
-
-function linkListenFailure(host: string, port: number, failure: NativeFailure): HotspareError {
-  return new HotspareError(
-    'LISTEN',
-    `cannot listen for standbys on ${host}:${port}: ${failure.error}`,
-    'stop what serves there, or choose another --link-listen',
-  );
 }

@@ -157,7 +157,10 @@ export class Standby implements ChannelOwner {
     this.channel?.send({ type: FrameType.HEARTBEAT, sequence: this.beats, count: this.heardBeat });
   }
 
-  /** This node stood still for longer than the ack timeout: it may have been dropped. An echo of a new beat clears it. */
+  /**
+   * This node stood still for longer than the ack timeout: it may have been dropped. An echo of a new beat clears
+   * it.
+   */
   doubtYourself(): void {
     if (this.whole) this.doubt = this.beats + 1;
   }

@@ -46,7 +46,8 @@ export function table(results: readonly Result[]): string {
   );
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(' | ')} |`;
-  const rule = `|${widths.map((width, i) => (i < 2 ? `${'-'.repeat(width + 2)}` : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
+  const dashes = widths.map((width, i) => '-'.repeat(width + 1) + (i < 2 ? '-' : ':'));
+  const rule = `|${dashes.join('|')}|`;
   return [line(columns), rule, ...rows.map(line)].join('\n');
 }
 

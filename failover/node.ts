@@ -5,6 +5,7 @@
 import { Primary } from '../backup/primary.js';
 import type { BackupSettings } from '../backup/settings.js';
 import { connectionRefused, type PrimaryAddress, Standby } from '../backup/standby.js';
+import { monotonicMs } from '../src/clock.js';
 import { assert, HotspareError } from '../src/errors.js';
 import { Journal } from '../src/journal.js';
 import { helloMs, linkConnections } from '../src/limits.js';
@@ -19,14 +20,17 @@ import { Region } from '../src/store/region.js';
 import { Wire } from '../src/wire.js';
 import { Detector } from './detector.js';
 import { Herald } from './herald.js';
-import { monotonicMs, report } from './report.js';
+import { report } from './report.js';
 import { type Action, type Event, type State, step } from './role.js';
 
 export interface NodeOptions {
   readonly settings: Settings;
   readonly backup: BackupSettings;
   readonly log: Log;
-  /** Ends the old primary when it does not speak any more but may still hold the address. Resolves when it cannot serve. */
+  /**
+   * Ends the old primary when it does not speak any more but may still hold the address. Resolves when it cannot
+   * serve.
+   */
   readonly fence: () => Promise<void>;
   /** Ends this process with an error. */
   readonly fail: (error: HotspareError) => void;
@@ -131,7 +135,8 @@ export class Node {
       return;
     }
     this.standby ??= this.newStandby(this.primaryAddress);
-    this.standby.heardMs = monotonicMs();
+    // A reconnect does not count as having heard something.
+    if (this.state === 'attaching') this.standby.heardMs = monotonicMs();
     this.standby.attach();
     if (this.looker === null) this.look();
   }
@@ -172,7 +177,8 @@ export class Node {
       const now = monotonicMs();
       const { standby } = this;
       if (standby === null) return;
-      if (now - lookedMs > Math.max(standby.ackTimeoutMs, lookMs * 3)) standby.doubtYourself();
+      // Half, because the batch whose ack is late may have been on its way before we fell asleep.
+      if (now - lookedMs > Math.max(standby.ackTimeoutMs / 2, lookMs * 3)) standby.doubtYourself();
       lookedMs = now;
       standby.beat();
       const attaching = this.state === 'attaching' || this.state === 'reconnecting';
@@ -202,7 +208,8 @@ export class Node {
         'doubtful',
         new HotspareError(
           'LINK_LOST',
-          `the primary is dead (${reason}), but this copy may be out of date: it was not confirmed since this node stood still`,
+          `the primary is dead (${reason}), but this node stood still and its copy was not ` +
+            'confirmed since: it may be out of date',
           'start a new primary; the cache is lost',
         ),
       );
@@ -341,7 +348,8 @@ export class Node {
     const copied = this.standby?.landedBytes ?? 0;
     const sentence =
       this.state === 'copying'
-        ? `the primary was lost in mid-resync (${reason}) after ${(copied / 2 ** 20).toFixed(1)} MiB: this is half a cache and is not served`
+        ? `the primary was lost in mid-resync (${reason}) after ` +
+          `${(copied / 2 ** 20).toFixed(1)} MiB: this is half a cache and is not served`
         : `the link to ${this.primaryName()} was lost: ${reason}`;
     return new HotspareError('LINK_LOST', sentence, 'start the primary, then this standby again');
   }

@@ -1,5 +1,7 @@
 /** What a node tells whoever started it, over Node's IPC channel: the pair and the drill read it. */
 
+import { monotonicMs } from '../src/clock.js';
+
 export type Report =
   /** A standby's copy is whole. */
   | { readonly event: 'synced'; readonly atMs: number }
@@ -24,11 +26,9 @@ export type Report =
 
 type WithoutTime<R> = R extends Report ? Omit<R, 'atMs'> : never;
 
-/** Sends a report, when somebody listens. Times are CLOCK_MONOTONIC in ms, the same for all processes of a machine. */
+/**
+ * Sends a report, when somebody listens. Times are CLOCK_MONOTONIC in ms, the same for all processes of a machine.
+ */
 export function report(what: WithoutTime<Report>): void {
   process.send?.({ ...what, atMs: monotonicMs() });
-}
-
-export function monotonicMs(): number {
-  return Number(process.hrtime.bigint() / 1000n) / 1000;
 }

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cmath>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -248,6 +249,7 @@ class TransportObject final : public Napi::ObjectWrap<TransportObject> {
   void detach() {
     loop_ = nullptr;
     buffers_.clear();
+    registered_.clear();
     Unref();
   }
 
@@ -271,11 +273,13 @@ class TransportObject final : public Napi::ObjectWrap<TransportObject> {
   void pause(Call call);
   Napi::Value describe(Call call);
   Napi::Value registerBuffer(Call call);
+  void unregisterBuffer(Call call);
   void sweep(Call call);
   void destroy(Call call);
 
   NodeLoop* loop_ = nullptr;
   std::vector<Napi::Reference<Napi::ArrayBuffer>> buffers_;
+  std::map<int32_t, Napi::Reference<Napi::ArrayBuffer>> registered_;
 };
 
 bool NodeLoop::tick(int rows, double* barrier) {
@@ -314,6 +318,7 @@ Napi::Function TransportObject::define(Napi::Env env) {
                          InstanceMethod<&T::pause>("pause"),
                          InstanceMethod<&T::describe>("describe"),
                          InstanceMethod<&T::registerBuffer>("register"),
+                         InstanceMethod<&T::unregisterBuffer>("unregister"),
                          InstanceMethod<&T::sweep>("sweep"),
                          InstanceMethod<&T::destroy>("destroy"),
                      });
@@ -499,10 +504,18 @@ Napi::Value TransportObject::registerBuffer(Call call) {
   if (!arguments.good()) return Env().Undefined();
   if (transport() == nullptr) return Napi::Number::New(Env(), -1);
   auto buffer = call[0].As<Napi::ArrayBuffer>();
-  buffers_.push_back(Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1));
   auto* bytes = static_cast<char*>(buffer.Data());
   const int32_t id = transport()->addMemory({bytes, buffer.ByteLength()});
+  registered_[id] = Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1);
   return Napi::Number::New(Env(), id);
+}
+
+void TransportObject::unregisterBuffer(Call call) {
+  Arguments arguments(call);
+  const auto id = static_cast<int32_t>(arguments.number(0, "buffer", 0, INT32_MAX));
+  if (!arguments.good()) return;
+  if (transport() != nullptr) transport()->removeMemory(id);
+  registered_.erase(id);
 }
 
 void TransportObject::sweep(Call call) {

@@ -48,7 +48,9 @@ void Transport::gather() {
 }
 
 void Transport::gatherGroup(Group group) {
-  sinkBytes_ = 0;  // a bound for each group, so that links cannot take the clients' share
+  // Bounds for each group, so that links cannot take the clients' share.
+  filledBytes_ = 0;
+  sunkBytes_ = 0;
   const bool still = group == kClients && paused_;
   if (!still) reportBroken(group);
   // In turn, so that neither leftovers nor fresh bytes can take the whole input buffer for ever.
@@ -104,7 +106,7 @@ void Transport::deliver(Connection* c) {
   EventRow* row = addRow(kData, idOf(*c), offset, static_cast<int32_t>(c->leftoverBytes), c->group);
   if (c->filled) {
     row->filled = 1;
-    sinkBytes_ += c->sinkBytes;
+    filledBytes_ += c->sinkBytes;
   }
   c->filled = false;
   c->again = false;
@@ -153,6 +155,7 @@ bool Transport::serveOpen(Connection* c, uint32_t mask) {
   }
   const size_t most = c->leftoverBytes + freshBytes(*c);
   if (!roomForRow() || options_.inputBytes - inputUsed_ < most) return false;
+  if (c->sinkRest > 0 && sunkBytes_ >= options_.sinkBytesPerTick) return false;
   if (c->sinkRest > 0 && c->sinkRest <= kSinkBytesPerRead && !roomForSink(*c)) return false;
   read(c, mask);
   return true;
@@ -228,6 +231,7 @@ void Transport::read(Connection* c, uint32_t mask) {
   }
   if (c->group == kClients) tables_.counters[kReadBytes] += static_cast<double>(got);
   const size_t sunk = std::min(static_cast<size_t>(got), sinking);
+  sunkBytes_ += sunk;
   if (c->sink != nullptr) c->sink += sunk;
   c->sinkRest -= sunk;
   if (c->sinkRest > 0) return;
@@ -240,7 +244,7 @@ void Transport::read(Connection* c, uint32_t mask) {
                          static_cast<int32_t>(inputUsed_ - offset), c->group);
   if (c->filled) {
     row->filled = 1;
-    sinkBytes_ += c->sinkBytes;
+    filledBytes_ += c->sinkBytes;
   }
   c->filled = false;
   c->servedTick = tick_;

@@ -145,6 +145,13 @@ int Output::parts(iovec* parts, int most, size_t* total) const {
   return count;
 }
 
+bool Output::refersTo(const char* bytes, size_t length) const {
+  for (const Piece* piece = head_; piece != nullptr; piece = piece->next) {
+    if (piece->capacity == 0 && piece->bytes >= bytes && piece->bytes < bytes + length) return true;
+  }
+  return false;
+}
+
 void Output::advance(OutputPool* pool, size_t length) {
   sent_ += length;
   while (head_ != nullptr) {

@@ -85,6 +85,8 @@ class Output {
   /// Describes the first sendable bytes in at most `most` parts; returns the parts, adds their
   /// bytes to `total`.
   int parts(iovec* parts, int most, size_t* total) const;
+  /// True when a reference into this memory is still to be sent.
+  bool refersTo(const char* bytes, size_t length) const;
   /// `length` bytes were sent.
   void advance(OutputPool* pool, size_t length);
   /// Drops everything.

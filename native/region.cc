@@ -13,6 +13,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "keeper.h"
+
 namespace hotspare {
 namespace {
 
@@ -60,7 +62,10 @@ std::unique_ptr<Region> Region::open(const RegionOptions& options, Failure* fail
   region->length_ = options.headBytes + options.pagesBytes;
   *failure = options.file.empty() ? region->openMemory() : region->openFile(options.file);
   if (!*failure) *failure = region->map(options);
-  if (!*failure) return region;
+  if (!*failure) {
+    startKeeper();
+    return region;
+  }
   // Leave an empty file empty: one of the right size would pass for a region the next time.
   if (region->created_) static_cast<void>(!ftruncate(region->descriptor_, 0));
   return nullptr;
@@ -69,6 +74,7 @@ std::unique_ptr<Region> Region::open(const RegionOptions& options, Failure* fail
 Region::~Region() {
   if (bytes_ != nullptr) munmap(bytes_, length_);
   if (descriptor_ >= 0) ::close(descriptor_);
+  if (lock_ >= 0) ::close(lock_);
 }
 
 Failure Region::openMemory() {
@@ -81,10 +87,15 @@ Failure Region::openMemory() {
 }
 
 Failure Region::openFile(const std::string& path) {
-  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_ < 0) return {errno, "open"};
+  if (flock(lock_, LOCK_EX | LOCK_NB) != 0) return {errno, "flock"};
+  // Mapped over a description of its own: the lock ends with the process, the mapping only when the
+  // kernel has given up all of its memory, and a restart should not have to wait for that.
+  const std::string again = "/proc/self/fd/" + std::to_string(lock_);
+  descriptor_ = ::open(again.c_str(), O_RDWR | O_CLOEXEC);
   if (descriptor_ < 0) return {errno, "open"};
   descriptor_ = raised(descriptor_);
-  if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) return {errno, "flock"};
   struct stat status {};
   if (fstat(descriptor_, &status) != 0) return {errno, "fstat"};
   created_ = status.st_size == 0;

@@ -55,6 +55,7 @@ class Region {
   uint8_t* bytes_ = nullptr;
   size_t length_ = 0;
   int descriptor_ = -1;
+  int lock_ = -1;
   bool created_ = false;
 };
 

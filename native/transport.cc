@@ -65,8 +65,9 @@ Failure Transport::start() {
 void Transport::turn() {
   if (inTurn_ || destroyed_) return;
   inTurn_ = true;
-  const double started = monotonicMs();
+  const double endMs = monotonicMs() + kTurnMs;
   for (int round = 0; round < kRoundsPerTurn && !destroying_; ++round) {
+    if (round > 0 && monotonicMs() > endMs) break;
     gather();
     if (rows_ == 0 && !active_) break;
     if (rows_ == 0) continue;
@@ -83,7 +84,6 @@ void Transport::turn() {
     } else {
       destroying_ = true;
     }
-    if (tables_.counters[kMonotonicMs] - started > kTurnMs) break;
   }
   inTurn_ = false;
   if (destroying_) {
@@ -206,13 +206,37 @@ bool Transport::describe(int32_t id, std::string* address, uint64_t* pendingByte
 }
 
 int32_t Transport::addMemory(const Memory& memory) {
+  for (size_t i = 0; i < memories_.size(); i++) {
+    if (memories_[i].bytes != nullptr) continue;
+    memories_[i] = memory;
+    return static_cast<int32_t>(i);
+  }
   memories_.push_back(memory);
   return static_cast<int32_t>(memories_.size() - 1);
 }
 
 const Memory* Transport::memory(int32_t buffer) const {
   if (buffer < 0 || static_cast<size_t>(buffer) >= memories_.size()) return nullptr;
-  return &memories_[static_cast<size_t>(buffer)];
+  const Memory* found = &memories_[static_cast<size_t>(buffer)];
+  return found->bytes == nullptr ? nullptr : found;
+}
+
+void Transport::removeMemory(int32_t buffer) {
+  const Memory* found = memory(buffer);
+  if (found == nullptr) return;
+  const Memory gone = *found;
+  memories_[static_cast<size_t>(buffer)] = {nullptr, 0};
+  for (Connection& c : connections_) {
+    const bool reads = c.sinkRest > 0 && gone.contains(c.sink);
+    const bool sends = c.output != nullptr && c.output->refersTo(gone.bytes, gone.length);
+    if (!reads && !sends) continue;
+    if (c.state == State::kOpen) {
+      fail(&c, ECONNABORTED);
+    } else {
+      bury(&c);
+    }
+  }
+  wake();
 }
 
 void Transport::sweep(double drainingMs) {

@@ -42,6 +42,8 @@ struct TransportOptions {
 struct Memory {
   char* bytes;
   size_t length;
+
+  bool contains(const char* at) const { return at >= bytes && at < bytes + length; }
 };
 
 /// Memory shared with TypeScript; it must outlive the transport.
@@ -93,6 +95,8 @@ class Transport {
   bool describe(int32_t id, std::string* address, uint64_t* pendingBytes);
   int32_t addMemory(const Memory& memory);
   const Memory* memory(int32_t buffer) const;
+  /// Forgets memory; connections that still read into it or send from it are ended.
+  void removeMemory(int32_t buffer);
   void sweep(double drainingMs);
   void destroy();
 
@@ -164,7 +168,7 @@ class Transport {
   void turnListeners(bool on);
   bool roomForRow() const { return static_cast<size_t>(rows_) < options_.eventsMax; }
   bool roomForSink(const Connection& c) const {
-    return sinkBytes_ == 0 || sinkBytes_ + c.sinkBytes <= options_.sinkBytesPerTick;
+    return filledBytes_ == 0 || filledBytes_ + c.sinkBytes <= options_.sinkBytesPerTick;
   }
   EventRow* addRow(EventKind kind, int32_t id, int32_t offset, int32_t length, int32_t group);
 
@@ -206,9 +210,10 @@ class Transport {
   uint32_t tick_ = 0;
   int rows_ = 0;
   size_t inputUsed_ = 0;
-  uint64_t sinkBytes_ = 0;  // of sinks reported as filled in this tick
-  int accepted_ = 0;        // in this tick
-  bool active_ = false;     // a socket was ready in this tick
+  uint64_t filledBytes_ = 0;  // of sinks reported as filled in this tick
+  uint64_t sunkBytes_ = 0;    // read into sinks in this tick
+  int accepted_ = 0;          // in this tick
+  bool active_ = false;       // a socket was ready in this tick
   bool inTurn_ = false;
   bool inTick_ = false;  // TypeScript is running: what ends now ends after the scatter
   bool paused_ = false;

@@ -30,14 +30,23 @@ export const itemBytesLeast = KiB;
 export const itemBytesMost = GiB;
 /** A page is this large, or the power of two that holds `-I` where that is larger. */
 export const pageBytesLeast = MiB;
-/** Largest chunk of the regular slab classes; larger items have whole fractions of a page (memcached's slab_chunk_max). */
+/**
+ * Largest chunk of the regular slab classes; larger items have whole fractions of a page (memcached's
+ * slab_chunk_max).
+ */
 export const chunkBytesRegularMax = 512 * KiB;
+/** Beyond it chunks grow by `-f`, at least by this factor: there must be classes enough up to the largest -I. */
+export const chunkGrowthLargeLeast = 1.15;
+/** Most regular slab classes, and the largest regular chunk's (memcached's MAX_NUMBER_OF_SLAB_CLASSES). */
+export const classesRegularMax = 63;
 /** Most slab classes: the page table has one byte a page, and 0 means unused. */
 export const classesMax = 128;
 /** Pages stand in ArrayBuffers of at most this size, so that every index in one is a small integer for V8. */
 export const segmentBytes = GiB;
 /** Buckets: one for this many bytes of pages, rounded up to a power of two. */
 export const pageBytesPerBucket = 128;
+/** Chunks of an opened region that a set looks at for a free one before it evicts an item. */
+export const adoptChunksOnDemand = 16;
 /** The ceiling of CAS ids is raised in steps of this many. */
 export const casStep = 2 ** 20;
 
@@ -109,3 +118,10 @@ assert(unackedBytesMax > 4 * batchBytesMax, 'a full batch does not stop the worl
 assert(unackedBatchesMax % 2 === 0, 'the ring of unacked batches is masked');
 assert(blockBytes < batchBytesMax, 'a block is sent like a batch');
 assert(deadAfterMsDefault >= 3 * heartbeatMsDefault, 'one late heartbeat is not a death');
+assert(
+  1 +
+    classesRegularMax +
+    Math.log2(itemBytesMost / chunkBytesRegularMax) / Math.log2(chunkGrowthLargeLeast) <=
+    classesMax,
+  'a class number fits in the page table, whatever -I and -f',
+);

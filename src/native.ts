@@ -20,7 +20,10 @@ export interface RegionOptions {
   readonly headBytes: number;
   /** Bytes of pages. A multiple of 4096. */
   readonly pagesBytes: number;
-  /** Pages are handed out in ArrayBuffers of this many bytes (a power of two, at most 1 GiB). The last may be shorter. */
+  /**
+   * Pages are handed out in ArrayBuffers of this many bytes (a power of two, at most 1 GiB). The last may be
+   * shorter.
+   */
   readonly segmentBytes: number;
   /** A file to map (created when absent), or null for anonymous memory (memfd). */
   readonly file: string | null;
@@ -63,11 +66,14 @@ export interface TransportOptions {
    */
   readonly readBytesMax: number;
   /**
-   * Bytes a connection of group 0 may have unsent or held before it is no longer read from, until half of them are gone.
-   * Links are always read from: acks and heartbeats must not wait behind a slow peer.
+   * Bytes a connection of group 0 may have unsent or held before it is no longer read from, until half of them
+   * are gone. Links are always read from: acks and heartbeats must not wait behind a slow peer.
    */
   readonly pendingHighBytes: number;
-  /** Bytes of values (`sink`, `skip`) that may complete in one tick and group, beyond the first; what is over waits in its socket. */
+  /**
+   * Bytes of values (`sink`, `skip`) that may complete in one tick and group, beyond the first; and about how many are
+   * read for those that do not. What is over waits in its socket.
+   */
   readonly sinkBytesPerTick: number;
 }
 
@@ -95,11 +101,20 @@ export const EventKind = {
   DATA: 0,
   /** A listener accepted this connection. OFFSET = the listener's id. Never in the same tick as its first DATA. */
   OPENED: 1,
-  /** An outgoing connection is ready (LENGTH = 0) or failed (LENGTH = errno; the id is dead then, and no CLOSED follows). */
+  /**
+   * An outgoing connection is ready (LENGTH = 0) or failed (LENGTH = errno; the id is dead then, and no CLOSED
+   * follows).
+   */
   CONNECTED: 2,
-  /** The peer closed (LENGTH = 0) or the connection broke (LENGTH = errno). The id is dead; bytes already queued for it are still sent after a close by the peer. */
+  /**
+   * The peer closed (LENGTH = 0) or the connection broke (LENGTH = errno). The id is dead; bytes already queued
+   * for it are still sent after a close by the peer.
+   */
   CLOSED: 3,
-  /** A reply row of kind REFERENCE was sent or given up: OFFSET = its token. CONNECTION may be dead, or name a later connection. */
+  /**
+   * A reply row of kind REFERENCE was sent or given up: OFFSET = its token. CONNECTION may be dead, or name a
+   * later connection.
+   */
   RELEASED: 4,
 } as const;
 
@@ -107,7 +122,10 @@ export const EventKind = {
 export const Next = {
   /** Deliver again when more bytes have come. */
   MORE: 0,
-  /** Deliver again in a later tick, without waiting for bytes, as soon as the connection's pending output is below the high mark. */
+  /**
+   * Deliver again in a later tick, without waiting for bytes, as soon as the connection's pending output is below
+   * the high mark.
+   */
   AGAIN: 1,
 } as const;
 
@@ -125,7 +143,10 @@ export const ReplyWord = {
 export const ReplyKind = {
   /** Bytes of the shared output buffer; copied if they cannot be sent at once. */
   COPY: 0,
-  /** Bytes of a registered buffer (BUFFER, OFFSET, LENGTH), sent from where they are; RELEASED with TOKEN when no longer needed. */
+  /**
+   * Bytes of a registered buffer (BUFFER, OFFSET, LENGTH), sent from where they are; RELEASED with TOKEN when no
+   * longer needed.
+   */
   REFERENCE: 1,
 } as const;
 
@@ -162,8 +183,9 @@ export interface NativeTransport {
    * Float64 cells shared with TypeScript: [0] reply rows written this tick (TypeScript sets, native resets to 0),
    * [1] bytes read from group 0, [2] bytes written to group 0, [3] bytes held or unsent in group 0,
    * [4] connections of group 0, [5] connections refused because of `limit`, [6] ticks, [7] CLOCK_MONOTONIC at
-   * the start of this tick in ms (fractional), [8] microseconds that listeners were off for want of descriptors or slots,
-   * [9] times they were turned off, [10] bytes unsent in group 1, [11] CLOCK_REALTIME at the start of this tick in ms.
+   * the start of this tick in ms (fractional), [8] microseconds that listeners were off for want of
+   * descriptors or slots, [9] times they were turned off, [10] bytes unsent in group 1, [11] CLOCK_REALTIME at
+   * the start of this tick in ms.
    */
   readonly counters: Float64Array;
 
@@ -174,42 +196,53 @@ export interface NativeTransport {
   /** Stops listening and removes the unix socket's file. Connections stay. */
   closeListener(listener: number): void;
   /**
-   * Starts to connect (host is a literal; or a unix path when port is -1). Returns the connection's id; CONNECTED follows,
-   * also when the peer refuses at once. A failure is returned only for what is wrong on this side: the address, no
-   * slot (ENOBUFS), no descriptor.
+   * Starts to connect (host is a literal; or a unix path when port is -1). Returns the connection's id;
+   * CONNECTED follows, also when the peer refuses at once. A failure is returned only for what is wrong on
+   * this side: the address, no slot (ENOBUFS), no descriptor.
    */
   connect(host: string, port: number, group: 0 | 1): number | NativeFailure;
   /** Most connections of group 0 (connectionsMax to begin with); one more is answered with `refusal` and closed. */
   limit(connections: number, refusal: string): void;
 
   /**
-   * Sends bytes outside the reply table, at once if the socket takes them (so before this tick's rows), behind what is queued
-   * or held if there is any; no barrier of its own. Returns bytes of the connection still unsent, or -1 when it is dead.
+   * Sends bytes outside the reply table, at once if the socket takes them (so before this tick's rows), behind
+   * what is queued or held if there is any; no barrier of its own. Returns bytes of the connection still
+   * unsent, or -1 when it is dead.
    */
   send(connection: number, bytes: Uint8Array, offset: number, length: number): number;
   /**
-   * The next `length` bytes from the connection go to `buffer` at `offset`, past the event table. Only in the tick of a row of
-   * this connection, or when nothing is left over; bytes of the row that are not consumed are the first to go there.
+   * The next `length` bytes from the connection go to `buffer` at `offset`, past the event table. Only in the
+   * tick of a row of this connection, or when nothing is left over; bytes of the row that are not consumed are
+   * the first to go there.
    */
   sink(connection: number, buffer: number, offset: number, length: number): void;
   /** The next `length` bytes from the connection are thrown away; FILLED = 1 when done. */
   skip(connection: number, length: number): void;
   /**
-   * Ends a connection. With `flush`, what is queued or held for it (this tick's rows too) is sent first, and then input
-   * is thrown away until the peer closes too or `sweep` ends it. Without, everything is dropped. No event follows.
+   * Ends a connection. With `flush`, what is queued or held for it (this tick's rows too) is sent first, and
+   * then input is thrown away until the peer closes too or `sweep` ends it. Without, everything is dropped. No
+   * event follows.
    */
   close(connection: number, flush: boolean): void;
-  /** Replies behind barriers up to `sequence` may leave; they do at the end of this tick, or at once outside of a tick. */
+  /**
+   * Replies behind barriers up to `sequence` may leave; they do at the end of this tick, or at once outside of a
+   * tick.
+   */
   release(sequence: number): void;
-  /** While paused, nothing is accepted, read or delivered for group 0; output goes on, and so do links and RELEASED. */
+  /**
+   * While paused, nothing is accepted, read or delivered for group 0; output goes on, and so do links and
+   * RELEASED.
+   */
   pause(paused: boolean): void;
   /** Reads of one connection: `address` (tcp:1.2.3.4:5, tcp6:[::1]:5, unix:/path), and bytes unsent or held. */
   describe(connection: number): { readonly address: string; readonly pendingBytes: number } | null;
-  /** Registers memory that sinks and references may name. Buffers stay registered until `destroy`: a region among them is closed after it. */
+  /** Registers memory that sinks and references may name; it must not go away before `unregister` or `destroy`. */
   register(buffer: ArrayBuffer): number;
+  /** Forgets it. Connections that still read into it or send from it are ended (CLOSED with ECONNABORTED). */
+  unregister(buffer: number): void;
   /**
-   * Closes connections that have been draining after a close for at least this many ms, and lets listeners that are off
-   * for want of descriptors try again. To be called every second or so.
+   * Closes connections that have been draining after a close for at least this many ms, and lets listeners
+   * that are off for want of descriptors try again. To be called every second or so.
    */
   sweep(drainingMs: number): void;
   /** Closes every socket and leaves Node's loop; within a tick, once its replies are out. No event follows. */
@@ -218,15 +251,15 @@ export interface NativeTransport {
 
 interface Addon {
   regionOpen(options: RegionOptions): NativeRegion | NativeFailure;
-  /** Detaches the region's ArrayBuffers and unmaps it. Transports that have them registered must be destroyed before. */
+  /** Detaches the region's ArrayBuffers and unmaps it. Transports that have them registered forget them before. */
   regionClose(id: number): void;
   /** msync of the whole region; only meaningful with a file. Null when it is on disk. */
   regionSync(id: number): NativeFailure | null;
   /**
-   * Writes a batch's ranges into a region, in order. `bytes[offset, offset+length)` is a list of records: region offset
-   * (u64), length (u32), then that many bytes, padded to a multiple of 4. A 4-byte range is one aligned store.
-   * Every record is checked (bounds, alignment to 4, list length) before the first byte is written. Returns the number of
-   * ranges written, or -1 when the list is malformed.
+   * Writes a batch's ranges into a region, in order. `bytes[offset, offset+length)` is a list of records:
+   * region offset (u64), length (u32), then that many bytes, padded to a multiple of 4. A 4-byte range is one
+   * aligned store. Every record is checked (bounds, alignment to 4, list length) before the first byte is
+   * written. Returns the number of ranges written, or -1 when the list is malformed.
    */
   regionApply(id: number, bytes: Uint8Array, offset: number, length: number): number;
   /** CRC32C (Castagnoli, RFC 3720 B.4) of bytes[offset, offset+length), continuing from `seed` (0 to start). */

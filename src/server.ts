@@ -2,6 +2,7 @@
  * The server: a store in a region, and the tick that lets clients at it. It can run without a standby; a backup plugs
  * in by setting `mirror`. Nothing here knows whether the region was made, found in a file or left by a primary.
  */
+import { wallSeconds } from './clock.js';
 import { Counters } from './counters.js';
 import { HotspareError } from './errors.js';
 import { Executor } from './execute.js';
@@ -94,6 +95,7 @@ export class Server implements Shared {
     this.wire.hooks = idle;
     if (this.sweeper !== null) clearInterval(this.sweeper);
     for (const session of [...this.sessions.values()]) session.end();
+    this.wire.forgetSegments();
   }
 
   onClosed(session: Session): void {
@@ -173,10 +175,6 @@ export class Server implements Shared {
     this.sessions.set(connection, session);
     return session;
   }
-}
-
-function wallSeconds(): number {
-  return Math.floor(Date.now() / 1000);
 }
 
 function factsOf(settings: Settings, counters: Counters, wire: Float64Array): ServerFacts {

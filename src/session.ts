@@ -5,6 +5,7 @@
  *      LINE ──storage command, value not whole──► VALUE ──all bytes──► VALUE_END ──line end──► LINE
  *       ├──── refused value ───────────────────► SKIP ──all bytes──► LINE
  *       └──── get … ───────────────────────────► KEYS ──newline───► LINE
+ *                                                  └── NUL in a streamed line ──► REST ──newline──► LINE
  */
 import { commandFor } from './commands.js';
 import type { Executor } from './execute.js';
@@ -27,7 +28,7 @@ export interface Shared {
   onClosed(session: Session): void;
 }
 
-const State = { LINE: 0, VALUE: 1, VALUE_END: 2, SKIP: 3, KEYS: 4 } as const;
+const State = { LINE: 0, VALUE: 1, VALUE_END: 2, SKIP: 3, KEYS: 4, REST: 5 } as const;
 
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
@@ -139,6 +140,8 @@ export class Session implements Endpoint {
         return this.keys(at, end);
       case State.VALUE_END:
         return this.valueEnd(at, end);
+      case State.REST:
+        return this.rest(at, end);
       default:
         throw new Error('assertion failed: bytes behind a sink come with its end');
     }
@@ -255,11 +258,19 @@ export class Session implements Endpoint {
         executor.retrieving.key(this.retrieval, start, length);
       }
       if (byte === SPACE) continue;
-      const newline = byte === NEWLINE ? at : input.indexOf(NEWLINE, at);
+      // A NUL ends the line for its keys; what stands behind it, up to the newline, is nobody's.
       output.put(lines.end);
-      this.state = State.LINE;
-      return newline + 1;
+      this.state = State.REST;
+      return this.rest(at, end);
     }
+  }
+
+  /** Throws away what is left of a line. */
+  private rest(at: number, end: number): number {
+    const newline = this.shared.wire.input.indexOf(NEWLINE, at);
+    if (newline < 0 || newline >= end) return end;
+    this.state = State.LINE;
+    return newline + 1;
   }
 
   /** The input ends in mid-key: only while a line is answered as it arrives. */

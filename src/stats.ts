@@ -11,7 +11,10 @@ import { Counter } from './wire.js';
 
 export type StatRow = readonly [name: string, value: string | number];
 
-/** What `stats` needs to know of the process. Times and usage come in through it, so that this file stays a function. */
+/**
+ * What `stats` needs to know of the process. Times and usage come in through it, so that this file stays a
+ * function.
+ */
 export interface ServerFacts {
   readonly settings: Settings;
   readonly counters: Counters;

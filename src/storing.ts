@@ -1,6 +1,6 @@
 /**
- * set, add, replace, append, prepend, cas. The line is checked first, then the value arrives: whole in the input, or bit
- * by bit in a chunk reserved for it.
+ * set, add, replace, append, prepend, cas. The line is checked first, then the value arrives: whole in the
+ * input, or bit by bit in a chunk reserved for it.
  */
 import type { Counters } from './counters.js';
 import type { Executor } from './execute.js';
@@ -11,7 +11,10 @@ import { Outcome, StorageRequest, Verb } from './request.js';
 import { CAS_HIGH, CAS_LOW, FLAGS, headerBytes, VALUE_LENGTH } from './store/layout.js';
 import type { Store } from './store/store.js';
 
-/** memcached's item header with its CAS id, its key's NUL and its value's line end: what -I counts beside key and value. */
+/**
+ * memcached's item header with its CAS id, its key's NUL and its value's line end: what -I counts beside key and
+ * value.
+ */
 const memcachedOverheadBytes = 59;
 /** And the client flags, where they are not zero. */
 const memcachedFlagsBytes = 4;

@@ -139,6 +139,12 @@ export class Wire {
     this.segments = segments.map((segment) => this.transport.register(segment));
   }
 
+  /** Forgets that memory: it may be unmapped. Connections that still send from it are ended. */
+  forgetSegments(): void {
+    for (const segment of this.segments) this.transport.unregister(segment);
+    this.segments = [];
+  }
+
   listen(options: ListenOptions, accept: (connection: number) => Endpoint): number | NativeFailure {
     const listener = this.transport.listen(options);
     if (!failed(listener)) this.acceptors.set(listener, accept);

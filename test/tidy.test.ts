@@ -18,6 +18,7 @@ const sources = ['src', 'backup', 'failover', 'test', 'bench', 'native'].flatMap
 /** Longer than the rule, and why. */
 const longFiles: Readonly<Record<string, string>> = {
   'native/addon.cc': 'the only file that includes napi.h: one conversion after another',
+  'test/support/rig.ts': 'one class that drives a store and explains every difference',
 };
 
 describe('sources', () => {
@@ -28,7 +29,9 @@ describe('sources', () => {
   test.each(sources)('%s', (name) => {
     const text = readFileSync(join(root, name), 'utf8');
     const lines = text.split('\n');
-    expect(lines.filter((line) => line.length > lineLengthMax)).toEqual([]);
+    // Data of the conformance table is what is sent, and may be long.
+    const data = name.includes(join('conformance', 'cases'));
+    if (!data) expect(lines.filter((line) => line.length > lineLengthMax)).toEqual([]);
     if (!(name in longFiles)) expect(lines.length).toBeLessThanOrEqual(fileLinesMax + 1);
     // A file opens with what it is. main.ts has its interpreter line before that.
     expect(text.replace(/^#!.*\n/, '')).toMatch(/^(\/\*\*|\/\/)/);

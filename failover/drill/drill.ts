@@ -6,13 +6,13 @@
  * report (results.ts). What it cannot show: a machine that dies with its kernel, and more than one standby.
  */
 import { randomInt } from 'node:crypto';
-import { createServer } from 'node:net';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { deadAfterMsDefault, heartbeatMsDefault } from '../../src/limits.js';
 import { logger } from '../../src/log.js';
 import { usage } from '../../src/options.js';
 import { Tally } from './client.js';
 import { fill, itemsFor } from './fill.js';
+import { freePort } from './port.js';
 import { Random } from './random.js';
 import { collect, footing, heading, line, type Results, type Settings } from './results.js';
 import { type RoundResult, runRound } from './round.js';
@@ -28,9 +28,6 @@ const memoryPerKeyByte = 6;
 /** The standby may take this long to be in sync, and this much longer for every MiB. */
 const syncMs = 15_000;
 const syncMsPerMebibyte = 100;
-/** Below the ports that outgoing connections take by themselves. */
-const portLeast = 15_000;
-const portMost = 32_000;
 /** Connections beside the clients': the drill's own questions, and those that have just broken. */
 const connectionsBeside = 64;
 const outputKept = 200;
@@ -157,25 +154,6 @@ function settingsOf(flags: Flags): Settings {
     ack: flags['ack'] as string,
     deadAfter: flags['deadAfter'] as number,
   };
-}
-
-/**
- * A free port that no outgoing connection takes by itself: clients that are refused would else now and then connect to
- * themselves, and hold the port that the standby needs.
- */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(portLeast, portMost);
-    if (await isFree(port)) return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 function whole(least: number, most: number): (text: string) => number {

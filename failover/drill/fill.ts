@@ -1,6 +1,7 @@
 /** Fills the cache before the load, so that a takeover is measured with a cache in it; checks a sample afterwards. */
 import { once } from 'node:events';
 import net from 'node:net';
+import { HotspareError } from '../../src/errors.js';
 import { until } from './await.js';
 import type { Tally } from './client.js';
 import { Connection, type Reply } from './connection.js';
@@ -12,17 +13,34 @@ const itemBytes = 1184;
 const itemsPerWrite = 256;
 const sampleKeys = 1000;
 const keysPerRead = 100;
-const patienceMs = 120_000;
+const patienceMs = 30_000;
+const attemptsMost = 3;
 const host = '127.0.0.1';
 
 export function itemsFor(mebibytes: number): number {
   return Math.floor((mebibytes * 2 ** 20) / itemBytes);
 }
 
-/** Sets `items` keys; resolves when the last is acknowledged. */
+/** Sets `items` keys; resolves when the last is acknowledged. Throws HotspareError DRILL. */
 export async function fill(port: number, items: number): Promise<void> {
   if (items === 0) return;
-  const socket = net.connect({ host, port, noDelay: true });
+  for (let attempt = 1; ; attempt++) {
+    const socket = net.connect({ host, port, noDelay: true });
+    try {
+      // An error ends every wait in `send`; so does this, should nothing come at all.
+      socket.setTimeout(patienceMs, () => socket.destroy(new Error('no answer')));
+      await send(socket, items);
+      return;
+    } catch (error) {
+      if (attempt === attemptsMost) throw broken(error as Error);
+    } finally {
+      socket.destroy();
+    }
+  }
+}
+
+/** noreply, for speed; the answer to the command behind them says that all were executed. */
+async function send(socket: net.Socket, items: number): Promise<void> {
   await once(socket, 'connect');
   for (let at = 0; at < items; at += itemsPerWrite) {
     let text = '';
@@ -32,8 +50,7 @@ export async function fill(port: number, items: number): Promise<void> {
     if (!socket.write(text, 'latin1')) await once(socket, 'drain');
   }
   socket.write('version\r\n');
-  await once(socket, 'data', { signal: AbortSignal.timeout(patienceMs) });
-  socket.destroy();
+  await once(socket, 'data');
 }
 
 /** Reads back some of them, chosen by the seed, and compares. */
@@ -84,6 +101,11 @@ async function ask(
   connection.open();
   await until('the primary to answer', () => answered, patienceMs);
   connection.end();
+}
+
+function broken(error: Error): HotspareError {
+  const sentence = `filling the cache failed: ${error.message}`;
+  return new HotspareError('DRILL', sentence, 'see with -v what the nodes say');
 }
 
 function compare(items: readonly number[], reply: Reply, tally: Tally): void {

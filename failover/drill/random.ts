@@ -1,4 +1,6 @@
-/** Random choices that a seed repeats: mulberry32, which passes the tests a drill's choices need and is five lines. */
+/**
+ * Random choices that a seed repeats: mulberry32, which passes the tests a drill's choices need and is five lines.
+ */
 
 export class Random {
   private state: number;

@@ -8,7 +8,10 @@ import { Meta, type SlabClass, type Slabs } from './slabs.js';
 export interface Eviction {
   /** The meta word of an item that was just read. */
   hit(meta: number): number;
-  /** The ref of a live item of this class to give up, never `shielded` nor one that is pinned; 0 when there is none. */
+  /**
+   * The ref of a live item of this class to give up, never `shielded`, one that is pinned or one in a chunk that is not
+   * adopted yet; 0 when there is none.
+   */
   victim(slabClass: SlabClass, shielded: number): number;
 }
 
@@ -35,7 +38,11 @@ export class Clock implements Eviction {
       }
       if (slabClass.handPage >= slabClass.pages.length) slabClass.handPage = 0;
       const page = slabClass.pages[slabClass.handPage]!;
-      if (!this.slabs.isAdopted(page)) this.slabs.adopt(page);
+      const known = this.slabs.firstKnown(page);
+      if (slabClass.handChunk < known) {
+        slabClass.handChunk = known;
+        if (known === slabClass.perPage) continue;
+      }
       const chunk = slabClass.handChunk++;
       const meta = this.slabs.meta[page]!;
       const word = meta[chunk]!;

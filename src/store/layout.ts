@@ -21,7 +21,9 @@
 import { assert } from '../errors.js';
 import {
   chunkBytesRegularMax,
+  chunkGrowthLargeLeast,
   classesMax,
+  classesRegularMax,
   itemBytesLeast,
   itemBytesMost,
   pageBytesLeast,
@@ -148,18 +150,18 @@ export function pagesBytes(geometry: Geometry): number {
 export function chunkSizes(geometry: Geometry): number[] {
   const { growthFactor, chunkMin, pageBytes, unitBytes } = geometry;
   const memcachedHeader = 48;
-  const memcachedClasses = 63;
   const sizes = [0];
   let size = memcachedHeader + chunkMin;
-  while (sizes.length < memcachedClasses && size < chunkBytesRegularMax / growthFactor) {
+  while (sizes.length < classesRegularMax && size < chunkBytesRegularMax / growthFactor) {
     size = roundUp(size, unitBytes);
     sizes.push(size);
     size = Math.floor(size * growthFactor);
   }
   sizes.push(chunkBytesRegularMax);
+  const growth = Math.max(growthFactor, chunkGrowthLargeLeast);
   for (let parts = pageBytes / chunkBytesRegularMax - 1; parts >= 1; parts--) {
     const fraction = Math.floor(pageBytes / parts / unitBytes) * unitBytes;
-    if (parts === 1 || fraction >= sizes[sizes.length - 1]! * growthFactor) sizes.push(fraction);
+    if (parts === 1 || fraction >= sizes[sizes.length - 1]! * growth) sizes.push(fraction);
   }
   assert(sizes.length <= classesMax, 'a class number fits in the page table');
   return sizes;

@@ -8,6 +8,7 @@
  * been looked at yet.
  */
 import { assert } from '../errors.js';
+import { adoptChunksOnDemand } from '../limits.js';
 import type { Buckets } from './buckets.js';
 import { chunkSizes, headerBytes, KEY_AND_BITS, VALUE_LENGTH } from './layout.js';
 import type { Region } from './region.js';
@@ -122,7 +123,10 @@ export class Slabs {
     return low < this.classes.length ? low : 0;
   }
 
-  /** A chunk nobody uses, reserved; 0 when the class has none and no page is left. */
+  /**
+   * A chunk nobody uses, reserved; 0 when the class has none that is known and no page is left. Of an opened region it
+   * then has looked at a few chunks more, so that a set after a takeover does not wait for all of a full class.
+   */
   take(slabClass: SlabClass): number {
     for (;;) {
       const last = slabClass.partial.length - 1;
@@ -134,7 +138,8 @@ export class Slabs {
       } else if (this.unusedPages > 0) {
         this.assign(this.takeUnusedPage(), slabClass);
       } else if (slabClass.unadopted.length > 0) {
-        this.adopt(slabClass.unadopted[slabClass.unadopted.length - 1]!);
+        this.adoptSlice(slabClass, adoptChunksOnDemand);
+        if (slabClass.partial.length === 0) return 0;
       } else {
         return 0;
       }
@@ -220,16 +225,18 @@ export class Slabs {
     let left = budget;
     while (left > 0 && this.unadoptedPages > 0) {
       const waiting = this.classes.find((slabClass) => slabClass.unadopted.length > 0)!;
-      const page = waiting.unadopted[waiting.unadopted.length - 1]!;
-      const count = Math.min(left, this.unknown[page]!);
-      this.adoptChunks(page, count);
-      left -= count;
+      left -= this.adoptSlice(waiting, left);
     }
     return this.unadoptedPages === 0;
   }
 
   isAdopted(page: number): boolean {
     return this.unknown[page] === 0;
+  }
+
+  /** The first chunk of a page that was looked at; all behind it were, too. */
+  firstKnown(page: number): number {
+    return this.unknown[page]!;
   }
 
   /** Gives a page whose items are all unlinked to another class. */
@@ -258,6 +265,14 @@ export class Slabs {
     this.unadoptedPages++;
   }
 
+  /** Looks at up to `most` chunks of the page of the class that is adopted next; returns at how many. */
+  private adoptSlice(slabClass: SlabClass, most: number): number {
+    const page = slabClass.unadopted[slabClass.unadopted.length - 1]!;
+    const count = Math.min(most, this.unknown[page]!);
+    this.adoptChunks(page, count);
+    return count;
+  }
+
   /** From the last chunk to the first, so that one number says which are still unknown. */
   private adoptChunks(page: number, count: number): void {
     if (count === 0) return;
@@ -274,7 +289,7 @@ export class Slabs {
     }
     this.unknown[page] = end;
     if (end > 0) return;
-    slabClass.unadopted.splice(slabClass.unadopted.indexOf(page), 1);
+    slabClass.unadopted.splice(slabClass.unadopted.lastIndexOf(page), 1);
     this.unadoptedPages--;
   }
 

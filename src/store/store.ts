@@ -26,6 +26,9 @@ import { accessShift, Meta, type SlabClass, Slabs } from './slabs.js';
 /** Why `find` found nothing. */
 export const Miss = { ABSENT: 0, EXPIRED: 1, FLUSHED: 2 } as const;
 
+/** With -M: items looked at for a dead one before a value is refused. */
+const deadLooksMax = 50;
+
 export interface StoreOptions {
   /** False with `-M`: a full cache refuses instead of evicting. */
   readonly evict: boolean;
@@ -241,15 +244,20 @@ export class Store {
     return Miss.ABSENT;
   }
 
-  /** A reserved chunk of a class that has none left: by evicting an item, or by taking a page from another class. */
+  /**
+   * A reserved chunk of a class that has none left: by evicting an item, by finding one among the chunks that are not
+   * adopted yet, or by taking a page from another class.
+   */
   private makeRoom(slabClass: SlabClass, shielded: number): number {
-    if (slabClass.pages.length > 0) {
-      const victim = this.eviction.victim(slabClass, shielded);
+    for (;;) {
+      const victim = this.victimFor(slabClass, shielded);
       if (victim !== 0) {
-        if (!this.mayEvict(victim)) return 0;
         this.evict(victim, slabClass);
         return this.slabs.take(slabClass);
       }
+      if (slabClass.unadopted.length === 0) break;
+      const ref = this.slabs.take(slabClass);
+      if (ref !== 0) return ref;
     }
     if (!this.options.evict) return 0;
     if (this.stealPage(slabClass, shielded)) return this.slabs.take(slabClass);
@@ -257,9 +265,15 @@ export class Store {
     return 0;
   }
 
-  /** With -M only what is dead anyway may go. */
-  private mayEvict(ref: number): boolean {
-    return this.options.evict || this.deadness(ref) !== Miss.ABSENT;
+  /** With -M only what is dead anyway may go: a few are looked at, as memcached looks at a few from its tail. */
+  private victimFor(slabClass: SlabClass, shielded: number): number {
+    if (slabClass.items === 0) return 0;
+    if (this.options.evict) return this.eviction.victim(slabClass, shielded);
+    for (let look = 0; look < deadLooksMax; look++) {
+      const victim = this.eviction.victim(slabClass, shielded);
+      if (victim === 0 || this.deadness(victim) !== Miss.ABSENT) return victim;
+    }
+    return 0;
   }
 
   private evict(ref: number, slabClass: SlabClass): void {

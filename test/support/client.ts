@@ -20,6 +20,7 @@ export class Client {
   #received: Buffer = Buffer.alloc(0);
   #chunks: Buffer[] = [];
   #closed = false;
+  #finished = false;
   #wake: (() => void) | null = null;
 
   private constructor(socket: Socket) {
@@ -103,18 +104,34 @@ export class Client {
     return this.#received;
   }
 
+  /** What has come, be it nothing. */
+  take(): Buffer {
+    return this.#take(this.peek().length);
+  }
+
   closed(): boolean {
     return this.#closed;
   }
 
+  /** Stops reading, as a client does that has no time: what the server sends piles up at its end. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Shuts this side down: the server sees the end of what is sent, and can still answer. */
   finish(): void {
+    this.#finished = true;
     this.#socket.end();
   }
 
   /** Drops the connection at once, with a reset if asked. */
   close(reset = false): void {
-    if (reset) {
+    // libuv cannot reset a socket that is being shut down, and Node would leave it open, and spin on it.
+    if (reset && !this.#finished) {
       this.#socket.resetAndDestroy();
     } else {
       this.#socket.destroy();

@@ -1,7 +1,8 @@
 /**
  * The server a test runs against. Flags are memcached's.
  *
- *   SERVER=host:port   that server, whatever it is; flags cannot be given to it
+ *   SERVER=host:port   that server, whatever it is; flags cannot be given to it. Tests flush it, so they run one
+ *                      file at a time (`jest -i`), and never against a cache that somebody needs
  *   JUDGE=memcached    Debian's memcached, so that a test can be tried on the original
  *   neither            hotspare: `node dist/src/main.js`
  */

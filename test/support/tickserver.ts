@@ -181,6 +181,20 @@ export async function until(condition: () => boolean, what = 'a condition'): Pro
   }
 }
 
+/**
+ * Throws unless the loop rests: no ticks, and most of the time spent waiting for events. Only looking on for a
+ * while can show that nothing spins, so this is the one place that waits for time.
+ */
+export async function rests(server: TickServer): Promise<void> {
+  const { ticks } = server;
+  const before = performance.eventLoopUtilization();
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  const { utilization } = performance.eventLoopUtilization(before);
+  if (server.ticks !== ticks || utilization > 0.5) {
+    throw new Error(`${server.ticks - ticks} ticks, the loop is ${utilization} busy`);
+  }
+}
+
 /** A net.Socket that keeps what it receives. */
 export class Client {
   received = '';

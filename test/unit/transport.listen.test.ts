@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { EventKind, type ListenOptions } from '../../src/native.js';
-import { must, open, serve, until } from '../support/tickserver.js';
+import { must, open, rests, serve, until } from '../support/tickserver.js';
 
 const tcp: ListenOptions = {
   host: '127.0.0.1',
@@ -126,11 +126,7 @@ describe('unix', () => {
     await until(() => server.transport.counters[3] === 1);
     client.socket.destroy();
     await until(() => server.of(EventKind.CLOSED).length === 1);
-    const usage = process.cpuUsage();
-    const { ticks } = server;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(process.cpuUsage(usage).user + process.cpuUsage(usage).system).toBeLessThan(25_000);
-    expect(server.ticks).toBe(ticks);
+    await rests(server);
     server.transport.release(1);
     expect(server.transport.counters[3]).toBe(0);
   });
@@ -167,12 +163,11 @@ describe('limits', () => {
     const third = await open(port);
     third.send('x');
     await until(() => server.transport.counters[9] === 1);
-    const { ticks } = server;
+    await rests(server);
     expect(server.transport.connect('127.0.0.1', port, 1)).toEqual({
       error: 'ENOBUFS',
       call: 'connect',
     });
-    expect(server.ticks).toBe(ticks);
     first!.socket.destroy();
     await third.expect('x');
     expect(server.transport.counters[8]).toBeGreaterThan(0);

@@ -1,7 +1,7 @@
 /** Output: barriers, partial sends, back-pressure, references, and what is still sent when a connection ends. */
 import { describe, expect, test } from '@jest/globals';
 import { EventKind, Next } from '../../src/native.js';
-import { echo, lines, open, serve, type TickServer, until } from '../support/tickserver.js';
+import { echo, lines, open, rests, serve, type TickServer, until } from '../support/tickserver.js';
 
 const pending = (server: TickServer) => server.transport.counters[3]!;
 
@@ -122,6 +122,7 @@ describe('slow readers', () => {
     const stuck = pending(server);
     other.send('q');
     await other.expect(block);
+    await rests(server);
     expect(pending(server)).toBe(stuck);
     expect(stuck).toBeLessThan(high + 16 * block.length);
     client.socket.resume();
@@ -135,9 +136,7 @@ describe('slow readers', () => {
     server.barrier = 1;
     client.send('x'.repeat(5000));
     await until(() => pending(server) >= 1000);
-    const { ticks } = server;
-    await until(() => client.socket.bytesWritten === 5000);
-    expect(server.ticks).toBe(ticks);
+    await rests(server);
     expect(pending(server)).toBe(1000);
     server.barrier = 0;
     server.transport.release(1);
@@ -156,15 +155,12 @@ describe('slow readers', () => {
     server.barrier = 1;
     client.send('12345678');
     await until(() => pending(server) === 3000);
-    const { ticks } = server;
-    const usage = process.cpuUsage();
-    const other = await open(server.listen());
-    expect(server.ticks - ticks).toBeLessThan(3);
-    expect(process.cpuUsage(usage).user).toBeLessThan(1e6);
+    client.send('more');
+    await rests(server);
+    expect(pending(server)).toBe(3000);
     server.transport.release(1);
     server.barrier = 0;
-    await client.expect('r'.repeat(8000));
-    other.socket.destroy();
+    await client.expect('r'.repeat(12_000));
   });
 
   test('a slow reader that resets is dropped with its output', async () => {

@@ -1,7 +1,8 @@
 /**
  * Random clients against a random server: pieces of any size, half-consumed rows, AGAIN, sinks, references, held and
  * released replies, pauses and ends, all at once. Whatever happens, a connection's bytes come back in order, every
- * reference is released once, and nothing is left over. `SEED=123 npx jest dist/test/unit/transport.random` repeats one.
+ * reference is released once, and nothing is left over. `SEED=123 npx jest dist/test/unit/transport.random`
+ * repeats one.
  */
 import { describe, expect, test } from '@jest/globals';
 import { EventKind, Next } from '../../src/native.js';

@@ -1,3 +1,4 @@
+/** All topics of the table. */
 import type { Topic } from '../table.js';
 import { arithmetic } from './arithmetic.js';
 import { blocks } from './blocks.js';

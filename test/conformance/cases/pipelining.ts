@@ -131,6 +131,12 @@ export const pipelining: Topic = {
       { huge: true },
     ),
     one(
+      'a line of 131 KB with a NUL in its middle ends there for its keys',
+      `${set('k', '1')}get ${missing.slice(0, 250).join(' ')} k\0${missing.slice(250).join(' ')}\r\nget k\r\n`,
+      stored + value('k', '1') + end + value('k', '1') + end,
+      { huge: true },
+    ),
+    one(
       'get of one key 10000 times in a line',
       `${set('k', '1')}get ${'k '.repeat(10_000)}\r\n`,
       stored + value('k', '1').repeat(10_000) + end,

@@ -1,0 +1,239 @@
+/**
+ * The cache as a plain Map: what every command must answer and change. It knows no chunk and no page; an item that
+ * the store evicts is reported to it by the rig.
+ */
+import type { GeometryName } from './region.js';
+
+export const verbs = ['set', 'add', 'replace', 'append', 'prepend', 'cas'] as const;
+export type VerbName = (typeof verbs)[number];
+
+/** How long a value is. `class`: the least or the most (less a few bytes) that needs this slab class. */
+export type Size =
+  | { readonly is: 'bytes'; readonly bytes: number }
+  | { readonly is: 'digits'; readonly number: string }
+  | { readonly is: 'class'; readonly number: number; readonly most: boolean; readonly off: number };
+
+export interface Storage {
+  readonly is: 'store';
+  readonly verb: VerbName;
+  readonly key: number;
+  readonly flags: number;
+  /** As sent: 0, negative, relative or absolute. */
+  readonly exptime: number;
+  readonly size: Size;
+  readonly fill: number;
+  /** Whole in the input; in pieces, straight into the chunk; or begun now and ended by a later `finish`. */
+  readonly how: 'whole' | 'pieces' | 'begin';
+  /** False: the data block does not end as it should. */
+  readonly ends: boolean;
+  /** For cas: whether the id sent is the item's. */
+  readonly unique: boolean;
+}
+
+export type Command =
+  | Storage
+  | { readonly is: 'finish' }
+  | { readonly is: 'delete'; readonly key: number }
+  | { readonly is: 'touch'; readonly key: number; readonly exptime: number; readonly gets: boolean }
+  /** `hold`: a large value stays pinned, as if its client read slowly, until `release`. */
+  | { readonly is: 'get'; readonly key: number; readonly hold: boolean }
+  | { readonly is: 'release' }
+  | { readonly is: 'count'; readonly key: number; readonly up: boolean; readonly delta: string }
+  | { readonly is: 'flush'; readonly delay: number }
+  | { readonly is: 'advance'; readonly seconds: number }
+  | { readonly is: 'adopt'; readonly chunks: number }
+  | { readonly is: 'reopen' };
+
+/** A scenario's region and how it is served. */
+export interface Setting {
+  readonly geometry: GeometryName;
+  readonly seed: readonly [number, number];
+  readonly evict: boolean;
+  readonly casStep: number;
+}
+
+export const keyCount = 40;
+
+/** Keys of many lengths, so that values begin at every alignment; the last is as long as a key may be. */
+export const keys: readonly string[] = Array.from({ length: keyCount }, (_, number) =>
+  `k${number}`.padEnd(number === keyCount - 1 ? 250 : 1 + ((number * 7) % 41), '.'),
+);
+
+/** One value of one key: what a `gets` would show. Never changed; touch makes another. */
+export interface Version {
+  readonly cas: number;
+  readonly flags: number;
+  readonly exptime: number;
+  readonly value: Uint8Array;
+}
+
+export interface FlushState {
+  /** Items with a CAS id up to this are dead. */
+  readonly cas: number;
+  readonly at: number;
+}
+
+/** What a command does to the item with its key. */
+export type Change =
+  | { readonly is: 'none' }
+  | { readonly is: 'remove' }
+  | { readonly is: 'touch'; readonly exptime: number }
+  | {
+      readonly is: 'put';
+      readonly flags: number;
+      readonly exptime: number;
+      readonly value: Uint8Array;
+    };
+
+/** A possible end of a command; `needsMemory` marks those that only a lack of memory explains. */
+export interface Ending {
+  readonly reply: string | readonly (string | Uint8Array)[];
+  readonly change: Change;
+  readonly needsMemory?: true;
+}
+
+export class Model {
+  /** All items that are linked, dead ones included: they go when they are met. */
+  items = new Map<string, Version>();
+  flush: FlushState = { cas: 0, at: 0 };
+  now: number;
+  /** Largest CAS id that was ever given out. */
+  casGiven = 0;
+
+  constructor(now: number) {
+    this.now = now;
+  }
+
+  /** A copy that later commands do not change. */
+  snapshot(): Model {
+    const copy = new Model(this.now);
+    copy.items = new Map(this.items);
+    copy.flush = this.flush;
+    copy.casGiven = this.casGiven;
+    return copy;
+  }
+
+  live(key: string): Version | undefined {
+    const version = this.items.get(key);
+    return version !== undefined && this.isLive(version) ? version : undefined;
+  }
+
+  /** Time passes; a flush that was waiting happens. `casLast` is the largest id the store may have given out. */
+  tick(now: number, casLast: number): void {
+    this.now = now;
+    if (this.flush.at !== 0 && now >= this.flush.at) this.flush = { cas: casLast, at: 0 };
+  }
+
+  /** memcached's realtime() of an exptime, of which it keeps 32 bits. */
+  absolute(exptime: number): number {
+    if (exptime === 0) return 0;
+    if ((exptime | 0) < 0) return 1;
+    return exptime <= 2_592_000 ? this.now + exptime : exptime;
+  }
+
+  private isLive(version: Version): boolean {
+    if (version.exptime !== 0 && version.exptime <= this.now) return false;
+    return version.cas > this.flush.cas;
+  }
+}
+
+const unchanged: Change = { is: 'none' };
+const remove: Change = { is: 'remove' };
+const outOfMemory = 'SERVER_ERROR out of memory storing object\r\n';
+
+/** How a storage command may end when its value has arrived. `old` is the live item with its key. */
+export function endingsOfStorage(
+  command: Storage,
+  value: Uint8Array,
+  exptime: number,
+  old: Version | undefined,
+  itemBytesMax: number,
+): Ending[] {
+  if (!command.ends) return [{ reply: 'CLIENT_ERROR bad data chunk\r\n', change: unchanged }];
+  const put: Change = { is: 'put', flags: command.flags, exptime, value };
+  const stored: Ending = { reply: 'STORED\r\n', change: put };
+  const refused = (reply: string): Ending => ({ reply, change: unchanged });
+  switch (command.verb) {
+    case 'set':
+      return [stored];
+    case 'add':
+      return [old === undefined ? stored : refused('NOT_STORED\r\n')];
+    case 'replace':
+      return [old === undefined ? refused('NOT_STORED\r\n') : stored];
+    case 'cas':
+      if (old === undefined) return [refused('NOT_FOUND\r\n')];
+      return [command.unique ? stored : refused('EXISTS\r\n')];
+    default: {
+      if (old === undefined) return [refused('NOT_STORED\r\n')];
+      const parts = command.verb === 'append' ? [old.value, value] : [value, old.value];
+      const joined = Buffer.concat(parts);
+      const { flags } = old;
+      if (!fits(keys[command.key]!.length, joined.length, flags, itemBytesMax)) {
+        return [refused('NOT_STORED\r\n')];
+      }
+      const change: Change = { is: 'put', flags, exptime: old.exptime, value: joined };
+      const full: Ending = { reply: 'NOT_STORED\r\n', change: unchanged, needsMemory: true };
+      return [{ reply: 'STORED\r\n', change }, full];
+    }
+  }
+}
+
+/** How a storage command may end before its value is taken. */
+export function endingsOfRefusal(verb: VerbName): Ending[] {
+  const change = verb === 'set' ? remove : unchanged;
+  return [{ reply: outOfMemory, change, needsMemory: true }];
+}
+
+export function endingsOfTooLarge(verb: VerbName): Ending[] {
+  const change = verb === 'set' ? remove : unchanged;
+  return [{ reply: 'SERVER_ERROR object too large for cache\r\n', change }];
+}
+
+/** memcached's rule for -I: its header, CAS id, key's NUL, value's line end, and the flags where there are any. */
+export function fits(keyLength: number, length: number, flags: number, most: number): boolean {
+  return 59 + keyLength + length + (flags === 0 ? 0 : 4) <= most;
+}
+
+export function endingsOfDelete(old: Version | undefined): Ending[] {
+  if (old === undefined) return [{ reply: 'NOT_FOUND\r\n', change: unchanged }];
+  return [{ reply: 'DELETED\r\n', change: remove }];
+}
+
+export function endingsOfTouch(
+  key: string,
+  gets: boolean,
+  exptime: number,
+  old: Version | undefined,
+): Ending[] {
+  const change: Change = old === undefined ? unchanged : { is: 'touch', exptime };
+  if (gets) return [{ reply: retrieved(key, old), change }];
+  return [{ reply: old === undefined ? 'NOT_FOUND\r\n' : 'TOUCHED\r\n', change }];
+}
+
+export function endingsOfGet(key: string, old: Version | undefined): Ending[] {
+  return [{ reply: retrieved(key, old), change: unchanged }];
+}
+
+export function endingsOfCount(up: boolean, delta: string, old: Version | undefined): Ending[] {
+  if (old === undefined) return [{ reply: 'NOT_FOUND\r\n', change: unchanged }];
+  const number = /^(\d+)(?=\s|$)/.exec(Buffer.from(old.value).toString('latin1'))?.[1];
+  if (number === undefined || BigInt(number) >= 2n ** 64n) {
+    const reply = 'CLIENT_ERROR cannot increment or decrement non-numeric value\r\n';
+    return [{ reply, change: unchanged }];
+  }
+  const sum = BigInt(number) + (up ? BigInt(delta) : -BigInt(delta));
+  const digits = (sum < 0n ? 0n : sum % 2n ** 64n).toString();
+  const value = Buffer.from(digits.padEnd(old.value.length, ' '), 'latin1');
+  const change: Change = { is: 'put', flags: old.flags, exptime: old.exptime, value };
+  const full = 'SERVER_ERROR out of memory in incr\r\n';
+  return [
+    { reply: `${digits}\r\n`, change },
+    { reply: full, change: unchanged, needsMemory: true },
+  ];
+}
+
+function retrieved(key: string, old: Version | undefined): Ending['reply'] {
+  if (old === undefined) return 'END\r\n';
+  const { flags, cas, value } = old;
+  return [`VALUE ${key} ${flags} ${value.length} ${cas}\r\n`, value, '\r\nEND\r\n'];
+}

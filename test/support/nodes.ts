@@ -1,0 +1,66 @@
+/**
+ * hotspare's own processes: nodes and pairs, started with the real command line, and what can be seen of them from
+ * outside: log lines, stats, and whether a process is still there.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client } from './client.js';
+import { type Child, startChild } from './process.js';
+import { until } from './until.js';
+
+export const main = join(__dirname, '../../src/main.js');
+/** A busy machine may take this long to start two nodes and copy a cache. */
+export const patienceMs = 20_000;
+
+/** Starts hotspare with these arguments. */
+export function hotspare(...args: string[]): Promise<Child> {
+  return startChild(process.execPath, [main, ...args]);
+}
+
+/** The groups of the `nth` line that matches, once the process has written it. */
+export function said(child: Child, pattern: RegExp, nth = 1): Promise<RegExpMatchArray> {
+  return until(
+    `${pattern} (${nth}) in what ${child.command} says:\n${child.output()}`,
+    () => {
+      const matches = [...child.output().matchAll(new RegExp(pattern, 'gm'))];
+      if (matches.length >= nth) return matches[nth - 1];
+      if (!child.running()) throw new Error(`${child.command} ended:\n${child.output()}`);
+      return null;
+    },
+    { withinMs: patienceMs },
+  );
+}
+
+/** What `stats` answers. */
+export async function stats(port: number): Promise<ReadonlyMap<string, string>> {
+  const client = await Client.connect('127.0.0.1', port);
+  try {
+    await client.send('stats\r\n');
+    const text = await client.readUntil('statistics', (all) => all.endsWith('END\r\n'));
+    const rows = text.toString('latin1').matchAll(/^STAT (\S+) (.*)\r$/gm);
+    return new Map([...rows].map(([, name, value]) => [name!, value!]));
+  } finally {
+    client.close();
+  }
+}
+
+/** The pids of a pair's nodes, newest last. The pair was started with -v. */
+export function pids(pair: Child, role: 'primary' | 'standby'): number[] {
+  const started = pair.output().matchAll(new RegExp(`started as ${role}, pid (\\d+)`, 'g'));
+  return [...started].map(([, pid]) => Number(pid));
+}
+
+/** False when the process has ended, reaped or not. */
+export function lives(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat[stat.lastIndexOf(')') + 2] !== 'Z';
+  } catch {
+    return false;
+  }
+}
+
+/** Resolves once a process has ended. */
+export function gone(pid: number): Promise<true> {
+  return until(`the end of process ${pid}`, () => !lives(pid), { withinMs: patienceMs });
+}
