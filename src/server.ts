@@ -61,6 +61,7 @@ export class Server implements Shared {
       begin: (nowMs, seconds) => {
         this.nowMs = nowMs;
         store.tick(seconds);
+        this.executor.lookahead.begin(wire.inputEnd);
       },
       end: () => this.mirror.commit(this.journal, this.nowMs),
       released: (ref) => store.slabs.unpin(ref),
