@@ -9,6 +9,8 @@
  * From the moment SYNCED is sent every reply waits for its batch, so a standby that believes itself whole never lacks
  * something a client was told.
  */
+
+import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
 import type { Journal } from '../src/journal.js';
 import { blocksInFlightMax, unackedBatchesMax, unackedBytesMax } from '../src/limits.js';
@@ -368,11 +370,6 @@ export class Primary implements Mirror, ChannelOwner {
     this.log.say(`deposed: epoch ${epoch} reigns now, ours was ${epochOf(this.region.head)}`);
     this.events.deposed(epoch, link);
   }
-}
-
-/** CLOCK_MONOTONIC in ms, the clock of the transport's ticks. */
-function monotonicMs(): number {
-  return Number(process.hrtime.bigint() / 1000n) / 1000;
 }
 
 function mebibytes(bytes: number): string {

@@ -5,6 +5,7 @@
 import { Primary } from '../backup/primary.js';
 import type { BackupSettings } from '../backup/settings.js';
 import { connectionRefused, type PrimaryAddress, Standby } from '../backup/standby.js';
+import { monotonicMs } from '../src/clock.js';
 import { assert, HotspareError } from '../src/errors.js';
 import { Journal } from '../src/journal.js';
 import { helloMs, linkConnections } from '../src/limits.js';
@@ -19,7 +20,7 @@ import { Region } from '../src/store/region.js';
 import { Wire } from '../src/wire.js';
 import { Detector } from './detector.js';
 import { Herald } from './herald.js';
-import { monotonicMs, report } from './report.js';
+import { report } from './report.js';
 import { type Action, type Event, type State, step } from './role.js';
 
 export interface NodeOptions {

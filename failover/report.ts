@@ -1,5 +1,7 @@
 /** What a node tells whoever started it, over Node's IPC channel: the pair and the drill read it. */
 
+import { monotonicMs } from '../src/clock.js';
+
 export type Report =
   /** A standby's copy is whole. */
   | { readonly event: 'synced'; readonly atMs: number }
@@ -29,8 +31,4 @@ type WithoutTime<R> = R extends Report ? Omit<R, 'atMs'> : never;
  */
 export function report(what: WithoutTime<Report>): void {
   process.send?.({ ...what, atMs: monotonicMs() });
-}
-
-export function monotonicMs(): number {
-  return Number(process.hrtime.bigint() / 1000n) / 1000;
 }

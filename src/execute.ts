@@ -4,9 +4,10 @@
  */
 import type { Counters } from './counters.js';
 import { keyBytesMax } from './limits.js';
+import { Lookahead } from './lookahead.js';
 import { Decimal } from './protocol/decimal.js';
 import { Line, tokensMax } from './protocol/line.js';
-import { ascii, lines, type Output } from './protocol/reply.js';
+import { ascii, lines, type Output, type Phrase } from './protocol/reply.js';
 import { Outcome } from './request.js';
 import { Retrieving } from './retrieving.js';
 import { EXPTIME, FLAGS, HASH, headerBytes, KEY_AND_BITS, VALUE_LENGTH } from './store/layout.js';
@@ -17,6 +18,7 @@ const noreply = ascii('noreply');
 const zero = ascii('0');
 /** Exptimes up to this are relative (30 days). */
 const relativeSecondsMax = 2_592_000;
+
 export class Executor {
   readonly line = new Line();
   readonly store: Store;
@@ -24,6 +26,7 @@ export class Executor {
   readonly counters: Counters;
   readonly storing: Storing;
   readonly retrieving: Retrieving;
+  readonly lookahead: Lookahead;
   /** The number that was read last. */
   readonly decimal = new Decimal();
   /** Set when the last token is `noreply`: nothing is answered. */
@@ -37,11 +40,12 @@ export class Executor {
     this.output = output;
     this.counters = counters;
     this.mayFlush = mayFlush;
+    this.lookahead = new Lookahead(store, this.line);
     this.storing = new Storing(this);
     this.retrieving = new Retrieving(this);
   }
 
-  say(text: Uint8Array): number {
+  say(text: Phrase): number {
     if (!this.quiet) this.output.put(text);
     return Outcome.DONE;
   }
@@ -163,7 +167,7 @@ export class Executor {
     const { line, store } = this;
     const at = line.start(1);
     const length = line.length(1);
-    return store.find(line.view, at, length, store.hash(line.view, at, length));
+    return store.find(line.view, at, length, this.lookahead.hash(at, length));
   }
 
   word(ref: number, word: number): number {

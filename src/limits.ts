@@ -16,6 +16,8 @@ export const lineBytesMax = 2048;
 export const lineBytesWhole = 16 * KiB;
 /** A get line longer than this is answered while it arrives, so that it needs no more buffer than this. */
 export const lineBytesStreamed = 32 * KiB;
+/** Keys that are looked up together: enough for their waits to overlap, few enough to stay in the nearest cache. */
+export const lookaheadKeysMost = 32;
 /** Largest value length a storage command may name; larger ones are not even swallowed (memcached's INT_MAX - 2). */
 export const valueLengthMax = 2147483645;
 

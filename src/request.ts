@@ -1,5 +1,7 @@
 /** What passes between a session and the commands it runs: outcomes, and commands that are not done with one line. */
 
+import type { Phrase } from './protocol/reply.js';
+
 /** What the session has to do after a command. */
 export const Outcome = {
   DONE: 0,
@@ -29,7 +31,7 @@ export class StorageRequest {
   keyLength = 0;
   hash = 0;
   /** What is answered once the data block has been swallowed; null = nothing. */
-  refusal: Uint8Array | null = null;
+  refusal: Phrase | null = null;
   /** The chunk reserved for it, 0 before. */
   ref = 0;
 

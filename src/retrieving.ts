@@ -2,6 +2,7 @@
 import type { Counters } from './counters.js';
 import type { Executor } from './execute.js';
 import { keyBytesMax, referenceBytesLeast } from './limits.js';
+import type { Lookahead } from './lookahead.js';
 import type { Line } from './protocol/line.js';
 import { lines, type Output } from './protocol/reply.js';
 import { Outcome, type Retrieval } from './request.js';
@@ -18,6 +19,7 @@ import { Miss, type Store } from './store/store.js';
 export class Retrieving {
   private readonly executor: Executor;
   private readonly line: Line;
+  private readonly lookahead: Lookahead;
   private readonly store: Store;
   private readonly output: Output;
   private readonly counters: Counters;
@@ -25,6 +27,7 @@ export class Retrieving {
   constructor(executor: Executor) {
     this.executor = executor;
     this.line = executor.line;
+    this.lookahead = executor.lookahead;
     this.store = executor.store;
     this.output = executor.output;
     this.counters = executor.counters;
@@ -50,7 +53,7 @@ export class Retrieving {
     const { touches } = retrieval;
     if (touches) counters.cmdTouch++;
     else counters.cmdGet++;
-    const ref = store.find(view, at, length, store.hash(view, at, length));
+    const ref = store.find(view, at, length, this.lookahead.hash(at, length));
     if (ref === 0) {
       this.countMiss(touches);
       return;

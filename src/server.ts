@@ -2,6 +2,7 @@
  * The server: a store in a region, and the tick that lets clients at it. It can run without a standby; a backup plugs
  * in by setting `mirror`. Nothing here knows whether the region was made, found in a file or left by a primary.
  */
+import { wallSeconds } from './clock.js';
 import { Counters } from './counters.js';
 import { HotspareError } from './errors.js';
 import { Executor } from './execute.js';
@@ -60,6 +61,7 @@ export class Server implements Shared {
       begin: (nowMs, seconds) => {
         this.nowMs = nowMs;
         store.tick(seconds);
+        this.executor.lookahead.begin(wire.inputEnd);
       },
       end: () => this.mirror.commit(this.journal, this.nowMs),
       released: (ref) => store.slabs.unpin(ref),
@@ -173,10 +175,6 @@ export class Server implements Shared {
     this.sessions.set(connection, session);
     return session;
   }
-}
-
-function wallSeconds(): number {
-  return Math.floor(Date.now() / 1000);
 }
 
 function factsOf(settings: Settings, counters: Counters, wire: Float64Array): ServerFacts {

@@ -12,7 +12,7 @@ import type { Executor } from './execute.js';
 import { keyBytesMax, lineBytesMax, lineBytesStreamed, lineBytesWhole } from './limits.js';
 import type { Mirror } from './mirror.js';
 import { tokensMax } from './protocol/line.js';
-import { ascii, lines } from './protocol/reply.js';
+import { ascii, lines, type Phrase } from './protocol/reply.js';
 import { Outcome, Retrieval, StorageRequest } from './request.js';
 import { resetStatistics, type ServerFacts, statistics } from './stats.js';
 import type { Endpoint, Wire } from './wire.js';
@@ -52,7 +52,7 @@ export class Session implements Endpoint {
   /** The command whose value is arriving; its own, because other sessions' commands come in between. */
   private request: StorageRequest | null = null;
   /** What is answered when the data block that is being skipped has passed. */
-  private refusal: Uint8Array | null = null;
+  private refusal: Phrase | null = null;
 
   constructor(connection: number, shared: Shared) {
     this.connection = connection;
@@ -72,6 +72,7 @@ export class Session implements Endpoint {
       if (wire.isFull() || this.shared.mirror.congested) {
         wire.again = true;
       } else {
+        if (at >= executor.lookahead.until) executor.lookahead.look(at, false);
         const next = this.step(at, end);
         if (next === at) break;
         at = next;
@@ -174,9 +175,30 @@ export class Session implements Endpoint {
       case Outcome.SWALLOW:
         return this.swallow(next, end, executor.storing.request);
       default:
-        this.state = State.KEYS;
-        return this.firstKey();
+        return this.retrieve(next);
     }
+  }
+
+  /** Answers the keys of the line, `next` being where it ends. Of a long line, `keys` finds them. */
+  private retrieve(next: number): number {
+    const { wire, executor, mirror } = this.shared;
+    const { line, lookahead, retrieving } = executor;
+    if (line.count > tokensMax) {
+      this.state = State.KEYS;
+      return this.firstKey();
+    }
+    for (let token = this.retrieval.touches ? 2 : 1; token < line.count; token++) {
+      const start = line.start(token);
+      if (wire.isFull() || mirror.congested) {
+        wire.again = true;
+        this.state = State.KEYS;
+        return start;
+      }
+      if (start >= lookahead.until) lookahead.look(start, true);
+      retrieving.key(this.retrieval, start, line.length(token));
+    }
+    wire.output.put(lines.end);
+    return next;
   }
 
   /** Where the keys of the retrieval in the line begin. */
@@ -232,6 +254,7 @@ export class Session implements Endpoint {
           wire.again = true;
           return start;
         }
+        if (start >= executor.lookahead.until) executor.lookahead.look(start, true);
         executor.retrieving.key(this.retrieval, start, length);
       }
       if (byte === SPACE) continue;

@@ -6,7 +6,7 @@ import type { Counters } from './counters.js';
 import type { Executor } from './execute.js';
 import { arrivingShare, keyBytesMax, valueLengthMax } from './limits.js';
 import type { Line } from './protocol/line.js';
-import { copyBytes, lines } from './protocol/reply.js';
+import { copyBytes, lines, type Phrase } from './protocol/reply.js';
 import { Outcome, StorageRequest, Verb } from './request.js';
 import { CAS_HIGH, CAS_LOW, FLAGS, headerBytes, VALUE_LENGTH } from './store/layout.js';
 import type { Store } from './store/store.js';
@@ -59,7 +59,7 @@ export class Storing {
     }
     request.keyAt = line.start(1);
     request.keyLength = line.length(1);
-    request.hash = this.store.hash(line.view, request.keyAt, request.keyLength);
+    request.hash = this.executor.lookahead.hash(request.keyAt, request.keyLength);
     if (this.fits(request.keyLength, length, request.flags)) return Outcome.VALUE;
     this.counters.storeTooLarge++;
     this.dropOld(request);
@@ -181,7 +181,7 @@ export class Storing {
     const { store } = this;
     const { ref, verb } = request;
     const old = store.findLike(ref);
-    let refusal: Uint8Array | null = null;
+    let refusal: Phrase | null = null;
     if (verb === Verb.ADD && old !== 0) refusal = lines.notStored;
     else if (verb === Verb.REPLACE && old === 0) refusal = lines.notStored;
     else if (verb === Verb.CAS) refusal = this.compare(request, old);
@@ -195,7 +195,7 @@ export class Storing {
     request.ref = 0;
   }
 
-  private compare(request: StorageRequest, old: number): Uint8Array | null {
+  private compare(request: StorageRequest, old: number): Phrase | null {
     const { counters, store } = this;
     if (old === 0) {
       counters.casMisses++;

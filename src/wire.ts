@@ -85,6 +85,8 @@ export class Wire {
   hooks: TickHooks = idle;
   /** See `Endpoint.data`. */
   again = false;
+  /** Where the input of this tick ends. */
+  inputEnd = 0;
   private readonly events: Int32Array;
   private readonly replies: Int32Array;
   private readonly endpoints: (Endpoint | null)[];
@@ -195,6 +197,7 @@ export class Wire {
 
   private tick(count: number): number {
     const { events, counters, hooks, output } = this;
+    this.inputEnd = this.endOf(count);
     hooks.begin(counters[Counter.NOW_MS]!, Math.floor(counters[Counter.WALL_MS]! / 1000));
     output.at = 0;
     this.rows = 0;
@@ -206,6 +209,17 @@ export class Wire {
     }
     counters[Counter.REPLY_ROWS] = this.rows;
     return hooks.end();
+  }
+
+  /** Rows stand in the input one behind another. */
+  private endOf(count: number): number {
+    const { events } = this;
+    for (let row = (count - 1) * EventWord.WORDS; row >= 0; row -= EventWord.WORDS) {
+      if (events[row + EventWord.KIND] === EventKind.DATA) {
+        return events[row + EventWord.OFFSET]! + events[row + EventWord.LENGTH]!;
+      }
+    }
+    return 0;
   }
 
   private data(row: number, connection: number): void {

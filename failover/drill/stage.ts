@@ -2,10 +2,12 @@
  * The pair that is rehearsed with, and the fault: it starts the pair, knows from the nodes' reports who is what, kills
  * or stops the primary, and says when the others noticed.
  */
+
+import { monotonicMs } from '../../src/clock.js';
 import { HotspareError } from '../../src/errors.js';
 import type { Log } from '../../src/log.js';
 import { type Member, Pair } from '../pair.js';
-import { monotonicMs, type Report } from '../report.js';
+import type { Report } from '../report.js';
 import { until } from './await.js';
 
 export interface StageOptions {

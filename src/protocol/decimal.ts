@@ -5,6 +5,9 @@
 
 export const Parsed = { OK: 0, NOT_A_NUMBER: 1, OUT_OF_RANGE: 2 } as const;
 
+/** So many digits fit in 31 bits. */
+const plainDigitsMost = 9;
+
 export class Decimal {
   /** The magnitude modulo 2^64 as two u32. */
   low = 0;
@@ -13,6 +16,7 @@ export class Decimal {
 
   /** Reads bytes[at, at+length); the result is in the fields when it returns OK. */
   parse(bytes: Uint8Array, at: number, length: number): number {
+    if (length <= plainDigitsMost && this.plain(bytes, at, length)) return Parsed.OK;
     const end = at + length;
     let i = at;
     while (i < end && isSpace(bytes[i]!)) i++;
@@ -39,6 +43,20 @@ export class Decimal {
     this.low = value;
     this.high = high;
     return Parsed.OK;
+  }
+
+  /** Digits only, and few of them: nearly all numbers there are. */
+  private plain(bytes: Uint8Array, at: number, length: number): boolean {
+    let value = 0;
+    for (let i = at; i < at + length; i++) {
+      const digit = bytes[i]! - 0x30;
+      if (digit < 0 || digit > 9) return false;
+      value = value * 10 + digit;
+    }
+    this.low = value;
+    this.high = 0;
+    this.negative = false;
+    return length > 0;
   }
 
   /** As strtoul and a check for a sign only where the value looks negative: true when it is an acceptable u64. */

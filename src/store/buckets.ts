@@ -3,21 +3,28 @@
  * publish, so a reader of the bytes sees a chain with or without an item, never half of one.
  */
 import { assert } from '../errors.js';
+import { lookaheadKeysMost } from '../limits.js';
 import { hashOf } from './hash.js';
 import { HASH, headerBytes, headerWords, KEY_AND_BITS, NEXT, SuperWord } from './layout.js';
 import type { Region } from './region.js';
 
 /** No chain is this long unless the region is damaged: a walk this long would be a cycle. */
 const chainMax = 2 ** 24;
+/** Words in a line of the processor's cache. */
+const lineWords = 16;
 
 export class Buckets {
   /** Predecessor of the item that `find` or `locate` met last, 0 when it is its chain's head. */
   previous = 0;
+  /** What `prefetch` has read: nobody wants it, but what nobody keeps is not read. */
+  read = 0;
   private readonly region: Region;
   private readonly heads: Int32Array;
   private readonly mask: number;
   private readonly seedLow: number;
   private readonly seedHigh: number;
+  /** First items of the chains that `prefetch` looks at. */
+  private readonly refs = new Int32Array(lookaheadKeysMost);
 
   constructor(region: Region) {
     this.region = region;
@@ -51,6 +58,34 @@ export class Buckets {
       ref = words[index + NEXT]!;
     }
     return 0;
+  }
+
+  /**
+   * Reads what `find` will read for these hashes: first all heads, then all first items, then the second of a chain
+   * where the first has another hash. The reads of one pass do not wait for each other; those of `find` would.
+   */
+  prefetch(hashes: Int32Array, count: number): void {
+    const { heads, mask, region, refs } = this;
+    let sum = 0;
+    for (let i = 0; i < count; i++) refs[i] = heads[hashes[i]! & mask]!;
+    for (let i = 0; i < count; i++) {
+      const ref = refs[i]!;
+      if (ref === 0) continue;
+      const words = region.wordsOf(ref);
+      const index = region.indexOf(ref);
+      // Most items reach into a second line of the processor's cache; keys are compared there, values begin there.
+      sum ^= words[index + HASH]! ^ words[Math.min(index + lineWords, words.length - 1)]!;
+    }
+    for (let i = 0; i < count; i++) {
+      const ref = refs[i]!;
+      if (ref === 0) continue;
+      const words = region.wordsOf(ref);
+      const index = region.indexOf(ref);
+      if (words[index + HASH] === hashes[i]) continue;
+      const next = words[index + NEXT]!;
+      if (next !== 0) sum ^= region.wordsOf(next)[region.indexOf(next) + HASH]!;
+    }
+    this.read = sum;
   }
 
   /** True when the chain of the hash that the chunk carries leads to this very chunk; then sets `previous`. */

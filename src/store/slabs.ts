@@ -129,8 +129,9 @@ export class Slabs {
    */
   take(slabClass: SlabClass): number {
     for (;;) {
-      const page = slabClass.partial[slabClass.partial.length - 1];
-      if (page !== undefined) {
+      const last = slabClass.partial.length - 1;
+      if (last >= 0) {
+        const page = slabClass.partial[last]!;
         if (this.freeCount[page] !== 0) return this.takeFrom(page, slabClass);
         slabClass.partial.pop();
         this.listed[page] = 0;
@@ -338,7 +339,8 @@ export class Slabs {
     this.meta[page]![chunk] = 0;
     const word = chunk >>> 5;
     this.free[page]![word]! |= 1 << (chunk & 31);
-    if (word < this.freeHint[page]!) this.freeHint[page] = word;
+    // In a full cache a page often has this one free chunk: then the hint is exact, and nothing is searched.
+    if (this.freeCount[page] === 0 || word < this.freeHint[page]!) this.freeHint[page] = word;
     this.freeCount[page]!++;
     slabClass.freeChunks++;
     this.list(page, slabClass);

@@ -98,6 +98,11 @@ export class Store {
     return 0;
   }
 
+  /** Brings near what looking up these hashes will need. Only reads. */
+  prefetch(hashes: Int32Array, count: number): void {
+    this.buckets.prefetch(hashes, count);
+  }
+
   /** The live item with the key of a reserved chunk, or 0. */
   findLike(ref: number): number {
     const words = this.region.wordsOf(ref);

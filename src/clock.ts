@@ -1,0 +1,11 @@
+/** The two clocks of the program. Pure parts get their time as an argument; this is where it comes from outside of a tick. */
+
+/** CLOCK_MONOTONIC in ms with fractions: the clock of the transport's ticks, the same for all processes of a machine. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1000n) / 1000;
+}
+
+/** Unix time in whole seconds. */
+export function wallSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}
