@@ -266,10 +266,16 @@ export class Primary implements Mirror, ChannelOwner {
     this.copy(standby);
   }
 
-  /** The last block and SYNCED are acked: the standby is worth something now. */
+  /** Tells how far the copy is. When the last block and SYNCED are acked, the standby is worth something. */
   private progress(standby: Attached): void {
     const { resync } = standby;
-    if (resync === null || !standby.inSync || standby.blocksAcked < resync.blocksSent) return;
+    if (resync === null) return;
+    const quarter = resync.passedQuarter();
+    if (quarter !== null) {
+      const total = mebibytes(resync.totalBytes);
+      this.log.say(`resync of ${standby.node}: ${quarter} % of ${total} MiB`);
+    }
+    if (!standby.inSync || standby.blocksAcked < resync.blocksSent) return;
     standby.resync = null;
     this.log.say(`standby ${standby.node} is in sync (${mebibytes(resync.doneBytes)} MiB copied)`);
     this.events.synced();

@@ -8,11 +8,15 @@ import { headBytes, SuperWord, superblockBytes } from '../src/store/layout.js';
 import type { Region } from '../src/store/region.js';
 import { blockHeadroom, type Link } from './link.js';
 
+/** Copies smaller than this are done before anybody has read how far they are. */
+const loggedBytesLeast = 64 * 2 ** 20;
+
 export class Resync {
   /** Bytes that were looked at, and that there are to look at, as of the start. */
   doneBytes = 0;
   readonly totalBytes: number;
   blocksSent = 0;
+  private quarter = 0;
   private readonly region: Region;
   private readonly staging = new Uint8Array(blockHeadroom + blockBytes);
   private readonly blocks: Iterator<readonly [offset: number, length: number]>;
@@ -23,6 +27,14 @@ export class Resync {
     const used = pageTable.reduce((count, slabClass) => count + (slabClass === 0 ? 0 : 1), 0);
     this.totalBytes = headBytes(geometry) + used * geometry.pageBytes;
     this.blocks = blocksOf(region);
+  }
+
+  /** Percent of the copy passed since the last call, in quarters, for the log; null in between and for small copies. */
+  passedQuarter(): number | null {
+    const quarter = Math.floor((this.doneBytes / this.totalBytes) * 4);
+    if (this.totalBytes < loggedBytesLeast || quarter <= this.quarter || quarter === 4) return null;
+    this.quarter = quarter;
+    return quarter * 25;
   }
 
   /** Sends the next block that is not all zero (the copy starts as zeroes). False when none is left. */

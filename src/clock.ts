@@ -1,6 +1,6 @@
-/** The two clocks of the program. Pure parts get their time as an argument; this is where it comes from outside of a tick. */
+/** The two clocks of the program. Pure parts get their time as an argument; outside of a tick it comes from here. */
 
-/** CLOCK_MONOTONIC in ms with fractions: the clock of the transport's ticks, the same for all processes of a machine. */
+/** CLOCK_MONOTONIC in ms with fractions: the clock of the ticks, the same for all processes of a machine. */
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000;
 }
