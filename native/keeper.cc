@@ -19,7 +19,7 @@
 namespace hotspare {
 namespace {
 
-constexpr size_t kStackBytes = 64 * 1024;
+constexpr size_t kStackBytes = size_t{64} * 1024;
 constexpr int kLowest = 19;  // nice
 
 struct Keeper {
