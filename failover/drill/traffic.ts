@@ -84,15 +84,21 @@ export class Traffic {
     this.allowance += ((now - this.tickedMs) * this.rate) / 1000;
     if (this.allowance > most) this.allowance = Math.max(most, 1);
     this.tickedMs = now;
-    for (let i = 0; i < this.clients.length; i++) {
-      this.pump(this.clients[this.turn++ % this.clients.length]!);
+    // The next tick goes on where this one stops, so that no client is idle for longer than the others.
+    for (let i = 0; i < this.clients.length && this.mayWrite; i++) {
+      this.pump(this.clients[this.turn]!);
+      this.turn = (this.turn + 1) % this.clients.length;
     }
+  }
+
+  private get mayWrite(): boolean {
+    return this.rate === 0 || this.allowance >= 1;
   }
 
   /** Fills a client's window, as far as the pace allows. */
   private pump(client: Client): void {
     if (this.ticker === null) return;
-    while (client.hasRoom && (this.rate === 0 || this.allowance >= 1)) {
+    while (client.hasRoom && this.mayWrite) {
       if (client.step()) this.allowance--;
       // At a pace, clients take turns.
       if (this.rate !== 0) return;
