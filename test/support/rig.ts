@@ -7,7 +7,7 @@ import { commandFor } from '../../src/commands.js';
 import { Counters } from '../../src/counters.js';
 import { Executor } from '../../src/execute.js';
 import type { Journal } from '../../src/journal.js';
-import { Output } from '../../src/protocol/reply.js';
+import { lines, Output } from '../../src/protocol/reply.js';
 import { Outcome, Retrieval, StorageRequest } from '../../src/request.js';
 import type { Session } from '../../src/session.js';
 import { type Geometry, headerBytes } from '../../src/store/layout.js';
@@ -378,7 +378,7 @@ export class Rig {
     const { line } = this.executor;
     const held = this.pins.length;
     this.executor.retrieving.key(this.retrieval, line.start(token), line.length(token));
-    output.put(Buffer.from('END\r\n'));
+    output.put(lines.end);
     parts.push(Buffer.from(output.bytes.subarray(copied, output.at)));
     if (!this.holds && this.pins.length > held) {
       this.store.slabs.unpin(this.pins.pop()!.ref);
