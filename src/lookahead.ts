@@ -1,10 +1,11 @@
 /**
  * Finds the keys of requests that are about to be executed, and has their items brought near before they are needed.
  *
- * A cache is larger than the processor's caches, so most requests wait for memory two or three times, one after
- * another: for the bucket, for the item, for what stands behind it. The requests of a tick stand one behind another
- * in the input, though, so the waits of many can pass together. This only reads, and nothing depends on what it finds: a line
- * it misreads (the middle of a value, say) costs a look at a bucket that nobody asked for.
+ * A cache is larger than the processor's caches, so most requests wait for memory two or three times,
+ * one after another: for the bucket, for the item, for what stands behind it. The requests of a tick
+ * stand one behind another in the input, though, so the waits of many can pass together. This only
+ * reads, and nothing depends on what it finds: a line it misreads (the middle of a value, say) costs
+ * a look at a bucket that nobody asked for.
  */
 import { keyBytesMax, lookaheadKeysMost } from './limits.js';
 import type { Line } from './protocol/line.js';
