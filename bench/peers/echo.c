@@ -1,5 +1,6 @@
 // An echo server: epoll, one thread, one receive and one send per ready socket. What no server with
 // this shape can be faster than; bench/ compares with it.
+#define _GNU_SOURCE  // accept4
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
