@@ -3,8 +3,11 @@
  * replies must wait for it (law 3). One standby at a time; a second one is refused with a reason.
  *
  *      NONE ──standby attaches──► COPYING ──last block acked──► IN_SYNC
- *        ▲                          │                             │
- *        └────────── lost, or dropped by the degrade rule ────────┘
+ *        ▲                          │                             ├── dropped by the degrade rule ──► NONE
+ *        └───────────lost───────────┘                             └── lost ──► HOLDING ──lease over──► NONE
+ *
+ * HOLDING: the link broke, and the standby may still be there, holding a copy that it may serve for the length of its
+ * lease if it finds us dead. Until that is over no reply leaves, or it could be a reply that such a takeover loses.
  *
  * From the moment SYNCED is sent every reply waits for its batch, so a standby that believes itself whole never lacks
  * something a client was told.
@@ -13,21 +16,22 @@
 import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
 import type { Journal } from '../src/journal.js';
-import { blocksInFlightMax, unackedBatchesMax, unackedBytesMax } from '../src/limits.js';
+import { blocksInFlightMax, leaseShare, unackedBytesMax } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import type { Mirror } from '../src/mirror.js';
 import { epochOf } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Wire } from '../src/wire.js';
+import type { Attached } from './attached.js';
 import type { Channel, ChannelOwner } from './channel.js';
 import { Door } from './door.js';
 import { type FrameHeader, FrameType } from './frame.js';
 import type { Greeting } from './greeting.js';
 import { type Proof, parse, type Welcome } from './hello.js';
-import type { Link } from './link.js';
 import { Resync } from './resync.js';
 import type { BackupSettings } from './settings.js';
 import { TcpLink } from './tcp.js';
+import { Unacked } from './unacked.js';
 
 export interface PrimaryEvents {
   /** A standby is in sync. */
@@ -41,23 +45,6 @@ export interface PrimaryEvents {
 /** A longer gap than this many heartbeats is this node's own absence. */
 const awakeBeats = 3;
 
-/** An attached standby. */
-interface Attached {
-  readonly channel: Channel;
-  readonly link: Link;
-  readonly node: string;
-  /** Silence after which it takes over. */
-  readonly deadAfterMs: number;
-  /** The copy, while it is not whole. */
-  resync: Resync | null;
-  /** True from when SYNCED was sent. */
-  inSync: boolean;
-  blocksAcked: number;
-  /** Its newest heartbeat, and when a frame last came from it. */
-  heardBeat: number;
-  heardMs: number;
-}
-
 export class Primary implements Mirror, ChannelOwner {
   private readonly wire: Wire;
   private readonly region: Region;
@@ -67,12 +54,12 @@ export class Primary implements Mirror, ChannelOwner {
   private readonly door: Door;
   private readonly heartbeat: NodeJS.Timeout;
   private standby: Attached | null = null;
-  /** Of the newest batch sent, and of the newest acked. A new reign goes on counting where the old one ended. */
-  private sequence: number;
-  private acked: number;
-  /** When each unacked batch was committed, by sequence. */
-  private readonly committedMs = new Float64Array(unackedBatchesMax);
+  private readonly unacked: Unacked;
   private lastSentMs = 0;
+  /** Until when no reply leaves, because a standby that was lost may still take over; 0 = no such standby. */
+  private holdUntilMs = 0;
+  /** The node that was lost. */
+  private heldFor = '';
   /** True when this node was silent for so long that its standby may reign by now. */
   private doubtful = false;
   private beats = 0;
@@ -80,7 +67,6 @@ export class Primary implements Mirror, ChannelOwner {
   private paused = false;
   private ended = false;
   private readonly counts = { batches: 0, ranges: 0, bytes: 0, resyncs: 0, drops: 0, losses: 0 };
-  private longestAckMs = 0;
 
   constructor(
     wire: Wire,
@@ -94,8 +80,7 @@ export class Primary implements Mirror, ChannelOwner {
     this.region = region;
     this.settings = settings;
     this.log = log;
-    this.sequence = sequence;
-    this.acked = sequence;
+    this.unacked = new Unacked(sequence);
     this.events = events;
     region.journal.onFull = () => this.send(region.journal, this.wire.nowMs);
     this.door = new Door(wire, settings.secret, log, (greeting, proof) => {
@@ -114,18 +99,22 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   commit(journal: Journal, nowMs: number): number {
-    const { standby } = this;
-    if (standby === null) return 0;
-    this.noteSilence(standby, nowMs);
-    // No reply before the standby has said, with an ack, that it has not taken over: an empty batch asks.
-    if (journal.count > 0 || this.doubtful) this.send(journal, nowMs);
-    this.setPaused(this.isFull(standby));
-    const waits = standby.inSync && this.settings.ack === 'sync' && this.acked < this.sequence;
-    return waits ? this.sequence : 0;
+    const { standby, unacked } = this;
+    if (standby !== null) {
+      this.noteSilence(standby, nowMs);
+      // No reply before the standby has said, with an ack, that it has not taken over: an empty batch asks.
+      if (journal.count > 0 || this.doubtful) this.send(journal, nowMs);
+      this.setPaused(this.isFull(standby));
+    }
+    if (this.isHolding) return unacked.sequence;
+    const waits = standby?.inSync === true && this.settings.ack === 'sync' && !unacked.isEmpty;
+    return waits ? unacked.sequence : 0;
   }
 
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
     const standby = this.standby!;
+    // It speaks only once it was welcomed, and has given up its old copy then.
+    if (this.isHolding) this.endHold('it attaches anew');
     standby.heardMs = this.wire.nowMs;
     switch (header.type) {
       case FrameType.ACK:
@@ -140,37 +129,43 @@ export class Primary implements Mirror, ChannelOwner {
         return;
       }
       default:
-        this.detach(`it sent a frame of type ${header.type}`, false);
+        this.detach(`it sent a frame of type ${header.type}`, 'lost');
     }
   }
 
   drained(): void {}
 
   lost(reason: string): void {
-    this.detach(reason, false);
+    this.detach(reason, 'lost');
   }
 
   stats(): Iterable<readonly [string, string | number]> {
     const { standby, counts, region, settings } = this;
-    const state = standby === null ? 'none' : standby.inSync ? 'in_sync' : 'resync';
+    const state = standby === null ? 'none' : standby.resync === null ? 'in_sync' : 'resync';
     return [
       ['mirror_state', state],
       ['mirror_link', standby?.link.name ?? 'none'],
       ['mirror_ack', settings.ack],
       ['mirror_epoch', epochOf(region.head)],
-      ['mirror_sequence', this.sequence],
-      ['mirror_acked', this.acked],
+      ['mirror_sequence', this.unacked.sequence],
+      ['mirror_acked', this.unacked.acked],
       ['mirror_batches', counts.batches],
       ['mirror_ranges', counts.ranges],
       ['mirror_bytes', counts.bytes],
       ['mirror_pending_bytes', standby?.link.pendingBytes ?? 0],
-      ['mirror_ack_ms_max', this.longestAckMs.toFixed(3)],
+      ['mirror_ack_ms_max', this.unacked.longestMs.toFixed(3)],
       ['mirror_resyncs', counts.resyncs],
       ['mirror_resync_bytes_done', standby?.resync?.doneBytes ?? 0],
       ['mirror_resync_bytes_total', standby?.resync?.totalBytes ?? 0],
       ['mirror_drops', counts.drops],
       ['mirror_losses', counts.losses],
     ];
+  }
+
+  /** Whoever started the nodes knows that the standby's process has ended. */
+  standbyIsDead(): void {
+    if (this.isHolding) this.endHold('its process has ended');
+    else this.detach('its process has ended', 'dead');
   }
 
   /** Ends the mirror: closes every node-to-node connection and stops listening. Replies that wait never leave. */
@@ -191,6 +186,12 @@ export class Primary implements Mirror, ChannelOwner {
       this.depose(proof.epoch, proof.link);
       return;
     }
+    // Another node than the one that was lost waits until that one's lease is over.
+    if (this.isHolding && proof.node !== this.heldFor) {
+      setTimeout(() => this.admit(greeting, proof), this.holdUntilMs - monotonicMs() + 1);
+      return;
+    }
+    if (this.ended || !greeting.channel.isOpen) return;
     if (this.standby !== null) {
       const taken = `the primary already has a standby (${this.standby.node})`;
       greeting.refuse(new HotspareError('LINK_REFUSED', taken, 'stop that standby first'));
@@ -205,7 +206,7 @@ export class Primary implements Mirror, ChannelOwner {
     const welcome: Welcome = {
       node: settings.node,
       epoch: epochOf(region.head),
-      sequence: this.sequence,
+      sequence: this.unacked.sequence,
       geometry: region.geometry,
       ackTimeoutMs: settings.ackTimeoutMs,
       heartbeatMs: settings.heartbeatMs,
@@ -219,11 +220,12 @@ export class Primary implements Mirror, ChannelOwner {
       deadAfterMs: proof.deadAfterMs,
       resync,
       inSync: false,
+      confirmed: false,
       blocksAcked: 0,
       heardBeat: 0,
       heardMs: this.wire.nowMs,
     };
-    this.acked = this.sequence;
+    this.unacked.forget();
     this.lastSentMs = this.wire.nowMs;
     this.doubtful = false;
     region.journal.clear();
@@ -242,24 +244,18 @@ export class Primary implements Mirror, ChannelOwner {
       if (resync.sendNext(standby.link, epoch)) continue;
       // What this tick has changed so far must come before SYNCED, as the blocks may hold it already.
       if (this.region.journal.count > 0) this.send(this.region.journal, this.wire.nowMs);
-      standby.channel.send({ type: FrameType.SYNCED, epoch, sequence: this.sequence });
+      standby.channel.send({ type: FrameType.SYNCED, epoch, sequence: this.unacked.sequence });
       standby.inSync = true;
       return;
     }
   }
 
   private ack(standby: Attached, header: FrameHeader): void {
-    const now = this.wire.nowMs;
-    if (header.sequence > this.sequence || header.sequence < this.acked) {
-      this.detach(`it acked batch ${header.sequence}, which was not sent`, false);
+    if (!this.unacked.ack(header.sequence, this.wire.nowMs)) {
+      this.detach(`it acked batch ${header.sequence}, which was not sent`, 'lost');
       return;
     }
-    if (header.sequence > this.acked) {
-      const oldest = this.committedMs[(this.acked + 1) & (unackedBatchesMax - 1)]!;
-      this.longestAckMs = Math.max(this.longestAckMs, now - oldest);
-      this.acked = header.sequence;
-      this.wire.transport.release(this.acked);
-    }
+    this.wire.transport.release(header.sequence);
     standby.blocksAcked = header.count;
     this.setPaused(this.isFull(standby));
     this.progress(standby);
@@ -275,7 +271,7 @@ export class Primary implements Mirror, ChannelOwner {
       const total = mebibytes(resync.totalBytes);
       this.log.say(`resync of ${standby.node}: ${quarter} % of ${total} MiB`);
     }
-    if (!standby.inSync || standby.blocksAcked < resync.blocksSent) return;
+    if (!standby.confirmed || standby.blocksAcked < resync.blocksSent) return;
     standby.resync = null;
     this.log.say(`standby ${standby.node} is in sync (${mebibytes(resync.doneBytes)} MiB copied)`);
     this.events.synced();
@@ -285,14 +281,13 @@ export class Primary implements Mirror, ChannelOwner {
   private send(journal: Journal, nowMs: number): void {
     const { standby, counts } = this;
     if (standby !== null) {
-      this.sequence++;
-      this.committedMs[this.sequence & (unackedBatchesMax - 1)] = nowMs;
+      const sequence = this.unacked.commit(nowMs);
       this.lastSentMs = nowMs;
       this.doubtful = false;
       counts.batches++;
       counts.ranges += journal.count;
       counts.bytes += journal.at;
-      standby.link.sendBatch(journal, epochOf(this.region.head), this.sequence);
+      standby.link.sendBatch(journal, epochOf(this.region.head), sequence);
       // A journal that fills within a tick makes batches within it: the mark is checked between commands, too.
       if (this.isFull(standby)) this.paused = true;
     }
@@ -300,10 +295,7 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   private isFull(standby: Attached): boolean {
-    return (
-      standby.link.pendingBytes > unackedBytesMax ||
-      this.sequence - this.acked >= unackedBatchesMax - 1
-    );
+    return standby.link.pendingBytes > unackedBytesMax || this.unacked.isFull;
   }
 
   private setPaused(paused: boolean): void {
@@ -315,8 +307,9 @@ export class Primary implements Mirror, ChannelOwner {
   /** Every heartbeat: says that the data path lives, and applies the degrade rule. */
   private beat(): void {
     const { standby } = this;
-    if (standby === null) return;
     const now = monotonicMs();
+    if (this.isHolding && now >= this.holdUntilMs) this.endHold('its lease is over');
+    if (standby === null) return;
     this.noteSilence(standby, now);
     // After an absence of our own the acks that came meanwhile must be read before anybody is judged by them.
     if (now - this.lastBeatMs < this.settings.heartbeatMs * awakeBeats)
@@ -329,8 +322,23 @@ export class Primary implements Mirror, ChannelOwner {
       type: FrameType.HEARTBEAT,
       epoch: epochOf(this.region.head),
       sequence: this.beats,
-      count: standby.heardBeat,
+      count: this.mayConfirm(standby, now) ? standby.heardBeat : 0,
     });
+    if (standby.inSync && standby.heardBeat > 0) standby.confirmed = true;
+    this.progress(standby);
+  }
+
+  /** A lease that would outlast the ack timeout is not given: the standby could be dropped before it ends. */
+  private mayConfirm(standby: Attached, nowMs: number): boolean {
+    return this.unacked.waitedMs(nowMs) <= this.leaseMs && standby.heardBeat > 0;
+  }
+
+  private get leaseMs(): number {
+    return this.settings.ackTimeoutMs * leaseShare;
+  }
+
+  private get isHolding(): boolean {
+    return this.holdUntilMs > 0;
   }
 
   private noteSilence(standby: Attached, nowMs: number): void {
@@ -339,38 +347,58 @@ export class Primary implements Mirror, ChannelOwner {
 
   /** The degrade rule: a batch without an ack, or a standby that says nothing, for longer than the ack timeout. */
   private checkAcks(standby: Attached, nowMs: number): void {
-    const oldest = this.committedMs[(this.acked + 1) & (unackedBatchesMax - 1)]!;
-    const waited = this.acked === this.sequence ? 0 : nowMs - oldest;
+    const waited = this.unacked.waitedMs(nowMs);
     const silent = nowMs - standby.heardMs;
     const { ackTimeoutMs } = this.settings;
     if (waited <= ackTimeoutMs && silent <= ackTimeoutMs) return;
     standby.channel.send({ type: FrameType.DROPPED, epoch: epochOf(this.region.head) });
     const what = waited > ackTimeoutMs ? 'no ack' : 'nothing heard';
     const ms = Math.round(Math.max(waited, silent));
-    this.detach(`${what} for ${ms} ms (--ack-timeout ${ackTimeoutMs})`, true);
+    this.detach(`${what} for ${ms} ms (--ack-timeout ${ackTimeoutMs})`, 'dropped');
   }
 
-  /** The standby is gone, or no longer worth waiting for: replies leave, and the primary goes on alone. */
-  private detach(reason: string, dropped: boolean): void {
+  /** The standby is gone, or no longer worth waiting for: the primary goes on alone, now or when its lease is over. */
+  private detach(reason: string, how: 'lost' | 'dropped' | 'dead'): void {
     const { standby } = this;
     if (standby === null || this.ended) return;
+    const dropped = how === 'dropped';
     standby.channel.close(dropped);
     this.standby = null;
     this.region.journal.active = false;
     this.region.journal.clear();
     this.counts[dropped ? 'drops' : 'losses']++;
-    this.acked = this.sequence;
-    this.wire.transport.release(this.sequence);
     this.setPaused(false);
+    // Of one that is dropped the lease is over already.
+    if (standby.inSync && how === 'lost' && this.settings.ack === 'sync') this.hold(standby.node);
+    else this.letGo();
     this.log.say(
       `standby ${standby.node} ${dropped ? 'dropped' : 'lost'}: ${reason}; its copy is out of date, serving alone`,
     );
     this.events.detached(reason, dropped);
   }
 
+  /** No reply leaves while a lost standby may take over. */
+  private hold(node: string): void {
+    this.heldFor = node;
+    this.holdUntilMs = monotonicMs() + this.leaseMs;
+    this.unacked.commit(monotonicMs());
+  }
+
+  /** The standby that was lost will not take over any more. */
+  private endHold(why: string): void {
+    this.holdUntilMs = 0;
+    this.log.say(`standby ${this.heldFor} cannot take over any more (${why}): answering again`);
+    this.letGo();
+  }
+
+  private letGo(): void {
+    this.unacked.forget();
+    this.wire.transport.release(this.unacked.sequence);
+  }
+
   private depose(epoch: number, link: string | null): void {
     if (epoch <= epochOf(this.region.head)) {
-      this.detach(`it claims to reign with epoch ${epoch}, which is not newer`, false);
+      this.detach(`it claims to reign with epoch ${epoch}, which is not newer`, 'lost');
       return;
     }
     this.log.say(`deposed: epoch ${epoch} reigns now, ours was ${epochOf(this.region.head)}`);

@@ -3,7 +3,7 @@
  * its own. It executes nothing and knows no key. What it holds may be served only while `isWhole` is true.
  */
 import { HotspareError } from '../src/errors.js';
-import { controlBytesMax } from '../src/limits.js';
+import { controlBytesMax, leaseShare } from '../src/limits.js';
 import { mapMemory } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
 import { type Geometry, layoutVersion } from '../src/store/layout.js';
@@ -37,6 +37,12 @@ export interface PrimaryAddress {
   readonly port: number;
 }
 
+/** Heartbeats that may pass between the last one that was confirmed and the beginning of a silence. */
+const leaseSlackBeats = 3;
+
+/** Heartbeats whose send time is remembered; a power of two. An echo comes within two or three. */
+const beatsRemembered = 1024;
+
 /** errno of a connection that was refused. */
 export const connectionRefused = 111;
 
@@ -59,13 +65,17 @@ export class Standby implements ChannelOwner {
   private readonly memoryFile: string | null;
   private channel: Channel | null = null;
   private welcome: Welcome | null = null;
+  private ackTimeoutMs = 0;
   private whole = false;
   private blocks = 0;
   private unacked = false;
   private beats = 0;
   private heardBeat = 0;
-  /** Our heartbeat that must be echoed before the copy may be served again; 0 when there is no doubt. */
-  private doubt = 0;
+  /** When each of our last heartbeats was sent. */
+  private readonly beatMs = new Float64Array(beatsRemembered);
+  /** When the newest heartbeat was sent that the primary has echoed: it was our primary then, or later. */
+  private confirmedMs = 0;
+  private announced = false;
   private nonce = '';
 
   constructor(
@@ -82,9 +92,17 @@ export class Standby implements ChannelOwner {
     this.events = events;
   }
 
-  /** True while the region holds everything the primary has acknowledged to anybody. */
-  get isWhole(): boolean {
-    return this.whole && this.doubt === 0;
+  /**
+   * True while the region surely holds everything the primary has acknowledged to anybody: it is whole, and the primary
+   * was heard to be ours so lately that it cannot have gone on without us yet.
+   */
+  isWhole(nowMs: number): boolean {
+    return this.whole && nowMs - this.confirmedMs < this.leaseMs;
+  }
+
+  /** How long after `confirmedMs` the copy may be served. 0 before the welcome. */
+  get leaseMs(): number {
+    return this.ackTimeoutMs * leaseShare;
   }
 
   /** Attaches as one who reigns with this epoch: a primary with a lower one steps down instead of welcoming us. */
@@ -97,6 +115,7 @@ export class Standby implements ChannelOwner {
   attach(): void {
     const { host, port } = this.address;
     this.nonce = nonce();
+    this.welcome = null;
     const failure = this.wire.connect(host, port, 1, (connection) => {
       this.channel = new Channel(this.wire, connection, this);
       return this.channel;
@@ -122,7 +141,7 @@ export class Standby implements ChannelOwner {
         return;
       case FrameType.HEARTBEAT:
         this.heardBeat = header.sequence;
-        if (this.doubt !== 0 && header.count >= this.doubt) this.doubt = 0;
+        this.confirm(header.count);
         return;
       case FrameType.SYNCED:
         this.finish(header);
@@ -156,23 +175,11 @@ export class Standby implements ChannelOwner {
   }
 
   /** Says that this node lives. */
-  beat(): void {
+  beat(nowMs: number): void {
     if (this.welcome === null) return;
     this.beats++;
+    this.beatMs[this.beats & (beatsRemembered - 1)] = nowMs;
     this.channel?.send({ type: FrameType.HEARTBEAT, sequence: this.beats, count: this.heardBeat });
-  }
-
-  /**
-   * This node stood still for longer than the ack timeout: it may have been dropped. An echo of a new beat clears
-   * it.
-   */
-  doubtYourself(): void {
-    if (this.whole) this.doubt = this.beats + 1;
-  }
-
-  /** How long a primary waits for an ack before it goes on alone; 0 before the welcome. */
-  get ackTimeoutMs(): number {
-    return this.welcome?.ackTimeoutMs ?? 0;
   }
 
   /** Law 4: tells the primary that another epoch reigns, if it can hear, and lets no more of its bytes land. */
@@ -182,11 +189,24 @@ export class Standby implements ChannelOwner {
     this.close();
   }
 
+  /** The primary has heard our heartbeat number `beat`. */
+  private confirm(beat: number): void {
+    if (beat === 0 || beat > this.beats || this.beats - beat >= beatsRemembered) return;
+    this.confirmedMs = Math.max(this.confirmedMs, this.beatMs[beat & (beatsRemembered - 1)]!);
+    this.announce();
+  }
+
+  /** In sync is a copy that is whole, of a primary that counts on it. */
+  private announce(): void {
+    if (this.announced || !this.whole || this.confirmedMs === 0) return;
+    this.announced = true;
+    this.events.synced();
+  }
+
   /** Ends the connection, without an event. */
   close(): void {
     this.channel?.close(true);
     this.channel = null;
-    this.welcome = null;
   }
 
   private landFrame(header: FrameHeader, bytes: Uint8Array, at: number): void {
@@ -215,7 +235,7 @@ export class Standby implements ChannelOwner {
     this.whole = true;
     this.unacked = true;
     this.epoch = epochOf(head);
-    this.events.synced();
+    this.announce();
   }
 
   private control(header: FrameHeader, payload: Uint8Array): void {
@@ -263,6 +283,15 @@ export class Standby implements ChannelOwner {
       );
       return;
     }
+    const late = tooLate(this.settings, welcome);
+    if (late !== null) {
+      this.refuse(
+        'LINK_REFUSED',
+        late,
+        'raise --ack-timeout on the primary, or lower --dead-after here',
+      );
+      return;
+    }
     this.forget();
     try {
       this.memory = mapMemory(welcome.geometry, { file: this.memoryFile });
@@ -276,6 +305,7 @@ export class Standby implements ChannelOwner {
     markInconsistent(new Int32Array(this.memory.head), true);
     this.geometry = welcome.geometry;
     this.welcome = welcome;
+    this.ackTimeoutMs = welcome.ackTimeoutMs;
     this.epoch = welcome.epoch;
     this.sequence = welcome.sequence;
     this.events.welcomed(welcome);
@@ -286,7 +316,8 @@ export class Standby implements ChannelOwner {
     if (this.memory !== null) native.regionClose(this.memory.id);
     this.memory = null;
     this.whole = false;
-    this.doubt = 0;
+    this.confirmedMs = 0;
+    this.announced = false;
     this.blocks = 0;
   }
 
@@ -304,4 +335,15 @@ export class Standby implements ChannelOwner {
 
 function wipe(memory: NativeRegion): void {
   for (const buffer of [memory.head, ...memory.segments]) new Uint8Array(buffer).fill(0);
+}
+
+/** A death that is found only after the lease has ended could never lead to a takeover: says so, or null. */
+function tooLate({ deadAfterMs, heartbeatMs }: BackupSettings, welcome: Welcome): string | null {
+  const foundMs = deadAfterMs + leaseSlackBeats * Math.max(heartbeatMs, welcome.heartbeatMs);
+  const leaseMs = welcome.ackTimeoutMs * leaseShare;
+  if (foundMs <= leaseMs) return null;
+  return (
+    `--dead-after ${deadAfterMs} is too long for the primary's --ack-timeout ${welcome.ackTimeoutMs}: ` +
+    `a silent primary is found after up to ${foundMs} ms, when this copy may be out of date already`
+  );
 }

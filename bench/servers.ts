@@ -27,7 +27,7 @@ export async function startHotspare(workload: Workload): Promise<Server> {
   const linkPort = await freePort();
   const link = workload.standby === 'none' ? [] : ['--link-listen', `127.0.0.1:${linkPort}`];
   // Patience, so that a busy machine does not turn a measurement into a takeover; `verify` sees a standby dropped.
-  const patience = ['--ack-timeout', '20000', '--dead-after', '60000'];
+  const patience = ['--ack-timeout', '60000', '--dead-after', '20000'];
   const ack = workload.standby === 'none' ? [] : ['--ack', workload.standby, ...patience];
   const common = ['-l', '127.0.0.1', '-m', String(memoryMebibytes), ...workload.flags];
   const command = nodeCommand([program, '-p', String(port), ...common, ...link, ...ack]);

@@ -81,6 +81,11 @@ export class Node {
     this.attach();
   }
 
+  /** The standby's process has ended: a primary that lost it need not wait for it. */
+  standbyIsDead(): void {
+    this.primary?.standbyIsDead();
+  }
+
   /** Ends at once and in order: clients and links are closed. */
   stop(): void {
     if (this.looker !== null) clearInterval(this.looker);
@@ -172,15 +177,11 @@ export class Node {
     const { backup } = this.options;
     const lookMs = Math.max(1, Math.min(backup.heartbeatMs, backup.deadAfterMs / 5));
     const detector = new Detector({ deadAfterMs: backup.deadAfterMs, lookMs }, monotonicMs());
-    let lookedMs = monotonicMs();
     this.looker = setInterval(() => {
       const now = monotonicMs();
       const { standby } = this;
       if (standby === null) return;
-      // Half, because the batch whose ack is late may have been on its way before we fell asleep.
-      if (now - lookedMs > Math.max(standby.ackTimeoutMs / 2, lookMs * 3)) standby.doubtYourself();
-      lookedMs = now;
-      standby.beat();
+      standby.beat(now);
       const attaching = this.state === 'attaching' || this.state === 'reconnecting';
       if (this.state === 'attaching') {
         if (now - standby.heardMs > helloMs) this.on('silent', this.linkLost('no answer'));
@@ -199,7 +200,7 @@ export class Node {
   private dead(reason: string, event: 'nobody' | 'silent', error: HotspareError): void {
     const { log } = this.options;
     const holdsCopy = this.state === 'standby' || this.state === 'reconnecting';
-    if (holdsCopy && this.standby!.isWhole) {
+    if (holdsCopy && this.standby!.isWhole(monotonicMs())) {
       log.say(`primary ${this.primaryName()} is dead: ${reason}`);
       report({ event: 'dead', reason });
       this.on(event, error);
@@ -208,8 +209,8 @@ export class Node {
         'doubtful',
         new HotspareError(
           'LINK_LOST',
-          `the primary is dead (${reason}), but this node stood still and its copy was not ` +
-            'confirmed since: it may be out of date',
+          `the primary is dead (${reason}), but was not heard to count on this copy for the last ` +
+            `${this.standby!.leaseMs} ms: it may have gone on alone, and the copy may be out of date`,
           'start a new primary; the cache is lost',
         ),
       );

@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Log } from '../src/log.js';
-import type { Report } from './report.js';
+import type { Notice, Report } from './report.js';
 
 export interface PairOptions {
   /** The program of a node: node's arguments before the node's own. */
@@ -127,9 +127,9 @@ export class Pair {
     const other = this.other(asker);
     if (other !== null) {
       this.endHung(other, 'it does not speak');
-      other.process.once('exit', () => asker.process.send({ fenced: true }));
+      other.process.once('exit', () => notify(asker, { fenced: true }));
     } else {
-      asker.process.send({ fenced: true });
+      notify(asker, { fenced: true });
     }
   }
 
@@ -147,6 +147,7 @@ export class Pair {
     if (other === null) {
       this.options.onEnd?.('both nodes are gone, and the cache with them');
     } else if (other.role === 'primary' && other.ready) {
+      notify(other, { standbyDead: true });
       // A standby that dies as soon as it starts is not started as fast as the machine can.
       const hasty = livedMs < restartMsLeast * 10 && !member.ready;
       const delayMs = member.role === 'primary' ? replaceMs : hasty ? restartMsLeast : 0;
@@ -177,4 +178,9 @@ async function ended(child: ChildProcess): Promise<void> {
   child.kill('SIGTERM');
   await once(child, 'exit');
   clearTimeout(forced);
+}
+
+/** Tells a node something, if it is still there to hear it. */
+function notify(member: Member, notice: Notice): void {
+  if (member.process.connected) member.process.send(notice);
 }

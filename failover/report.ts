@@ -15,7 +15,7 @@ export type Report =
     }
   /** The primary is found dead: by whom, and why. */
   | { readonly event: 'dead'; readonly reason: string; readonly atMs: number }
-  /** The standby asks for the end of the old primary before it serves; `{ fenced: true }` is the answer. */
+  /** The standby asks for the end of the old primary before it serves; `Notice.fenced` is the answer. */
   | { readonly event: 'fence'; readonly atMs: number }
   /** A primary lost its standby; `dropped` when the standby may still be there. */
   | { readonly event: 'detached'; readonly dropped: boolean; readonly atMs: number }
@@ -23,6 +23,14 @@ export type Report =
   | { readonly event: 'attached'; readonly atMs: number }
   /** A node with a higher epoch reigns. */
   | { readonly event: 'deposed'; readonly epoch: number; readonly atMs: number };
+
+/** What whoever started a node tells it. */
+export interface Notice {
+  /** The old primary has ended, or serves nobody any more. */
+  readonly fenced?: true;
+  /** The standby's process has ended. */
+  readonly standbyDead?: true;
+}
 
 type WithoutTime<R> = R extends Report ? Omit<R, 'atMs'> : never;
 

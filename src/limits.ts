@@ -100,8 +100,13 @@ export const controlBytesMax = 4096;
 /** A node-to-node connection that has not finished its hello after this long is closed. */
 export const helloMs = 5_000;
 /** `--ack-timeout`: default, and its range. */
-export const ackTimeoutMsDefault = 500;
+export const ackTimeoutMsDefault = 1_000;
 export const ackTimeoutMsMost = 3_600_000;
+/**
+ * A standby may take over for this share of the ack timeout after the primary is known to have heard it; so long, too, a
+ * primary that lost its standby keeps its replies back (docs/decisions/lease.md).
+ */
+export const leaseShare = 0.5;
 /** `--heartbeat` and `--dead-after`. */
 export const heartbeatMsDefault = 20;
 export const deadAfterMsDefault = 100;

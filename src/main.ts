@@ -8,7 +8,7 @@ import type { BackupSettings } from '../backup/settings.js';
 import { drill, drillFlags } from '../failover/drill/drill.js';
 import { Node } from '../failover/node.js';
 import { Pair } from '../failover/pair.js';
-import { report } from '../failover/report.js';
+import { type Notice, report } from '../failover/report.js';
 import { exitStatus, HotspareError } from './errors.js';
 import * as limits from './limits.js';
 import { type Log, logger } from './log.js';
@@ -168,7 +168,7 @@ function serve(flags: Flags): void {
   const settings = settingsOf(flags);
   const log = nodeLog(settings);
   const node = new Node({ settings, backup: backupOf(flags), log, fence, fail });
-  stopOnSignals(() => node.stop(), log);
+  superviseNode(node, log);
   node.startPrimary();
 }
 
@@ -178,7 +178,7 @@ function mirror(flags: Flags): void {
   const { host, port } = address(String(flags['of']), 0);
   if (port === 0) throw usage(`--of ${flags['of']}: a port is missing`);
   const node = new Node({ settings, backup: backupOf(flags), log, fence, fail });
-  stopOnSignals(() => node.stop(), log);
+  superviseNode(node, log);
   node.startStandby({ host, port });
 }
 
@@ -269,11 +269,20 @@ function backupOf(flags: Flags): BackupSettings {
       `--dead-after ${deadAfterMs} must be at least three times --heartbeat ${heartbeatMs}`,
     );
   }
+  const ackTimeoutMs = flags['ackTimeout'] as number;
+  // A silent primary must be found before the standby's lease is over (docs/decisions/lease.md).
+  const foundMs = deadAfterMs + 3 * heartbeatMs;
+  if (foundMs > ackTimeoutMs * limits.leaseShare) {
+    const least = Math.ceil(foundMs / limits.leaseShare);
+    throw usage(
+      `--ack-timeout ${ackTimeoutMs} must be at least ${least} with --dead-after ${deadAfterMs}`,
+    );
+  }
   return {
     linkListen,
     secret: file === undefined ? new Uint8Array(0) : readSecret(file),
     ack: flags['ack'] as 'sync' | 'async',
-    ackTimeoutMs: flags['ackTimeout'] as number,
+    ackTimeoutMs,
     heartbeatMs,
     deadAfterMs,
     node: randomBytes(4).toString('hex'),
@@ -300,7 +309,9 @@ function fence(): Promise<void> {
     return Promise.resolve();
   }
   return new Promise((resolve) => {
-    process.once('message', () => resolve());
+    process.on('message', ({ fenced }: Notice) => {
+      if (fenced === true) resolve();
+    });
     report({ event: 'fence' });
   });
 }
@@ -308,6 +319,14 @@ function fence(): Promise<void> {
 function nodeLog(settings: Settings): Log {
   const name = process.env['HOTSPARE_NODE'];
   return logger(name === undefined ? 'hotspare' : `node ${name}`, settings.verbosity);
+}
+
+/** Ends a node with the signals it gets, and passes on what its supervisor knows. */
+function superviseNode(node: Node, log: Log): void {
+  stopOnSignals(() => node.stop(), log);
+  process.on('message', ({ standbyDead }: Notice) => {
+    if (standbyDead === true) node.standbyIsDead();
+  });
 }
 
 /** SIGINT and SIGTERM end the process in order; so does the end of whoever supervises it. */

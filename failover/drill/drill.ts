@@ -7,7 +7,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { deadAfterMsDefault, heartbeatMsDefault } from '../../src/limits.js';
+import { ackTimeoutMsDefault, deadAfterMsDefault, heartbeatMsDefault } from '../../src/limits.js';
 import { logger } from '../../src/log.js';
 import { usage } from '../../src/options.js';
 import { Tally } from './client.js';
@@ -129,7 +129,10 @@ async function rehearse(
 
 function nodeFlags({ connections, ack, deadAfter }: Settings): string[] {
   const most = String(connections + connectionsBeside);
-  return ['-c', most, '--ack', ack, '--dead-after', String(deadAfter)];
+  // The standby's lease must outlast the detection.
+  const ackTimeout = Math.max(ackTimeoutMsDefault, deadAfter * 3 + 200);
+  const times = ['--dead-after', String(deadAfter), '--ack-timeout', String(ackTimeout)];
+  return ['-c', most, '--ack', ack, ...times];
 }
 
 function settingsOf(flags: Flags): Settings {

@@ -8,8 +8,8 @@ import { type Child, run } from '../support/process.js';
 import { until, within } from '../support/until.js';
 
 /** A test's processes share the machine with other tests': silence is no death here before this. */
-const deadAfterMs = 3000;
-const ackTimeoutMs = 500;
+const deadAfterMs = 440;
+const ackTimeoutMs = 1000;
 /** What a busy machine may add to a delay. */
 const slackMs = 1500;
 
@@ -63,7 +63,7 @@ describe('the standby of a loaded pair', () => {
   test('is stopped: it is dropped after --ack-timeout, ended, and replaced', async () => {
     const standby = await startLoadedPair(11);
     process.kill(standby, 'SIGSTOP');
-    await said(pair!, /standby \w+ dropped: no ack for \d+ ms \(--ack-timeout 500\)/);
+    await said(pair!, /standby \w+ dropped: no ack for \d+ ms \(--ack-timeout 1000\)/);
     await gone(standby);
     await said(pair!, /standby \w+ is in sync/, 2);
     await expectUndisturbed(ackTimeoutMs + slackMs);

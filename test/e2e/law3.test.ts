@@ -25,7 +25,7 @@ const clients: Client[] = [];
 
 beforeEach(async () => {
   // Nobody is dropped, and nobody found silent, however long a test holds the acks.
-  const times = ['--ack-timeout', '600000', '--dead-after', '600000', '--heartbeat', '10'];
+  const times = ['--ack-timeout', '600000', '--dead-after', '200000', '--heartbeat', '10'];
   primary = await hotspare('-p', '-1', '-l', host, '--link-listen', `${host}:0`, ...times);
   const [, served, link] = await said(primary, /serving on port (\d+),.* attach at [\d.]+:(\d+)/);
   port = Number(served);
