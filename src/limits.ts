@@ -62,8 +62,12 @@ export const backlogDefault = 1024;
 export const inputBytes = 4 * MiB;
 /** Shared output buffer of the transport: what all replies of a tick may copy. */
 export const outputBytes = 4 * MiB;
-/** Rows of the transport's tables. */
-export const eventsMax = 2048;
+/**
+ * Connections served in one tick. Few, so that the standby works on a batch while the next is made: with all ready
+ * connections in one tick, clients, primary and standby would wait for each other in turn.
+ */
+export const eventsMax = 8;
+/** Rows of the table of replies. */
 export const repliesMax = 16_384;
 /** Most bytes read from one connection in a tick; also the most that may stay unconsumed. */
 export const readBytesMax = 64 * KiB;
