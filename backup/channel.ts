@@ -6,6 +6,7 @@
  */
 import { assert } from '../src/errors.js';
 import { recordHeaderBytes } from '../src/journal.js';
+import { controlBytesMax } from '../src/limits.js';
 import { native } from '../src/native.js';
 import type { Endpoint, Wire } from '../src/wire.js';
 import {
@@ -55,6 +56,8 @@ export class Channel implements Endpoint {
   private partialId = -1;
   private readonly control = new Uint8Array(frameHeaderBytes);
   private readonly controlView = new DataView(this.control.buffer);
+  /** Set once the peer has proved itself: only then may frames be longer than a message. */
+  trusted = false;
   private open = true;
 
   constructor(wire: Wire, connection: number, owner: ChannelOwner) {
@@ -81,6 +84,10 @@ export class Channel implements Endpoint {
       }
       if (fault !== null) {
         this.fail(`the peer sent what is not a frame of ours (${fault})`);
+        return length;
+      }
+      if (!this.trusted && this.header.length > controlBytesMax) {
+        this.fail('it sent a long frame before it had proved itself');
         return length;
       }
       const total = frameHeaderBytes + this.header.length;

@@ -2,14 +2,18 @@
  * Where standbys come in: the link's listener, and the greetings that are under way. Who has not proved itself in time
  * is sent away; who has is handed over.
  */
+
+import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
-import { helloMs } from '../src/limits.js';
+import { greetingsMax, helloMs } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import { failed, type NativeFailure } from '../src/native.js';
-import type { Wire } from '../src/wire.js';
-import type { Channel } from './channel.js';
+import type { Endpoint, Wire } from '../src/wire.js';
 import { Greeting } from './greeting.js';
 import type { Proof } from './hello.js';
+
+/** Stands for a connection that was closed as soon as it came. */
+const nobody: Endpoint = { data: (_, length) => length, closed: () => {} };
 
 export class Door {
   private readonly wire: Wire;
@@ -18,6 +22,8 @@ export class Door {
   private readonly proved: (greeting: Greeting, proof: Proof) => void;
   private readonly greetings = new Map<Greeting, NodeJS.Timeout>();
   private listener = -1;
+  private complainedMs = 0;
+  private unsaid = 0;
 
   constructor(
     wire: Wire,
@@ -50,7 +56,11 @@ export class Door {
     this.greetings.clear();
   }
 
-  private greet(connection: number): Channel {
+  private greet(connection: number): Endpoint {
+    if (this.greetings.size >= greetingsMax) {
+      this.wire.close(connection, false);
+      return nobody;
+    }
     const greeting = new Greeting(this.wire, connection, this.secret, {
       proved: (_, proof) => {
         this.forget(greeting);
@@ -58,7 +68,7 @@ export class Door {
       },
       ended: (_, reason) => {
         this.forget(greeting);
-        this.log.say(`a standby was not admitted: ${reason}`);
+        this.complain(reason);
       },
     });
     const late = new HotspareError('LINK_REFUSED', 'the hello took too long', 'try again');
@@ -67,6 +77,19 @@ export class Door {
       setTimeout(() => greeting.refuse(late), helloMs),
     );
     return greeting.channel;
+  }
+
+  /** At most a line a second: anybody may knock. */
+  private complain(reason: string): void {
+    const now = monotonicMs();
+    if (now - this.complainedMs < 1000) {
+      this.unsaid++;
+      return;
+    }
+    const more = this.unsaid === 0 ? '' : ` (and ${this.unsaid} more)`;
+    this.log.say(`a standby was not admitted: ${reason}${more}`);
+    this.complainedMs = now;
+    this.unsaid = 0;
   }
 
   private forget(greeting: Greeting): void {

@@ -12,19 +12,19 @@
  * From the moment SYNCED is sent every reply waits for its batch, so a standby that believes itself whole never lacks
  * something a client was told.
  */
-
 import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
 import type { Journal } from '../src/journal.js';
-import { blocksInFlightMax, leaseShare, unackedBytesMax } from '../src/limits.js';
+import { blocksInFlightMax, copyingMs, leaseShare, unackedBytesMax } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import type { Mirror } from '../src/mirror.js';
 import { epochOf } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Wire } from '../src/wire.js';
-import type { Attached } from './attached.js';
+import type { Attached, PrimaryEvents } from './attached.js';
 import type { Channel, ChannelOwner } from './channel.js';
 import { Door } from './door.js';
+import { Counts, figures, mebibytes } from './figures.js';
 import { type FrameHeader, FrameType } from './frame.js';
 import type { Greeting } from './greeting.js';
 import { type Proof, parse, type Welcome } from './hello.js';
@@ -32,15 +32,6 @@ import { Resync } from './resync.js';
 import type { BackupSettings } from './settings.js';
 import { TcpLink } from './tcp.js';
 import { Unacked } from './unacked.js';
-
-export interface PrimaryEvents {
-  /** A standby is in sync. */
-  synced(): void;
-  /** The standby is gone: `dropped` when the degrade rule ended it. */
-  detached(reason: string, dropped: boolean): void;
-  /** Somebody reigns with a higher epoch; `link` is where to attach to it, if it said so. */
-  deposed(epoch: number, link: string | null): void;
-}
 
 /** A longer gap than this many heartbeats is this node's own absence. */
 const awakeBeats = 3;
@@ -65,8 +56,10 @@ export class Primary implements Mirror, ChannelOwner {
   private beats = 0;
   private lastBeatMs = 0;
   private paused = false;
+  /** True while clients must not be executed; `paused` follows at the end of the tick. */
+  private full = false;
   private ended = false;
-  private readonly counts = { batches: 0, ranges: 0, bytes: 0, resyncs: 0, drops: 0, losses: 0 };
+  private readonly counts = new Counts();
 
   constructor(
     wire: Wire,
@@ -90,7 +83,7 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   get congested(): boolean {
-    return this.paused;
+    return this.full;
   }
 
   /** Lets standbys attach; returns the port that was bound. Throws HotspareError LISTEN. */
@@ -101,7 +94,8 @@ export class Primary implements Mirror, ChannelOwner {
   commit(journal: Journal, nowMs: number): number {
     const { standby, unacked } = this;
     if (standby !== null) {
-      this.noteSilence(standby, nowMs);
+      // By the clock of now: this node may have stood still within the tick.
+      this.noteSilence(standby, monotonicMs());
       // No reply before the standby has said, with an ack, that it has not taken over: an empty batch asks.
       if (journal.count > 0 || this.doubtful) this.send(journal, nowMs);
       this.setPaused(this.isFull(standby));
@@ -140,32 +134,25 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   stats(): Iterable<readonly [string, string | number]> {
-    const { standby, counts, region, settings } = this;
-    const state = standby === null ? 'none' : standby.resync === null ? 'in_sync' : 'resync';
-    return [
-      ['mirror_state', state],
-      ['mirror_link', standby?.link.name ?? 'none'],
-      ['mirror_ack', settings.ack],
-      ['mirror_epoch', epochOf(region.head)],
-      ['mirror_sequence', this.unacked.sequence],
-      ['mirror_acked', this.unacked.acked],
-      ['mirror_batches', counts.batches],
-      ['mirror_ranges', counts.ranges],
-      ['mirror_bytes', counts.bytes],
-      ['mirror_pending_bytes', standby?.link.pendingBytes ?? 0],
-      ['mirror_ack_ms_max', this.unacked.longestMs.toFixed(3)],
-      ['mirror_resyncs', counts.resyncs],
-      ['mirror_resync_bytes_done', standby?.resync?.doneBytes ?? 0],
-      ['mirror_resync_bytes_total', standby?.resync?.totalBytes ?? 0],
-      ['mirror_drops', counts.drops],
-      ['mirror_losses', counts.losses],
-    ];
+    const { standby, unacked, counts, settings } = this;
+    return figures({
+      standby,
+      unacked,
+      counts,
+      ack: settings.ack,
+      epoch: epochOf(this.region.head),
+    });
   }
 
   /** Whoever started the nodes knows that the standby's process has ended. */
   standbyIsDead(): void {
     if (this.isHolding) this.endHold('its process has ended');
     else this.detach('its process has ended', 'dead');
+  }
+
+  /** Sequence of the newest batch; replies of this process may wait for it. */
+  get sequence(): number {
+    return this.unacked.sequence;
   }
 
   /** Ends the mirror: closes every node-to-node connection and stops listening. Replies that wait never leave. */
@@ -175,6 +162,7 @@ export class Primary implements Mirror, ChannelOwner {
     this.door.close();
     this.standby?.channel.close(false);
     this.standby = null;
+    this.setPaused(false);
     this.region.journal.active = false;
     this.region.journal.clear();
   }
@@ -192,11 +180,14 @@ export class Primary implements Mirror, ChannelOwner {
       return;
     }
     if (this.ended || !greeting.channel.isOpen) return;
+    // It saw the link break, and we did not yet.
+    if (this.standby?.node === proof.node) this.detach('it attaches anew', 'lost');
     if (this.standby !== null) {
       const taken = `the primary already has a standby (${this.standby.node})`;
       greeting.refuse(new HotspareError('LINK_REFUSED', taken, 'stop that standby first'));
       return;
     }
+    greeting.channel.trusted = true;
     greeting.owner = this;
     this.attach(greeting.channel, proof);
   }
@@ -289,7 +280,7 @@ export class Primary implements Mirror, ChannelOwner {
       counts.bytes += journal.at;
       standby.link.sendBatch(journal, epochOf(this.region.head), sequence);
       // A journal that fills within a tick makes batches within it: the mark is checked between commands, too.
-      if (this.isFull(standby)) this.paused = true;
+      if (this.isFull(standby)) this.full = true;
     }
     journal.clear();
   }
@@ -299,6 +290,7 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   private setPaused(paused: boolean): void {
+    this.full = paused;
     if (paused === this.paused) return;
     this.paused = paused;
     this.wire.transport.pause(paused);
@@ -349,12 +341,14 @@ export class Primary implements Mirror, ChannelOwner {
   private checkAcks(standby: Attached, nowMs: number): void {
     const waited = this.unacked.waitedMs(nowMs);
     const silent = nowMs - standby.heardMs;
-    const { ackTimeoutMs } = this.settings;
+    // While it copies nobody waits for it, and mapping its memory may take long.
+    const ackTimeoutMs = standby.inSync ? this.settings.ackTimeoutMs : copyingMs;
     if (waited <= ackTimeoutMs && silent <= ackTimeoutMs) return;
     standby.channel.send({ type: FrameType.DROPPED, epoch: epochOf(this.region.head) });
     const what = waited > ackTimeoutMs ? 'no ack' : 'nothing heard';
     const ms = Math.round(Math.max(waited, silent));
-    this.detach(`${what} for ${ms} ms (--ack-timeout ${ackTimeoutMs})`, 'dropped');
+    const limit = standby.inSync ? `--ack-timeout ${ackTimeoutMs}` : `${ackTimeoutMs} ms`;
+    this.detach(`${what} for ${ms} ms (${limit})`, 'dropped');
   }
 
   /** The standby is gone, or no longer worth waiting for: the primary goes on alone, now or when its lease is over. */
@@ -404,8 +398,4 @@ export class Primary implements Mirror, ChannelOwner {
     this.log.say(`deposed: epoch ${epoch} reigns now, ours was ${epochOf(this.region.head)}`);
     this.events.deposed(epoch, link);
   }
-}
-
-function mebibytes(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(1);
 }

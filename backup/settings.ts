@@ -19,7 +19,9 @@ export interface BackupSettings {
 
 /** What this node tells others of where standbys attach to it; null where it does not know beforehand. */
 export function advertisedLink({ linkListen }: BackupSettings): string | null {
-  if (linkListen === null || linkListen.port === 0) return null;
+  const anywhere = ['0.0.0.0', '::'];
+  if (linkListen === null || linkListen.port === 0 || anywhere.includes(linkListen.host))
+    return null;
   const { host, port } = linkListen;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

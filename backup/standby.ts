@@ -37,6 +37,9 @@ export interface PrimaryAddress {
   readonly port: number;
 }
 
+/** How far the hello with the primary has come. */
+const Stage = { STRANGER: 0, PROVED: 1, WELCOMED: 2 } as const;
+
 /** Heartbeats that may pass between the last one that was confirmed and the beginning of a silence. */
 const leaseSlackBeats = 3;
 
@@ -77,6 +80,9 @@ export class Standby implements ChannelOwner {
   private confirmedMs = 0;
   private announced = false;
   private nonce = '';
+  private stage: number = Stage.STRANGER;
+  /** The epoch this node reigns with, when it only heralds it; 0 for a standby, which reigns over nobody. */
+  private reign = 0;
 
   constructor(
     wire: Wire,
@@ -107,7 +113,7 @@ export class Standby implements ChannelOwner {
 
   /** Attaches as one who reigns with this epoch: a primary with a lower one steps down instead of welcoming us. */
   herald(epoch: number): void {
-    this.epoch = epoch;
+    this.reign = epoch;
     this.attach();
   }
 
@@ -116,6 +122,7 @@ export class Standby implements ChannelOwner {
     const { host, port } = this.address;
     this.nonce = nonce();
     this.welcome = null;
+    this.stage = Stage.STRANGER;
     const failure = this.wire.connect(host, port, 1, (connection) => {
       this.channel = new Channel(this.wire, connection, this);
       return this.channel;
@@ -133,6 +140,10 @@ export class Standby implements ChannelOwner {
   }
 
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
+    if (!mayCome(header.type, this.stage)) {
+      this.refuse('LINK_REFUSED', 'that is no primary', 'name the --link-listen of a primary');
+      return;
+    }
     this.heardMs = this.wire.nowMs;
     switch (header.type) {
       case FrameType.BATCH:
@@ -225,13 +236,13 @@ export class Standby implements ChannelOwner {
   }
 
   private finish(header: FrameHeader): void {
+    // The mark stays until this node takes over: a copy that is left behind goes out of date.
     const head = new Int32Array(this.memory!.head);
     const found = inspect(head);
     if (found.kind !== 'region' || header.sequence !== this.sequence) {
       this.refuse('LINK_REFUSED', 'the copy of the region is damaged', 'start the standby again');
       return;
     }
-    markInconsistent(head, false);
     this.whole = true;
     this.unacked = true;
     this.epoch = epochOf(head);
@@ -246,10 +257,8 @@ export class Standby implements ChannelOwner {
       this.refuse(code, reason, refusal?.remedy ?? 'see the log of the primary');
     } else if (header.type === FrameType.CHALLENGE) {
       this.prove(payload);
-    } else if (header.type === FrameType.WELCOME) {
-      this.enter(payload);
     } else {
-      this.refuse('LINK_REFUSED', 'that is no primary', 'name the --link-listen of a primary');
+      this.enter(payload);
     }
   }
 
@@ -262,12 +271,14 @@ export class Standby implements ChannelOwner {
       this.refuse(code, message, remedy);
       return;
     }
+    this.stage = Stage.PROVED;
+    this.channel!.trusted = true;
     const link = advertisedLink(this.settings);
     const proof = prove(secret, 'standby', this.nonce, challenge.nonce);
     this.channel!.sendMessage(FrameType.PROOF, {
       proof,
       node,
-      epoch: this.epoch,
+      epoch: this.reign,
       link,
       deadAfterMs,
     });
@@ -305,6 +316,7 @@ export class Standby implements ChannelOwner {
     markInconsistent(new Int32Array(this.memory.head), true);
     this.geometry = welcome.geometry;
     this.welcome = welcome;
+    this.stage = Stage.WELCOMED;
     this.ackTimeoutMs = welcome.ackTimeoutMs;
     this.epoch = welcome.epoch;
     this.sequence = welcome.sequence;
@@ -337,8 +349,20 @@ function wipe(memory: NativeRegion): void {
   for (const buffer of [memory.head, ...memory.segments]) new Uint8Array(buffer).fill(0);
 }
 
+/** What a peer may send before and after it has proved itself and let us in. */
+function mayCome(type: number, stage: number): boolean {
+  if (type === FrameType.REFUSED) return true;
+  if (stage === Stage.STRANGER) return type === FrameType.CHALLENGE;
+  if (stage === Stage.PROVED) return type === FrameType.WELCOME;
+  const { BATCH, BLOCK, SYNCED, HEARTBEAT, DROPPED } = FrameType;
+  return ([BATCH, BLOCK, SYNCED, HEARTBEAT, DROPPED] as number[]).includes(type);
+}
+
 /** A death that is found only after the lease has ended could never lead to a takeover: says so, or null. */
 function tooLate({ deadAfterMs, heartbeatMs }: BackupSettings, welcome: Welcome): string | null {
+  if (deadAfterMs < leaseSlackBeats * welcome.heartbeatMs) {
+    return `--dead-after ${deadAfterMs} is less than three of the primary's heartbeats (${welcome.heartbeatMs} ms)`;
+  }
   const foundMs = deadAfterMs + leaseSlackBeats * Math.max(heartbeatMs, welcome.heartbeatMs);
   const leaseMs = welcome.ackTimeoutMs * leaseShare;
   if (foundMs <= leaseMs) return null;

@@ -16,10 +16,11 @@ export class Herald {
     const attempt = (): void => {
       this.knock?.close();
       this.knock = new Standby(wire, old, settings, null, {
-        lost: () => this.end(),
-        refused: () => this.end(),
+        // Heard, or broken before it was: the next knock finds the door closed, or tries again.
+        lost: () => this.forget(),
+        refused: () => this.forget(),
         unreachable: (errno) => {
-          this.knock = null;
+          this.forget();
           if (errno === connectionRefused) this.end();
         },
         welcomed: () => this.end(),
@@ -30,6 +31,10 @@ export class Herald {
     };
     this.timer = setInterval(attempt, knockMs);
     attempt();
+  }
+
+  private forget(): void {
+    this.knock = null;
   }
 
   end(): void {

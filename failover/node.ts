@@ -8,14 +8,14 @@ import { connectionRefused, type PrimaryAddress, Standby } from '../backup/stand
 import { monotonicMs } from '../src/clock.js';
 import { assert, HotspareError } from '../src/errors.js';
 import { Journal } from '../src/journal.js';
-import { helloMs, linkConnections } from '../src/limits.js';
+import { drainingMs, helloMs, linkConnections } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import { mapRegion } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
 import { address, type Settings } from '../src/options.js';
 import { Server } from '../src/server.js';
 import { geometryOf } from '../src/store/layout.js';
-import { epochOf, promote } from '../src/store/open.js';
+import { epochOf, markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
 import { Wire } from '../src/wire.js';
 import { Detector } from './detector.js';
@@ -36,6 +36,8 @@ export interface NodeOptions {
   readonly fail: (error: HotspareError) => void;
 }
 
+/** How often connections that drain for too long are looked for. */
+const sweepMs = 1000;
 /** How long, and how often, a standby tries to bind an address that its dead primary still holds. */
 const bindMs = 10_000;
 const bindRetryMs = 1;
@@ -53,10 +55,13 @@ export class Node {
   private herald: Herald | null = null;
   private error = new HotspareError('LINK_LOST', 'the link was lost', 'start the standby again');
   private silenceFound = false;
+  /** Newest sequence that replies of this process ever waited for: a later reign counts on from there. */
+  private newestSequence = 0;
 
   constructor(options: NodeOptions) {
     this.options = options;
     this.wire = new Wire({ connectionsMax: options.settings.connections + linkConnections });
+    setInterval(() => this.wire.transport.sweep(drainingMs), sweepMs).unref();
   }
 
   /** Serves a new region, or the one in the memory file. Throws HotspareError. */
@@ -247,7 +252,8 @@ export class Node {
     if (this.silenceFound) {
       this.herald = new Herald(this.wire, this.primaryAddress!, this.options.backup, epoch);
     }
-    this.open(standby.memory, region, standby.sequence);
+    markInconsistent(region.head, false);
+    this.open(standby.memory, region, Math.max(standby.sequence, this.newestSequence));
     this.standby = null;
     this.bind(monotonicMs() + bindMs, false);
   }
@@ -318,7 +324,7 @@ export class Node {
   /** Law 4: whoever knows of a higher epoch answers nobody, and becomes its standby if it knows where. */
   private deposed(epoch: number, link: string | null): void {
     report({ event: 'deposed', epoch });
-    this.primaryAddress = link === null ? null : address(link, 0);
+    this.primaryAddress = link === null ? null : parseLink(link);
     this.on(
       'deposed',
       new HotspareError(
@@ -330,6 +336,7 @@ export class Node {
   }
 
   private retire(): void {
+    this.newestSequence = Math.max(this.newestSequence, this.primary?.sequence ?? 0);
     this.herald?.end();
     this.silenceFound = false;
     this.primary?.end();
@@ -360,5 +367,15 @@ export class Node {
     const sentence = `cannot reach the primary at ${this.primaryName()}: ${why}`;
     const remedy = 'start the primary with --link-listen, or correct --of';
     return new HotspareError('LINK_UNREACHABLE', sentence, remedy);
+  }
+}
+
+/** The address another node gave us, or null when it is none. */
+function parseLink(link: string): PrimaryAddress | null {
+  try {
+    return address(link, 0);
+  } catch (error) {
+    if (error instanceof HotspareError) return null;
+    throw error;
   }
 }

@@ -21,7 +21,8 @@ export interface PairOptions {
   /** Takes what the nodes print; without it they print where the pair does. */
   readonly onOutput?: (text: string, member: Member) => void;
   /** Both nodes are gone. */
-  readonly onEnd?: (reason: string) => void;
+  /** `status`: that of a first primary that never served, and has said why; null otherwise. */
+  readonly onEnd?: (reason: string, status: number | null) => void;
 }
 
 /** One of the two processes. */
@@ -98,9 +99,11 @@ export class Pair {
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => onOutput?.(text, member));
     }
+    child.on('error', (error) => log.say(`node ${name} cannot be started: ${error.message}`));
     child.on('message', (message) => this.heard(member, message as Report));
     child.on('exit', (code, signal) => {
-      this.exited(member, signal ?? `status ${code}`, performance.now() - startedMs);
+      const reason = signal ?? `status ${code}`;
+      this.exited(member, reason, code, performance.now() - startedMs);
     });
   }
 
@@ -139,13 +142,14 @@ export class Pair {
     member.process.kill('SIGKILL');
   }
 
-  private exited(member: Member, reason: string, livedMs: number): void {
+  private exited(member: Member, reason: string, code: number | null, livedMs: number): void {
     this.members[member.name] = null;
     const other = this.other(member);
     if (this.ending) return;
     this.options.log.say(`node ${member.name} (${member.role}) ended: ${reason}`);
     if (other === null) {
-      this.options.onEnd?.('both nodes are gone, and the cache with them');
+      const served = member.ready;
+      this.options.onEnd?.('both nodes are gone, and the cache with them', served ? null : code);
     } else if (other.role === 'primary' && other.ready) {
       notify(other, { standbyDead: true });
       // A standby that dies as soon as it starts is not started as fast as the machine can.
@@ -182,5 +186,6 @@ async function ended(child: ChildProcess): Promise<void> {
 
 /** Tells a node something, if it is still there to hear it. */
 function notify(member: Member, notice: Notice): void {
-  if (member.process.connected) member.process.send(notice);
+  // It may end in this very moment: then there is nobody to tell.
+  if (member.process.connected) member.process.send(notice, () => {});
 }

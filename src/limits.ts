@@ -103,12 +103,16 @@ export const blocksInFlightMax = 2;
 export const controlBytesMax = 4096;
 /** A node-to-node connection that has not finished its hello after this long is closed. */
 export const helloMs = 5_000;
+/** A standby that copies may say nothing for this long: it maps memory, or clears a file. */
+export const copyingMs = 60_000;
+/** Greetings on the link's port that may be under way at once. */
+export const greetingsMax = 8;
 /** `--ack-timeout`: default, and its range. */
 export const ackTimeoutMsDefault = 1_000;
 export const ackTimeoutMsMost = 3_600_000;
 /**
- * A standby may take over for this share of the ack timeout after the primary is known to have heard it; so long, too, a
- * primary that lost its standby keeps its replies back (docs/decisions/lease.md).
+ * A standby may take over for this share of the ack timeout after the primary is known to have heard it; so long,
+ * too, a primary that lost its standby keeps its replies back (docs/decisions/lease.md).
  */
 export const leaseShare = 0.5;
 /** `--heartbeat` and `--dead-after`. */

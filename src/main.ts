@@ -194,7 +194,10 @@ function runPair(flags: Flags, command: Command): void {
     flags: [...given(command, isGeometryFlag, false), '--link-listen', '127.0.0.1:0'],
     primaryFlags: given(command, isGeometryFlag, true),
     log,
-    onEnd: (reason) => fail(new HotspareError('LINK_LOST', reason, 'start the pair again')),
+    onEnd: (reason, status) => {
+      if (status !== null) process.exit(status);
+      fail(new HotspareError('LINK_LOST', reason, 'start the pair again'));
+    },
   });
   stopOnSignals(() => void pair.end().then(() => process.exit(0)), log);
   pair.start();

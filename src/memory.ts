@@ -54,7 +54,7 @@ export function mapRegion(geometry: Geometry, options: MemoryOptions, journal: J
       );
     }
     if (found.inconsistent) {
-      throw refusal(`${file} holds half a copy: its standby never got in sync`, startEmpty);
+      throw refusal(`${file} is a standby's copy, and may be half or out of date`, startEmpty);
     }
   }
   return { memory, region: new Region(memory, geometry, journal), fresh: found.kind === 'empty' };

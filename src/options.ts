@@ -1,4 +1,5 @@
 /** What a server is started with, checked, in the units the program uses. main.ts makes it from the command line. */
+import { isIP } from 'node:net';
 import { HotspareError } from './errors.js';
 import * as limits from './limits.js';
 
@@ -85,8 +86,10 @@ export function address(text: string, fallback: number): { host: string; port: n
   if (match === null) throw usage(`${text}: an address is HOST, HOST:PORT or [IPV6]:PORT`);
   const port = match[2] === undefined ? fallback : Number(match[2]);
   if (port > 65535) throw usage(`${text}: a port is 0 to 65535`);
-  const host = match[1]!;
-  return { host: host === '*' ? '0.0.0.0' : host === 'localhost' ? '127.0.0.1' : host, port };
+  const named = match[1]!;
+  const host = named === '*' ? '0.0.0.0' : named === 'localhost' ? '127.0.0.1' : named;
+  if (isIP(host) === 0) throw usage(`${text}: name an IP address; host names are not resolved`);
+  return { host, port };
 }
 
 /** True for addresses that only this machine can reach. */

@@ -7,7 +7,7 @@ import { Counters } from './counters.js';
 import { HotspareError } from './errors.js';
 import { Executor } from './execute.js';
 import type { Journal } from './journal.js';
-import { casStep, drainingMs } from './limits.js';
+import { casStep } from './limits.js';
 import type { Log } from './log.js';
 import { alone, type Mirror } from './mirror.js';
 import { failed, type NativeFailure } from './native.js';
@@ -20,7 +20,6 @@ import { idle, type Wire } from './wire.js';
 
 /** Chunks adopted between two turns of the loop: well under a millisecond of work. */
 const adoptChunks = 1000;
-const sweepMs = 1000;
 
 export class Server implements Shared {
   readonly wire: Wire;
@@ -35,7 +34,6 @@ export class Server implements Shared {
   private readonly journal: Journal;
   private readonly log: Log;
   private readonly listeners: number[] = [];
-  private sweeper: NodeJS.Timeout | null = null;
   private nowMs = 0;
   private deposed = false;
 
@@ -79,8 +77,6 @@ export class Server implements Shared {
       this.stopListening();
       throw failure;
     }
-    this.sweeper = setInterval(() => this.wire.transport.sweep(drainingMs), sweepMs);
-    this.sweeper.unref();
     this.adopt();
   }
 
@@ -93,8 +89,9 @@ export class Server implements Shared {
     this.deposed = true;
     this.stopListening();
     this.wire.hooks = idle;
-    if (this.sweeper !== null) clearInterval(this.sweeper);
     for (const session of [...this.sessions.values()]) session.end();
+    // Those that wait for nothing but the rest of their replies, too.
+    this.wire.transport.sweep(0);
     this.wire.forgetSegments();
   }
 
@@ -145,7 +142,10 @@ export class Server implements Shared {
     const four = this.listen('0.0.0.0', port, null);
     if (failed(four)) return listenFailure(`TCP port ${port}`, four);
     const six = this.listen('::', this.facts.port, null);
-    if (failed(six)) this.log.detail(`no IPv6: ${six.call}: ${six.error}`);
+    if (!failed(six)) return null;
+    const none = six.error === 'EAFNOSUPPORT' || six.error === 'EADDRNOTAVAIL';
+    if (!none) return listenFailure(`TCP port ${port}`, six);
+    this.log.detail(`no IPv6: ${six.call}: ${six.error}`);
     return null;
   }
 

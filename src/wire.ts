@@ -55,6 +55,8 @@ interface Reference {
   /** The chunk that must not be reused meanwhile. */
   readonly ref: number;
   readonly connection: number;
+  /** Its reader was named as the slowest, and is being closed. */
+  givenUp: boolean;
 }
 
 /** What runs while nobody is served. */
@@ -181,7 +183,11 @@ export class Wire {
 
   /** The connection that has been reading a reference for longest, or null. */
   slowestReader(): number | null {
-    for (const { connection } of this.references.values()) return connection;
+    for (const reference of this.references.values()) {
+      if (reference.givenUp) continue;
+      reference.givenUp = true;
+      return reference.connection;
+    }
     return null;
   }
 
@@ -190,7 +196,8 @@ export class Wire {
     const produced = this.output.at - this.outputStart + this.referencedBytes;
     return (
       produced > limits.replyBytesPerTick ||
-      this.rows + rowsPerReply > limits.repliesMax ||
+      // Beside it every row of the tick may still owe a short line (a refusal behind its data block).
+      this.rows + rowsPerReply + limits.eventsMax > limits.repliesMax ||
       !this.output.hasRoom()
     );
   }
@@ -290,7 +297,7 @@ export class Wire {
     this.replies[row + ReplyWord.LENGTH] = length;
     this.replies[row + ReplyWord.BUFFER] = this.segments[segment]!;
     this.lastToken = (this.lastToken + 1) & 0x7fffffff;
-    this.references.set(this.lastToken, { ref, connection: this.connection });
+    this.references.set(this.lastToken, { ref, connection: this.connection, givenUp: false });
     this.replies[row + ReplyWord.TOKEN] = this.lastToken;
   }
 

@@ -159,7 +159,7 @@ describe('a memory file', () => {
     standby.signal('SIGKILL');
     await standby.exited;
     release();
-    const sentence = /holds half a copy/;
+    const sentence = /is a standby's copy/;
     await expectRefusal([...alone, '-m', '32', '-e', file], exitStatus.REGION, sentence);
   });
 });

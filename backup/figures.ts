@@ -1,0 +1,48 @@
+/** What `stats` says of the mirror. docs/MIRROR.md explains the names. */
+import type { Attached } from './attached.js';
+import type { Unacked } from './unacked.js';
+
+/** What was counted since the reign began. */
+export class Counts {
+  batches = 0;
+  ranges = 0;
+  bytes = 0;
+  resyncs = 0;
+  drops = 0;
+  losses = 0;
+}
+
+export interface MirrorState {
+  readonly standby: Attached | null;
+  readonly unacked: Unacked;
+  readonly counts: Counts;
+  readonly ack: string;
+  readonly epoch: number;
+}
+
+export function figures(mirror: MirrorState): [string, string | number][] {
+  const { standby, unacked, counts } = mirror;
+  const state = standby === null ? 'none' : standby.resync === null ? 'in_sync' : 'resync';
+  return [
+    ['mirror_state', state],
+    ['mirror_link', standby?.link.name ?? 'none'],
+    ['mirror_ack', mirror.ack],
+    ['mirror_epoch', mirror.epoch],
+    ['mirror_sequence', unacked.sequence],
+    ['mirror_acked', unacked.acked],
+    ['mirror_batches', counts.batches],
+    ['mirror_ranges', counts.ranges],
+    ['mirror_bytes', counts.bytes],
+    ['mirror_pending_bytes', standby?.link.pendingBytes ?? 0],
+    ['mirror_ack_ms_max', unacked.longestMs.toFixed(3)],
+    ['mirror_resyncs', counts.resyncs],
+    ['mirror_resync_bytes_done', standby?.resync?.doneBytes ?? 0],
+    ['mirror_resync_bytes_total', standby?.resync?.totalBytes ?? 0],
+    ['mirror_drops', counts.drops],
+    ['mirror_losses', counts.losses],
+  ];
+}
+
+export function mebibytes(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1);
+}
