@@ -35,7 +35,6 @@ import { Unacked } from './unacked.js';
 
 /** A longer gap than this many heartbeats is this node's own absence. */
 const awakeBeats = 3;
-
 export class Primary implements Mirror, ChannelOwner {
   private readonly wire: Wire;
   private readonly region: Region;

@@ -1,6 +1,6 @@
 /**
  * The link breaks while both nodes live. Whatever the primary then acknowledges alone must not be lost by a takeover
- * from the copy that the standby still holds (docs/decisions/lease.md). Found by a drill with a relay between the nodes.
+ * from the copy that the standby still holds (docs/decisions/lease.md). Found by a drill through a relay.
  */
 import { connect, createServer, type Server as Listener, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
