@@ -99,6 +99,7 @@ async function measure(
     host: '127.0.0.1',
     port: server.port,
     pid: server.pid,
+    companions: server.companions,
     echoes: server.echoes,
     warmupSeconds,
     seconds,
