@@ -41,6 +41,14 @@ export function rateOf(sample: Measured): number {
   return sample.requests / sample.seconds;
 }
 
+/** True when each server has been measured this many times undisturbed. */
+export function areEnough(samples: readonly Sample[], repeat: number): boolean {
+  const servers = [...new Set(samples.map(({ server }) => server))];
+  const undisturbed = (server: string): number =>
+    samples.filter((one) => one.server === server && !isDisturbed([one])).length;
+  return servers.length > 0 && servers.every((server) => undisturbed(server) >= repeat);
+}
+
 /** hotspare's median throughput over its peer's. */
 export function ratioOf({ samples, workload }: Result): number {
   return (
