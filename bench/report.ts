@@ -1,4 +1,7 @@
-/** From measurements to a table: medians, and the ratio of the medians. */
+/**
+ * From measurements to a table: medians, and the ratio of the medians. Measurements that other processes have taken
+ * much of the machine from are left out, where at least three of each server remain; else all count, marked with ~.
+ */
 import type { Measured } from './load.js';
 import type { Workload } from './workloads.js';
 
@@ -11,6 +14,10 @@ export interface Result {
   readonly workload: Workload;
   readonly samples: readonly Sample[];
 }
+
+/** A measurement counts as disturbed when others had more than this share of all cores. */
+const disturbanceMost = 0.1;
+const undisturbedLeast = 3;
 
 const columns = [
   'workload',
@@ -34,9 +41,20 @@ export function rateOf(sample: Measured): number {
   return sample.requests / sample.seconds;
 }
 
+/** True when each server has been measured this many times undisturbed. */
+export function areEnough(samples: readonly Sample[], repeat: number): boolean {
+  const servers = [...new Set(samples.map(({ server }) => server))];
+  const undisturbed = (server: string): number =>
+    samples.filter((one) => one.server === server && !isDisturbed([one])).length;
+  return servers.length > 0 && servers.every((server) => undisturbed(server) >= repeat);
+}
+
 /** hotspare's median throughput over its peer's. */
 export function ratioOf({ samples, workload }: Result): number {
-  return rate(samples, 'hotspare') / rate(samples, workload.peer);
+  return (
+    median(chosen(samples, 'hotspare').map(rateOf)) /
+    median(chosen(samples, workload.peer).map(rateOf))
+  );
 }
 
 export function table(results: readonly Result[]): string {
@@ -54,13 +72,14 @@ export function table(results: readonly Result[]): string {
 function rowsOf(result: Result): string[][] {
   const { workload, samples } = result;
   return ['hotspare', workload.peer].map((server) => {
-    const own = samples.filter((sample) => sample.server === server);
+    const own = chosen(samples, server);
+    const mark = isDisturbed(own) ? '~' : '';
     const of = (field: (sample: Sample) => number): number => median(own.map(field));
     const first = server === 'hotspare';
     return [
       first ? workload.name : '',
       server,
-      Math.round(of(rateOf)).toLocaleString('en-US'),
+      `${mark}${Math.round(of(rateOf)).toLocaleString('en-US')}`,
       of((sample) => sample.p50Us).toFixed(0),
       of((sample) => sample.p99Us).toFixed(0),
       of((sample) => sample.processorUs).toFixed(2),
@@ -71,6 +90,13 @@ function rowsOf(result: Result): string[][] {
   });
 }
 
-function rate(samples: readonly Sample[], server: string): number {
-  return median(samples.filter((sample) => sample.server === server).map(rateOf));
+/** The undisturbed measurements of a server, if they are enough. */
+function chosen(samples: readonly Sample[], server: string): readonly Sample[] {
+  const own = samples.filter((sample) => sample.server === server);
+  const undisturbed = own.filter((sample) => sample.disturbance <= disturbanceMost);
+  return undisturbed.length >= undisturbedLeast ? undisturbed : own;
+}
+
+function isDisturbed(samples: readonly Sample[]): boolean {
+  return samples.some((sample) => sample.disturbance > disturbanceMost);
 }

@@ -19,6 +19,8 @@ export interface Server {
   readonly port: number;
   readonly echoes: boolean;
   readonly pid: number;
+  /** Its standby's process, if it has one. */
+  readonly companions: readonly number[];
   readonly stop: () => void;
 }
 
@@ -94,7 +96,14 @@ function server(
   const stop = (): void => {
     for (const each of [...others, child]) each.kill('SIGTERM');
   };
-  return { name, port, echoes: false, pid: child.pid!, stop };
+  return {
+    name,
+    port,
+    echoes: false,
+    pid: child.pid!,
+    companions: others.map(({ pid }) => pid!),
+    stop,
+  };
 }
 
 async function answers(port: number): Promise<boolean> {
