@@ -49,6 +49,8 @@ export class Pair {
   private readonly options: PairOptions;
   private readonly members: { a: Member | null; b: Member | null } = { a: null, b: null };
   private ending = false;
+  /** True once any node has served. */
+  private served = false;
 
   constructor(options: PairOptions) {
     this.options = options;
@@ -110,6 +112,7 @@ export class Pair {
   private heard(member: Member, report: Report): void {
     if (report.event === 'serving') {
       const delayMs = member.role === 'standby' ? replaceMs : 0;
+      this.served = true;
       member.role = 'primary';
       member.ready = true;
       member.linkPort = report.linkPort;
@@ -148,8 +151,10 @@ export class Pair {
     if (this.ending) return;
     this.options.log.say(`node ${member.name} (${member.role}) ended: ${reason}`);
     if (other === null) {
-      const served = member.ready;
-      this.options.onEnd?.('both nodes are gone, and the cache with them', served ? null : code);
+      this.options.onEnd?.(
+        'both nodes are gone, and the cache with them',
+        this.served ? null : code,
+      );
     } else if (other.role === 'primary' && other.ready) {
       notify(other, { standbyDead: true });
       // A standby that dies as soon as it starts is not started as fast as the machine can.
