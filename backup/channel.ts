@@ -178,8 +178,3 @@ export class Channel implements Endpoint {
     this.wire.transport.sink(this.connection, this.partialId, have, total - have);
   }
 }
-
-/** Types that only come before the proof. */
-export function isGreeting(type: number): boolean {
-  return type <= FrameType.REFUSED;
-}
