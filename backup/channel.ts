@@ -11,7 +11,6 @@ import { native } from '../src/native.js';
 import type { Endpoint, Wire } from '../src/wire.js';
 import {
   FrameHeader,
-  FrameType,
   frameHeaderBytes,
   isIntact,
   payloadBytesMax,
