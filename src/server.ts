@@ -13,7 +13,7 @@ import { alone, type Mirror } from './mirror.js';
 import { failed, type NativeFailure } from './native.js';
 import { address, type Settings } from './options.js';
 import { Session, type Shared } from './session.js';
-import type { ServerFacts } from './stats.js';
+import type { ServerFacts } from './stats/facts.js';
 import type { Region } from './store/region.js';
 import { Store } from './store/store.js';
 import { idle, type Wire } from './wire.js';

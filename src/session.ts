@@ -14,7 +14,8 @@ import type { Mirror } from './mirror.js';
 import { tokensMax } from './protocol/line.js';
 import { ascii, lines, type Phrase } from './protocol/reply.js';
 import { Outcome, Retrieval, StorageRequest } from './request.js';
-import { resetStatistics, type ServerFacts, statistics } from './stats.js';
+import type { ServerFacts } from './stats/facts.js';
+import { resetStatistics, statistics } from './stats/statistics.js';
 import type { Endpoint, Wire } from './wire.js';
 
 /** What all sessions of a server share. */

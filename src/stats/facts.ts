@@ -1,0 +1,28 @@
+/** What the files of statistics share: a row, what they need to know of the process, and rows that are always zero. */
+import type { Counters } from '../counters.js';
+import type { Settings } from '../options.js';
+
+export type StatRow = readonly [name: string, value: string | number];
+
+/**
+ * What `stats` needs to know of the process. Times and usage come in through it, so that this file stays a
+ * function.
+ */
+export interface ServerFacts {
+  readonly settings: Settings;
+  readonly counters: Counters;
+  /** The transport's counters, see `Counter`. */
+  readonly wire: Float64Array;
+  /** The port clients are served on; 0 when there is none. */
+  port: number;
+  verbosity: number;
+  /** Seconds since the server began. */
+  uptimeSeconds(): number;
+  /** User and system time of the process, in microseconds, and its pid. */
+  usage(): { readonly userUs: number; readonly systemUs: number; readonly pid: number };
+}
+
+/** Keys of insides that hotspare does not have. */
+export function zeroes(...names: string[]): StatRow[] {
+  return names.flatMap((some) => some.split(' ')).map((name) => [name, 0]);
+}

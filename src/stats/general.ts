@@ -1,0 +1,112 @@
+/** `stats` without a topic: the process, its traffic, the cache. */
+import type { Executor } from '../execute.js';
+import type { SlabClass } from '../store/slabs.js';
+import { Counter } from '../wire.js';
+import { type ServerFacts, type StatRow, zeroes } from './facts.js';
+
+/** All rows but the mirror's. */
+export function general(executor: Executor, facts: ServerFacts): StatRow[] {
+  return [...process(executor, facts), ...traffic(executor, facts), ...cache(executor)];
+}
+
+function process(executor: Executor, facts: ServerFacts): StatRow[] {
+  const { userUs, systemUs, pid } = facts.usage();
+  const connections = facts.wire[Counter.CONNECTIONS]!;
+  return [
+    ['pid', pid],
+    ['uptime', Math.floor(facts.uptimeSeconds())],
+    ['time', executor.store.now],
+    ['version', '1.6.18'],
+    ['libevent', 'none'],
+    ['pointer_size', 64],
+    ['rusage_user', (userUs / 1e6).toFixed(6)],
+    ['rusage_system', (systemUs / 1e6).toFixed(6)],
+    ['max_connections', facts.settings.connections],
+    ['curr_connections', connections],
+    ['total_connections', facts.counters.totalConnections],
+    ['rejected_connections', facts.wire[Counter.REFUSED]!],
+    ['connection_structures', connections],
+    ['response_obj_oom', 0],
+    ['response_obj_count', 0],
+    ['response_obj_bytes', facts.wire[Counter.BYTES_PENDING]!],
+    ['read_buf_count', 0],
+    ['read_buf_bytes', 0],
+    ['read_buf_bytes_free', 0],
+    ['read_buf_oom', 0],
+    ['reserved_fds', 0],
+  ];
+}
+
+function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
+  const { counters } = facts;
+  return [
+    ['cmd_get', counters.cmdGet],
+    ['cmd_set', counters.sum('cmd_set')],
+    ['cmd_flush', counters.cmdFlush],
+    ['cmd_touch', counters.cmdTouch],
+    ['cmd_meta', 0],
+    ['get_hits', counters.sum('get_hits')],
+    ['get_misses', counters.getMisses],
+    ['get_expired', counters.getExpired],
+    ['get_flushed', counters.getFlushed],
+    ['delete_misses', counters.deleteMisses],
+    ['delete_hits', counters.sum('delete_hits')],
+    ['incr_misses', counters.incrMisses],
+    ['incr_hits', counters.sum('incr_hits')],
+    ['decr_misses', counters.decrMisses],
+    ['decr_hits', counters.sum('decr_hits')],
+    ['cas_misses', counters.casMisses],
+    ['cas_hits', counters.sum('cas_hits')],
+    ['cas_badval', counters.sum('cas_badval')],
+    ['touch_hits', counters.sum('touch_hits')],
+    ['touch_misses', counters.touchMisses],
+    ['store_too_large', counters.storeTooLarge],
+    ['store_no_memory', counters.storeNoMemory],
+    ['auth_cmds', 0],
+    ['auth_errors', 0],
+    ['bytes_read', facts.wire[Counter.BYTES_READ]!],
+    ['bytes_written', facts.wire[Counter.BYTES_WRITTEN]!],
+    ['limit_maxbytes', facts.settings.memoryBytes],
+    ['accepting_conns', 1],
+    ['listen_disabled_num', facts.wire[Counter.LISTEN_OFF_TIMES]!],
+    ['time_in_listen_disabled_us', facts.wire[Counter.LISTEN_OFF_US]!],
+    ['threads', 1],
+    ['conn_yields', counters.connectionYields],
+    ['hash_power_level', executor.store.region.geometry.bucketBits],
+    ['hash_bytes', executor.store.region.buckets.length * 4],
+    ['hash_is_expanding', 0],
+  ];
+}
+
+function cache(executor: Executor): StatRow[] {
+  const { store } = executor;
+  const { slabs: state } = store;
+  const total = (of: (slabClass: SlabClass) => number): number =>
+    state.classes.reduce((sum, slabClass) => sum + of(slabClass), 0);
+  return [
+    ...zeroes(
+      'slab_reassign_rescues slab_reassign_chunk_rescues slab_reassign_evictions_nomem slab_reassign_inline_reclaim',
+      'slab_reassign_busy_items slab_reassign_busy_deletes slab_reassign_running',
+    ),
+    ['slabs_moved', store.pagesMoved],
+    ...zeroes(
+      'lru_crawler_running lru_crawler_starts lru_maintainer_juggles malloc_fails log_worker_dropped',
+      'log_worker_written log_watcher_skipped log_watcher_sent log_watchers unexpected_napi_ids round_robin_fallback',
+    ),
+    ['bytes', total((slabClass) => slabClass.itemBytes)],
+    ['curr_items', total((slabClass) => slabClass.items)],
+    ['total_items', store.totalItems],
+    ['slab_global_page_pool', 0],
+    ['expired_unfetched', store.expiredUnfetched],
+    ['evicted_unfetched', store.evictedUnfetched],
+    ['evicted_active', 0],
+    ['evictions', store.evictions],
+    ['reclaimed', store.reclaimed],
+    ...zeroes(
+      'crawler_reclaimed crawler_items_checked lrutail_reflocked moves_to_cold moves_to_warm moves_within_lru',
+      'direct_reclaims lru_bumps_dropped',
+    ),
+    ['hotspare_pages_unused', state.unusedPages],
+    ['hotspare_pages_to_adopt', state.unadoptedPages],
+  ];
+}

@@ -1,0 +1,39 @@
+/** `stats items`: what happened in the classes that hold items. */
+import type { Executor } from '../execute.js';
+import type { SlabClass } from '../store/slabs.js';
+import { type StatRow, zeroes } from './facts.js';
+
+export function itemRows(executor: Executor): StatRow[] {
+  return executor.store.slabs.classes
+    .filter((slabClass) => slabClass.items > 0)
+    .flatMap((slabClass) => ofClass(executor, slabClass));
+}
+
+function ofClass(executor: Executor, slabClass: SlabClass): StatRow[] {
+  const age = executor.store.oldestAge(slabClass);
+  const rows: StatRow[] = [
+    ['number', slabClass.items],
+    ['number_hot', 0],
+    ['number_warm', 0],
+    ['number_cold', slabClass.items],
+    ['age_hot', 0],
+    ['age_warm', 0],
+    ['age', age],
+    ['mem_requested', slabClass.itemBytes],
+    ['evicted', slabClass.evicted],
+    ['evicted_nonzero', slabClass.evictedNonzero],
+    ['evicted_time', slabClass.evictedAge],
+    ['outofmemory', slabClass.outOfMemory],
+    ['tailrepairs', 0],
+    ['reclaimed', slabClass.reclaimed],
+    ['expired_unfetched', slabClass.expiredUnfetched],
+    ['evicted_unfetched', slabClass.evictedUnfetched],
+    ...zeroes(
+      'evicted_active crawler_reclaimed crawler_items_checked lrutail_reflocked moves_to_cold moves_to_warm',
+      'moves_within_lru direct_reclaims hits_to_hot hits_to_warm',
+    ),
+    ['hits_to_cold', executor.counters.byClass.get_hits[slabClass.number]!],
+    ['hits_to_temp', 0],
+  ];
+  return rows.map(([name, value]) => [`items:${slabClass.number}:${name}`, value]);
+}

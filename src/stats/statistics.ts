@@ -1,0 +1,43 @@
+/**
+ * The answers to `stats`: memcached's keys with memcached's meanings. A key whose inside does not exist here stands
+ * with its neutral value, so that dashboards find it; docs/PROTOCOL.md lists those.
+ */
+import type { Executor } from '../execute.js';
+import type { Mirror } from '../mirror.js';
+import { Counter } from '../wire.js';
+import type { ServerFacts, StatRow } from './facts.js';
+import { general } from './general.js';
+import { itemRows } from './items.js';
+import { settingRows } from './settings.js';
+import { slabRows } from './slabs.js';
+
+/** The rows of one topic, or null when there is no such topic. */
+export function statistics(
+  topic: string,
+  executor: Executor,
+  facts: ServerFacts,
+  mirror: Mirror,
+): StatRow[] | null {
+  switch (topic) {
+    case '':
+      return [...general(executor, facts), ...mirror.stats()];
+    case 'settings':
+      return settingRows(facts);
+    case 'items':
+      return itemRows(executor);
+    case 'slabs':
+      return slabRows(executor);
+    default:
+      return null;
+  }
+}
+
+/** `stats reset`: what was counted begins again, what is there stays. */
+export function resetStatistics(executor: Executor, facts: ServerFacts): void {
+  executor.counters.reset();
+  executor.store.resetCounters();
+  const { BYTES_READ, BYTES_WRITTEN, REFUSED, LISTEN_OFF_US, LISTEN_OFF_TIMES } = Counter;
+  for (const cell of [BYTES_READ, BYTES_WRITTEN, REFUSED, LISTEN_OFF_US, LISTEN_OFF_TIMES]) {
+    facts.wire[cell] = 0;
+  }
+}
