@@ -18,6 +18,7 @@ export class Counters {
   cmdGet = 0;
   cmdFlush = 0;
   cmdTouch = 0;
+  cmdMeta = 0;
   getMisses = 0;
   getExpired = 0;
   getFlushed = 0;

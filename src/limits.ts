@@ -10,6 +10,10 @@ const GiB = 1024 * MiB;
 
 /** Longest key, in bytes (memcached's KEY_MAX_LENGTH). */
 export const keyBytesMax = 250;
+/** Tokens of a meta command, its word included: memcached has room for so many flags. */
+export const metaTokensMost = 19;
+/** Longest opaque token of a meta command, its `O` included. */
+export const opaqueBytesMax = 32;
 /** A line that has no newline after this many bytes closes the connection, unless it is a get (memcached's rule). */
 export const lineBytesMax = 2048;
 /** So does a line that is longer than this when it arrives whole: memcached's read buffer holds no more. */

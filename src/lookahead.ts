@@ -15,8 +15,13 @@ const SPACE = 0x20;
 const NEWLINE = 0x0a;
 const ZERO = 0x30;
 const LETTER_G = 0x67;
+const LETTER_M = 0x6d;
+const LETTER_S = 0x73;
 /** In a storage command, the token that says how many bytes of value follow the line. */
-const lengthToken = 4;
+const lengthTokenOfSet = 4;
+const lengthTokenOfMetaSet = 2;
+/** No line that is looked at has so many tokens that matter. */
+const noLengthToken = 0x7fffffff;
 
 export class Lookahead {
   /** The input before this offset has been looked at. */
@@ -71,6 +76,8 @@ export class Lookahead {
     const { bytes } = this.line;
     const { end } = this;
     const retrieves = inKeys || bytes[from] === LETTER_G;
+    const lengthToken =
+      bytes[from] === LETTER_M ? metaLengthToken(bytes[from + 1]!) : lengthTokenOfSet;
     let at = from;
     let token = inKeys ? 1 : 0;
     let valueBytes = 0;
@@ -105,4 +112,9 @@ export class Lookahead {
     this.hashes[count] = this.store.hash(this.line.view, start, length);
     this.count = count + 1;
   }
+}
+
+/** mg, ms and the others, by their second letter: their first token is the key, and only ms has a value. */
+function metaLengthToken(letter: number): number {
+  return letter === LETTER_S ? lengthTokenOfMetaSet : noLengthToken;
 }

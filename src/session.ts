@@ -341,7 +341,9 @@ export class Session implements Endpoint {
     const last = line.count - 1;
     if (last < 0 || last >= tokensMax) return false;
     const first = String.fromCharCode(line.bytes[line.start(0)]!);
-    const mayBeCommand = 'acdgist'.includes(first) || line.length(0) === 1;
+    const length = line.length(0);
+    const mayBeCommand =
+      'acdgist'.includes(first) || length === 1 || (first === 'm' && length === 2);
     return line.beginsWith(last, httpPrefix) && !mayBeCommand;
   }
 }

@@ -44,7 +44,7 @@ function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
     ['cmd_set', counters.sum('cmd_set')],
     ['cmd_flush', counters.cmdFlush],
     ['cmd_touch', counters.cmdTouch],
-    ['cmd_meta', 0],
+    ['cmd_meta', counters.cmdMeta],
     ['get_hits', counters.sum('get_hits')],
     ['get_misses', counters.getMisses],
     ['get_expired', counters.getExpired],
