@@ -6,6 +6,7 @@ import type { Counters } from './counters.js';
 import type { Executor } from './execute.js';
 import { memcachedBytes } from './itemsize.js';
 import { arrivingShare, keyBytesMax, valueLengthMax } from './limits.js';
+import { Row } from './lookahead.js';
 import type { Line } from './protocol/line.js';
 import { copyBytes, lines, type Phrase } from './protocol/reply.js';
 import { Outcome, StorageRequest, Verb } from './request.js';
@@ -51,16 +52,33 @@ export class Storing {
       request.casLow = decimal.low | 0;
       request.casHigh = decimal.high | 0;
     }
-    return this.admit(line.length(1));
+    request.keyAt = line.start(1);
+    request.keyLength = line.length(1);
+    request.hash = this.executor.lookahead.hash(request.keyAt, request.keyLength);
+    return this.admit(request);
   }
 
-  /** The line is in order: notes its key, and refuses a value that is too large. */
-  admit(keyLength: number): number {
-    const { line, request } = this;
-    request.keyAt = line.start(1);
-    request.keyLength = keyLength;
-    request.hash = this.executor.lookahead.hash(request.keyAt, request.keyLength);
-    if (this.fits(keyLength, request.valueLength, request.flags)) return Outcome.VALUE;
+  /** A set that the lookahead has read, data block and all. */
+  plain(row: number): number {
+    const { request } = this;
+    const { lookahead } = this.executor;
+    const { rows } = lookahead;
+    request.ref = 0;
+    request.meta = false;
+    request.verb = Verb.SET;
+    request.quiet = false;
+    request.flags = rows[row + Row.FLAGS]!;
+    request.exptime = this.executor.absolute(rows[row + Row.EXPTIME]!);
+    request.valueLength = rows[row + Row.VALUE_LENGTH]!;
+    request.keyAt = rows[row + Row.KEY]!;
+    request.keyLength = rows[row + Row.KEY_LENGTH]!;
+    request.hash = lookahead.hashOf(row);
+    return this.admit(request);
+  }
+
+  /** The line is in order: refuses a value that is too large. */
+  admit(request: StorageRequest): number {
+    if (this.fits(request.keyLength, request.valueLength, request.flags)) return Outcome.VALUE;
     this.counters.storeTooLarge++;
     this.dropOld(request);
     request.refusal = request.quiet ? null : lines.tooLarge;

@@ -53,7 +53,10 @@ export class MetaStoring {
     request.hidesSuccess = (flags.lower & Lower.QUIET) !== 0;
     request.bits = (flags.lower & Lower.BASE64) === 0 ? 0 : ItemBit.BINARY;
     this.noteEchoes(request);
-    return storing.admit(flags.keyLength);
+    request.keyAt = line.start(1);
+    request.keyLength = flags.keyLength;
+    request.hash = executor.lookahead.hash(request.keyAt, request.keyLength);
+    return storing.admit(request);
   }
 
   keyStands(bytes: Uint8Array, view: DataView, at: number): void {
