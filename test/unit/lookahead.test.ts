@@ -33,6 +33,8 @@ const word = fc.constantFrom(
   'set ',
   'gets',
   'cas',
+  'mg ',
+  'ms ',
   ' ',
   '\r\n',
   '\n',
@@ -118,6 +120,16 @@ describe('the lookahead', () => {
 
   test('finds the keys of requests one behind another, and steps over values', () => {
     const text = 'get a bb ccc\r\nset dddd 0 0 12\r\nget x\r\nget y\r\n\r\ndelete eeeee\r\n';
+    expectKeys(text, ['a', 'bb', 'ccc', 'dddd', 'eeeee']);
+  });
+
+  test('finds the keys of meta commands, whose lines are other ones', () => {
+    const text =
+      'mg a v k 7 9\r\nms bb 12 T0 5\r\nget x\r\nget y\r\n\r\nmd ccc q\r\nms d 3\r\nget\r\nma e\r\nmn\r\nmg f\r\n';
+    expectKeys(text, ['a', 'bb', 'ccc', 'd', 'e', 'f']);
+  });
+
+  function expectKeys(text: string, keys: readonly string[]): void {
     const end = fill(text);
     const asked: string[] = [];
     const counting = new Lookahead(
@@ -132,7 +144,7 @@ describe('the lookahead', () => {
     );
     counting.begin(end);
     counting.look(0, false);
-    expect(asked.map((key) => key.trim())).toEqual(['a', 'bb', 'ccc', 'dddd', 'eeeee']);
+    expect(asked.map((key) => key.trim())).toEqual(keys);
     expect(counting.until).toBe(end);
-  });
+  }
 });
