@@ -15,6 +15,9 @@ export type Inspection =
   | { readonly kind: 'damaged'; readonly reason: string }
   | { readonly kind: 'version'; readonly version: number };
 
+/** Of what was never a region, or of one whose format was cut. */
+export const noMagic = 'no magic';
+
 /** Writes the superblock of an all-zero region. `seed` is two random words for the hash. */
 export function format(
   head: Int32Array,
@@ -42,7 +45,7 @@ export function inspect(head: Int32Array): Inspection {
   if (head.subarray(0, SuperWord.CHECKSUM + 1).every((word) => word === 0)) {
     return { kind: 'empty' };
   }
-  if (head[SuperWord.MAGIC] !== magic) return { kind: 'damaged', reason: 'no magic' };
+  if (head[SuperWord.MAGIC] !== magic) return { kind: 'damaged', reason: noMagic };
   if (head[SuperWord.LAYOUT] !== layoutVersion) {
     return { kind: 'version', version: head[SuperWord.LAYOUT]! >>> 0 };
   }

@@ -262,7 +262,7 @@ describe('process', () => {
       const worker = new Worker(${JSON.stringify(create)} + \`
         create(() => 0).listen(any);
         native.regionOpen({ headBytes: 4096, pagesBytes: 4096, segmentBytes: 4096, file: null,
-          lockMemory: false, hugePages: false });
+          discard: false, lockMemory: false, hugePages: false });
         require('node:worker_threads').parentPort.postMessage('up');\`, { eval: true });
       worker.on('message', () => worker.terminate().then(() => console.log('ended')));`;
     expect(run(script)).toEqual({ status: 0, stdout: 'ended\n', stderr: '' });
