@@ -9,6 +9,7 @@ import { noreply } from './noreply.js';
 import { pipelining } from './pipelining.js';
 import { removal } from './removal.js';
 import { retrieval } from './retrieval.js';
+import { shutdown } from './shutdown.js';
 import { storage } from './storage.js';
 
 /** The whole table. */
@@ -23,4 +24,5 @@ export const topics: readonly Topic[] = [
   blocks,
   pipelining,
   misc,
+  shutdown,
 ];
