@@ -3,21 +3,21 @@ import { isIP } from 'node:net';
 import { HotspareError } from './errors.js';
 import * as limits from './limits.js';
 
-/** `-Z` and the `-o ssl_…` words. */
+/** `-Z` with its `-o ssl_…` words, in memcached's numbers. */
 export interface TlsSettings {
-  /** Files in PEM (or as `keyFormat` says); null where none is named. */
-  readonly chainCertificate: string | null;
-  readonly key: string | null;
-  readonly authorities: string | null;
-  /** As OpenSSL numbers them: 1 = PEM, 2 = DER, 7 = ENGINE. */
-  readonly keyFormat: number;
-  /** 0 none, 1 request, 2 require, 3 once. */
+  /** `ssl_chain_cert` and `ssl_key`: files. */
+  readonly chainCert: string;
+  readonly key: string;
+  /** `ssl_verify_mode`: 0 none, 1 a certificate that is shown must be good, 2 it must be shown, 3 as 1. */
   readonly verifyMode: number;
+  /** `ssl_keyformat`: 1 PEM, 2 DER. */
+  readonly keyFormat: number;
   readonly ciphers: string | null;
-  readonly outputBytes: number;
+  readonly caCert: string | null;
+  /** `ssl_wbuf_size` in bytes: plain text that may wait to be encrypted, for each connection. */
+  readonly writeBufferBytes: number;
   readonly sessionCache: boolean;
-  readonly kernelTls: boolean;
-  /** 0 to 3: TLS 1.0 to 1.3. */
+  /** `ssl_min_version`: 0 to 3 for TLS 1.0 to 1.3. */
   readonly minVersion: number;
 }
 
@@ -68,7 +68,7 @@ export interface Settings {
   /** `-D`: where the prefix of a key ends, in `stats detail`; one character. */
   readonly prefixDelimiter: string;
   /** True with `-D`: `stats detail` counts from the start. */
-  readonly detailEnabled: boolean;
+  readonly detail: boolean;
   /** `-Y`: the file of users and passwords, or null. */
   readonly authFile: string | null;
   /** `-Z`; null: no TLS. */
@@ -85,22 +85,23 @@ export interface Settings {
   readonly hugePages: boolean;
   /** The file of MEMCACHED_PORT_FILENAME, told which ports are bound; or null. */
   readonly portFile: string | null;
+  /** False with `-o no_slab_reassign`. */
+  readonly slabReassign: boolean;
+  /** `-o slab_automove`. */
+  readonly slabAutomove: 0 | 1 | 2;
+  /** `-o slab_automove_ratio`. */
+  readonly slabAutomoveRatio: number;
+  /** `-o slab_automove_window`, in seconds. */
+  readonly slabAutomoveWindow: number;
+  /** False with `-o no_lru_crawler`. */
+  readonly lruCrawler: boolean;
+  /** `-o lru_crawler_sleep`, in microseconds. */
+  readonly lruCrawlerSleepMicros: number;
+  /** `-o lru_crawler_tocrawl`. */
+  readonly lruCrawlerTocrawl: number;
   /** What was set for insides of memcached that are not here, by the key that `stats settings` shows it under. */
   readonly tuning: ReadonlyMap<string, string>;
 }
-
-export const tlsDefaults: TlsSettings = {
-  chainCertificate: null,
-  key: null,
-  authorities: null,
-  keyFormat: 1,
-  verifyMode: 0,
-  ciphers: null,
-  outputBytes: 16 * 1024,
-  sessionCache: false,
-  kernelTls: false,
-  minVersion: 2,
-};
 
 export const defaults: Settings = {
   port: 11211,
@@ -124,7 +125,7 @@ export const defaults: Settings = {
   watch: true,
   shutdown: false,
   prefixDelimiter: ':',
-  detailEnabled: false,
+  detail: false,
   authFile: null,
   tls: null,
   verbosity: 0,
@@ -133,6 +134,13 @@ export const defaults: Settings = {
   lockMemory: false,
   hugePages: false,
   portFile: null,
+  slabReassign: true,
+  slabAutomove: 1,
+  slabAutomoveRatio: 0.8,
+  slabAutomoveWindow: 30,
+  lruCrawler: true,
+  lruCrawlerSleepMicros: 100,
+  lruCrawlerTocrawl: 0,
   tuning: new Map(),
 };
 

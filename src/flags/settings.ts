@@ -28,6 +28,7 @@ export async function settingsOf(
     ...defaults,
     ...network(values, command, words),
     ...memory(values),
+    ...words.settings,
     listen: (await Promise.all(listen.map(resolve))).flat(),
     evict: values['disableEvictions'] !== true,
     flush: values['disableFlushAll'] !== true,
@@ -35,7 +36,7 @@ export async function settingsOf(
     watch: values['disableWatch'] !== true,
     shutdown: values['enableShutdown'] === true,
     prefixDelimiter: (values['D'] as string | undefined) ?? defaults.prefixDelimiter,
-    detailEnabled: values['D'] !== undefined,
+    detail: values['D'] !== undefined,
     verbosity: values['verbose'] as number,
     portFile: environment['MEMCACHED_PORT_FILENAME'] || null,
     tuning: tuning(values, words),
@@ -44,7 +45,7 @@ export async function settingsOf(
   return { settings, remarks };
 }
 
-function network(values: Values, command: Command, { settings, tls }: Extended): Partial<Settings> {
+function network(values: Values, command: Command, { tls }: Extended): Partial<Settings> {
   const udpPort = values['udpPort'] as number;
   // As in memcached: a UDP port moves TCP with it, unless that is named.
   const follows = udpPort !== 0 && command.getOptionValueSource('port') !== 'cli';
@@ -58,10 +59,8 @@ function network(values: Values, command: Command, { settings, tls }: Extended):
     connections: values['connLimit'] as number,
     backlog: values['listenBacklog'] as number,
     protocol: values['protocol'] as Settings['protocol'],
-    refuseFast: settings.refuseFast,
-    idleSeconds: settings.idleSeconds,
     authFile: text(values['authFile']),
-    tls: values['enableSsl'] === true ? tls : null,
+    tls: values['enableSsl'] === true ? tls() : null,
   };
 }
 
@@ -93,6 +92,9 @@ function text(value: unknown): string | null {
 
 /** The literal addresses that an entry of `-l` stands for, each with its port when it names one. */
 async function resolve(entry: string): Promise<string[]> {
+  if (entry.startsWith('notls:')) {
+    throw usage(`-l ${entry}: 'notls' option is valid only when SSL is enabled`, 'leave it out');
+  }
   const named = /^([^:[\]*]+)(:.*)?$/.exec(entry);
   const host = named?.[1];
   if (host === undefined || isIP(host) !== 0) {

@@ -242,7 +242,7 @@ export const words: Readonly<Record<string, Word>> = {
   ext_drop_unread: tuning('it tunes extstore, which is not there'),
   ssl_chain_cert: tls('ssl_chain_cert'),
   ssl_key: tls('ssl_key'),
-  ssl_keyformat: tls('ssl_keyformat', tlsNumber('ssl_keyformat', 7)),
+  ssl_keyformat: tls('ssl_keyformat', tlsNumber('ssl_keyformat', 2)),
   ssl_verify_mode: tls('ssl_verify_mode', tlsNumber('ssl_verify_mode', 3)),
   ssl_ciphers: tls('ssl_ciphers'),
   ssl_ca_cert: tls('ssl_ca_cert'),

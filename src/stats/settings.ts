@@ -2,7 +2,6 @@
  * `stats settings`: what the server was started with, under memcached's keys and in their order. What tunes an inside
  * that is not here stands as it was set, or with memcached's default; a switch of such an inside is off.
  */
-import { type TlsSettings, tlsDefaults } from '../options.js';
 import type { ServerFacts, StatRow } from './facts.js';
 
 export function settingRows(facts: ServerFacts): StatRow[] {
@@ -27,7 +26,7 @@ function server({ settings: own, port, verbosity }: ServerFacts): StatRow[] {
     ['num_threads', 1],
     ['num_threads_per_udp', 1],
     ['stat_key_prefix', own.prefixDelimiter],
-    ['detail_enabled', yes(own.detailEnabled)],
+    ['detail_enabled', yes(own.detail)],
     ['reqs_per_event', own.tuning.get('reqs_per_event') ?? 20],
     ['cas_enabled', 'yes'],
     ['tcp_backlog', own.backlog],
@@ -92,22 +91,22 @@ const storage: readonly StatRow[] = [
   ['ext_drop_unread', 'no'],
 ];
 
-function tls({ settings }: ServerFacts): StatRow[] {
-  const own: TlsSettings = settings.tls ?? tlsDefaults;
+/** Without -Z as a memcached without it shows them. */
+function tls({ settings: { tls: own, memoryFile } }: ServerFacts): StatRow[] {
   return [
-    ['ssl_enabled', yes(settings.tls !== null)],
-    ['ssl_chain_cert', own.chainCertificate ?? '(null)'],
-    ['ssl_key', own.key ?? '(null)'],
-    ['ssl_verify_mode', own.verifyMode],
-    ['ssl_keyformat', own.keyFormat],
-    ['ssl_ciphers', own.ciphers ?? 'NULL'],
-    ['ssl_ca_cert', own.authorities ?? 'NULL'],
-    ['ssl_wbuf_size', own.outputBytes],
-    ['ssl_session_cache', yes(own.sessionCache)],
-    ['ssl_kernel_tls', yes(own.kernelTls)],
-    ['ssl_min_version', `tlsv1.${own.minVersion}`],
+    ['ssl_enabled', yes(own !== null)],
+    ['ssl_chain_cert', own?.chainCert ?? '(null)'],
+    ['ssl_key', own?.key ?? '(null)'],
+    ['ssl_verify_mode', own?.verifyMode ?? 0],
+    ['ssl_keyformat', own?.keyFormat ?? 1],
+    ['ssl_ciphers', own?.ciphers ?? 'NULL'],
+    ['ssl_ca_cert', own?.caCert ?? 'NULL'],
+    ['ssl_wbuf_size', own?.writeBufferBytes ?? 16384],
+    ['ssl_session_cache', yes(own?.sessionCache ?? false)],
+    ['ssl_kernel_tls', 'no'],
+    ['ssl_min_version', `tlsv1.${own?.minVersion ?? 2}`],
     ['num_napi_ids', '(null)'],
-    ['memory_file', settings.memoryFile ?? '(null)'],
+    ['memory_file', memoryFile ?? '(null)'],
   ];
 }
 

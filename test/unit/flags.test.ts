@@ -32,8 +32,8 @@ describe('getopt_long', () => {
     [['-p-1'], { port: -1 }],
     [['--port=-1'], { port: -1 }],
     [['-p', '1', '-p', '2'], { port: 2 }],
-    [['-D', ':'], { prefixDelimiter: ':', detailEnabled: true }],
-    [['-D/x'], { prefixDelimiter: '/', detailEnabled: true }],
+    [['-D', ':'], { prefixDelimiter: ':', detail: true }],
+    [['-D/x'], { prefixDelimiter: '/', detail: true }],
     [['-a', '777'], { unixMode: 0o777 }],
     [['-I', '2M'], { itemBytesMax: 2 ** 21 }],
     [['-I', '1g', '-m', '4096'], { itemBytesMax: 2 ** 30 }],
@@ -49,6 +49,10 @@ describe('getopt_long', () => {
     ],
     [['-o', 'no_maxconns_fast,maxconns_fast'], { refuseFast: true }],
     [['-o', 'no_modern'], { refuseFast: false }],
+    [['-o', 'no_slab_reassign,slab_automove=2'], { slabReassign: false, slabAutomove: 2 }],
+    [['-o', 'no_slab_automove,slab_automove'], { slabAutomove: 1 }],
+    [['-o', 'slab_automove=2,no_slab_automove'], { slabAutomove: 0 }],
+    [['-o', 'no_lru_crawler,lru_crawler_sleep=7'], { lruCrawler: false, lruCrawlerSleepMicros: 7 }],
     [['-o', ''], { refuseFast: true, idleSeconds: 0 }],
     [['-U', '0'], { udpPort: 0, port: 11211 }],
     [['-R', '7'], { tuning: new Map([['reqs_per_event', '7']]) }],
@@ -68,7 +72,7 @@ describe('getopt_long', () => {
     [['-l', 'nobody.invalid'], /^-l nobody\.invalid: getaddrinfo\(\)/],
     [['-l', '127.0.0.1:x'], /an address is HOST/],
     [['-l', 'localhost:70000'], /a port is 0 to 65535/],
-    [['-l', 'notls:127.0.0.1:1'], /an address is HOST/],
+    [['-l', 'notls:127.0.0.1:1'], /'notls' option is valid only when SSL is enabled/],
     [['-U', '5'], /^-U 5: UDP is not served yet/],
     [['-Z'], /^-Z: TLS is not served yet/],
     [['-Y', 'file'], /^-Y file: passwords are not served yet/],
@@ -127,17 +131,21 @@ describe('-o', () => {
     expect(extended([taken.join(',')]).remarks).toEqual([]);
   });
 
+  test('-Z needs its certificate', () => {
+    expect(extended([]).tls).toThrow('-Z needs -o ssl_chain_cert=FILE');
+  });
+
   test('words for TLS are kept for -Z', () => {
     const { tls } = extended([
       'ssl_chain_cert=c,ssl_key=k,ssl_verify_mode=2,ssl_min_version=3,ssl_session_cache',
     ]);
-    expect(tls).toMatchObject({
-      chainCertificate: 'c',
+    expect(tls()).toMatchObject({
+      chainCert: 'c',
       key: 'k',
       verifyMode: 2,
       minVersion: 3,
       sessionCache: true,
-      outputBytes: 16384,
+      writeBufferBytes: 16384,
     });
   });
 });
