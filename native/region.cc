@@ -60,7 +60,8 @@ int raised(int descriptor) {
 std::unique_ptr<Region> Region::open(const RegionOptions& options, Failure* failure) {
   std::unique_ptr<Region> region(new Region());
   region->length_ = options.headBytes + options.pagesBytes;
-  *failure = options.file.empty() ? region->openMemory() : region->openFile(options.file, options.discard);
+  *failure =
+      options.file.empty() ? region->openMemory() : region->openFile(options.file, options.discard);
   if (!*failure) *failure = region->map(options);
   if (!*failure) {
     startKeeper();

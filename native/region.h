@@ -18,7 +18,7 @@ namespace hotspare {
 struct RegionOptions {
   size_t headBytes = 0;
   size_t pagesBytes = 0;
-  std::string file;  // empty = anonymous
+  std::string file;      // empty = anonymous
   bool discard = false;  // what the file holds
   bool lockMemory = false;
   bool hugePages = false;

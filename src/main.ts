@@ -119,9 +119,7 @@ async function runPair(command: Command): Promise<void> {
     ],
     primaryFlags: given(command, geometryFlags),
     log,
-    onReport: ({ event }) => {
-      if (event === 'serving') tellStarter({ event });
-    },
+    onReport: (report) => tellStarter(report),
     onEnd: (reason, status) => {
       if (status !== null) process.exit(status);
       fail(new HotspareError('LINK_LOST', reason, 'start the pair again'));
@@ -146,6 +144,7 @@ async function prepare(command: Command): Promise<Start | null> {
     process.stdout.write(readFileSync(`${root}/LICENSE`, 'utf8'));
     return null;
   }
+  checkPlace(command);
   const { settings, remarks } = await settingsOf(command, process.env);
   const backup = backupOf(flags);
   const paired = command.name() === 'pair';
@@ -166,6 +165,16 @@ async function prepare(command: Command): Promise<Start | null> {
   const pidFile = flags['pidfile'] as string | undefined;
   if (pidFile !== undefined) writePidFile(pidFile, log);
   return { settings, backup, log, user };
+}
+
+/** Flags before `standby` or `pair` would be the server's, and so nobody's. */
+function checkPlace(command: Command): void {
+  const { parent } = command;
+  const lost = parent?.options.find(
+    (option) => parent.getOptionValueSource(option.attributeName()) === 'cli',
+  );
+  if (lost === undefined) return;
+  throw usage(`${lost.long ?? lost.short}: it stands before ${command.name()}`, 'put it behind');
 }
 
 function checkPair(settings: Settings, flags: Values): void {

@@ -46,8 +46,8 @@ export function becomeDaemon(): void {
 }
 
 /** Tells the process that started this daemon how it went; harmless in any other. */
-export function tellStarter(started: Started): void {
-  if (isDaemon() && process.connected) process.send!(started, () => {});
+export function tellStarter(message: Started | { readonly event: string }): void {
+  if (isDaemon() && process.connected) process.send!(message, () => {});
 }
 
 /** Writes the pid; the file goes when the process ends. Throws HotspareError. */

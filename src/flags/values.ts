@@ -42,9 +42,11 @@ export function size(least: number, most: number, tooSmall: string, tooLarge: st
   };
 }
 
-/** Several values: with commas, or by repeating the flag. */
+/** Several values: with commas, or by repeating the flag; as in memcached, what is repeated is there once. */
 export function list(text: string, before: unknown): string[] {
-  return [...(before as string[]), ...text.split(/[,;]/)];
+  const known = before as string[];
+  const added = text.split(/[,;]/);
+  return added.every((one) => known.includes(one)) ? known : [...known, ...added];
 }
 
 /** Every value of a flag that is repeated. */

@@ -68,18 +68,31 @@ describe('-d and -P', () => {
     const args = ['-d', '-p', String(port), '-l', '127.0.0.1', '-P', pidFile];
     await expectRefusal(args, exitStatus.LISTEN, /Address already in use/);
     expect(existsSync(pidFile)).toBe(false);
+    const pair = ['pair', '-d', '-p', String(port), '-l', '127.0.0.1', '-m', '8'];
+    await expectRefusal(pair, exitStatus.LISTEN, /Address already in use/);
   });
 
   test('a pair goes into the background as a whole', async () => {
     const port = await freePort();
     const pidFile = join(folder, 'pair');
-    const args = ['pair', '-d', '-p', String(port), '-l', '127.0.0.1', '-m', '8', '-P', pidFile];
+    const clients = ['-A', '-D', '/', '-R', '9', '-o', 'idle_timeout=77', '-o', 'no_maxconns_fast'];
+    const own = ['-d', '-P', pidFile, '-m', '8'];
+    const args = ['pair', ...own, '-p', String(port), '-l', '127.0.0.1', ...clients];
     const begun = await run(process.execPath, [main, ...args], patienceMs);
     expect({ code: begun.code, output: begun.output }).toMatchObject({ code: 0 });
     const pid = Number(readFileSync(pidFile, 'utf8'));
     daemons.push(pid);
     const node = Number((await stats(port)).get('pid'));
     expect(node).not.toBe(pid);
+    // Each of them is said once, and reaches the nodes.
+    expect(begun.output.match(/-R 9:/g)).toHaveLength(1);
+    expect(await settings(port)).toMatchObject({
+      shutdown_command: 'yes',
+      stat_key_prefix: '/',
+      reqs_per_event: '9',
+      idle_timeout: '77',
+      maxconns_fast: 'no',
+    });
     process.kill(pid, 'SIGTERM');
     await gone(pid);
     await gone(node);
@@ -245,6 +258,18 @@ async function start(...args: string[]): Promise<Child> {
   children.push(child);
   await said(child, /serving on port/);
   return child;
+}
+
+async function settings(port: number): Promise<Record<string, string>> {
+  const client = await Client.connect('127.0.0.1', port);
+  try {
+    await client.send('stats settings\r\n');
+    const text = await client.readUntil('settings', (all) => all.endsWith('END\r\n'));
+    const rows = text.toString('latin1').matchAll(/^STAT (\S+) (.*)\r$/gm);
+    return Object.fromEntries([...rows].map(([, name, value]) => [name, value]));
+  } finally {
+    client.close();
+  }
 }
 
 async function portOf(node: Child): Promise<number> {

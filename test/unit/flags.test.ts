@@ -39,6 +39,7 @@ describe('getopt_long', () => {
     [['-I', '1g', '-m', '4096'], { itemBytesMax: 2 ** 30 }],
     [['-I', '1500'], { itemBytesMax: 1500 }],
     [['-l', '127.0.0.1', '-l', '127.0.0.2:5'], { listen: ['127.0.0.1', '127.0.0.2:5'] }],
+    [['-l', '127.0.0.1', '-l', '127.0.0.1'], { listen: ['127.0.0.1'] }],
     [['-l', '127.0.0.1,[::1]:6;::1'], { listen: ['127.0.0.1', '[::1]:6', '::1'] }],
     [['-l', '*,*:7'], { listen: ['*', '*:7'], interfaces: '*,*:7' }],
     [['-FXW'], { flush: false, dump: false, watch: false }],
@@ -104,6 +105,7 @@ describe('-o', () => {
     hot_max_factor: '0.5',
     warm_max_factor: '0.5',
     ssl_ciphers: 'ALL',
+    ssl_keyformat: '1',
   };
   const needsOne = (name: string) => words[name]!.check(null) !== null;
   const written = (name: string) => {
