@@ -1,6 +1,7 @@
 /** From the values of flags to the settings of a server, and to what is said about flags that do nothing here. */
 import * as dns from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type { Command } from 'commander';
 import { memoryMebibytesDefault } from '../limits.js';
 import { address, check, defaults, type Settings, usage } from '../options.js';
@@ -105,9 +106,19 @@ async function resolve(entry: string): Promise<string[]> {
   address(`127.0.0.1${port}`, 0);
   try {
     const found = await dns.lookup(host, { all: true });
-    return found.map(({ address: one, family }) => (family === 6 ? `[${one}]` : one) + port);
+    // A machine without IPv6 listens on what else there is, as memcached does.
+    const usable = hasIpv6() ? found : found.filter(({ family }) => family === 4);
+    const all = usable.length > 0 ? usable : found;
+    const texts = all.map(({ address: one, family }) => (family === 6 ? `[${one}]` : one) + port);
+    return [...new Set(texts)];
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code;
     throw usage(`-l ${entry}: getaddrinfo(): ${reason}`, 'name an address of this machine');
   }
+}
+
+function hasIpv6(): boolean {
+  return Object.values(networkInterfaces())
+    .flat()
+    .some((one) => one?.family === 'IPv6');
 }
