@@ -4,7 +4,7 @@
  */
 import { HotspareError } from '../src/errors.js';
 import { controlBytesMax, leaseShare } from '../src/limits.js';
-import { mapMemory } from '../src/memory.js';
+import { type MemoryOptions, mapMemory } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
 import { type Geometry, layoutVersion } from '../src/store/layout.js';
 import { epochOf, inspect, markInconsistent } from '../src/store/open.js';
@@ -65,7 +65,7 @@ export class Standby implements ChannelOwner {
   private readonly address: PrimaryAddress;
   private readonly settings: BackupSettings;
   private readonly events: StandbyEvents;
-  private readonly memoryFile: string | null;
+  private readonly memoryOptions: MemoryOptions;
   private channel: Channel | null = null;
   private welcome: Welcome | null = null;
   private ackTimeoutMs = 0;
@@ -88,13 +88,13 @@ export class Standby implements ChannelOwner {
     wire: Wire,
     address: PrimaryAddress,
     settings: BackupSettings,
-    memoryFile: string | null,
+    memoryOptions: MemoryOptions,
     events: StandbyEvents,
   ) {
     this.wire = wire;
     this.address = address;
     this.settings = settings;
-    this.memoryFile = memoryFile;
+    this.memoryOptions = memoryOptions;
     this.events = events;
   }
 
@@ -305,7 +305,7 @@ export class Standby implements ChannelOwner {
     }
     this.forget();
     try {
-      this.memory = mapMemory(welcome.geometry, { file: this.memoryFile });
+      this.memory = mapMemory(welcome.geometry, this.memoryOptions);
     } catch (error) {
       if (!(error instanceof HotspareError)) throw error;
       this.refuse(error.code, error.message, error.remedy);

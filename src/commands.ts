@@ -57,6 +57,7 @@ export const commands: readonly Command[] = [
   row('version', 1, any, 0, (executor) => executor.say(lines.version)),
   row('verbosity', 2, 3, 1, (executor, session) => session.verbosity(executor)),
   row('stats', 1, any, 0, (executor, session) => session.stats(executor)),
+  row('shutdown', 1, any, 0, (executor, session) => session.shutdown(executor)),
   row('quit', 1, any, 0, () => Outcome.CLOSE),
 ];
 

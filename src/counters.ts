@@ -30,6 +30,8 @@ export class Counters {
   storeTooLarge = 0;
   storeNoMemory = 0;
   totalConnections = 0;
+  /** Connections closed because of `-o idle_timeout`. */
+  idleKicks = 0;
   /** Times a connection had to wait for the next tick although it had requests left. */
   connectionYields = 0;
   /** By counter's name, then by class number. */

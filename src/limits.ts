@@ -41,6 +41,8 @@ export const pageBytesLeast = MiB;
 export const chunkBytesRegularMax = 512 * KiB;
 /** Beyond it chunks grow by `-f`, at least by this factor: there must be classes enough up to the largest -I. */
 export const chunkGrowthLargeLeast = 1.15;
+/** `-f` beyond this leaves no classes between the smallest and the largest chunk. */
+export const growthFactorMost = 100;
 /** Most regular slab classes, and the largest regular chunk's (memcached's MAX_NUMBER_OF_SLAB_CLASSES). */
 export const classesRegularMax = 63;
 /** Most slab classes: the page table has one byte a page, and 0 means unused. */

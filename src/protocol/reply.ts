@@ -138,6 +138,8 @@ export const lines = {
   badDelta: phrase('CLIENT_ERROR invalid numeric delta argument\r\n'),
   nonNumeric: phrase('CLIENT_ERROR cannot increment or decrement non-numeric value\r\n'),
   badExptime: phrase('CLIENT_ERROR invalid exptime argument\r\n'),
+  shutdownDisabled: phrase('ERROR: shutdown not enabled\r\n'),
+  badShutdown: phrase('CLIENT_ERROR invalid shutdown mode\r\n'),
   flushDisabled: phrase('CLIENT_ERROR flush_all not allowed\r\n'),
   deleteUsage: phrase('CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n'),
   tooLarge: phrase('SERVER_ERROR object too large for cache\r\n'),

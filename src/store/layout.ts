@@ -79,7 +79,9 @@ export const RecordWord = {
   FLUSH_CAS_HIGH: 3,
   /** Unix seconds from which items up to the flush cas are dead; 0 = no flush. */
   FLUSH_AT: 4,
-  WORDS: 5,
+  /** Checksum of the words before it. */
+  CHECKSUM: 5,
+  WORDS: 6,
 } as const;
 
 /** Words of the node's own half, counted from SuperWord.NODE. */

@@ -62,7 +62,7 @@ const settings: Partial<Record<Look, string[]>> = {
 
 /**
  * What a stock server prints for settings that flags do not change. Not here, because hotspare tells the truth about
- * itself: num_threads_per_udp (it serves no UDP) and dump_enabled (it has no metadump yet).
+ * itself: num_threads and num_threads_per_udp (one thread serves).
  */
 export const stockSettings: Readonly<Record<string, string>> = {
   maxbytes: '67108864',
@@ -84,6 +84,9 @@ export const stockSettings: Readonly<Record<string, string>> = {
   auth_enabled_ascii: 'no',
   item_size_max: '1048576',
   flush_enabled: 'yes',
+  dump_enabled: 'yes',
+  maxconns_fast: 'yes',
+  binding_protocol: 'auto-negotiate',
   idle_timeout: '0',
 };
 

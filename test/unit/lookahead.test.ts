@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Journal } from '../../src/journal.js';
 import { Lookahead, Row } from '../../src/lookahead.js';
-import { mapRegion } from '../../src/memory.js';
+import { anonymous, mapRegion } from '../../src/memory.js';
 import { defaults } from '../../src/options.js';
 import { Decimal } from '../../src/protocol/decimal.js';
 import { Line } from '../../src/protocol/line.js';
@@ -13,7 +13,7 @@ import { Store } from '../../src/store/store.js';
 const inputBytes = 4096;
 const padding = 64;
 
-const { region } = mapRegion(geometryOf(defaults), { file: null }, new Journal());
+const { region } = mapRegion(geometryOf(defaults), anonymous, new Journal());
 const store = new Store(region, { evict: true, casStep: 1024 }, 1);
 const buffer = new ArrayBuffer(inputBytes + padding);
 const line = new Line();

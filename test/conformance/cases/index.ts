@@ -16,6 +16,7 @@ import { noreply } from './noreply.js';
 import { pipelining } from './pipelining.js';
 import { removal } from './removal.js';
 import { retrieval } from './retrieval.js';
+import { shutdown } from './shutdown.js';
 import { storage } from './storage.js';
 
 /** The whole table. */
@@ -37,4 +38,5 @@ export const topics: readonly Topic[] = [
   metaStale,
   metaKeys,
   metaPipelines,
+  shutdown,
 ];
