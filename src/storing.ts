@@ -190,7 +190,7 @@ export class Storing {
     this.counters.byClass.cmd_set[this.store.slabs.classFor(bytes)]!++;
   }
 
-  /** memcached drops the old value of a set that fails, and of every ms, so that nobody reads what was meant to be replaced. */
+  /** memcached drops the old value when a set or any ms fails: nobody shall read what was meant to be replaced. */
   private dropOld(request: StorageRequest): void {
     if (request.verb !== Verb.SET && !request.meta) return;
     const { line, store } = this;

@@ -15,23 +15,25 @@ import { Region, type RegionMemory } from '../../src/store/region.js';
 import { Store } from '../../src/store/store.js';
 import { type Busy, checkAdopted, checkStore, type Linked, RegionReader } from './check-store.js';
 import {
+  endingsOfMetaCount,
+  endingsOfMetaDelete,
+  endingsOfMetaGet,
+  type MetaCount,
+  type MetaDelete,
+  type MetaGet,
+} from './meta-model.js';
+import {
   type Command,
   type Ending,
   endingsOfCount,
   endingsOfDelete,
   endingsOfGet,
-  endingsOfMetaCount,
-  endingsOfMetaDelete,
-  endingsOfMetaGet,
   endingsOfRefusal,
   endingsOfStorage,
   endingsOfTooLarge,
   endingsOfTouch,
   fits,
   keys,
-  type MetaCount,
-  type MetaDelete,
-  type MetaGet,
   type Model,
   type Setting,
   type Size,
