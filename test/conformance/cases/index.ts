@@ -2,6 +2,7 @@
 import type { Topic } from '../table.js';
 import { arithmetic } from './arithmetic.js';
 import { blocks } from './blocks.js';
+import { differences } from './differences.js';
 import { expiry } from './expiry.js';
 import { lines } from './lines.js';
 import { misc } from './misc.js';
@@ -23,4 +24,5 @@ export const topics: readonly Topic[] = [
   blocks,
   pipelining,
   misc,
+  differences,
 ];
