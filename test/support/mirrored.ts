@@ -10,7 +10,7 @@ import { until } from './until.js';
 /** A busy machine must not turn a test into a takeover, nor drop the standby. */
 const patient = ['--dead-after', '20000', '--ack-timeout', '60000'];
 
-/** Starts both; resolves once the standby is in sync. Stopping ends the standby first, so that it does not take over. */
+/** Starts both; resolves once the standby is in sync. `stop` ends the standby first: it shall not take over. */
 export async function startMirrored(flags: readonly string[] = []): Promise<Server> {
   const link = `127.0.0.1:${await freePort()}`;
   const primary = await startProgram('hotspare', ['--link-listen', link, ...patient, ...flags]);
