@@ -33,7 +33,8 @@ export async function parsed(server: Server, sent: string, lines: number): Promi
   }
 }
 
-class Reader extends MemcacheParser {
+/** Collects replies; throws when the parser complains of one. */
+export class Reader extends MemcacheParser {
   readonly replies: Reply[] = [];
 
   constructor() {
@@ -47,6 +48,13 @@ class Reader extends MemcacheParser {
   read(bytes: Buffer): void {
     for (let at = 0; at < bytes.length; at += 3) {
       this.onData(bytes.subarray(at, at + 3));
+    }
+  }
+
+  /** Throws if a reply is not complete. */
+  done(): void {
+    if (this._pending !== undefined || this._partialData !== undefined) {
+      throw new Error(`memcache-parser waits for more after ${this.replies.length} replies`);
     }
   }
 

@@ -2,6 +2,7 @@
 import type { Topic } from '../table.js';
 import { arithmetic } from './arithmetic.js';
 import { blocks } from './blocks.js';
+import { differences } from './differences.js';
 import { expiry } from './expiry.js';
 import { lines } from './lines.js';
 import { metaChange } from './meta-change.js';
@@ -39,4 +40,5 @@ export const topics: readonly Topic[] = [
   metaKeys,
   metaPipelines,
   shutdown,
+  differences,
 ];

@@ -1,0 +1,34 @@
+/**
+ * hotspare with an attached standby on this machine: a node that every reply must wait for, as in production
+ * (`--ack sync`, over TCP).
+ */
+import { hotspare, patienceMs, stats } from './nodes.js';
+import { freePort } from './ports.js';
+import { type Server, startProgram } from './server.js';
+import { until } from './until.js';
+
+/** A busy machine must not turn a test into a takeover, nor drop the standby. */
+const patient = ['--dead-after', '20000', '--ack-timeout', '60000'];
+
+/** Starts both; resolves once the standby is in sync. `stop` ends the standby first: it shall not take over. */
+export async function startMirrored(flags: readonly string[] = []): Promise<Server> {
+  const link = `127.0.0.1:${await freePort()}`;
+  const primary = await startProgram('hotspare', ['--link-listen', link, ...patient, ...flags]);
+  const at = ['-l', primary.host, '-p', String(await freePort())];
+  const standby = await hotspare('standby', '--of', link, ...at, ...patient);
+  const stop = async () => {
+    await standby.end();
+    await primary.stop();
+  };
+  try {
+    await until(
+      `the standby to be in sync:\n${standby.output()}`,
+      async () => (await stats(primary.port)).get('mirror_state') === 'in_sync',
+      { withinMs: patienceMs },
+    );
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { ...primary, stop };
+}
