@@ -61,6 +61,8 @@ export class Reader extends MemcacheParser {
   override processCmd(cmdTokens: string[]): number {
     if (cmdTokens[0] === 'VALUE') {
       this.initiatePending(cmdTokens, Number(cmdTokens[3]));
+    } else if (cmdTokens[0] === 'VA') {
+      this.initiatePending(cmdTokens, Number(cmdTokens[1]));
     } else {
       this.replies.push({ words: cmdTokens, data: null });
     }
