@@ -69,6 +69,11 @@ export class Channel implements Endpoint {
     return this.open;
   }
 
+  /** The peer's address as the transport shows it (tcp:10.0.0.2:4711); empty when the connection is gone. */
+  get peer(): string {
+    return this.wire.transport.describe(this.connection)?.address ?? '';
+  }
+
   data(offset: number, length: number, filled: boolean): number {
     const { wire } = this;
     if (filled) this.handle(this.partial!, this.partialView!, 0);

@@ -108,6 +108,24 @@ export function wrongSecret(who: string): HotspareError {
   );
 }
 
+/** One standby at a time. */
+export function taken(standby: string): HotspareError {
+  return new HotspareError(
+    'LINK_REFUSED',
+    `the primary already has a standby (${standby})`,
+    'stop that standby first',
+  );
+}
+
+/** Two caches whose epochs say nothing about which of them came after the other. */
+export function noHeir(epoch: number, theirs: number): HotspareError {
+  return new HotspareError(
+    'LINK_REFUSED',
+    `epoch ${epoch} reigns here, and epoch ${theirs} is not newer`,
+    'two nodes serve two caches: end one of them',
+  );
+}
+
 function unexpected(type: number): HotspareError {
   return new HotspareError(
     'LINK_REFUSED',

@@ -167,7 +167,7 @@ function mirrorFlags(command: Command): Command {
 function serve(flags: Flags): void {
   const settings = settingsOf(flags);
   const log = nodeLog(settings);
-  const node = new Node({ settings, backup: backupOf(flags), log, fence, fail });
+  const node = new Node({ settings, backup: backupOf(flags), log, fence: fencing(), fail });
   superviseNode(node, log);
   node.startPrimary();
 }
@@ -177,7 +177,7 @@ function mirror(flags: Flags): void {
   const log = nodeLog(settings);
   const { host, port } = address(String(flags['of']), 0);
   if (port === 0) throw usage(`--of ${flags['of']}: a port is missing`);
-  const node = new Node({ settings, backup: backupOf(flags), log, fence, fail });
+  const node = new Node({ settings, backup: backupOf(flags), log, fence: fencing(), fail });
   superviseNode(node, log);
   node.startStandby({ host, port });
 }
@@ -306,17 +306,16 @@ function readSecret(file: string): Uint8Array {
   return secret;
 }
 
-/** Asks whoever started this node to end the old primary; nobody to ask: nothing to wait for. */
-function fence(): Promise<void> {
-  if (process.env['HOTSPARE_SUPERVISED'] !== '1' || process.send === undefined) {
-    return Promise.resolve();
-  }
-  return new Promise((resolve) => {
-    process.on('message', ({ fenced }: Notice) => {
-      if (fenced === true) resolve();
+/** Asks whoever started this node to end the old primary; null when there is nobody to ask. */
+function fencing(): (() => Promise<void>) | null {
+  if (process.env['HOTSPARE_SUPERVISED'] !== '1' || process.send === undefined) return null;
+  const fence = (fenced: () => void): void => {
+    process.on('message', (notice: Notice) => {
+      if (notice.fenced === true) fenced();
     });
     report({ event: 'fence' });
-  });
+  };
+  return () => new Promise(fence);
 }
 
 function nodeLog(settings: Settings): Log {
