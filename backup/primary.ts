@@ -175,7 +175,7 @@ export class Primary implements Mirror, ChannelOwner {
       return;
     }
     if (proof.epoch > 0) {
-      greeting.refuse(noHeir(epoch, proof.epoch));
+      greeting.turnAway(noHeir(epoch, proof.epoch));
       return;
     }
     // Another node than the one that was lost waits until that one's lease is over.
@@ -187,7 +187,7 @@ export class Primary implements Mirror, ChannelOwner {
     // It saw the link break, and we did not yet.
     if (this.standby?.node === proof.node) this.detach('it attaches anew', 'lost');
     if (this.standby !== null) {
-      greeting.refuse(taken(this.standby.node));
+      greeting.turnAway(taken(this.standby.node));
       return;
     }
     greeting.channel.trusted = true;
