@@ -225,7 +225,7 @@ describe('another version', () => {
 
   test('of the frames: the primary says so', async () => {
     const peer = await Peer.connect(await primary());
-    peer.send(FrameType.HELLO, { protocol: 99, layout: 7, nonce: 'n' }, 99);
+    peer.send(FrameType.HELLO, { protocol: 99, layout: 7, nonce: 'n' }, { version: 99 });
     expect(await peer.message(FrameType.REFUSED)).toMatchObject({ code: 'LINK_VERSION' });
     peer.end();
   });
@@ -243,7 +243,7 @@ describe('another version', () => {
   });
 
   test('of the frames: the standby ends with a line of its own', async () => {
-    const of = await falsePrimary((peer) => peer.send(FrameType.CHALLENGE, {}, 99));
+    const of = await falsePrimary((peer) => peer.send(FrameType.CHALLENGE, {}, { version: 99 }));
     const args = ['standby', ...alone, '--of', `127.0.0.1:${of}`];
     await expectRefusal(args, exitStatus.LINK_VERSION, /version 99/);
   });

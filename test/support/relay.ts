@@ -39,6 +39,8 @@ export class Lane {
 export class Relay {
   readonly toPrimary = new Lane();
   readonly toStandby = new Lane();
+  /** That have come, whether or not they led anywhere. */
+  connections = 0;
   private readonly server = net.createServer();
   private readonly sockets = new Set<net.Socket>();
   /** Where connections lead; null while they wait, as at a cut cable. */
@@ -49,6 +51,7 @@ export class Relay {
     this.target = primaryPort;
     this.server.on('connection', (standby) => {
       standby.on('error', () => {});
+      this.connections++;
       this.waiting.push(standby);
       if (this.target !== null) this.leadTo(this.target);
     });
