@@ -13,7 +13,7 @@ import type { Log } from '../src/log.js';
 import { mapRegion } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
 import type { Settings } from '../src/options.js';
-import { Server } from '../src/server.js';
+import { checkAddresses, Server } from '../src/server.js';
 import { geometryOf } from '../src/store/layout.js';
 import { epochOf, markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
@@ -84,8 +84,9 @@ export class Node {
     this.reportServing(this.listenForStandbys());
   }
 
-  /** Mirrors a primary until it dies. */
+  /** Mirrors a primary until it dies. Throws HotspareError when it could not serve then. */
   startStandby(of: PrimaryAddress): void {
+    checkAddresses(this.wire, this.options.settings);
     this.primaryAddress = of;
     this.attach();
   }

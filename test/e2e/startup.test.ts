@@ -90,6 +90,15 @@ describe('what is taken', () => {
   test('an address of another machine', async () => {
     const args = ['-p', '-1', '-l', '192.0.2.1'];
     await expectRefusal(args, exitStatus.LISTEN, /192\.0\.2\.1.*EADDRNOTAVAIL/);
+    // A standby does not find out only when it must serve. Its primary may hold the port until then.
+    const of = `127.0.0.1:${await primary()}`;
+    await expectRefusal(
+      ['standby', '--of', of, ...args],
+      exitStatus.LISTEN,
+      /192\.0\.2\.1.*EADDRNOTAVAIL/,
+    );
+    const port = String(await listener());
+    await start('standby', '--of', of, '-p', port, '-l', '127.0.0.1');
   });
 });
 

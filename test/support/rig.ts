@@ -265,8 +265,8 @@ export class Rig {
       this.checkFlush();
     } else if (command.is === 'flush') {
       this.line(command.delay === 0 ? 'flush_all' : `flush_all ${command.delay}`);
-      const at = model.absolute(command.delay);
-      model.flush = { cas: model.flush.cas, at: at === 0 || at <= model.now ? model.now : at };
+      const at = model.absolute(command.delay) - 1;
+      model.flush = { cas: model.flush.cas, at: Math.max(at, model.now) };
       model.tick(model.now, this.casLast());
       this.checkFlush();
     }
