@@ -22,7 +22,7 @@ export interface Attached {
   heardMs: number;
 }
 
-/** The degrade rule: why a standby is dropped that owes an ack, and has been silent, for so long; null when it is not. */
+/** The degrade rule: why a standby is dropped that owes an ack, and was silent, for so long; null when it is not. */
 export function overdue(
   { inSync }: Attached,
   waitedMs: number,

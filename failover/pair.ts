@@ -35,7 +35,7 @@ export interface Member {
   linkPort: number;
 }
 
-/** A standby that ended before it was in sync is started again after this long; twice as long each time, up to the most. */
+/** A standby that ended before it was in sync is started again after this long, doubled each time up to the most. */
 const restartMsLeast = 100;
 const restartMsMost = 10_000;
 /**

@@ -214,8 +214,8 @@ export class Store {
   }
 
   /**
-   * Seconds since an item was last read or written, as far as this process knows. Of the second there are 24 bits: it is
-   * right however long the process runs, for items that were idle for less than 194 days.
+   * Seconds since an item was last read or written, as far as this process knows. Of the second there are 24 bits: it
+   * is right however long the process runs, for items that were idle for less than 194 days.
    */
   idleSeconds(meta: number): number {
     return (this.now - this.accessEpoch - (meta >>> accessShift)) & (0xffffffff >>> accessShift);
