@@ -1,6 +1,7 @@
 /**
  * What the link's port lets whom do: nothing to strangers, who cannot keep a standby out either; to a standby, to
- * mirror and never to depose; to one who reigns with a higher epoch, that. And what a standby takes from a stranger: nothing.
+ * mirror and never to depose; to one who reigns with a higher epoch, that. And what a standby takes from a stranger:
+ * nothing.
  */
 import net from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
