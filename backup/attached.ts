@@ -1,4 +1,5 @@
 /** What a primary knows of the standby that mirrors it, and what it tells its owner. */
+import { copyingMs } from '../src/limits.js';
 import type { Channel } from './channel.js';
 import type { Link } from './link.js';
 import type { Resync } from './resync.js';
@@ -19,6 +20,21 @@ export interface Attached {
   /** Its newest heartbeat, and when a frame last came from it. */
   heardBeat: number;
   heardMs: number;
+}
+
+/** The degrade rule: why a standby is dropped that owes an ack, and was silent, for so long; null when it is not. */
+export function overdue(
+  { inSync }: Attached,
+  waitedMs: number,
+  silentMs: number,
+  ackTimeoutMs: number,
+): string | null {
+  // While it copies nobody waits for it, and mapping its memory may take long.
+  const limitMs = inSync ? ackTimeoutMs : copyingMs;
+  if (waitedMs <= limitMs && silentMs <= limitMs) return null;
+  const what = waitedMs > limitMs ? 'no ack' : 'nothing heard';
+  const ms = Math.round(Math.max(waitedMs, silentMs));
+  return `${what} for ${ms} ms (${inSync ? `--ack-timeout ${limitMs}` : `${limitMs} ms`})`;
 }
 
 /** What a primary tells its owner. */

@@ -13,23 +13,22 @@
  * something a client was told.
  */
 import { monotonicMs } from '../src/clock.js';
-import { HotspareError } from '../src/errors.js';
 import type { Journal } from '../src/journal.js';
-import { blocksInFlightMax, copyingMs, leaseShare, unackedBytesMax } from '../src/limits.js';
+import { blocksInFlightMax, leaseShare, unackedBytesMax } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import type { Mirror } from '../src/mirror.js';
-import { epochOf } from '../src/store/open.js';
+import { epochOf, identityOf } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Wire } from '../src/wire.js';
-import type { Attached, PrimaryEvents } from './attached.js';
+import { type Attached, overdue, type PrimaryEvents } from './attached.js';
 import type { Channel, ChannelOwner } from './channel.js';
 import { Door } from './door.js';
 import { Counts, figures, mebibytes } from './figures.js';
 import { type FrameHeader, FrameType } from './frame.js';
-import type { Greeting } from './greeting.js';
+import { type Greeting, noHeir, taken } from './greeting.js';
 import { type Proof, parse, type Welcome } from './hello.js';
 import { Resync } from './resync.js';
-import type { BackupSettings } from './settings.js';
+import { type BackupSettings, seenLink } from './settings.js';
 import { TcpLink } from './tcp.js';
 import { Unacked } from './unacked.js';
 
@@ -118,7 +117,7 @@ export class Primary implements Mirror, ChannelOwner {
         return;
       case FrameType.DEPOSED: {
         const deposed = parse('deposed', bytes.subarray(at, at + header.length));
-        this.depose(header.epoch, deposed?.link ?? null);
+        this.depose(header.epoch, seenLink(deposed?.link ?? null, standby.channel.peer));
         return;
       }
       default:
@@ -168,9 +167,15 @@ export class Primary implements Mirror, ChannelOwner {
 
   /** The peer knows the secret: it is somebody's standby, or the one who reigns instead of us. */
   private admit(greeting: Greeting, proof: Proof): void {
-    if (proof.epoch > epochOf(this.region.head)) {
+    const epoch = epochOf(this.region.head);
+    if (proof.epoch > epoch) {
+      const link = seenLink(proof.link, greeting.channel.peer);
       greeting.channel.close(true);
-      this.depose(proof.epoch, proof.link);
+      this.depose(proof.epoch, link);
+      return;
+    }
+    if (proof.epoch > 0) {
+      greeting.turnAway(noHeir(epoch, proof.epoch));
       return;
     }
     // Another node than the one that was lost waits until that one's lease is over.
@@ -182,8 +187,7 @@ export class Primary implements Mirror, ChannelOwner {
     // It saw the link break, and we did not yet.
     if (this.standby?.node === proof.node) this.detach('it attaches anew', 'lost');
     if (this.standby !== null) {
-      const taken = `the primary already has a standby (${this.standby.node})`;
-      greeting.refuse(new HotspareError('LINK_REFUSED', taken, 'stop that standby first'));
+      greeting.turnAway(taken(this.standby.node));
       return;
     }
     greeting.channel.trusted = true;
@@ -195,6 +199,7 @@ export class Primary implements Mirror, ChannelOwner {
     const { region, settings, log } = this;
     const welcome: Welcome = {
       node: settings.node,
+      cache: identityOf(region.head),
       epoch: epochOf(region.head),
       sequence: this.unacked.sequence,
       geometry: region.geometry,
@@ -338,16 +343,11 @@ export class Primary implements Mirror, ChannelOwner {
 
   /** The degrade rule: a batch without an ack, or a standby that says nothing, for longer than the ack timeout. */
   private checkAcks(standby: Attached, nowMs: number): void {
-    const waited = this.unacked.waitedMs(nowMs);
-    const silent = nowMs - standby.heardMs;
-    // While it copies nobody waits for it, and mapping its memory may take long.
-    const ackTimeoutMs = standby.inSync ? this.settings.ackTimeoutMs : copyingMs;
-    if (waited <= ackTimeoutMs && silent <= ackTimeoutMs) return;
+    const waitedMs = this.unacked.waitedMs(nowMs);
+    const reason = overdue(standby, waitedMs, nowMs - standby.heardMs, this.settings.ackTimeoutMs);
+    if (reason === null) return;
     standby.channel.send({ type: FrameType.DROPPED, epoch: epochOf(this.region.head) });
-    const what = waited > ackTimeoutMs ? 'no ack' : 'nothing heard';
-    const ms = Math.round(Math.max(waited, silent));
-    const limit = standby.inSync ? `--ack-timeout ${ackTimeoutMs}` : `${ackTimeoutMs} ms`;
-    this.detach(`${what} for ${ms} ms (${limit})`, 'dropped');
+    this.detach(reason, 'dropped');
   }
 
   /** The standby is gone, or no longer worth waiting for: the primary goes on alone, now or when its lease is over. */

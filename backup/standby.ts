@@ -2,6 +2,7 @@
  * The standby's end of the mirror: attaches to a primary, takes its geometry, and lets its batches land in a region of
  * its own. It executes nothing and knows no key. What it holds may be served only while `isWhole` is true.
  */
+import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
 import { controlBytesMax, leaseShare } from '../src/limits.js';
 import { type MemoryOptions, mapMemory } from '../src/memory.js';
@@ -29,6 +30,8 @@ export interface StandbyEvents {
   refused(error: HotspareError): void;
   /** The primary goes on without us: the copy is out of date. */
   dropped(): void;
+  /** At the primary's address there is another cache, or an older reign of ours, while our copy is whole. */
+  replaced(by: Welcome): void;
 }
 
 /** Where a standby attaches. */
@@ -68,6 +71,8 @@ export class Standby implements ChannelOwner {
   private readonly memoryOptions: MemoryOptions;
   private channel: Channel | null = null;
   private welcome: Welcome | null = null;
+  /** Which cache we hold a copy of. */
+  private cache = '';
   private ackTimeoutMs = 0;
   private whole = false;
   private blocks = 0;
@@ -140,7 +145,8 @@ export class Standby implements ChannelOwner {
   }
 
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
-    if (!mayCome(header.type, this.stage)) {
+    const welcomeless = this.reign > 0 && header.type === FrameType.WELCOME;
+    if (!mayCome(header.type, this.stage) || welcomeless) {
       this.refuse('LINK_REFUSED', 'that is no primary', 'name the --link-listen of a primary');
       return;
     }
@@ -294,6 +300,12 @@ export class Standby implements ChannelOwner {
       );
       return;
     }
+    // The only whole copy is not given up for a primary that began anew.
+    if (this.isWhole(monotonicMs()) && !this.isOurs(welcome)) {
+      this.close();
+      this.events.replaced(welcome);
+      return;
+    }
     const late = tooLate(this.settings, welcome);
     if (late !== null) {
       this.refuse(
@@ -316,11 +328,17 @@ export class Standby implements ChannelOwner {
     markInconsistent(new Int32Array(this.memory.head), true);
     this.geometry = welcome.geometry;
     this.welcome = welcome;
+    this.cache = welcome.cache;
     this.stage = Stage.WELCOMED;
     this.ackTimeoutMs = welcome.ackTimeoutMs;
     this.epoch = welcome.epoch;
     this.sequence = welcome.sequence;
     this.events.welcomed(welcome);
+  }
+
+  /** True of our primary, and of one that was restarted from its memory file: that holds all that ours does (law 2). */
+  private isOurs({ cache, epoch }: Welcome): boolean {
+    return cache === this.cache && epoch >= this.epoch;
   }
 
   /** Gives up what was held: a new copy begins. */

@@ -105,7 +105,8 @@ export class Executor {
       if (!this.readInteger(1)) return this.say(lines.badExptime);
       at = this.absolute(this.decimal.toInt32());
     }
-    store.flush(at === 0 ? store.now : at);
+    // memcached's delay ends a second early: `flush_all 1` is at once.
+    store.flush(at === 0 ? store.now : at - 1);
     return this.say(lines.ok);
   }
 

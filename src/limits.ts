@@ -111,7 +111,9 @@ export const controlBytesMax = 4096;
 export const helloMs = 5_000;
 /** A standby that copies may say nothing for this long: it maps memory, or clears a file. */
 export const copyingMs = 60_000;
-/** Greetings on the link's port that may be under way at once. */
+/** One that was refused is left this long to read why, and close. */
+export const refusedMs = 1_000;
+/** Greetings on the link's port that may be under way at once, refused ones that are not closed yet included. */
 export const greetingsMax = 8;
 /** `--ack-timeout`: default, and its range. */
 export const ackTimeoutMsDefault = 1_000;
@@ -134,6 +136,7 @@ assert(readBytesMax >= 2 * lineBytesStreamed, 'a streamed get leaves room to rea
 assert(replyRoomBytes * 4 < outputBytes, 'a reply fits in the output buffer');
 assert(inputBytes >= 2 * readBytesMax, 'every tick can read at least one connection');
 assert(unackedBytesMax > 4 * batchBytesMax, 'a full batch does not stop the world');
+assert(greetingsMax * 2 <= linkConnections, 'strangers leave room for a standby and a herald');
 assert(unackedBatchesMax % 2 === 0, 'the ring of unacked batches is masked');
 assert(blockBytes < batchBytesMax, 'a block is sent like a batch');
 assert(deadAfterMsDefault >= 3 * heartbeatMsDefault, 'one late heartbeat is not a death');

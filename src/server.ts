@@ -215,6 +215,21 @@ export class Server implements Shared {
   }
 }
 
+/**
+ * Throws HotspareError LISTEN when an address to listen on is not this machine's. Whether the port is free is another
+ * question: a standby's primary may hold it until it dies.
+ */
+export function checkAddresses(wire: Wire, { listen, port, unixSocket }: Settings): void {
+  if (port === 0 || unixSocket !== null) return;
+  for (const text of listen) {
+    const { host } = address(text, port);
+    const any = { host, port: 0, path: null, mode: 0, backlog: 1, group: 0 } as const;
+    const listener = wire.listen(any, () => ({ data: (_, length) => length, closed: () => {} }));
+    if (failed(listener)) throw listenFailure(`TCP ${text}`, listener);
+    wire.closeListener(listener);
+  }
+}
+
 function factsOf(settings: Settings, counters: Counters, wire: Float64Array): ServerFacts {
   return {
     settings,

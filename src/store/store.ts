@@ -248,9 +248,12 @@ export class Store {
     for (const slabClass of this.slabs.classes) slabClass.resetCounters();
   }
 
-  /** Seconds since an item was last read or written, as far as this process knows. */
+  /**
+   * Seconds since an item was last read or written, as far as this process knows. Of the second there are 24 bits: it
+   * is right however long the process runs, for items that were idle for less than 194 days.
+   */
   idleSeconds(meta: number): number {
-    return this.now - this.accessEpoch - (meta >>> accessShift);
+    return (this.now - this.accessEpoch - (meta >>> accessShift)) & (0xffffffff >>> accessShift);
   }
 
   /** Seconds since the first item of the class was last read or written: about the age of what is evicted next. */
