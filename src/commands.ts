@@ -51,6 +51,10 @@ export const commands: readonly Command[] = [
   row('version', 1, any, 0, (executor) => executor.say(lines.version)),
   row('verbosity', 2, 3, 1, (executor, session) => session.verbosity(executor)),
   row('stats', 1, any, 0, (executor, session) => session.stats(executor)),
+  row('slabs', 3, any, 0, ({ administration }) => administration.slabs()),
+  row('lru', 2, any, 1, ({ administration }) => administration.lru()),
+  row('lru_crawler', 2, 3, 0, ({ administration }, session) => administration.lruCrawler(session)),
+  row('cache_memlimit', 2, 3, 1, ({ administration }) => administration.memoryLimit()),
   row('quit', 1, any, 0, () => Outcome.CLOSE),
 ];
 

@@ -2,6 +2,7 @@
  * What each command means: from a line's tokens to a change of the store and a reply. No connection, no clock; what a
  * command needs from its connection (more keys, a value, an end) is said by the outcome.
  */
+import { Administration } from './administration.js';
 import type { Counters } from './counters.js';
 import { keyBytesMax } from './limits.js';
 import { Lookahead } from './lookahead.js';
@@ -12,6 +13,7 @@ import { Outcome } from './request.js';
 import { Retrieving } from './retrieving.js';
 import { EXPTIME, FLAGS, HASH, headerBytes, KEY_AND_BITS, VALUE_LENGTH } from './store/layout.js';
 import type { Store } from './store/store.js';
+import { Upkeep } from './store/upkeep.js';
 import { Storing } from './storing.js';
 
 const noreply = ascii('noreply');
@@ -27,6 +29,8 @@ export class Executor {
   readonly storing: Storing;
   readonly retrieving: Retrieving;
   readonly lookahead: Lookahead;
+  readonly upkeep: Upkeep;
+  readonly administration: Administration;
   /** The number that was read last. */
   readonly decimal = new Decimal();
   /** Set when the last token is `noreply`: nothing is answered. */
@@ -43,6 +47,8 @@ export class Executor {
     this.lookahead = new Lookahead(store, this.line);
     this.storing = new Storing(this);
     this.retrieving = new Retrieving(this);
+    this.upkeep = new Upkeep(store);
+    this.administration = new Administration(this);
   }
 
   say(text: Phrase): number {

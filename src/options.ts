@@ -31,6 +31,22 @@ export interface Settings {
   readonly verbosity: number;
   /** `-e`: the file that holds the region, or null. */
   readonly memoryFile: string | null;
+  /** False with `-o no_slab_reassign`. */
+  readonly slabReassign: boolean;
+  /** `-o slab_automove`. */
+  readonly slabAutomove: 0 | 1 | 2;
+  /** `-o slab_automove_ratio`. */
+  readonly slabAutomoveRatio: number;
+  /** `-o slab_automove_window`, in seconds. */
+  readonly slabAutomoveWindow: number;
+  /** False with `-o no_lru_crawler`. */
+  readonly lruCrawler: boolean;
+  /** `-o lru_crawler_sleep`, in microseconds. */
+  readonly lruCrawlerSleepMicros: number;
+  /** `-o lru_crawler_tocrawl`. */
+  readonly lruCrawlerTocrawl: number;
+  /** False with `-X`: cachedump and metadump are refused. */
+  readonly dump: boolean;
 }
 
 export const defaults: Settings = {
@@ -48,6 +64,14 @@ export const defaults: Settings = {
   flush: true,
   verbosity: 0,
   memoryFile: null,
+  slabReassign: true,
+  slabAutomove: 1,
+  slabAutomoveRatio: 0.8,
+  slabAutomoveWindow: 30,
+  lruCrawler: true,
+  lruCrawlerSleepMicros: 100,
+  lruCrawlerTocrawl: 0,
+  dump: true,
 };
 
 /** Checks what no single flag can know. */

@@ -2,6 +2,7 @@
  * The server: a store in a region, and the tick that lets clients at it. It can run without a standby; a backup plugs
  * in by setting `mirror`. Nothing here knows whether the region was made, found in a file or left by a primary.
  */
+import { Background } from './background.js';
 import { wallSeconds } from './clock.js';
 import { Counters } from './counters.js';
 import { HotspareError } from './errors.js';
@@ -18,9 +19,6 @@ import type { Region } from './store/region.js';
 import { Store } from './store/store.js';
 import { idle, type Wire } from './wire.js';
 
-/** Chunks adopted between two turns of the loop: well under a millisecond of work. */
-const adoptChunks = 1000;
-
 export class Server implements Shared {
   readonly wire: Wire;
   readonly executor: Executor;
@@ -35,7 +33,7 @@ export class Server implements Shared {
   private readonly log: Log;
   private readonly listeners: number[] = [];
   private nowMs = 0;
-  private deposed = false;
+  private readonly background: Background;
 
   constructor(
     wire: Wire,
@@ -53,6 +51,8 @@ export class Server implements Shared {
     store.onStarved = () => this.dropSlowestReader();
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
+    configure(this.executor, settings);
+    this.background = new Background(this);
     this.facts = factsOf(settings, this.counters, wire.counters);
     wire.useSegments(memory);
     wire.hooks = {
@@ -61,7 +61,10 @@ export class Server implements Shared {
         store.tick(seconds);
         this.executor.lookahead.begin(wire.inputEnd);
       },
-      end: () => this.mirror.commit(this.journal, this.nowMs),
+      end: () => {
+        if (this.executor.upkeep.isWanted) this.background.wake();
+        return this.mirror.commit(this.journal, this.nowMs);
+      },
       released: (ref) => store.slabs.unpin(ref),
     };
     wire.transport.limit(settings.connections, 'ERROR Too many open connections\r\n');
@@ -77,7 +80,7 @@ export class Server implements Shared {
       this.stopListening();
       throw failure;
     }
-    this.adopt();
+    this.background.start();
   }
 
   stopListening(): void {
@@ -86,7 +89,7 @@ export class Server implements Shared {
 
   /** Stops serving and closes every client at once, unsent replies and all. The region is not touched any more. */
   depose(): void {
-    this.deposed = true;
+    this.background.stop();
     this.stopListening();
     this.wire.hooks = idle;
     for (const session of [...this.sessions.values()]) session.end();
@@ -110,12 +113,6 @@ export class Server implements Shared {
     const session = this.sessions.get(connection);
     if (session !== undefined) session.end();
     else this.wire.close(connection, false);
-  }
-
-  private adopt(): void {
-    const { slabs } = this.executor.store;
-    if (this.deposed || slabs.adoptSome(adoptChunks)) return;
-    setImmediate(() => this.adopt());
   }
 
   private bind(): HotspareError | null {
@@ -175,6 +172,18 @@ export class Server implements Shared {
     this.sessions.set(connection, session);
     return session;
   }
+}
+
+function configure(executor: Executor, settings: Settings): void {
+  const { upkeep, administration } = executor;
+  upkeep.reassigns = settings.slabReassign;
+  upkeep.automove = settings.slabAutomove;
+  upkeep.balance.ratio = settings.slabAutomoveRatio;
+  upkeep.balance.windowSeconds = settings.slabAutomoveWindow;
+  upkeep.crawler.enabled = settings.lruCrawler;
+  upkeep.crawler.itemsMost = settings.lruCrawlerTocrawl;
+  administration.crawlerSleepMicros = settings.lruCrawlerSleepMicros;
+  administration.mayDump = settings.dump;
 }
 
 function factsOf(settings: Settings, counters: Counters, wire: Float64Array): ServerFacts {

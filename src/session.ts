@@ -4,10 +4,12 @@
  *
  *      LINE ──storage command, value not whole──► VALUE ──all bytes──► VALUE_END ──line end──► LINE
  *       ├──── refused value ───────────────────► SKIP ──all bytes──► LINE
+ *       ├──── metadump … ──────────────────────► DUMP ──all written──► LINE
  *       └──── get … ───────────────────────────► KEYS ──newline───► LINE
  *                                                  └── NUL in a streamed line ──► REST ──newline──► LINE
  */
 import { commandFor } from './commands.js';
+import type { Dump } from './dumping.js';
 import type { Executor } from './execute.js';
 import { keyBytesMax, lineBytesMax, lineBytesStreamed, lineBytesWhole } from './limits.js';
 import type { Mirror } from './mirror.js';
@@ -29,7 +31,7 @@ export interface Shared {
   onClosed(session: Session): void;
 }
 
-const State = { LINE: 0, VALUE: 1, VALUE_END: 2, SKIP: 3, KEYS: 4, REST: 5 } as const;
+const State = { LINE: 0, VALUE: 1, VALUE_END: 2, SKIP: 3, KEYS: 4, REST: 5, DUMP: 6 } as const;
 
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
@@ -44,6 +46,8 @@ const leadingSpacesMax = 100;
 export class Session implements Endpoint {
   readonly connection: number;
   readonly retrieval = new Retrieval();
+  /** The answer that is being written in slices. */
+  dump: Dump | null = null;
   private readonly shared: Shared;
   private state: number = State.LINE;
   private fresh = true;
@@ -126,6 +130,8 @@ export class Session implements Endpoint {
       resetStatistics(executor, facts);
       return executor.say(lines.reset);
     }
+    const outcome = executor.administration.stats(topic, this);
+    if (outcome !== null) return outcome;
     const rows = statistics(topic, executor, facts, mirror);
     if (rows === null) return executor.say(lines.error);
     for (const [name, value] of rows) executor.output.text(`STAT ${name} ${value}\r\n`);
@@ -143,6 +149,8 @@ export class Session implements Endpoint {
         return this.valueEnd(at, end);
       case State.REST:
         return this.rest(at, end);
+      case State.DUMP:
+        return this.dumpSlice(at);
       default:
         throw new Error('assertion failed: bytes behind a sink come with its end');
     }
@@ -175,6 +183,10 @@ export class Session implements Endpoint {
         return this.value(next, end);
       case Outcome.SWALLOW:
         return this.swallow(next, end, executor.storing.request);
+      case Outcome.DUMP:
+        // The newline stays: who has bytes left is called again.
+        this.state = State.DUMP;
+        return this.dumpSlice(next - 1);
       default:
         return this.retrieve(next);
     }
@@ -200,6 +212,18 @@ export class Session implements Endpoint {
     }
     wire.output.put(lines.end);
     return next;
+  }
+
+  /** Writes some of a long answer; `at` is the newline of its command. */
+  private dumpSlice(at: number): number {
+    const { wire } = this.shared;
+    if (!this.dump!.write(wire)) {
+      wire.again = true;
+      return at;
+    }
+    this.dump = null;
+    this.state = State.LINE;
+    return at + 1;
   }
 
   /** Where the keys of the retrieval in the line begin. */

@@ -15,9 +15,9 @@ import type { Store } from './store/store.js';
  * memcached's item header with its CAS id, its key's NUL and its value's line end: what -I counts beside key and
  * value.
  */
-const memcachedOverheadBytes = 59;
+export const memcachedOverheadBytes = 59;
 /** And the client flags, where they are not zero. */
-const memcachedFlagsBytes = 4;
+export const memcachedFlagsBytes = 4;
 
 export class Storing {
   /** The command whose line was read last. */

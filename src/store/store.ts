@@ -5,6 +5,7 @@
  * To set: `reserve` a chunk (this may evict), write the value into it, `find` the old item, `commit` the chunk in its
  * place. Between `find` and `commit` nothing else may change the store.
  */
+import { adoptChunksOnDemand, adoptChunksPerRequest } from '../limits.js';
 import { Buckets } from './buckets.js';
 import { Clock, type Eviction } from './eviction.js';
 import {
@@ -19,9 +20,11 @@ import {
   NEXT,
   VALUE_LENGTH,
 } from './layout.js';
+import { PageMover } from './mover.js';
 import { readRecord, type SuperRecord, writeRecord } from './open.js';
 import type { Region } from './region.js';
-import { accessShift, Meta, type SlabClass, Slabs } from './slabs.js';
+import type { SlabClass } from './slab-class.js';
+import { accessShift, Meta, Slabs } from './slabs.js';
 
 /** Why `find` found nothing. */
 export const Miss = { ABSENT: 0, EXPIRED: 1, FLUSHED: 2 } as const;
@@ -49,11 +52,17 @@ export class Store {
   reclaimed = 0;
   expiredUnfetched = 0;
   evictedUnfetched = 0;
-  pagesMoved = 0;
+  /** Dead items that the crawler unlinked. */
+  crawlerReclaimed = 0;
+  /** Times that all items died. */
+  flushes = 0;
+  /** Number of a class that had to do without a page of its own; 0: none. */
+  wanted = 0;
+  readonly mover: PageMover;
   /** Called when nothing could be evicted: all chunks are being filled or sent. */
   onStarved: () => void = () => {};
-  private readonly buckets: Buckets;
-  private readonly eviction: Eviction;
+  readonly buckets: Buckets;
+  readonly eviction: Eviction;
   private readonly options: StoreOptions;
   private readonly record: SuperRecord;
   private casLast: number;
@@ -67,6 +76,7 @@ export class Store {
     this.buckets = new Buckets(region);
     this.slabs = new Slabs(region, this.buckets);
     this.eviction = new Clock(this.slabs);
+    this.mover = new PageMover(this);
     this.record = readRecord(region.head);
     this.casLast = this.record.casCeiling;
     this.accessEpoch = nowSeconds;
@@ -209,7 +219,8 @@ export class Store {
     this.reclaimed = 0;
     this.expiredUnfetched = 0;
     this.evictedUnfetched = 0;
-    this.pagesMoved = 0;
+    this.crawlerReclaimed = 0;
+    this.mover.resetCounters();
     for (const slabClass of this.slabs.classes) slabClass.resetCounters();
   }
 
@@ -218,14 +229,49 @@ export class Store {
     return this.now - this.accessEpoch - (meta >>> accessShift);
   }
 
-  /** Seconds since the first item of the class was last read or written: about the age of what is evicted next. */
-  oldestAge(slabClass: SlabClass): number {
-    for (const page of slabClass.pages) {
-      for (const word of this.slabs.meta[page]!) {
-        if ((word & Meta.LIVE) !== 0) return this.idleSeconds(word);
-      }
-    }
-    return 0;
+  /** Moves an item into a chunk of its class that was taken for it; nothing that a client can see changes. */
+  relocate(ref: number, fresh: number): void {
+    const { region, slabs } = this;
+    const slabClass = slabs.classOf(ref);
+    const bytes = slabs.itemBytes(ref);
+    const meta = slabs.meta[region.pageOf(ref)]![slabs.chunkOf(ref, slabClass)]!;
+    const from = region.indexOf(ref);
+    const words = region.wordsOf(ref).subarray(from, from + ((bytes + 3) >>> 2));
+    region.wordsOf(fresh).set(words, region.indexOf(fresh));
+    region.reportChunk(fresh, bytes);
+    this.buckets.replace(fresh, ref);
+    slabs.markUnlinked(ref);
+    slabs.markLive(fresh, slabClass, meta);
+  }
+
+  /** False with -M. */
+  get mayEvict(): boolean {
+    return this.options.evict;
+  }
+
+  /** True when the item is expired or flushed. */
+  isDead(ref: number): boolean {
+    return this.deadness(ref) !== Miss.ABSENT;
+  }
+
+  /** Unlinks a dead item that the crawler has found. */
+  crawled(ref: number): void {
+    const slabClass = this.slabs.classOf(ref);
+    this.countUnfetched(ref, slabClass);
+    this.crawlerReclaimed++;
+    slabClass.crawlerReclaimed++;
+    this.unlink(ref);
+  }
+
+  /** The newest CAS id that was given out. */
+  get casNewest(): number {
+    return this.casLast;
+  }
+
+  /** The meta word of an item; 0 when its page is not adopted yet. */
+  metaOf(ref: number): number {
+    const meta = this.slabs.meta[this.region.pageOf(ref)]!;
+    return meta.length === 0 ? 0 : meta[this.slabs.chunkOf(ref, this.slabs.classOf(ref))]!;
   }
 
   private accessTime(): number {
@@ -245,24 +291,44 @@ export class Store {
   }
 
   /**
-   * A reserved chunk of a class that has none left: by evicting an item, by finding one among the chunks that are not
-   * adopted yet, or by taking a page from another class.
+   * A reserved chunk for a class that has none left. A class that has nothing to give up borrows a chunk of a larger
+   * one, until the mover has brought it a page; only where there is no larger one a page is emptied at once.
    */
   private makeRoom(slabClass: SlabClass, shielded: number): number {
+    const own = this.makeRoomIn(slabClass, shielded);
+    if (own !== 0 || !this.options.evict) return own;
+    this.wanted = slabClass.number;
+    const { slabs } = this;
+    for (let number = slabClass.number + 1; number < slabs.classes.length; number++) {
+      const larger = slabs.classes[number]!;
+      if (larger.pages.length === 0) continue;
+      const taken = slabs.take(larger);
+      const ref = taken === 0 ? this.makeRoomIn(larger, shielded) : taken;
+      if (ref !== 0) return ref;
+    }
+    if (this.mover.seize(slabClass, shielded)) return slabs.take(slabClass);
+    this.onStarved();
+    return 0;
+  }
+
+  /** A reserved chunk of this class: by evicting an item, or by finding one among the chunks not adopted yet. */
+  private makeRoomIn(slabClass: SlabClass, shielded: number): number {
+    const { slabs } = this;
+    let looks = this.options.evict ? Number.MAX_SAFE_INTEGER : adoptChunksPerRequest;
     for (;;) {
       const victim = this.victimFor(slabClass, shielded);
       if (victim !== 0) {
         this.evict(victim, slabClass);
-        return this.slabs.take(slabClass);
+        return slabs.take(slabClass);
       }
-      if (slabClass.unadopted.length === 0) break;
-      const ref = this.slabs.take(slabClass);
-      if (ref !== 0) return ref;
+      do {
+        if (slabClass.unadopted.length === 0 || looks <= 0) return 0;
+        const ref = slabs.take(slabClass);
+        if (ref !== 0) return ref;
+        looks -= adoptChunksOnDemand;
+        // With -M there is seldom somebody to evict: first all that may be looked at is.
+      } while (!this.options.evict);
     }
-    if (!this.options.evict) return 0;
-    if (this.stealPage(slabClass, shielded)) return this.slabs.take(slabClass);
-    this.onStarved();
-    return 0;
   }
 
   /** With -M only what is dead anyway may go: a few are looked at, as memcached looks at a few from its tail. */
@@ -276,9 +342,9 @@ export class Store {
     return 0;
   }
 
-  private evict(ref: number, slabClass: SlabClass): void {
-    const page = this.region.pageOf(ref);
-    const meta = this.slabs.meta[page]![this.slabs.chunkOf(ref, slabClass)]!;
+  /** Gives an item up; one that is dead counts as reclaimed. */
+  evict(ref: number, slabClass: SlabClass): void {
+    const meta = this.metaOf(ref);
     if (this.deadness(ref) !== Miss.ABSENT) {
       this.countReclaimed(ref, slabClass);
     } else {
@@ -297,48 +363,21 @@ export class Store {
   }
 
   private countReclaimed(ref: number, slabClass: SlabClass): void {
-    const meta = this.slabs.meta[this.region.pageOf(ref)]!;
-    const word = meta.length === 0 ? 0 : meta[this.slabs.chunkOf(ref, slabClass)]!;
     this.reclaimed++;
     slabClass.reclaimed++;
-    if ((word & Meta.FETCHED) === 0) {
-      this.expiredUnfetched++;
-      slabClass.expiredUnfetched++;
-    }
+    this.countUnfetched(ref, slabClass);
   }
 
-  /** Empties a page of the class that has most and gives it to one that cannot go on without. */
-  private stealPage(to: SlabClass, shielded: number): boolean {
-    const donors = this.slabs.classes
-      .filter((slabClass) => slabClass !== to && slabClass.pages.length > 0)
-      .sort((a, b) => b.pages.length - a.pages.length);
-    for (const donor of donors) {
-      const page = donor.pages.find((candidate) => this.canEmpty(candidate, donor, shielded));
-      if (page === undefined) continue;
-      const meta = this.slabs.meta[page]!;
-      for (let chunk = 0; chunk < donor.perPage; chunk++) {
-        if ((meta[chunk]! & Meta.LIVE) !== 0) {
-          this.evict(this.slabs.refOf(page, chunk, donor), donor);
-        }
-      }
-      this.slabs.reassign(page, donor, to);
-      this.pagesMoved++;
-      return true;
-    }
-    return false;
-  }
-
-  private canEmpty(page: number, slabClass: SlabClass, shielded: number): boolean {
-    if (!this.slabs.isAdopted(page)) this.slabs.adopt(page);
-    if (shielded !== 0 && this.region.pageOf(shielded) === page) return false;
-    const busy = Meta.RESERVED | Meta.PINNED;
-    const meta = this.slabs.meta[page]!;
-    return meta.length === slabClass.perPage && meta.every((word) => (word & busy) === 0);
+  private countUnfetched(ref: number, slabClass: SlabClass): void {
+    if ((this.metaOf(ref) & Meta.FETCHED) !== 0) return;
+    this.expiredUnfetched++;
+    slabClass.expiredUnfetched++;
   }
 
   private flushNow(): void {
     this.record.flushCas = this.casLast;
     this.record.flushAt = 0;
+    this.flushes++;
     writeRecord(this.region, this.record);
   }
 

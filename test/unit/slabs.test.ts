@@ -64,7 +64,7 @@ describe('a pinned chunk', () => {
     small.store.cancel(arriving);
     expect(small.set('large', wholePage)).not.toBe(0);
     expect(present(small)).toEqual(['large']);
-    expect(small.store.pagesMoved).toBe(1);
+    expect(small.store.mover.moved).toBe(1);
     checkStore(small.store, small.reader);
   });
 });
