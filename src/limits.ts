@@ -49,6 +49,8 @@ export const pageBytesPerBucket = 128;
 export const adoptChunksOnDemand = 16;
 /** With -M: chunks of an opened region that one request looks at for a free one; well under a millisecond of work. */
 export const adoptChunksPerRequest = 2048;
+/** Items that are given up at once for a class without a page; who asked waits a tick for the next so many. */
+export const seizeItemsMost = 1000;
 /** Items the hand of the eviction counts down for one victim. */
 export const evictionLooksMost = 2000;
 /** Larger items are not copied when their page is emptied: they are given up. */
@@ -58,7 +60,7 @@ export const moveSecondsMost = 10;
 /** Pages that may change class in a second, as a share of all (but at least one). */
 export const balanceMovesShare = 1 / 64;
 /** Work of one turn in the background, counted in items looked at: well under a millisecond. */
-export const upkeepLooks = 1000;
+export const upkeepLooks = 2000;
 /** Between two turns in the background: while there is work, and while there is none. */
 export const upkeepPauseMs = 1;
 export const upkeepIdleMs = 100;

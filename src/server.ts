@@ -52,6 +52,7 @@ export class Server implements Shared {
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
     configure(this.executor, settings);
+    store.patient = true;
     this.background = new Background(this);
     this.facts = factsOf(settings, this.counters, wire.counters);
     wire.useSegments(memory);

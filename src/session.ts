@@ -14,7 +14,7 @@ import type { Executor } from './execute.js';
 import { keyBytesMax, lineBytesMax, lineBytesStreamed, lineBytesWhole } from './limits.js';
 import { Row } from './lookahead.js';
 import type { Mirror } from './mirror.js';
-import { tokensMax } from './protocol/line.js';
+import { isDelimiter, tokensMax } from './protocol/line.js';
 import { ascii, lines, type Phrase } from './protocol/reply.js';
 import { Outcome, Retrieval, StorageRequest } from './request.js';
 import type { ServerFacts } from './stats/facts.js';
@@ -142,8 +142,10 @@ export class Session implements Endpoint {
   /** Handles what begins at `at`; returns where the rest begins, `at` when more bytes are needed. */
   private step(at: number, end: number): number {
     switch (this.state) {
-      case State.LINE:
-        return this.line(at, end);
+      case State.LINE: {
+        const next = this.line(at, end);
+        return this.shared.executor.store.waits ? this.wait(at) : next;
+      }
       case State.KEYS:
         return this.keys(at, end);
       case State.VALUE_END:
@@ -155,6 +157,13 @@ export class Session implements Endpoint {
       default:
         throw new Error('assertion failed: bytes behind a sink come with its end');
     }
+  }
+
+  /** Memory for the command at `at` is being made: it is executed anew in a later tick, when others had theirs. */
+  private wait(at: number): number {
+    this.shared.executor.store.waits = false;
+    this.shared.wire.again = true;
+    return at;
   }
 
   private line(at: number, end: number): number {
@@ -236,10 +245,8 @@ export class Session implements Endpoint {
   /** Writes some of a long answer; `at` is the newline of its command. */
   private dumpSlice(at: number): number {
     const { wire } = this.shared;
-    if (!this.dump!.write(wire)) {
-      wire.again = true;
-      return at;
-    }
+    wire.again = !this.dump!.write(wire);
+    if (wire.again) return at;
     this.dump = null;
     this.state = State.LINE;
     return at + 1;
@@ -338,7 +345,9 @@ export class Session implements Endpoint {
       executor.storing.whole(request, wire.input, wire.inputView, next);
       return next + valueLength + 2;
     }
-    if (!executor.storing.reserveArriving(request)) return this.swallow(next, end, request);
+    if (!executor.storing.reserveArriving(request)) {
+      return executor.store.waits ? next : this.swallow(next, end, request);
+    }
     this.request ??= new StorageRequest();
     this.request.assign(request);
     const { region } = executor.store;
@@ -387,8 +396,4 @@ export class Session implements Endpoint {
     const mayBeCommand = 'acdgist'.includes(first) || line.length(0) === 1;
     return line.beginsWith(last, httpPrefix) && !mayBeCommand;
   }
-}
-
-function isDelimiter(byte: number): boolean {
-  return byte <= SPACE && (byte === SPACE || byte === NEWLINE || byte === 0);
 }

@@ -14,6 +14,9 @@ import type { Store } from './store.js';
 
 const busy = Meta.RESERVED | Meta.PINNED;
 
+/** What `seize` has achieved: no page can be emptied now, one is being emptied, it is there. */
+export const Seizure = { NONE: 0, PART: 1, WHOLE: 2 } as const;
+
 export class PageMover {
   /** Pages that changed class. */
   moved = 0;
@@ -79,27 +82,31 @@ export class PageMover {
   }
 
   /**
-   * Empties a page at once and gives it to a class that cannot go on without. False when there is none, because all are
-   * being filled or sent, or hold `shielded`.
+   * Empties a page for a class that cannot go on without, all of it or `itemsMost` items, and gives it to that class when
+   * it is empty.
    */
-  seize(to: SlabClass, shielded: number): boolean {
+  seize(to: SlabClass, shielded: number, itemsMost: number): number {
     const { slabs } = this.store;
     // The page that is half empty already is the cheapest.
     if (this.isRunning && !this.canEmpty(slabs.draining, shielded)) slabs.stopDraining();
     if (!this.isRunning) {
       const page = this.pageToSeize(to, shielded);
-      if (page < 0) return false;
+      if (page < 0) return Seizure.NONE;
       slabs.drain(page);
+      this.begunAt = this.store.now;
     }
+    this.to = to;
+    this.chunk = 0;
     const page = slabs.draining;
     const from = slabs.classes[this.store.region.pageTable[page]!]!;
+    let left = itemsMost;
     for (let chunk = 0; chunk < from.perPage; chunk++) {
-      if ((slabs.meta[page]![chunk]! & Meta.LIVE) !== 0) {
-        this.store.evict(slabs.refOf(page, chunk, from), from);
-      }
+      if ((slabs.meta[page]![chunk]! & Meta.LIVE) === 0) continue;
+      if (left-- === 0) return Seizure.PART;
+      this.store.evict(slabs.refOf(page, chunk, from), from);
     }
     this.finish(to);
-    return true;
+    return Seizure.WHOLE;
   }
 
   private finish(to: SlabClass | null): void {

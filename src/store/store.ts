@@ -5,7 +5,7 @@
  * To set: `reserve` a chunk (this may evict), write the value into it, `find` the old item, `commit` the chunk in its
  * place. Between `find` and `commit` nothing else may change the store.
  */
-import { adoptChunksOnDemand, adoptChunksPerRequest } from '../limits.js';
+import { adoptChunksOnDemand, adoptChunksPerRequest, seizeItemsMost } from '../limits.js';
 import { Buckets } from './buckets.js';
 import { Clock, type Eviction } from './eviction.js';
 import {
@@ -20,7 +20,7 @@ import {
   NEXT,
   VALUE_LENGTH,
 } from './layout.js';
-import { PageMover } from './mover.js';
+import { PageMover, Seizure } from './mover.js';
 import { readRecord, type SuperRecord, writeRecord } from './open.js';
 import type { Region } from './region.js';
 import type { SlabClass } from './slab-class.js';
@@ -59,6 +59,10 @@ export class Store {
   /** Number of a class that had to do without a page of its own; 0: none. */
   wanted = 0;
   readonly mover: PageMover;
+  /** True when who reserves a chunk can wait a tick and ask again: see `waits`. */
+  patient = false;
+  /** Set when `reserve` gave nothing only because a page is being emptied for it. Who waits sets it back. */
+  waits = false;
   /** Called when nothing could be evicted: all chunks are being filled or sent. */
   onStarved: () => void = () => {};
   readonly buckets: Buckets;
@@ -154,7 +158,7 @@ export class Store {
     let ref = this.slabs.take(slabClass);
     if (ref === 0) ref = this.makeRoom(slabClass, shielded);
     if (ref === 0) {
-      slabClass.outOfMemory++;
+      if (!this.waits) slabClass.outOfMemory++;
       return 0;
     }
     const words = this.region.wordsOf(ref);
@@ -292,7 +296,7 @@ export class Store {
 
   /**
    * A reserved chunk for a class that has none left. A class that has nothing to give up borrows a chunk of a larger
-   * one, until the mover has brought it a page; only where there is no larger one a page is emptied at once.
+   * one, until the mover has brought it a page; only where there is no larger one a page is emptied for it.
    */
   private makeRoom(slabClass: SlabClass, shielded: number): number {
     const own = this.makeRoomIn(slabClass, shielded);
@@ -306,8 +310,11 @@ export class Store {
       const ref = taken === 0 ? this.makeRoomIn(larger, shielded) : taken;
       if (ref !== 0) return ref;
     }
-    if (this.mover.seize(slabClass, shielded)) return slabs.take(slabClass);
-    this.onStarved();
+    const most = this.patient && shielded === 0 ? seizeItemsMost : Number.MAX_SAFE_INTEGER;
+    const seizure = this.mover.seize(slabClass, shielded, most);
+    if (seizure === Seizure.WHOLE) return slabs.take(slabClass);
+    if (seizure === Seizure.PART) this.waits = true;
+    else this.onStarved();
     return 0;
   }
 

@@ -41,14 +41,14 @@ export class Upkeep {
   work(): number {
     const { store, crawler } = this;
     const { mover, slabs } = store;
+    const half = upkeepLooks / 2;
     this.begun = false;
-    if (!slabs.adoptSome(upkeepLooks)) return Pace.NOW;
+    if (!slabs.adoptSome(half)) return Pace.NOW;
     if (store.now !== this.sampledAt) {
       this.sampledAt = store.now;
       this.balance.sample();
       crawler.tick();
     }
-    const half = upkeepLooks / 2;
     if (!mover.isRunning) this.choose();
     const moves = mover.isRunning;
     const moverLeft = moves ? mover.step(half) : half;
