@@ -14,6 +14,8 @@ const ageItems = 64;
 const ageLooksMost = 512;
 /** Free chunks of this many pages: the class can spare one. */
 const sparePages = 1.5;
+/** A class that was given a page has this time to use it. */
+const keepSeconds = 10;
 
 export interface Move {
   readonly from: SlabClass;
@@ -99,6 +101,7 @@ export class Balance {
     let bestAge = -1;
     for (const slabClass of this.store.slabs.classes) {
       if (slabClass === to || slabClass.pages.length === 0) continue;
+      if (this.store.now - slabClass.gainedAt < keepSeconds) continue;
       // The last page of a class goes only when nothing is in it.
       if (slabClass.pages.length === 1 && slabClass.items > 0) continue;
       const age = this.canSpare(slabClass) ? Number.MAX_SAFE_INTEGER : this.ages[slabClass.number]!;
@@ -119,7 +122,7 @@ export class Balance {
     let best: SlabClass | null = null;
     for (const slabClass of this.store.slabs.classes) {
       const { number } = slabClass;
-      if (this.rates[number]! * this.windowSeconds < 1) continue;
+      if (this.rates[number]! * this.windowSeconds < 1 || this.canSpare(slabClass)) continue;
       if (best === null || this.ages[number]! < this.ages[best.number]!) best = slabClass;
     }
     return best;

@@ -112,6 +112,7 @@ export class PageMover {
   private finish(to: SlabClass | null): void {
     this.store.slabs.reassign(to);
     this.moved++;
+    if (to !== null) to.gainedAt = this.store.now;
   }
 
   /** Looks at the next chunk; returns what that cost. */

@@ -13,6 +13,8 @@ export class SlabClass {
   readonly partial: number[] = [];
   readonly unadopted: number[] = [];
   freeChunks = 0;
+  /** The second in which it was given a page of another class. */
+  gainedAt = 0;
   handPage = 0;
   handChunk = 0;
   /** Linked items, and the bytes they fill of their chunks. */

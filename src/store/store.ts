@@ -312,6 +312,7 @@ export class Store {
     }
     const most = this.patient && shielded === 0 ? seizeItemsMost : Number.MAX_SAFE_INTEGER;
     const seizure = this.mover.seize(slabClass, shielded, most);
+    if (seizure !== Seizure.NONE) this.wanted = 0;
     if (seizure === Seizure.WHOLE) return slabs.take(slabClass);
     if (seizure === Seizure.PART) this.waits = true;
     else this.onStarved();

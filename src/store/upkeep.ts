@@ -76,7 +76,8 @@ export class Upkeep {
     if (store.wanted !== 0) {
       const to = store.slabs.classes[store.wanted]!;
       store.wanted = 0;
-      const from = store.slabs.unusedPages > 0 ? null : balance.donorFor(to);
+      const starves = to.pages.length === 0 && store.slabs.unusedPages === 0;
+      const from = starves ? balance.donorFor(to) : null;
       if (from !== null && mover.begin(from, to)) return;
     }
     if (!this.reassigns || this.automove === 0) return;

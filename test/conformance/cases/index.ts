@@ -1,5 +1,6 @@
 /** All topics of the table. */
 import type { Topic } from '../table.js';
+import { administration } from './administration.js';
 import { arithmetic } from './arithmetic.js';
 import { blocks } from './blocks.js';
 import { expiry } from './expiry.js';
@@ -23,4 +24,5 @@ export const topics: readonly Topic[] = [
   blocks,
   pipelining,
   misc,
+  administration,
 ];
