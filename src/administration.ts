@@ -158,7 +158,7 @@ export class Administration {
         executor.output.text('STAT sizes_status disabled\r\n');
         return executor.say(lines.end);
       case 'sizes_enable':
-        this.sizesSinceCas ??= store.casNewest;
+        this.sizesSinceCas ??= store.casLast;
         return this.answer('STAT sizes_status enabled');
       case 'sizes_disable':
         this.sizesSinceCas = null;

@@ -49,6 +49,9 @@ export const pageBytesPerBucket = 128;
 export const adoptChunksOnDemand = 16;
 /** With -M: chunks of an opened region that one request looks at for a free one; well under a millisecond of work. */
 export const adoptChunksPerRequest = 2048;
+/** New items are on probation while they are among this share of their class, and among so many. */
+export const probationShare = 0.1;
+export const probationItemsMost = 2 ** 19;
 /** Items that are given up at once for a class without a page; who asked waits a tick for the next so many. */
 export const seizeItemsMost = 1000;
 /** Items the hand of the eviction counts down for one victim. */

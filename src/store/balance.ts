@@ -22,8 +22,10 @@ export interface Move {
   readonly to: SlabClass;
 }
 
-/** Seconds since the items before the hand of the eviction were last used, at most: the age of what goes next. */
+/** Seconds since what is given up next was used: the oldest on probation, or of the items before the hand the oldest. */
 export function ageOf(store: Store, slabClass: SlabClass): number {
+  const next = store.eviction.peek(slabClass);
+  if (next !== 0) return store.idleSeconds(store.metaOf(next));
   const { pages, perPage } = slabClass;
   let oldest = 0;
   let live = 0;

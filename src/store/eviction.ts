@@ -1,10 +1,16 @@
 /**
- * Which item a full class gives up. CLOCK with a counter of up to three hits: a hand walks the chunks of the class and
- * takes the first item that was not read since it last came by. A new item starts with no hits, so a scan passes
- * through without pushing out what is read again and again. A hand that has counted down very many takes the one of
- * them that was read least: nobody waits for a round through a large class.
+ * Which item a full class gives up: S3-FIFO (Yang and others, "FIFO queues are all you need for cache eviction", SOSP
+ * 2023) with CLOCK as its main queue. Most new items are never read; they should not cost room for a whole round.
+ *
+ *      new item ──► probation, the newest tenth ──read──► main ──not read since the hand came by last──► given up
+ *                       └──not read──► given up, its hash remembered; comes it again soon, it goes to main at once
+ *
+ * Probation is a ring of refs by age; main is all the chunks, which a hand walks, counting down up to three reads of each.
+ * A hand that has counted down very many takes the one of them that was read least: nobody waits for a round through a
+ * large class. A read is one small store in either.
  */
-import { evictionLooksMost } from '../limits.js';
+import { evictionLooksMost, probationItemsMost, probationShare } from '../limits.js';
+import { HASH } from './layout.js';
 import type { SlabClass } from './slab-class.js';
 import { Meta, type Slabs } from './slabs.js';
 
@@ -13,6 +19,10 @@ export interface Eviction {
   hit(meta: number): number;
   /** True when the item is among those that are given up next. */
   isCold(meta: number): boolean;
+  /** Notes an item with a key that was not there; returns the bits its meta word begins with. */
+  admit(ref: number, hash: number, slabClass: SlabClass): number;
+  /** About the item that is given up next, or 0 when that is up to the hand. */
+  peek(slabClass: SlabClass): number;
   /**
    * The ref of a live item of this class to give up, never `shielded`, one that is pinned, one in a chunk that is not
    * adopted yet or in the page that is being emptied; 0 when there is none.
@@ -20,11 +30,19 @@ export interface Eviction {
   victim(slabClass: SlabClass, shielded: number): number;
 }
 
-export class Clock implements Eviction {
+export class Fifos implements Eviction {
   private readonly slabs: Slabs;
+  /** Fingerprints of items that were given up unread, by the upper bits of their hash: a later one takes the place. */
+  private readonly ghosts: Uint16Array;
+  private readonly ghostShift: number;
+  /** False until something was given up: then there is nothing to remember. */
+  private remembers = false;
 
   constructor(slabs: Slabs) {
     this.slabs = slabs;
+    const bits = slabs.region.geometry.bucketBits - 1;
+    this.ghosts = new Uint16Array(2 ** bits);
+    this.ghostShift = 32 - bits;
   }
 
   hit(meta: number): number {
@@ -37,7 +55,60 @@ export class Clock implements Eviction {
     return (meta & Meta.HITS) === 0;
   }
 
+  admit(ref: number, hash: number, slabClass: SlabClass): number {
+    if (this.remembers) {
+      const ghost = hash >>> this.ghostShift;
+      if (this.ghosts[ghost] === fingerprintOf(hash)) {
+        this.ghosts[ghost] = 0;
+        return 0;
+      }
+    }
+    slabClass.probation.push(ref, slabClass.pages.length * slabClass.perPage * probationShare);
+    return Meta.PROBATION;
+  }
+
+  peek(slabClass: SlabClass): number {
+    const { probation } = slabClass;
+    if (probation.length <= limitOf(slabClass)) return 0;
+    const ref = probation.oldest();
+    return (this.metaOf(ref, slabClass) & Meta.PROBATION) === 0 ? 0 : ref;
+  }
+
   victim(slabClass: SlabClass, shielded: number): number {
+    const limit = limitOf(slabClass);
+    const { probation } = slabClass;
+    let looks = evictionLooksMost;
+    while (probation.length > limit && looks-- > 0) {
+      const ref = probation.shift();
+      const word = this.metaOf(ref, slabClass);
+      // Its chunk may have been given back and filled again, by an item that went to main at once.
+      if ((word & Meta.PROBATION) === 0) continue;
+      this.slabs.meta[this.slabs.region.pageOf(ref)]![this.slabs.chunkOf(ref, slabClass)] =
+        word & ~Meta.PROBATION;
+      const may = (word & (Meta.LIVE | Meta.PINNED | Meta.HITS)) === Meta.LIVE && ref !== shielded;
+      if (!may || this.slabs.region.pageOf(ref) === this.slabs.draining) continue;
+      this.remember(ref);
+      return ref;
+    }
+    return this.fromMain(slabClass, shielded);
+  }
+
+  private remember(ref: number): void {
+    const { region } = this.slabs;
+    const hash = region.wordsOf(ref)[region.indexOf(ref) + HASH]!;
+    this.ghosts[hash >>> this.ghostShift] = fingerprintOf(hash);
+    this.remembers = true;
+  }
+
+  /** The meta word of a chunk that was in the class once; 0 when its page is no more. */
+  private metaOf(ref: number, slabClass: SlabClass): number {
+    const { region, meta } = this.slabs;
+    const page = region.pageOf(ref);
+    if (region.pageTable[page] !== slabClass.number) return 0;
+    return meta[page]![this.slabs.chunkOf(ref, slabClass)]!;
+  }
+
+  private fromMain(slabClass: SlabClass, shielded: number): number {
     // The first that was read least of those the hand has passed: it goes when the hand must stop.
     let spare = 0;
     let spareHits: number = Meta.HITS + 1;
@@ -79,4 +150,14 @@ export class Clock implements Eviction {
     }
     return spare;
   }
+}
+
+/** Items that may be on probation before the oldest of them are judged. */
+function limitOf(slabClass: SlabClass): number {
+  return Math.min(slabClass.items * probationShare, probationItemsMost);
+}
+
+/** Never 0, which is an empty place. */
+function fingerprintOf(hash: number): number {
+  return (hash & 0xffff) | 1;
 }

@@ -2,6 +2,8 @@
  * A slab class: its pages, what stands in them, and what `stats slabs` and `stats items` say of it. Slabs keeps it.
  */
 
+import { Probation } from './probation.js';
+
 export class SlabClass {
   readonly number: number;
   readonly chunkBytes: number;
@@ -13,6 +15,7 @@ export class SlabClass {
   readonly partial: number[] = [];
   readonly unadopted: number[] = [];
   freeChunks = 0;
+  readonly probation = new Probation();
   /** The second in which it was given a page of another class. */
   gainedAt = 0;
   handPage = 0;

@@ -24,6 +24,8 @@ export const Meta = {
   RESERVED: 16,
   PINNED: 32,
   DOOMED: 64,
+  /** New, and in the ring of its class. */
+  PROBATION: 128,
 } as const;
 export const accessShift = 8;
 const none = new Int32Array(0);

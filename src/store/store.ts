@@ -7,7 +7,7 @@
  */
 import { adoptChunksOnDemand, adoptChunksPerRequest, seizeItemsMost } from '../limits.js';
 import { Buckets } from './buckets.js';
-import { Clock, type Eviction } from './eviction.js';
+import { type Eviction, Fifos } from './eviction.js';
 import {
   CAS_HIGH,
   CAS_LOW,
@@ -69,7 +69,8 @@ export class Store {
   readonly eviction: Eviction;
   private readonly options: StoreOptions;
   private readonly record: SuperRecord;
-  private casLast: number;
+  /** The newest CAS id that was given out. */
+  casLast: number;
   /** Unix second at which access times begin to count. */
   private readonly accessEpoch: number;
 
@@ -79,7 +80,7 @@ export class Store {
     this.options = options;
     this.buckets = new Buckets(region);
     this.slabs = new Slabs(region, this.buckets);
-    this.eviction = new Clock(this.slabs);
+    this.eviction = new Fifos(this.slabs);
     this.mover = new PageMover(this);
     this.record = readRecord(region.head);
     this.casLast = this.record.casCeiling;
@@ -186,7 +187,9 @@ export class Store {
     this.region.reportChunk(ref, this.slabs.itemBytes(ref));
     this.buckets.publish(ref, hash, old);
     if (old !== 0) this.slabs.markUnlinked(old);
-    this.slabs.markLive(ref, this.slabs.classOf(ref), this.accessTime());
+    const slabClass = this.slabs.classOf(ref);
+    const standing = old === 0 ? this.eviction.admit(ref, hash, slabClass) : 0;
+    this.slabs.markLive(ref, slabClass, this.accessTime() | standing);
     this.totalItems++;
   }
 
@@ -245,7 +248,7 @@ export class Store {
     region.reportChunk(fresh, bytes);
     this.buckets.replace(fresh, ref);
     slabs.markUnlinked(ref);
-    slabs.markLive(fresh, slabClass, meta);
+    slabs.markLive(fresh, slabClass, meta & ~Meta.PROBATION);
   }
 
   /** False with -M. */
@@ -265,11 +268,6 @@ export class Store {
     this.crawlerReclaimed++;
     slabClass.crawlerReclaimed++;
     this.unlink(ref);
-  }
-
-  /** The newest CAS id that was given out. */
-  get casNewest(): number {
-    return this.casLast;
   }
 
   /** The meta word of an item; 0 when its page is not adopted yet. */

@@ -486,9 +486,9 @@ export class Rig {
     if (record.casCeiling < casGiven) throw new Error('a CAS id above the ceiling was given out');
   }
 
-  /** The largest CAS id the store may have given out: private to it, and this test's right. */
+  /** The largest CAS id the store may have given out. */
   private casLast(): number {
-    return (this.store as unknown as { casLast: number }).casLast;
+    return this.store.casLast;
   }
 
   private bytesOf(ref: number, length: number): Uint8Array {
