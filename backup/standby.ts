@@ -171,8 +171,8 @@ export class Standby implements ChannelOwner {
   drained(): void {
     if (!this.unacked || this.channel === null) return;
     this.unacked = false;
-    const ack = { type: FrameType.ACK, sequence: this.sequence, count: this.blocks };
-    this.channel.send({ ...ack, epoch: this.epoch });
+    const { epoch, sequence, blocks: count } = this;
+    this.channel.send({ type: FrameType.ACK, epoch, count, sequence });
   }
 
   foreign(version: number): void {
@@ -354,8 +354,16 @@ function mayCome(type: number, stage: number): boolean {
   if (type === FrameType.REFUSED) return true;
   if (stage === Stage.STRANGER) return type === FrameType.CHALLENGE;
   if (stage === Stage.PROVED) return type === FrameType.WELCOME;
-  const { BATCH, BLOCK, SYNCED, HEARTBEAT, DROPPED } = FrameType;
-  return ([BATCH, BLOCK, SYNCED, HEARTBEAT, DROPPED] as number[]).includes(type);
+  switch (type) {
+    case FrameType.BATCH:
+    case FrameType.BLOCK:
+    case FrameType.SYNCED:
+    case FrameType.HEARTBEAT:
+    case FrameType.DROPPED:
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** A death that is found only after the lease has ended could never lead to a takeover: says so, or null. */
