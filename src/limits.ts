@@ -49,8 +49,14 @@ export const pageBytesPerBucket = 128;
 export const adoptChunksOnDemand = 16;
 /** With -M: chunks of an opened region that one request looks at for a free one; well under a millisecond of work. */
 export const adoptChunksPerRequest = 2048;
-/** New items are on probation while they are among this share of their class, and among so many. */
-export const probationShare = 0.1;
+/**
+ * New items are on probation while they are among a share of their class: which, it learns within these bounds; and among so
+ * many, in a class of few items at least so many.
+ */
+export const probationShareStart = 0.1;
+export const probationShareLeast = 0.02;
+export const probationShareMost = 0.5;
+export const probationItemsLeast = 8;
 export const probationItemsMost = 2 ** 19;
 /** Items that are given up at once for a class without a page; who asked waits a tick for the next so many. */
 export const seizeItemsMost = 1000;

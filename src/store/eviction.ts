@@ -2,14 +2,23 @@
  * Which item a full class gives up: S3-FIFO (Yang and others, "FIFO queues are all you need for cache eviction", SOSP
  * 2023) with CLOCK as its main queue. Most new items are never read; they should not cost room for a whole round.
  *
- *      new item ──► probation, the newest tenth ──read──► main ──not read since the hand came by last──► given up
+ *      new item ──► probation, the newest few ──read──► main ──not read since the hand came by last──► given up
  *                       └──not read──► given up, its hash remembered; comes it again soon, it goes to main at once
+ *
+ * How many are on probation is learnt, as ARC does (Megiddo and Modha, FAST 2003): an item that comes again soon after it
+ * failed the probation makes that longer, one that comes again after main gave it up makes it shorter.
  *
  * Probation is a ring of refs by age; main is all the chunks, which a hand walks, counting down up to three reads of each.
  * A hand that has counted down very many takes the one of them that was read least: nobody waits for a round through a
  * large class. A read is one small store in either.
  */
-import { evictionLooksMost, probationItemsMost, probationShare } from '../limits.js';
+import {
+  evictionLooksMost,
+  probationItemsLeast,
+  probationItemsMost,
+  probationShareLeast,
+  probationShareMost,
+} from '../limits.js';
 import { HASH } from './layout.js';
 import type { SlabClass } from './slab-class.js';
 import { Meta, type Slabs } from './slabs.js';
@@ -58,12 +67,14 @@ export class Fifos implements Eviction {
   admit(ref: number, hash: number, slabClass: SlabClass): number {
     if (this.remembers) {
       const ghost = hash >>> this.ghostShift;
-      if (this.ghosts[ghost] === fingerprintOf(hash)) {
+      const found = this.ghosts[ghost]!;
+      if (found !== 0 && (found & ~1) === ghostOf(hash, 0)) {
         this.ghosts[ghost] = 0;
+        learn(slabClass, (found & 1) === 1);
         return 0;
       }
     }
-    slabClass.probation.push(ref, slabClass.pages.length * slabClass.perPage * probationShare);
+    slabClass.probation.push(ref, slabClass.pages.length * slabClass.perPage * probationShareMost);
     return Meta.PROBATION;
   }
 
@@ -87,16 +98,18 @@ export class Fifos implements Eviction {
         word & ~Meta.PROBATION;
       const may = (word & (Meta.LIVE | Meta.PINNED | Meta.HITS)) === Meta.LIVE && ref !== shielded;
       if (!may || this.slabs.region.pageOf(ref) === this.slabs.draining) continue;
-      this.remember(ref);
+      this.remember(ref, 1);
       return ref;
     }
-    return this.fromMain(slabClass, shielded);
+    const ref = this.fromMain(slabClass, shielded);
+    if (ref !== 0) this.remember(ref, 0);
+    return ref;
   }
 
-  private remember(ref: number): void {
+  private remember(ref: number, onProbation: number): void {
     const { region } = this.slabs;
     const hash = region.wordsOf(ref)[region.indexOf(ref) + HASH]!;
-    this.ghosts[hash >>> this.ghostShift] = fingerprintOf(hash);
+    this.ghosts[hash >>> this.ghostShift] = ghostOf(hash, onProbation);
     this.remembers = true;
   }
 
@@ -154,10 +167,19 @@ export class Fifos implements Eviction {
 
 /** Items that may be on probation before the oldest of them are judged. */
 function limitOf(slabClass: SlabClass): number {
-  return Math.min(slabClass.items * probationShare, probationItemsMost);
+  const { items, probationShare } = slabClass;
+  const least = Math.min(probationItemsLeast, items / 2);
+  return Math.min(Math.max(items * probationShare, least), probationItemsMost);
 }
 
-/** Never 0, which is an empty place. */
-function fingerprintOf(hash: number): number {
-  return (hash & 0xffff) | 1;
+/** An item came again soon after it was given up: a quarter of an item more, or less, is on probation from now on. */
+function learn(slabClass: SlabClass, failedProbation: boolean): void {
+  const step = 0.25 / Math.max(1, slabClass.items);
+  const share = slabClass.probationShare + (failedProbation ? step : -step);
+  slabClass.probationShare = Math.min(probationShareMost, Math.max(probationShareLeast, share));
+}
+
+/** What was given up: its fingerprint, and in the lowest bit whether it was on probation. 0 is an empty place. */
+function ghostOf(hash: number, onProbation: number): number {
+  return (hash & 0xfffe) | onProbation;
 }

@@ -2,6 +2,7 @@
  * A slab class: its pages, what stands in them, and what `stats slabs` and `stats items` say of it. Slabs keeps it.
  */
 
+import { probationShareStart } from '../limits.js';
 import { Probation } from './probation.js';
 
 export class SlabClass {
@@ -16,6 +17,8 @@ export class SlabClass {
   readonly unadopted: number[] = [];
   freeChunks = 0;
   readonly probation = new Probation();
+  /** Which share of its items is on probation. */
+  probationShare = probationShareStart;
   /** The second in which it was given a page of another class. */
   gainedAt = 0;
   handPage = 0;
