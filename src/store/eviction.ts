@@ -14,6 +14,7 @@
  */
 import {
   evictionLooksMost,
+  ghostBitsLeast,
   probationItemsLeast,
   probationItemsMost,
   probationShareLeast,
@@ -49,7 +50,7 @@ export class Fifos implements Eviction {
 
   constructor(slabs: Slabs) {
     this.slabs = slabs;
-    const bits = slabs.region.geometry.bucketBits - 1;
+    const bits = Math.max(ghostBitsLeast, slabs.region.geometry.bucketBits - 1);
     this.ghosts = new Uint16Array(2 ** bits);
     this.ghostShift = 32 - bits;
   }
