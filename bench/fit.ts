@@ -1,6 +1,6 @@
 /**
- * How many items fit: keys of 14 bytes with values of one length, set until the first is evicted; hotspare and memcached
- * with the same memory.
+ * How many items fit: keys of 14 bytes with values of one length, set until the first is evicted; hotspare and
+ * memcached with the same memory.
  *
  *      node dist/bench/fit.js [--memory 64] [--values 32,500]
  */

@@ -1,7 +1,8 @@
 /**
- * Answers too long for one tick: the whole cache as lines (`lru_crawler metadump`, `stats cachedump`, `stats sizes`). Each
- * goes through the buckets and writes a slice a tick, as its connection takes it: it blocks nobody and needs no memory.
- * What changes meanwhile may be in it or not; what does not change is in it once, also when it moves to another chunk.
+ * Answers too long for one tick: the whole cache as lines (`lru_crawler metadump`, `stats cachedump`, `stats
+ * sizes`). Each goes through the buckets and writes a slice a tick, as its connection takes it: it blocks nobody
+ * and needs no memory. What changes meanwhile may be in it or not; what does not change is in it once, also when it
+ * moves to another chunk.
  */
 import { cachedumpBytesMost, upkeepLooks } from './limits.js';
 import { ascii, lines, type Output } from './protocol/reply.js';

@@ -52,8 +52,8 @@ export const adoptChunksPerRequest = 2048;
 /** Fingerprints of items that were given up, as a power of two: half as many as buckets, but at least so many. */
 export const ghostBitsLeast = 12;
 /**
- * New items are on probation while they are among a share of their class: which, it learns within these bounds; and among so
- * many, in a class of few items at least so many.
+ * New items are on probation while they are among a share of their class: which, it learns within these bounds; and
+ * among so many, in a class of few items at least so many.
  */
 export const probationShareStart = 0.1;
 export const probationShareLeast = 0.02;

@@ -1,8 +1,9 @@
 /**
- * Which class gives a page to which. As in memcached's slab_automove.c a class has an age: how long the items that it
- * evicts next have not been used. Memory is well shared when all classes that evict have about the same age, so the page
- * goes from the class with the highest age to the one that evicts and has the lowest, when they are far enough apart.
- * Ages and evictions are averaged over a window of seconds, so that a burst moves nothing (docs/decisions/page-balance.md).
+ * Which class gives a page to which. As in memcached's slab_automove.c a class has an age: how long the items that
+ * it evicts next have not been used. Memory is well shared when all classes that evict have about the same age, so
+ * the page goes from the class with the highest age to the one that evicts and has the lowest, when they are far
+ * enough apart. Ages and evictions are averaged over a window of seconds, so that a burst moves nothing
+ * (docs/decisions/page-balance.md).
  */
 import { balanceMovesShare, classesMax } from '../limits.js';
 import type { SlabClass } from './slab-class.js';
@@ -22,7 +23,10 @@ export interface Move {
   readonly to: SlabClass;
 }
 
-/** Seconds since what is given up next was used: the oldest on probation, or of the items before the hand the oldest. */
+/**
+ * Seconds since what is given up next was used: the oldest on probation, or of the items before the hand the
+ * oldest.
+ */
 export function ageOf(store: Store, slabClass: SlabClass): number {
   const next = store.eviction.peek(slabClass);
   if (next !== 0) return store.idleSeconds(store.metaOf(next));

@@ -1,7 +1,8 @@
 /**
- * Finds items that are expired or flushed and unlinks them, in slices, so that their memory is there before somebody needs
- * it. It walks the buckets, not the pages: whatever is moved meanwhile stays in its bucket, and nothing needs to be
- * adopted first. `lru_crawler crawl` begins a walk; so does the passing of time, oftener while walks find something.
+ * Finds items that are expired or flushed and unlinks them, in slices, so that their memory is there before
+ * somebody needs it. It walks the buckets, not the pages: whatever is moved meanwhile stays in its bucket, and
+ * nothing needs to be adopted first. `lru_crawler crawl` begins a walk; so does the passing of time, oftener while
+ * walks find something.
  */
 import {
   classesMax,

@@ -5,12 +5,12 @@
  *      new item ──► probation, the newest few ──read──► main ──not read since the hand came by last──► given up
  *                       └──not read──► given up, its hash remembered; comes it again soon, it goes to main at once
  *
- * How many are on probation is learnt, as ARC does (Megiddo and Modha, FAST 2003): an item that comes again soon after it
- * failed the probation makes that longer, one that comes again after main gave it up makes it shorter.
+ * How many are on probation is learnt, as ARC does (Megiddo and Modha, FAST 2003): an item that comes again soon
+ * after it failed the probation makes that longer, one that comes again after main gave it up makes it shorter.
  *
- * Probation is a ring of refs by age; main is all the chunks, which a hand walks, counting down up to three reads of each.
- * A hand that has counted down very many takes the one of them that was read least: nobody waits for a round through a
- * large class. A read is one small store in either.
+ * Probation is a ring of refs by age; main is all the chunks, which a hand walks, counting down up to three reads
+ * of each. A hand that has counted down very many takes the one of them that was read least: nobody waits for a
+ * round through a large class. A read is one small store in either.
  */
 import {
   evictionLooksMost,

@@ -1,8 +1,9 @@
 /**
- * Empties one page at a time and gives it to another class, in slices. While it is emptied nothing is taken from it. What
- * is dead is unlinked; what was read lately moves to another chunk of its class, for which a colder item goes if there is
- * no free one; the rest is given up (with -M it stays, and so does the page). Each of these is one publish, so a cut at any moment leaves a valid cache, and the
- * page changes class only when nothing leads into it any more.
+ * Empties one page at a time and gives it to another class, in slices. While it is emptied nothing is taken from
+ * it. What is dead is unlinked; what was read lately moves to another chunk of its class, for which a colder item
+ * goes if there is no free one; the rest is given up (with -M it stays, and so does the page). Each of these is one
+ * publish, so a cut at any moment leaves a valid cache, and the page changes class only when nothing leads into it
+ * any more.
  *
  *      IDLE ──begin──► DRAINING ──empty──► the page has its new class ──► IDLE
  *                         └──busy for moveSecondsMost, or abandoned──► IDLE
@@ -82,8 +83,8 @@ export class PageMover {
   }
 
   /**
-   * Empties a page for a class that cannot go on without, all of it or `itemsMost` items, and gives it to that class when
-   * it is empty.
+   * Empties a page for a class that cannot go on without, all of it or `itemsMost` items, and gives it to that
+   * class when it is empty.
    */
   seize(to: SlabClass, shielded: number, itemsMost: number): number {
     const { slabs } = this.store;

@@ -1,4 +1,7 @@
-/** What the store does in the background: pages go where they are needed, dead items go, each slice is a little work. */
+/**
+ * What the store does in the background: pages go where they are needed, dead items go, each slice is a little
+ * work.
+ */
 import { describe, expect, test } from '@jest/globals';
 import { upkeepLooks } from '../../src/limits.js';
 import { ageOf, Balance } from '../../src/store/balance.js';
