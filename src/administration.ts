@@ -175,13 +175,16 @@ export class Administration {
     const { store, upkeep } = executor;
     if (!upkeep.reassigns) return this.answer('CLIENT_ERROR slab reassignment disabled');
     if (!executor.readInteger(2)) return executor.say(lines.badFormat);
-    const from = executor.decimal.toInt32();
+    const given = executor.decimal.toInt32();
     if (!executor.readInteger(3)) return executor.say(lines.badFormat);
     const to = executor.decimal.toInt32();
     const { slabs, mover } = store;
     if (mover.isRunning) return this.answer('BUSY currently processing reassign request');
-    if (from === to) return this.answer('SAME src and dst class are identical');
+    if (given === to) return this.answer('SAME src and dst class are identical');
     const most = slabs.classes.length - 1;
+    // -1 stands for any class that can spare a page.
+    const any = given === -1 && to > 0 && to <= most;
+    const from = any ? (upkeep.balance.donorFor(slabs.classes[to]!)?.number ?? -1) : given;
     if (Math.min(from, to) < 0 || Math.max(from, to) > most) {
       return this.answer('BADCLASS invalid src or dst class id');
     }

@@ -27,7 +27,7 @@ export const administration: Topic = {
     answers('slabs reassign a b', badFormat),
     answers('slabs reassign 5 5', same),
     answers('slabs reassign -1 -1', same),
-    ...['-1 1', '1 -1', '99 1', '1 99', '1 64', '300 1'].map((classes) =>
+    ...['-2 1', '1 -1', '99 1', '1 99', '1 64', '300 1'].map((classes) =>
       answers(`slabs reassign ${classes}`, badClass),
     ),
     ...['30 31', '30 0', '0 1'].map((classes) => answers(`slabs reassign ${classes}`, noSpare)),
