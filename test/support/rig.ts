@@ -10,6 +10,7 @@ import type { Journal } from '../../src/journal.js';
 import { lines, Output } from '../../src/protocol/reply.js';
 import { Outcome, Retrieval, StorageRequest } from '../../src/request.js';
 import type { Session } from '../../src/session.js';
+import { Crawler } from '../../src/store/crawler.js';
 import type { Geometry } from '../../src/store/layout.js';
 import { Region, type RegionMemory } from '../../src/store/region.js';
 import { type Busy, checkAdopted, checkStore, RegionReader } from './check-store.js';
@@ -87,6 +88,7 @@ export class Rig {
   /** Live items that were evicted, and dead ones that were met, by the last command. */
   lost = 0;
   private executor!: Executor;
+  private crawler!: Crawler;
   private readonly pending: Pending[] = [];
   private readonly pins: Pin[] = [];
   private readonly retrieval = new Retrieval();
@@ -110,6 +112,7 @@ export class Rig {
     const casLast = this.reader.record().casCeiling;
     this.region = new Region(this.memory, this.geometry, this.journal);
     this.store = new WatchedStore(this.region, setting, model.now);
+    this.crawler = new Crawler(this.store);
     this.executor = new Executor(this.store, output, counters, true);
     this.executor.line.bytes = inputBytes;
     this.executor.line.view = inputView;
@@ -142,16 +145,18 @@ export class Rig {
   run(command: Command): void {
     const { store } = this;
     const evictions = store.evictions;
-    const reclaimed = store.reclaimed;
+    const reclaimed = store.reclaimed + store.crawlerReclaimed;
     this.lost = 0;
     const ran = this.execute(command);
-    if (ran === null) {
-      if (command.is !== 'reopen') reconcile(this.model, this.reader, nothing);
-      return;
-    }
     const evicted = store.evictions - evictions;
     if (evicted > 0 && !this.setting.evict) throw new Error('-M evicted an item');
-    this.lost = evicted + store.reclaimed - reclaimed;
+    this.lost = evicted + store.reclaimed + store.crawlerReclaimed - reclaimed;
+    if (ran === null) {
+      const { lost } = this;
+      if (command.is !== 'reopen')
+        reconcile(this.model, this.reader, { ...nothing, lost, evicted });
+      return;
+    }
     const old = this.model.live(ran.key);
     let ending = this.match(ran, old);
     // The item with the key may have been evicted to make room, before the command looked for it.
@@ -238,6 +243,8 @@ export class Rig {
     if (command.is === 'release') this.release();
     else if (command.is === 'reopen') this.open();
     else if (command.is === 'adopt') store.slabs.adoptSome(command.chunks);
+    else if (command.is === 'move') this.move(command.from, command.to, command.looks);
+    else if (command.is === 'crawl') this.crawl(command.looks);
     else if (command.is === 'advance') {
       model.tick(model.now + command.seconds, this.casLast());
       store.tick(model.now);
@@ -282,6 +289,24 @@ export class Rig {
     this.line(`ma ${key} v M${up ? 'I' : 'D'} D${delta} J10${tokens}`);
     const endings = (old: Version | undefined) => endingsOfMetaCount(command, old, touch, vivify);
     return { ...this.ran(key, endings), shields: true };
+  }
+
+  private move(from: number, to: number, looks: number): void {
+    const { mover, slabs } = this.store;
+    const owners = slabs.classes.filter(({ pages }) => pages.length > 0);
+    const target = slabs.classes[to % slabs.classes.length]!;
+    const source = owners[from % Math.max(1, owners.length)];
+    if (!mover.isRunning && source !== undefined && source !== target) {
+      mover.begin(source, target.number === 0 ? null : target);
+    }
+    mover.step(looks);
+  }
+
+  private crawl(looks: number): void {
+    if (!this.crawler.isRunning) {
+      this.crawler.start(this.store.slabs.classes.map(({ number }) => number));
+    }
+    this.crawler.step(looks);
   }
 
   private executeStorage(command: Storage): Ran | null {
@@ -440,9 +465,9 @@ export class Rig {
     if (record.casCeiling < casGiven) throw new Error('a CAS id above the ceiling was given out');
   }
 
-  /** The largest CAS id the store may have given out: private to it, and this test's right. */
+  /** The largest CAS id the store may have given out. */
   private casLast(): number {
-    return (this.store as unknown as { casLast: number }).casLast;
+    return this.store.casLast;
   }
 
   private bytesOf(ref: number, length: number): Uint8Array {

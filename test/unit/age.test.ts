@@ -16,8 +16,7 @@ test.each([1, 193, 195, 1000])(
     small.delete('k');
     const again = small.set('k', 'v');
     store.tick(start + days * daySeconds + 60);
-    const slabClass = store.slabs.classOf(again);
-    expect(store.oldestAge(slabClass)).toBe(60);
+    expect(store.secondsIdle(again)).toBe(60);
   },
 );
 
