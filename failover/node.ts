@@ -5,6 +5,7 @@
 import { Primary } from '../backup/primary.js';
 import type { BackupSettings } from '../backup/settings.js';
 import { connectionRefused, type PrimaryAddress, Standby } from '../backup/standby.js';
+import { type Access, openAccess } from '../src/access.js';
 import { monotonicMs } from '../src/clock.js';
 import { assert, HotspareError } from '../src/errors.js';
 import { Journal } from '../src/journal.js';
@@ -45,6 +46,7 @@ const bindRetryMs = 1;
 export class Node {
   private readonly options: NodeOptions;
   private readonly wire: Wire;
+  private readonly access: Access;
   private state: State = 'attaching';
   private memory: NativeRegion | null = null;
   private server: Server | null = null;
@@ -60,6 +62,7 @@ export class Node {
 
   constructor(options: NodeOptions) {
     this.options = options;
+    this.access = openAccess(options.settings, options.log);
     this.wire = new Wire({ connectionsMax: options.settings.connections + linkConnections });
     setInterval(() => this.wire.transport.sweep(drainingMs), sweepMs).unref();
   }
@@ -89,6 +92,11 @@ export class Node {
   /** The standby's process has ended: a primary that lost it need not wait for it. */
   standbyIsDead(): void {
     this.primary?.standbyIsDead();
+  }
+
+  /** SIGHUP: who may use the cache is read again. */
+  reload(): void {
+    this.access.credentials?.reload();
   }
 
   /** Ends at once and in order: clients and links are closed. */
@@ -279,7 +287,7 @@ export class Node {
   private open(memory: NativeRegion, region: Region, sequence: number): void {
     const { settings, log, backup } = this.options;
     this.memory = memory;
-    const server = new Server(this.wire, memory.segments, region, settings, log);
+    const server = new Server(this.wire, memory.segments, region, settings, log, this.access);
     this.server = server;
     if (backup.linkListen === null) return;
     const primary = new Primary(this.wire, region, backup, log, sequence, {

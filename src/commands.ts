@@ -2,6 +2,7 @@
  * The commands, as data: word, how many tokens it may have, what it does. A line whose first token is not here, or
  * whose number of tokens does not fit, is answered with ERROR. Adding a command touches this table and its function.
  */
+import { refreshCertificates, stats, verbosity, watch } from './administration.js';
 import type { Executor } from './execute.js';
 import { ascii, lines } from './protocol/reply.js';
 import { Outcome, Verb } from './request.js';
@@ -49,8 +50,10 @@ export const commands: readonly Command[] = [
   row('touch', 3, 4, 2, (executor) => executor.touch()),
   row('flush_all', 1, 3, 1, (executor) => executor.flush()),
   row('version', 1, any, 0, (executor) => executor.say(lines.version)),
-  row('verbosity', 2, 3, 1, (executor, session) => session.verbosity(executor)),
-  row('stats', 1, any, 0, (executor, session) => session.stats(executor)),
+  row('verbosity', 2, 3, 1, (executor, session) => verbosity(executor, session)),
+  row('stats', 1, any, 0, (executor, session) => stats(executor, session)),
+  row('watch', 1, any, 1, (executor, session) => watch(executor, session)),
+  row('refresh_certs', 1, any, 1, (executor, session) => refreshCertificates(executor, session)),
   row('quit', 1, any, 0, () => Outcome.CLOSE),
 ];
 

@@ -29,6 +29,8 @@ export class Counters {
   storeTooLarge = 0;
   storeNoMemory = 0;
   totalConnections = 0;
+  authCommands = 0;
+  authErrors = 0;
   /** Times a connection had to wait for the next tick although it had requests left. */
   connectionYields = 0;
   /** By counter's name, then by class number. */

@@ -12,6 +12,7 @@ import { type Notice, report } from '../failover/report.js';
 import { exitStatus, HotspareError } from './errors.js';
 import * as limits from './limits.js';
 import { type Log, logger } from './log.js';
+import { networkFlags, networkSettings } from './network-flags.js';
 import { address, check, defaults, isLoopback, type Settings, usage } from './options.js';
 
 type Flags = Record<string, unknown>;
@@ -43,7 +44,7 @@ function main(): void {
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : exitStatus.USAGE))
     .enablePositionalOptions();
   program.action((flags: Flags) => run(() => serve(flags)));
-  geometryFlags(clientFlags(program));
+  geometryFlags(networkFlags(clientFlags(program)));
   mirrorFlags(program);
 
   const standby = program
@@ -51,13 +52,13 @@ function main(): void {
     .description('mirror a primary, and serve in its place when it dies')
     .requiredOption('--of <HOST:PORT>', 'the --link-listen of the primary')
     .action((flags: Flags) => run(() => mirror(flags)));
-  mirrorFlags(clientFlags(standby));
+  mirrorFlags(networkFlags(clientFlags(standby)));
 
   const pair = program
     .command('pair')
     .description('a primary and its standby on this machine, sharing one port')
     .action((flags: Flags, command: Command) => run(() => runPair(flags, command)));
-  mirrorFlags(geometryFlags(clientFlags(pair)));
+  mirrorFlags(geometryFlags(networkFlags(clientFlags(pair))));
 
   const rehearsal = program
     .command('drill')
@@ -102,7 +103,6 @@ function clientFlags(command: Command): Command {
       '-e, --memory-file <file>',
       'keep the cache in this file: it survives a restart and kill -9',
     )
-    .addOption(new Option('-U, --udp-port <num>', 'UDP is not served: only 0').argParser(only(0)))
     .addOption(new Option('-t, --threads <num>', 'one thread serves: only 1').argParser(only(1)));
 }
 
@@ -199,6 +199,7 @@ function runPair(flags: Flags, command: Command): void {
       fail(new HotspareError('LINK_LOST', reason, 'start the pair again'));
     },
   });
+  process.on('SIGHUP', () => pair.signal('SIGHUP'));
   stopOnSignals(() => void pair.end().then(() => process.exit(0)), log);
   pair.start();
 }
@@ -248,9 +249,9 @@ function settingsOf(flags: Flags): Settings {
     flush: flags['disableFlushAll'] !== true,
     verbosity: flags['verbose'] as number,
     memoryFile: (flags['memoryFile'] as string | undefined) ?? null,
+    ...networkSettings(flags),
   };
   check(settings);
-  for (const text of settings.listen) address(text, 0);
   return settings;
 }
 
@@ -326,6 +327,7 @@ function nodeLog(settings: Settings): Log {
 
 /** Ends a node with the signals it gets, and passes on what its supervisor knows. */
 function superviseNode(node: Node, log: Log): void {
+  process.on('SIGHUP', () => node.reload());
   stopOnSignals(() => node.stop(), log);
   process.on('message', ({ standbyDead }: Notice) => {
     if (standbyDead === true) node.standbyIsDead();

@@ -31,7 +31,39 @@ export interface Settings {
   readonly verbosity: number;
   /** `-e`: the file that holds the region, or null. */
   readonly memoryFile: string | null;
+  /** `-Y`: the file of those who may use the cache; null = everybody. */
+  readonly authFile: string | null;
+  /** `-U`; 0 = no UDP, -1 = any free port. */
+  readonly udpPort: number;
+  /** `-Z` with its `-o ssl_*`; null = no TLS. */
+  readonly tls: TlsSettings | null;
+  /** False with `-W`: watch is refused. */
+  readonly watch: boolean;
+  /** `-D`: what ends a key's prefix in `stats detail`; one byte. */
+  readonly prefixDelimiter: string;
+  /** Prefixes are counted from the start, without `stats detail on`. */
+  readonly detail: boolean;
 }
+
+/** memcached's `-o ssl_*`, in memcached's numbers. */
+export interface TlsSettings {
+  /** `ssl_chain_cert` and `ssl_key`: PEM files. */
+  readonly chainCert: string;
+  readonly key: string;
+  /** `ssl_verify_mode`: 0 none, 1 a certificate that is shown must be good, 2 it must be shown, 3 as 1. */
+  readonly verifyMode: number;
+  /** `ssl_keyformat`: 1 PEM, 2 DER. */
+  readonly keyFormat: number;
+  readonly ciphers: string | null;
+  readonly caCert: string | null;
+  /** `ssl_wbuf_size` in bytes: plain text that may wait to be encrypted, for each connection. */
+  readonly writeBufferBytes: number;
+  readonly sessionCache: boolean;
+  /** `ssl_min_version`: 0 to 3 for TLS 1.0 to 1.3. */
+  readonly minVersion: number;
+}
+
+const plainPrefix = 'notls:';
 
 export const defaults: Settings = {
   port: 11211,
@@ -48,6 +80,12 @@ export const defaults: Settings = {
   flush: true,
   verbosity: 0,
   memoryFile: null,
+  authFile: null,
+  udpPort: 0,
+  tls: null,
+  watch: true,
+  prefixDelimiter: ':',
+  detail: false,
 };
 
 /** Checks what no single flag can know. */
@@ -74,6 +112,14 @@ export function check(settings: Settings): void {
   if (settings.connections < 1 || settings.connections > limits.connectionsMost) {
     throw usage(`-c ${settings.connections}: connections are 1 to ${limits.connectionsMost}`);
   }
+  if (settings.authFile !== null && settings.udpPort !== 0) {
+    throw usage('Cannot use UDP with ascii authentication enabled (-U 0 to disable)');
+  }
+  for (const text of settings.listen) {
+    if (listenAddress(text, 0).plain && settings.tls === null) {
+      throw usage("'notls' option is valid only when SSL is enabled");
+    }
+  }
 }
 
 /** HOST, HOST:PORT, [IPv6]:PORT or *; the port is `fallback` where none is named. */
@@ -90,6 +136,15 @@ export function address(text: string, fallback: number): { host: string; port: n
   const host = named === '*' ? '0.0.0.0' : named === 'localhost' ? '127.0.0.1' : named;
   if (isIP(host) === 0) throw usage(`${text}: name an IP address; host names are not resolved`);
   return { host, port };
+}
+
+/** An address of `-l`: with `notls:` before it, it is served without TLS in spite of `-Z`. */
+export function listenAddress(
+  text: string,
+  fallback: number,
+): { host: string; port: number; plain: boolean } {
+  const plain = text.startsWith(plainPrefix);
+  return { ...address(plain ? text.slice(plainPrefix.length) : text, fallback), plain };
 }
 
 /** True for addresses that only this machine can reach. */

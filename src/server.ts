@@ -2,6 +2,7 @@
  * The server: a store in a region, and the tick that lets clients at it. It can run without a standby; a backup plugs
  * in by setting `mirror`. Nothing here knows whether the region was made, found in a file or left by a primary.
  */
+import type { Access } from './access.js';
 import { wallSeconds } from './clock.js';
 import { Counters } from './counters.js';
 import { HotspareError } from './errors.js';
@@ -11,25 +12,35 @@ import { casStep } from './limits.js';
 import type { Log } from './log.js';
 import { alone, type Mirror } from './mirror.js';
 import { failed, type NativeFailure } from './native.js';
-import { address, type Settings } from './options.js';
+import type { Observer } from './observer.js';
+import { listenAddress, type Settings } from './options.js';
 import { Session, type Shared } from './session.js';
+import { connectionLines, type Origin } from './stats/conns.js';
 import type { ServerFacts } from './stats/facts.js';
 import type { Region } from './store/region.js';
 import { Store } from './store/store.js';
-import { idle, type Wire } from './wire.js';
+import { Udp } from './udp.js';
+import { Unlocking } from './unlocking.js';
+import { type LineOutput, Topic } from './watchers.js';
+import { Counter, idle, type Wire } from './wire.js';
 
 /** Chunks adopted between two turns of the loop: well under a millisecond of work. */
 const adoptChunks = 1000;
 
-export class Server implements Shared {
+export class Server implements Shared, LineOutput {
   readonly wire: Wire;
   readonly executor: Executor;
   readonly facts: ServerFacts;
   readonly settings: Settings;
+  readonly access: Access;
+  readonly unlocking: Unlocking | null;
   /** The mirror of now; backup/ sets it. */
   mirror: Mirror = alone;
   /** Sessions that are open, by connection. */
   private readonly sessions = new Map<number, Session>();
+  /** Where those come from whose bytes come through TLS or UDP, or whom a watcher was told of. */
+  private readonly origins = new Map<number, Origin>();
+  private readonly udp: Udp;
   private readonly counters = new Counters();
   private readonly journal: Journal;
   private readonly log: Log;
@@ -43,13 +54,25 @@ export class Server implements Shared {
     region: Region,
     settings: Settings,
     log: Log,
+    access: Access = { credentials: null, tls: null },
   ) {
     this.wire = wire;
     this.settings = settings;
     this.log = log;
+    this.access = access;
     this.journal = region.journal;
     const store = new Store(region, { evict: settings.evict, casStep }, wallSeconds());
     this.executor = new Executor(store, wire.output, this.counters, settings.flush);
+    const { credentials } = access;
+    this.unlocking = credentials === null ? null : new Unlocking(this.executor, credentials);
+    this.observe(this.executor.observer);
+    this.udp = new Udp({
+      wire,
+      accept: (connection, origin) => {
+        this.origins.set(connection, origin);
+        return this.open(connection);
+      },
+    });
     store.onStarved = () => this.dropSlowestReader();
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
@@ -61,7 +84,10 @@ export class Server implements Shared {
         store.tick(seconds);
         this.executor.lookahead.begin(wire.inputEnd);
       },
-      end: () => this.mirror.commit(this.journal, this.nowMs),
+      end: () => {
+        this.executor.observer.watchers.flush(this);
+        return this.mirror.commit(this.journal, this.nowMs);
+      },
       released: (ref) => store.slabs.unpin(ref),
     };
     wire.transport.limit(settings.connections, 'ERROR Too many open connections\r\n');
@@ -82,6 +108,7 @@ export class Server implements Shared {
 
   stopListening(): void {
     for (const listener of this.listeners.splice(0)) this.wire.closeListener(listener);
+    this.udp.end();
   }
 
   /** Stops serving and closes every client at once, unsent replies and all. The region is not touched any more. */
@@ -90,13 +117,41 @@ export class Server implements Shared {
     this.stopListening();
     this.wire.hooks = idle;
     for (const session of [...this.sessions.values()]) session.end();
+    this.access.tls?.end();
     // Those that wait for nothing but the rest of their replies, too.
     this.wire.transport.sweep(0);
     this.wire.forgetSegments();
   }
 
-  onClosed(session: Session): void {
-    this.sessions.delete(session.connection);
+  onClosed(session: Session, reason: 'normal' | 'error' | 'shutdown'): void {
+    const { connection } = session;
+    const { observer } = this.executor;
+    if ((observer.watchers.topics & Topic.connevents) !== 0) {
+      const { address, descriptor } = this.originOf(connection);
+      observer.closed(address, reason, descriptor);
+    }
+    this.sessions.delete(connection);
+    this.origins.delete(connection);
+    observer.watchers.remove(connection);
+    observer.update();
+  }
+
+  connectionLines(asker: Session): Iterator<string> {
+    const { wire, listeners, udp, sessions, origins, executor } = this;
+    const { now } = executor.store;
+    const startedAt = now - Math.floor(this.facts.uptimeSeconds());
+    const { transport } = wire;
+    const datagrams = udp.bound;
+    const all = { transport, listeners, datagrams, sessions, origins, now, startedAt };
+    return connectionLines(all, asker);
+  }
+
+  append(connection: number, bytes: Uint8Array): boolean {
+    return this.wire.append(connection, bytes);
+  }
+
+  pendingBytes(connection: number): number {
+    return this.wire.transport.describe(connection)?.pendingBytes ?? 0;
   }
 
   /**
@@ -126,12 +181,35 @@ export class Server implements Shared {
         ? listenFailure(`UNIX socket ${settings.unixSocket}`, listener)
         : null;
     }
+    return this.bindTcp() ?? this.bindUdp();
+  }
+
+  private bindTcp(): HotspareError | null {
+    const { settings } = this;
     if (settings.port === 0) return null;
     if (settings.listen.length === 0) return this.bindAny();
     for (const text of settings.listen) {
-      const { host, port } = address(text, settings.port);
-      const listener = this.listen(host, port === -1 ? 0 : port, null);
+      const { host, port, plain } = listenAddress(text, settings.port);
+      const listener = this.listen(host, port === -1 ? 0 : port, null, plain);
       if (failed(listener)) return listenFailure(`TCP ${text} port ${port}`, listener);
+    }
+    return null;
+  }
+
+  private bindUdp(): HotspareError | null {
+    const { settings, udp } = this;
+    if (settings.udpPort === 0) return null;
+    const any = settings.listen.length === 0;
+    for (const text of any ? ['0.0.0.0', '::'] : settings.listen) {
+      const { host, port } = listenAddress(text, settings.udpPort);
+      const same = any ? (udp.bound[0]?.port ?? port) : port;
+      const bound = udp.listen(host, same === -1 ? 0 : same);
+      if (failed(bound)) {
+        if (any && udp.bound.length > 0 && hasNoAddress(bound)) break;
+        return listenFailure(`UDP ${text} port ${same}`, bound);
+      }
+      if (this.facts.udpPort === 0) this.facts.udpPort = bound;
+      this.log.detail(`listening on UDP ${host}:${bound}`);
     }
     return null;
   }
@@ -143,13 +221,18 @@ export class Server implements Shared {
     if (failed(four)) return listenFailure(`TCP port ${port}`, four);
     const six = this.listen('::', this.facts.port, null);
     if (!failed(six)) return null;
-    const none = six.error === 'EAFNOSUPPORT' || six.error === 'EADDRNOTAVAIL';
-    if (!none) return listenFailure(`TCP port ${port}`, six);
+    if (!hasNoAddress(six)) return listenFailure(`TCP port ${port}`, six);
     this.log.detail(`no IPv6: ${six.call}: ${six.error}`);
     return null;
   }
 
-  private listen(host: string, port: number, path: string | null): number | NativeFailure {
+  /** `plain`: in spite of -Z. A UNIX socket is plain, as in memcached. */
+  private listen(
+    host: string,
+    port: number,
+    path: string | null,
+    plain = false,
+  ): number | NativeFailure {
     const { settings, wire } = this;
     const options = {
       host,
@@ -159,7 +242,8 @@ export class Server implements Shared {
       backlog: settings.backlog,
       group: 0,
     } as const;
-    const listener = wire.listen(options, (connection) => this.accept(connection));
+    const encrypted = this.access.tls !== null && path === null && !plain;
+    const listener = wire.listen(options, (connection) => this.accept(connection, encrypted));
     if (failed(listener)) return listener;
     this.listeners.push(listener);
     const bound = wire.transport.listenerPort(listener);
@@ -169,11 +253,42 @@ export class Server implements Shared {
     return listener;
   }
 
-  private accept(connection: number): Session {
+  private accept(connection: number, encrypted: boolean): Session {
     this.counters.totalConnections++;
+    const { observer } = this.executor;
+    const told = (observer.watchers.topics & Topic.connevents) !== 0;
+    if (encrypted || told) this.origins.set(connection, this.originOf(connection));
+    if (told) {
+      const { address, descriptor } = this.originOf(connection);
+      observer.opened(address, descriptor);
+    }
+    const session = this.open(connection);
+    if (encrypted && !this.access.tls!.divert(this.wire.transport, connection)) session.end();
+    return session;
+  }
+
+  private open(connection: number): Session {
     const session = new Session(connection, this);
     this.sessions.set(connection, session);
     return session;
+  }
+
+  private originOf(connection: number): Origin {
+    return (
+      this.origins.get(connection) ??
+      this.wire.transport.describe(connection) ?? { address: '', listenAddress: '', descriptor: -1 }
+    );
+  }
+
+  private observe(observer: Observer): void {
+    const { settings, wire } = this;
+    observer.scene = {
+      wallMs: () => wire.counters[Counter.WALL_MS]!,
+      descriptor: () => this.originOf(wire.connection).descriptor,
+    };
+    observer.prefixes.delimiter = settings.prefixDelimiter.charCodeAt(0);
+    observer.prefixes.on = settings.detail;
+    observer.update();
   }
 }
 
@@ -183,6 +298,7 @@ function factsOf(settings: Settings, counters: Counters, wire: Float64Array): Se
     counters,
     wire,
     port: 0,
+    udpPort: 0,
     verbosity: settings.verbosity,
     uptimeSeconds: () => process.uptime(),
     usage: () => {
@@ -190,6 +306,11 @@ function factsOf(settings: Settings, counters: Counters, wire: Float64Array): Se
       return { userUs: user, systemUs: system, pid: process.pid };
     },
   };
+}
+
+/** True when the machine has no address of this family. */
+function hasNoAddress(failure: NativeFailure): boolean {
+  return failure.error === 'EAFNOSUPPORT' || failure.error === 'EADDRNOTAVAIL';
 }
 
 function listenFailure(what: string, failure: NativeFailure): HotspareError {

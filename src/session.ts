@@ -4,18 +4,23 @@
  *
  *      LINE ──storage command, value not whole──► VALUE ──all bytes──► VALUE_END ──line end──► LINE
  *       ├──── refused value ───────────────────► SKIP ──all bytes──► LINE
- *       └──── get … ───────────────────────────► KEYS ──newline───► LINE
- *                                                  └── NUL in a streamed line ──► REST ──newline──► LINE
+ *       ├──── get … ───────────────────────────► KEYS ──newline───► LINE
+ *       │                                          └── NUL in a streamed line ──► REST ──newline──► LINE
+ *       ├──── an answer longer than a tick's ───► ANSWER ──all said──► LINE
+ *       └──── watch ───────────────────────────► WATCH (what else comes is thrown away)
+ *      LOCKED ──user and password (-Y)──► LINE
  */
+import type { Access } from './access.js';
 import { commandFor } from './commands.js';
 import type { Executor } from './execute.js';
 import { keyBytesMax, lineBytesMax, lineBytesStreamed, lineBytesWhole } from './limits.js';
 import type { Mirror } from './mirror.js';
 import { tokensMax } from './protocol/line.js';
-import { ascii, lines, type Phrase } from './protocol/reply.js';
+import { lines, type Phrase } from './protocol/reply.js';
+import { isHttp, isLongGet } from './protocol/strangers.js';
 import { Outcome, Retrieval, StorageRequest } from './request.js';
 import type { ServerFacts } from './stats/facts.js';
-import { resetStatistics, statistics } from './stats/statistics.js';
+import { hangUp, type Unlocking } from './unlocking.js';
 import type { Endpoint, Wire } from './wire.js';
 
 /** What all sessions of a server share. */
@@ -25,11 +30,26 @@ export interface Shared {
   readonly facts: ServerFacts;
   /** The mirror of now; it changes when a standby attaches. */
   readonly mirror: Mirror;
-  /** Called when a session ends. */
-  onClosed(session: Session): void;
+  readonly access: Access;
+  /** Null without -Y. */
+  readonly unlocking: Unlocking | null;
+  /** The lines of `stats conns`. */
+  connectionLines(asker: Session): Iterator<string>;
+  /** Called when a session ends; `reason` as memcached tells watchers. */
+  onClosed(session: Session, reason: 'normal' | 'error' | 'shutdown'): void;
 }
 
-const State = { LINE: 0, VALUE: 1, VALUE_END: 2, SKIP: 3, KEYS: 4, REST: 5 } as const;
+const State = {
+  LINE: 0,
+  VALUE: 1,
+  VALUE_END: 2,
+  SKIP: 3,
+  KEYS: 4,
+  REST: 5,
+  ANSWER: 6,
+  WATCH: 7,
+  LOCKED: 8,
+} as const;
 
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
@@ -37,15 +57,14 @@ const RETURN = 0x0d;
 const LOWER_S = 0x73;
 /** First byte of memcached's binary protocol. */
 const BINARY_MAGIC = 0x80;
-const httpPrefix = ascii('HTTP/');
-/** Spaces that memcached skips before it looks whether a long line is a get. */
-const leadingSpacesMax = 100;
 
 export class Session implements Endpoint {
   readonly connection: number;
   readonly retrieval = new Retrieval();
-  private readonly shared: Shared;
-  private state: number = State.LINE;
+  readonly shared: Shared;
+  /** Unix second of the last bytes that came, or of the start. */
+  servedAt: number;
+  private state: number;
   private fresh = true;
   /** After the command that runs now the connection is closed, its replies sent. */
   private closing = false;
@@ -54,15 +73,20 @@ export class Session implements Endpoint {
   private request: StorageRequest | null = null;
   /** What is answered when the data block that is being skipped has passed. */
   private refusal: Phrase | null = null;
+  /** What is left to say of a long answer. */
+  private answer: Iterator<string> | null = null;
 
   constructor(connection: number, shared: Shared) {
     this.connection = connection;
     this.shared = shared;
+    this.servedAt = shared.executor.store.now;
+    this.state = shared.unlocking === null ? State.LINE : State.LOCKED;
   }
 
   data(offset: number, length: number, filled: boolean): number {
     const { wire, executor } = this.shared;
     const end = offset + length;
+    this.servedAt = executor.store.now;
     if (filled) this.filled();
     if (this.fresh && length > 0) {
       this.fresh = false;
@@ -85,7 +109,7 @@ export class Session implements Endpoint {
     }
     if (this.ended) return length;
     if (!this.closing) return at - offset;
-    this.closed();
+    this.closed(0);
     wire.close(this.connection, true);
     return length;
   }
@@ -103,33 +127,36 @@ export class Session implements Endpoint {
   /** Ends the connection at once; what was not sent yet is dropped. */
   end(): void {
     this.ended = true;
-    this.closed();
+    this.leave('shutdown');
     this.shared.wire.close(this.connection, false);
   }
 
-  closed(): void {
+  closed(errno: number): void {
+    this.leave(errno === 0 ? 'normal' : 'error');
+  }
+
+  /** memcached's name for what this connection waits for. */
+  stateName(unsent: boolean): string {
+    if (this.state === State.WATCH) return 'conn_watch';
+    if (unsent) return 'conn_mwrite';
+    if (this.state === State.VALUE || this.state === State.VALUE_END) return 'conn_nread';
+    return this.state === State.SKIP ? 'conn_swallow' : 'conn_read';
+  }
+
+  /** A long answer: it is said as there is room for it. */
+  say(answer: Iterator<string>): number {
+    this.answer = answer;
+    return Outcome.ANSWER;
+  }
+
+  /** From now on what comes is thrown away; lines are sent to it. */
+  becomeWatcher(): void {
+    this.state = State.WATCH;
+  }
+
+  private leave(reason: 'normal' | 'error' | 'shutdown'): void {
     if (this.request !== null) this.shared.executor.storing.abandon(this.request);
-    this.shared.onClosed(this);
-  }
-
-  verbosity(executor: Executor): number {
-    if (executor.line.count === 2 && executor.quiet) return Outcome.DONE;
-    if (!executor.readUnsigned(1)) return executor.say(lines.badFormat);
-    this.shared.facts.verbosity = executor.decimal.low;
-    return executor.say(lines.ok);
-  }
-
-  stats(executor: Executor): number {
-    const { facts, mirror } = this.shared;
-    const topic = executor.line.count > 1 ? executor.line.text(1) : '';
-    if (topic === 'reset') {
-      resetStatistics(executor, facts);
-      return executor.say(lines.reset);
-    }
-    const rows = statistics(topic, executor, facts, mirror);
-    if (rows === null) return executor.say(lines.error);
-    for (const [name, value] of rows) executor.output.text(`STAT ${name} ${value}\r\n`);
-    return executor.say(lines.end);
+    this.shared.onClosed(this, reason);
   }
 
   /** Handles what begins at `at`; returns where the rest begins, `at` when more bytes are needed. */
@@ -143,6 +170,12 @@ export class Session implements Endpoint {
         return this.valueEnd(at, end);
       case State.REST:
         return this.rest(at, end);
+      case State.ANSWER:
+        return this.answering(at);
+      case State.WATCH:
+        return end;
+      case State.LOCKED:
+        return this.locked(at, end);
       default:
         throw new Error('assertion failed: bytes behind a sink come with its end');
     }
@@ -152,13 +185,13 @@ export class Session implements Endpoint {
     const { executor } = this.shared;
     const { line } = executor;
     if (!line.scan(at, end)) return this.longLine(at, end);
-    if (line.next - at > lineBytesWhole && !this.isLongGet(at, end)) {
+    if (line.next - at > lineBytesWhole && !isLongGet(this.shared.wire.input, at, end)) {
       this.closing = true;
       return end;
     }
     const command = line.count === 0 ? null : commandFor(line.bytes, line.start(0), line.length(0));
     if (command === null || line.count < command.least || line.count > command.most) {
-      if (command === null && this.isHttp()) this.closing = true;
+      if (command === null && isHttp(line)) this.closing = true;
       else executor.output.put(lines.error);
       return line.next;
     }
@@ -175,6 +208,9 @@ export class Session implements Endpoint {
         return this.value(next, end);
       case Outcome.SWALLOW:
         return this.swallow(next, end, executor.storing.request);
+      case Outcome.ANSWER:
+        this.state = State.ANSWER;
+        return next - 1;
       default:
         return this.retrieve(next);
     }
@@ -212,7 +248,7 @@ export class Session implements Endpoint {
   /** A line without an end: memcached waits up to 2048 bytes, and longer only for a get. */
   private longLine(at: number, end: number): number {
     if (end - at <= lineBytesMax) return at;
-    if (!this.isLongGet(at, end)) {
+    if (!isLongGet(this.shared.wire.input, at, end)) {
       this.closing = true;
       return end;
     }
@@ -225,15 +261,6 @@ export class Session implements Endpoint {
     this.retrieval.touches = false;
     this.state = State.KEYS;
     return start;
-  }
-
-  /** memcached's test for lines that may be long: `get ` or `gets `, behind at most 100 spaces. */
-  private isLongGet(at: number, end: number): boolean {
-    const { input } = this.shared.wire;
-    let start = at;
-    while (start < end && input[start] === SPACE && start - at <= leadingSpacesMax) start++;
-    const word = String.fromCharCode(...input.subarray(start, start + 5));
-    return start - at <= leadingSpacesMax && (word === 'gets ' || word.startsWith('get '));
   }
 
   /** Answers keys until the newline, the end of the input, or until the output is full. */
@@ -335,14 +362,33 @@ export class Session implements Endpoint {
     return next + have;
   }
 
-  /** memcached hangs up on browsers: the last token of an unknown command begins with HTTP/. */
-  private isHttp(): boolean {
-    const { line } = this.shared.executor;
-    const last = line.count - 1;
-    if (last < 0 || last >= tokensMax) return false;
-    const first = String.fromCharCode(line.bytes[line.start(0)]!);
-    const mayBeCommand = 'acdgist'.includes(first) || line.length(0) === 1;
-    return line.beginsWith(last, httpPrefix) && !mayBeCommand;
+  /** Says as much of a long answer as there is room for; until all is said the line's end is not consumed. */
+  private answering(at: number): number {
+    const { wire } = this.shared;
+    while (!wire.isFull()) {
+      const next = this.answer!.next();
+      if (next.done === true) {
+        wire.output.put(lines.end);
+        this.answer = null;
+        this.state = State.LINE;
+        return at + 1;
+      }
+      wire.output.text(next.value);
+    }
+    wire.again = true;
+    return at;
+  }
+
+  /** Whoever has not said who he is may say nothing else. */
+  private locked(at: number, end: number): number {
+    const unlocking = this.shared.unlocking!;
+    const next = unlocking.step(at, end);
+    if (next === hangUp) {
+      this.closing = true;
+      return end;
+    }
+    if (unlocking.unlocked) this.state = State.LINE;
+    return next;
   }
 }
 

@@ -5,6 +5,7 @@
 import type { Counters } from './counters.js';
 import type { Executor } from './execute.js';
 import { arrivingShare, keyBytesMax, valueLengthMax } from './limits.js';
+import type { Observer, StoreStatus } from './observer.js';
 import type { Line } from './protocol/line.js';
 import { copyBytes, lines, type Phrase } from './protocol/reply.js';
 import { Outcome, StorageRequest, Verb } from './request.js';
@@ -28,12 +29,14 @@ export class Storing {
   private readonly line: Line;
   private readonly store: Store;
   private readonly counters: Counters;
+  private readonly observer: Observer;
 
   constructor(executor: Executor) {
     this.executor = executor;
     this.line = executor.line;
     this.store = executor.store;
     this.counters = executor.counters;
+    this.observer = executor.observer;
   }
 
   /** set, add, replace, append, prepend, cas: checks the line. */
@@ -60,8 +63,10 @@ export class Storing {
     request.keyAt = line.start(1);
     request.keyLength = line.length(1);
     request.hash = this.executor.lookahead.hash(request.keyAt, request.keyLength);
+    if (this.observer.on) this.observer.sets(line.view, request.keyAt, request.keyLength);
     if (this.fits(request.keyLength, length, request.flags)) return Outcome.VALUE;
     this.counters.storeTooLarge++;
+    if (this.observer.on) this.observeRefusal(request, 'too_large');
     this.dropOld(request);
     request.refusal = request.quiet ? null : lines.tooLarge;
     return Outcome.SWALLOW;
@@ -158,6 +163,7 @@ export class Storing {
 
   private refuse(request: StorageRequest): void {
     this.counters.storeNoMemory++;
+    if (this.observer.on) this.observeRefusal(request, 'no_memory');
     this.dropOld(request);
     request.refusal = request.quiet ? null : lines.outOfMemory;
   }
@@ -185,6 +191,7 @@ export class Storing {
     if (verb === Verb.ADD && old !== 0) refusal = lines.notStored;
     else if (verb === Verb.REPLACE && old === 0) refusal = lines.notStored;
     else if (verb === Verb.CAS) refusal = this.compare(request, old);
+    if (this.observer.on) this.observeStore(request, ref, old, refusal);
     if (refusal === null) {
       store.commit(ref, old, request.flags, request.exptime);
       this.executor.say(lines.stored);
@@ -193,6 +200,25 @@ export class Storing {
       this.executor.say(refusal);
     }
     request.ref = 0;
+  }
+
+  private observeStore(
+    request: StorageRequest,
+    ref: number,
+    old: number,
+    refusal: Phrase | null,
+  ): void {
+    const { region } = this.store;
+    const view = region.views[(ref - 1) >>> region.segmentShift]!;
+    const at = region.indexOf(ref) * 4 + headerBytes;
+    this.observer.looked(view, at, request.keyLength, old);
+    const { keyLength, verb, exptime } = request;
+    this.observer.stored(view, at, keyLength, statusOf(refusal), verb, exptime, ref);
+  }
+
+  private observeRefusal(request: StorageRequest, status: StoreStatus): void {
+    const { keyAt, keyLength, verb, exptime } = request;
+    this.observer.stored(this.line.view, keyAt, keyLength, status, verb, exptime, 0);
   }
 
   private compare(request: StorageRequest, old: number): Phrase | null {
@@ -220,7 +246,9 @@ export class Storing {
   ): void {
     const { store } = this;
     const old = store.find(keyView, keyAt, request.keyLength, request.hash);
+    if (this.observer.on) this.observer.looked(keyView, keyAt, request.keyLength, old);
     if (old === 0) {
+      this.observeConcatenation(request, keyView, keyAt, 'not_stored', 0);
       this.executor.say(lines.notStored);
       return;
     }
@@ -230,6 +258,7 @@ export class Storing {
     const fits = this.fits(request.keyLength, total, this.executor.word(old, FLAGS));
     const fresh = fits ? this.executor.reserveLike(old, total) : 0;
     if (fresh === 0) {
+      this.observeConcatenation(request, keyView, keyAt, 'not_stored', 0);
       this.executor.say(lines.notStored);
       return;
     }
@@ -254,7 +283,18 @@ export class Storing {
     );
     copyBytes(target, targetView, appends ? to + oldLength : to, bytes, view, at, added);
     this.executor.replace(fresh);
+    this.observeConcatenation(request, keyView, keyAt, 'stored', fresh);
     this.executor.say(lines.stored);
+  }
+
+  private observeConcatenation(
+    { keyLength, verb }: StorageRequest,
+    view: DataView,
+    at: number,
+    status: StoreStatus,
+    ref: number,
+  ): void {
+    if (this.observer.on) this.observer.stored(view, at, keyLength, status, verb, 0, ref);
   }
 
   /** True when memcached would store an item of this size under the same -I. */
@@ -263,4 +303,10 @@ export class Storing {
       memcachedOverheadBytes + keyLength + valueLength + (flags === 0 ? 0 : memcachedFlagsBytes);
     return bytes <= this.store.region.geometry.itemBytesMax;
   }
+}
+
+function statusOf(refusal: Phrase | null): StoreStatus {
+  if (refusal === null) return 'stored';
+  if (refusal === lines.exists) return 'exists';
+  return refusal === lines.notFound ? 'not_found' : 'not_stored';
 }

@@ -62,8 +62,8 @@ function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
     ['touch_misses', counters.touchMisses],
     ['store_too_large', counters.storeTooLarge],
     ['store_no_memory', counters.storeNoMemory],
-    ['auth_cmds', 0],
-    ['auth_errors', 0],
+    ['auth_cmds', counters.authCommands],
+    ['auth_errors', counters.authErrors],
     ['bytes_read', facts.wire[Counter.BYTES_READ]!],
     ['bytes_written', facts.wire[Counter.BYTES_WRITTEN]!],
     ['limit_maxbytes', facts.settings.memoryBytes],
@@ -81,6 +81,7 @@ function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
 function cache(executor: Executor): StatRow[] {
   const { store } = executor;
   const { slabs: state } = store;
+  const { watchers } = executor.observer;
   const total = (of: (slabClass: SlabClass) => number): number =>
     state.classes.reduce((sum, slabClass) => sum + of(slabClass), 0);
   return [
@@ -91,8 +92,12 @@ function cache(executor: Executor): StatRow[] {
     ['slabs_moved', store.pagesMoved],
     ...zeroes(
       'lru_crawler_running lru_crawler_starts lru_maintainer_juggles malloc_fails log_worker_dropped',
-      'log_worker_written log_watcher_skipped log_watcher_sent log_watchers unexpected_napi_ids round_robin_fallback',
     ),
+    ['log_worker_written', watchers.written],
+    ['log_watcher_skipped', watchers.skipped],
+    ['log_watcher_sent', watchers.sent],
+    ['log_watchers', watchers.count],
+    ...zeroes('unexpected_napi_ids round_robin_fallback'),
     ['bytes', total((slabClass) => slabClass.itemBytes)],
     ['curr_items', total((slabClass) => slabClass.items)],
     ['total_items', store.totalItems],

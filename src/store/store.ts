@@ -52,6 +52,8 @@ export class Store {
   pagesMoved = 0;
   /** Called when nothing could be evicted: all chunks are being filled or sent. */
   onStarved: () => void = () => {};
+  /** Called before an item that is alive is evicted. */
+  onEvicted: (ref: number, idleSeconds: number, fetched: boolean) => void = () => {};
   private readonly buckets: Buckets;
   private readonly eviction: Eviction;
   private readonly options: StoreOptions;
@@ -292,6 +294,7 @@ export class Store {
         this.evictedUnfetched++;
         slabClass.evictedUnfetched++;
       }
+      this.onEvicted(ref, slabClass.evictedAge, (meta & Meta.FETCHED) !== 0);
     }
     this.unlink(ref);
   }

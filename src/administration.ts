@@ -1,0 +1,83 @@
+/**
+ * Commands about the server and the connection rather than about items. They are rare, and may take strings and time.
+ */
+import type { Executor } from './execute.js';
+import { tokensMax } from './protocol/line.js';
+import { lines } from './protocol/reply.js';
+import { Outcome } from './request.js';
+import type { Session } from './session.js';
+import { resetStatistics, statistics } from './stats/statistics.js';
+import { Topic } from './watchers.js';
+
+export function verbosity(executor: Executor, session: Session): number {
+  if (executor.line.count === 2 && executor.quiet) return Outcome.DONE;
+  if (!executor.readUnsigned(1)) return executor.say(lines.badFormat);
+  session.shared.facts.verbosity = executor.decimal.low;
+  return executor.say(lines.ok);
+}
+
+export function stats(executor: Executor, session: Session): number {
+  const { facts, mirror } = session.shared;
+  const topic = executor.line.count > 1 ? executor.line.text(1) : '';
+  switch (topic) {
+    case 'reset':
+      resetStatistics(executor, facts);
+      return executor.say(lines.reset);
+    case 'detail':
+      return detail(executor);
+    case 'conns':
+      return session.say(session.shared.connectionLines(session));
+    default: {
+      const rows = statistics(topic, executor, facts, mirror);
+      if (rows === null) return executor.say(lines.error);
+      for (const [name, value] of rows) executor.output.text(`STAT ${name} ${value}\r\n`);
+      return executor.say(lines.end);
+    }
+  }
+}
+
+/** `stats detail on|off|dump`. */
+function detail(executor: Executor): number {
+  const { line, observer, output } = executor;
+  const { prefixes } = observer;
+  const word = line.count > 2 ? line.text(2) : '';
+  switch (word) {
+    case 'on':
+    case 'off':
+      prefixes.on = word === 'on';
+      observer.update();
+      return executor.say(lines.ok);
+    case 'dump':
+      for (const text of prefixes.lines()) output.text(text);
+      return executor.say(lines.end);
+    default:
+      return executor.say(lines.detailUsage);
+  }
+}
+
+/** `watch [topic …]`. */
+export function watch(executor: Executor, session: Session): number {
+  const { facts, wire } = session.shared;
+  const { line, observer } = executor;
+  if (!facts.settings.watch) return executor.say(lines.watchDisabled);
+  if (wire.answered) return executor.say(lines.watchPipelined);
+  let topics = line.count === 1 ? Topic.fetchers : 0;
+  for (let token = 1; token < Math.min(line.count, tokensMax); token++) {
+    const topic = (Topic as Readonly<Record<string, number>>)[line.text(token)];
+    if (topic === undefined) return executor.say(lines.error);
+    topics |= topic;
+  }
+  if (!observer.watchers.add(session.connection, topics)) return executor.say(lines.watchersMost);
+  observer.update();
+  session.becomeWatcher();
+  return executor.say(lines.ok);
+}
+
+export function refreshCertificates(executor: Executor, session: Session): number {
+  const { tls } = session.shared.access;
+  if (tls === null) return executor.say(lines.tlsDisabled);
+  const fault = tls.refresh();
+  if (fault === null) return executor.say(lines.ok);
+  if (!executor.quiet) executor.output.text(`${fault}\r\n`);
+  return Outcome.DONE;
+}
