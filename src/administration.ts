@@ -78,6 +78,6 @@ export function refreshCertificates(executor: Executor, session: Session): numbe
   if (tls === null) return executor.say(lines.tlsDisabled);
   const fault = tls.refresh();
   if (fault === null) return executor.say(lines.ok);
-  if (!executor.quiet) executor.output.text(`${fault}\r\n`);
+  executor.output.text(`${fault}\r\n`);
   return Outcome.DONE;
 }

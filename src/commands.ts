@@ -53,7 +53,7 @@ export const commands: readonly Command[] = [
   row('verbosity', 2, 3, 1, (executor, session) => verbosity(executor, session)),
   row('stats', 1, any, 0, (executor, session) => stats(executor, session)),
   row('watch', 1, any, 1, (executor, session) => watch(executor, session)),
-  row('refresh_certs', 1, any, 1, (executor, session) => refreshCertificates(executor, session)),
+  row('refresh_certs', 1, any, 0, (executor, session) => refreshCertificates(executor, session)),
   row('quit', 1, any, 0, () => Outcome.CLOSE),
 ];
 

@@ -70,7 +70,8 @@ export class Tls {
     const made = transport.divert(connection);
     if (failed(made)) return false;
     const highWaterMark = Math.max(1, this.settings.writeBufferBytes);
-    const outer = new Socket({ fd: made.socket, allowHalfOpen: true, ...bothWays });
+    // A client that gives up in mid-handshake is closed; one that is in may close its side and still be answered.
+    const outer = new Socket({ fd: made.socket, allowHalfOpen: false, ...bothWays });
     const inner = new Socket({
       fd: made.descriptor,
       allowHalfOpen: true,
@@ -113,6 +114,7 @@ export class Tls {
       return;
     }
     const { inner } = bridge;
+    socket.allowHalfOpen = true;
     socket.on('error', () => socket.destroy());
     inner.on('error', () => socket.destroy());
     socket.pipe(inner).pipe(socket);

@@ -48,7 +48,8 @@ export class Unlocking {
     const next = from + length + 2;
     if (next > end) return at;
     const { bytes } = line;
-    if (bytes[next - 2] !== RETURN || bytes[next - 1] !== NEWLINE) output.put(lines.badDataChunk);
+    if (bytes[next - 2] !== RETURN || bytes[next - 1] !== NEWLINE)
+      output.put(lines.authTermination);
     else this.judge(bytes.subarray(from, next - 2));
     return next;
   }

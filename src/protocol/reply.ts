@@ -145,6 +145,7 @@ export const lines = {
   outOfMemoryIncr: phrase('SERVER_ERROR out of memory in incr\r\n'),
   unauthenticated: phrase('CLIENT_ERROR unauthenticated\r\n'),
   authFailure: phrase('CLIENT_ERROR authentication failure\r\n'),
+  authTermination: phrase('CLIENT_ERROR bad command line termination\r\n'),
   authFormat: phrase('CLIENT_ERROR bad authentication token format\r\n'),
   tlsDisabled: phrase('Error TLS not enabled\r\n'),
   watchDisabled: phrase('CLIENT_ERROR watch commands not allowed\r\n'),

@@ -1,9 +1,11 @@
 /** All topics of the table. */
 import type { Topic } from '../table.js';
+import { access } from './access.js';
 import { arithmetic } from './arithmetic.js';
 import { blocks } from './blocks.js';
 import { expiry } from './expiry.js';
 import { lines } from './lines.js';
+import { looking } from './looking.js';
 import { misc } from './misc.js';
 import { noreply } from './noreply.js';
 import { pipelining } from './pipelining.js';
@@ -23,4 +25,6 @@ export const topics: readonly Topic[] = [
   blocks,
   pipelining,
   misc,
+  access,
+  looking,
 ];
