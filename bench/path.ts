@@ -16,7 +16,8 @@ import { mapRegion } from '../src/memory.js';
 import { alone } from '../src/mirror.js';
 import { defaults } from '../src/options.js';
 import { Output } from '../src/protocol/reply.js';
-import { Session, type Shared } from '../src/session.js';
+import { Session } from '../src/session.js';
+import type { Shared } from '../src/shared.js';
 import { geometryOf } from '../src/store/layout.js';
 import { Store } from '../src/store/store.js';
 import type { Wire } from '../src/wire.js';
@@ -54,7 +55,12 @@ const wire = {
   again: false,
   isFull: () => !output.hasRoom(),
 };
-const shared = { wire: wire as unknown as Wire, executor, mirror: alone } as unknown as Shared;
+const shared = {
+  wire: wire as unknown as Wire,
+  executor,
+  mirror: alone,
+  unlocking: null,
+} as unknown as Shared;
 const sessions = Array.from({ length: connections }, (_, i) => new Session(i, shared));
 const random = seeded(7);
 const draw = (): string => keyText(Math.floor(random() * keys));

@@ -10,34 +10,16 @@
  *       └──── watch ───────────────────────────► WATCH (what else comes is thrown away)
  *      LOCKED ──user and password (-Y)──► LINE
  */
-import type { Access } from './access.js';
 import { commandFor } from './commands.js';
-import type { Executor } from './execute.js';
 import { keyBytesMax, lineBytesMax, lineBytesStreamed, lineBytesWhole } from './limits.js';
-import type { Mirror } from './mirror.js';
+import { Row } from './lookahead.js';
 import { tokensMax } from './protocol/line.js';
 import { lines, type Phrase } from './protocol/reply.js';
 import { isHttp, isLongGet } from './protocol/strangers.js';
 import { Outcome, Retrieval, StorageRequest } from './request.js';
-import type { ServerFacts } from './stats/facts.js';
-import { hangUp, type Unlocking } from './unlocking.js';
-import type { Endpoint, Wire } from './wire.js';
-
-/** What all sessions of a server share. */
-export interface Shared {
-  readonly wire: Wire;
-  readonly executor: Executor;
-  readonly facts: ServerFacts;
-  /** The mirror of now; it changes when a standby attaches. */
-  readonly mirror: Mirror;
-  readonly access: Access;
-  /** Null without -Y. */
-  readonly unlocking: Unlocking | null;
-  /** The lines of `stats conns`. */
-  connectionLines(asker: Session): Iterator<string>;
-  /** Called when a session ends; `reason` as memcached tells watchers. */
-  onClosed(session: Session, reason: 'normal' | 'error' | 'shutdown'): void;
-}
+import type { Shared } from './shared.js';
+import { hangUp } from './unlocking.js';
+import type { Endpoint } from './wire.js';
 
 const State = {
   LINE: 0,
@@ -184,6 +166,8 @@ export class Session implements Endpoint {
   private line(at: number, end: number): number {
     const { executor } = this.shared;
     const { line } = executor;
+    const row = executor.lookahead.whole(at, end);
+    if (row >= 0) return this.plain(row, end);
     if (!line.scan(at, end)) return this.longLine(at, end);
     if (line.next - at > lineBytesWhole && !isLongGet(this.shared.wire.input, at, end)) {
       this.closing = true;
@@ -214,6 +198,22 @@ export class Session implements Endpoint {
       default:
         return this.retrieve(next);
     }
+  }
+
+  /** Executes a request that the lookahead has read. */
+  private plain(row: number, end: number): number {
+    const { wire, executor } = this.shared;
+    const { rows } = executor.lookahead;
+    const value = rows[row + Row.VALUE]!;
+    if (value === 0) {
+      executor.retrieving.plain(this.retrieval, row);
+      wire.output.put(lines.end);
+    } else if (executor.storing.plain(row) === Outcome.VALUE) {
+      executor.storing.whole(executor.storing.request, wire.input, wire.inputView, value);
+    } else {
+      this.swallow(value, end, executor.storing.request);
+    }
+    return rows[row + Row.NEXT]!;
   }
 
   /** Answers the keys of the line, `next` being where it ends. Of a long line, `keys` finds them. */
