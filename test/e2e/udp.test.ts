@@ -71,7 +71,7 @@ describe.each(programs)('%s', (program) => {
 describe('hotspare', () => {
   // memcached goes on with the half it has: here the next request would be taken for the rest.
   test('does not join datagrams: a request that is half sent is not completed by the next', async () => {
-    const udp = await start(program);
+    const udp = await start();
     await udp.send(1, 'set k 0 0 6\r\nabc');
     await udp.send(4, 'get k');
     expect(await udp.ask(2, 'version\r\n')).toBe('VERSION 1.6.18\r\n');
