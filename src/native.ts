@@ -203,7 +203,8 @@ export interface NativeTransport {
   connect(host: string, port: number, group: 0 | 1): number | NativeFailure;
   /**
    * A connection of group 0 over a socket pair: the other end is a descriptor that is the caller's to use and to close.
-   * Whoever brings bytes from elsewhere (TLS, UDP) feeds them in there. It counts as a connection; ENOBUFS when there are as many as `limit` allows.
+   * Whoever brings bytes from elsewhere (UDP) feeds them in there. It counts as a connection; ENOBUFS when there are
+   * as many as `limit` allows.
    */
   pair(): { readonly connection: number; readonly descriptor: number } | NativeFailure;
   /**

@@ -114,7 +114,9 @@ describe('a connection with TLS', () => {
 
   test('and openssl s_client', async () => {
     const port = await start(...tlsFlags());
-    const command = `printf 'version\\r\\nquit\\r\\n' | openssl s_client -quiet -CAfile ${fixture('first.cert.pem')} -verify_return_error -connect 127.0.0.1:${port}`;
+    const trust = `-CAfile ${fixture('first.cert.pem')} -verify_return_error`;
+    const talk = `openssl s_client -quiet ${trust} -connect 127.0.0.1:${port}`;
+    const command = `printf 'version\\r\\nquit\\r\\n' | ${talk}`;
     const { output } = await run('sh', ['-c', command], 10_000);
     expect(output).toContain('VERSION 1.6.18');
   });

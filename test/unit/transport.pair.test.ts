@@ -1,4 +1,4 @@
-/** Connections over socket pairs: what is fed in at the other end, whom they count for, and sockets that are handed over. */
+/** Connections over socket pairs: what is fed in at the other end, how they count, and sockets that are handed over. */
 import net from 'node:net';
 import { expect, test } from '@jest/globals';
 import { EventKind } from '../../src/native.js';
