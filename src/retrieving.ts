@@ -2,7 +2,7 @@
 import type { Counters } from './counters.js';
 import type { Executor } from './execute.js';
 import { keyBytesMax, referenceBytesLeast } from './limits.js';
-import type { Lookahead } from './lookahead.js';
+import { type Lookahead, Row } from './lookahead.js';
 import type { Line } from './protocol/line.js';
 import { lines, type Output } from './protocol/reply.js';
 import { Outcome, type Retrieval } from './request.js';
@@ -46,14 +46,27 @@ export class Retrieving {
     return Outcome.KEYS;
   }
 
+  /** `get` of one key, which the lookahead has read. */
+  plain(retrieval: Retrieval, row: number): void {
+    const { lookahead } = this;
+    retrieval.withCas = false;
+    retrieval.touches = false;
+    const at = lookahead.rows[row + Row.KEY]!;
+    this.answer(retrieval, at, lookahead.rows[row + Row.KEY_LENGTH]!, lookahead.hashOf(row));
+  }
+
   /** Answers one key. Its bytes stand in the line's buffer. */
   key(retrieval: Retrieval, at: number, length: number): void {
+    this.answer(retrieval, at, length, this.lookahead.hash(at, length));
+  }
+
+  private answer(retrieval: Retrieval, at: number, length: number, hash: number): void {
     const { store, output, counters } = this;
     const { bytes, view } = this.line;
     const { touches } = retrieval;
     if (touches) counters.cmdTouch++;
     else counters.cmdGet++;
-    const ref = store.find(view, at, length, this.lookahead.hash(at, length));
+    const ref = store.find(view, at, length, hash);
     if (ref === 0) {
       this.countMiss(touches);
       return;

@@ -10,6 +10,7 @@
 import { commandFor } from './commands.js';
 import type { Executor } from './execute.js';
 import { keyBytesMax, lineBytesMax, lineBytesStreamed, lineBytesWhole } from './limits.js';
+import { Row } from './lookahead.js';
 import type { Mirror } from './mirror.js';
 import { tokensMax } from './protocol/line.js';
 import { ascii, lines, type Phrase } from './protocol/reply.js';
@@ -151,6 +152,8 @@ export class Session implements Endpoint {
   private line(at: number, end: number): number {
     const { executor } = this.shared;
     const { line } = executor;
+    const row = executor.lookahead.whole(at, end);
+    if (row >= 0) return this.plain(row, end);
     if (!line.scan(at, end)) return this.longLine(at, end);
     if (line.next - at > lineBytesWhole && !this.isLongGet(at, end)) {
       this.closing = true;
@@ -178,6 +181,22 @@ export class Session implements Endpoint {
       default:
         return this.retrieve(next);
     }
+  }
+
+  /** Executes a request that the lookahead has read. */
+  private plain(row: number, end: number): number {
+    const { wire, executor } = this.shared;
+    const { rows } = executor.lookahead;
+    const value = rows[row + Row.VALUE]!;
+    if (value === 0) {
+      executor.retrieving.plain(this.retrieval, row);
+      wire.output.put(lines.end);
+    } else if (executor.storing.plain(row) === Outcome.VALUE) {
+      executor.storing.whole(executor.storing.request, wire.input, wire.inputView, value);
+    } else {
+      this.swallow(value, end, executor.storing.request);
+    }
+    return rows[row + Row.NEXT]!;
   }
 
   /** Answers the keys of the line, `next` being where it ends. Of a long line, `keys` finds them. */

@@ -5,6 +5,7 @@
 import type { Counters } from './counters.js';
 import type { Executor } from './execute.js';
 import { arrivingShare, keyBytesMax, valueLengthMax } from './limits.js';
+import { Row } from './lookahead.js';
 import type { Line } from './protocol/line.js';
 import { copyBytes, lines, type Phrase } from './protocol/reply.js';
 import { Outcome, StorageRequest, Verb } from './request.js';
@@ -60,7 +61,28 @@ export class Storing {
     request.keyAt = line.start(1);
     request.keyLength = line.length(1);
     request.hash = this.executor.lookahead.hash(request.keyAt, request.keyLength);
-    if (this.fits(request.keyLength, length, request.flags)) return Outcome.VALUE;
+    return this.admit(request);
+  }
+
+  /** A set that the lookahead has read, data block and all. */
+  plain(row: number): number {
+    const { request } = this;
+    const { lookahead } = this.executor;
+    const { rows } = lookahead;
+    request.ref = 0;
+    request.verb = Verb.SET;
+    request.quiet = false;
+    request.flags = rows[row + Row.FLAGS]!;
+    request.exptime = this.executor.absolute(rows[row + Row.EXPTIME]!);
+    request.valueLength = rows[row + Row.VALUE_LENGTH]!;
+    request.keyAt = rows[row + Row.KEY]!;
+    request.keyLength = rows[row + Row.KEY_LENGTH]!;
+    request.hash = lookahead.hashOf(row);
+    return this.admit(request);
+  }
+
+  private admit(request: StorageRequest): number {
+    if (this.fits(request.keyLength, request.valueLength, request.flags)) return Outcome.VALUE;
     this.counters.storeTooLarge++;
     this.dropOld(request);
     request.refusal = request.quiet ? null : lines.tooLarge;

@@ -2,9 +2,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Journal } from '../../src/journal.js';
-import { Lookahead } from '../../src/lookahead.js';
+import { Lookahead, Row } from '../../src/lookahead.js';
 import { mapRegion } from '../../src/memory.js';
 import { defaults } from '../../src/options.js';
+import { Decimal } from '../../src/protocol/decimal.js';
 import { Line } from '../../src/protocol/line.js';
 import { geometryOf } from '../../src/store/layout.js';
 import { Store } from '../../src/store/store.js';
@@ -16,6 +17,7 @@ const { region } = mapRegion(geometryOf(defaults), { file: null }, new Journal()
 const store = new Store(region, { evict: true, casStep: 1024 }, 1);
 const buffer = new ArrayBuffer(inputBytes + padding);
 const line = new Line();
+const decimal = new Decimal();
 line.bytes = new Uint8Array(buffer);
 line.view = new DataView(buffer);
 
@@ -39,6 +41,17 @@ const word = fc.constantFrom(
   '0',
   '\0',
 );
+const end = fc.constantFrom('\r\n', '\r\n', '\r\n', '\n', ' \r\n', '\r\r\n', '', ' noreply\r\n');
+const key = fc.stringMatching(/^[a-z\x80-\xff\t]{1,5}$/);
+const number = fc.oneof(
+  { weight: 9, arbitrary: fc.nat(12).map(String) },
+  fc.constantFrom('-1', '1234567890', '', '007'),
+);
+const request = fc
+  .tuple(key, number, number, number, end)
+  .chain(([k, a, b, c, e]) =>
+    fc.constantFrom(`get ${k}${e}`, `set ${k} ${a} ${b} ${c}${e}${'v'.repeat(Number(c) & 15)}\r\n`),
+  );
 const input = fc.array(fc.oneof(word, fc.string({ maxLength: 9 })), { maxLength: 200 });
 
 describe('the lookahead', () => {
@@ -57,6 +70,50 @@ describe('the lookahead', () => {
         }
       }),
     );
+  });
+
+  test('reads whole only what the line reads the same way', () => {
+    let seen = 0;
+    fc.assert(
+      fc.property(fc.array(fc.oneof(request, input), { maxLength: 12 }), (parts) => {
+        const lookahead = new Lookahead(store, line);
+        const end = fill(parts.flat().join(''));
+        lookahead.begin(end);
+        lookahead.look(0, false);
+        for (let at = 0; at < end; at++) {
+          const row = lookahead.whole(at, end);
+          if (row < 0) continue;
+          seen++;
+          const word = (index: number): number => lookahead.rows[row + index]!;
+          expect(line.scan(at, end)).toBe(true);
+          expect([line.start(1), line.length(1)]).toEqual([word(Row.KEY), word(Row.KEY_LENGTH)]);
+          expect(lookahead.hashOf(row)).toBe(store.hash(line.view, line.start(1), line.length(1)));
+          if (word(Row.VALUE) === 0) {
+            expect([line.text(0), line.count, line.next]).toEqual(['get', 2, word(Row.NEXT)]);
+            continue;
+          }
+          expect([line.text(0), line.count, line.next]).toEqual(['set', 5, word(Row.VALUE)]);
+          const numbers = [2, 3, 4].map((token) => {
+            expect(decimal.unsigned(line.bytes, line.start(token), line.length(token))).toBe(true);
+            return decimal.toNumber();
+          });
+          expect(numbers).toEqual([word(Row.FLAGS), word(Row.EXPTIME), word(Row.VALUE_LENGTH)]);
+          expect(word(Row.NEXT)).toBe(line.next + numbers[2]! + 2);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+    expect(seen).toBeGreaterThan(100);
+  });
+
+  test('does not read whole what another connection goes on with', () => {
+    const lookahead = new Lookahead(store, line);
+    lookahead.begin(fill('set abc 0 0 3\r\nxyz\r\nget abc\r\n'));
+    lookahead.look(0, false);
+    expect(lookahead.whole(0, 19)).toBe(-1);
+    expect(lookahead.whole(0, 20)).toBe(0);
+    expect(lookahead.whole(20, 28)).toBe(-1);
+    expect(lookahead.whole(20, 29)).toBe(Row.WORDS);
   });
 
   test('finds the keys of requests one behind another, and steps over values', () => {
