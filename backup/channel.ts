@@ -69,6 +69,11 @@ export class Channel implements Endpoint {
     return this.open;
   }
 
+  /** The address of this machine that the connection is at. */
+  get localHost(): string {
+    return this.wire.transport.describe(this.connection)?.local ?? '';
+  }
+
   data(offset: number, length: number, filled: boolean): number {
     const { wire } = this;
     if (filled) this.handle(this.partial!, this.partialView!, 0);

@@ -22,10 +22,10 @@ export interface MirrorState {
 
 export function figures(mirror: MirrorState): [string, string | number][] {
   const { standby, unacked, counts } = mirror;
-  const state = standby === null ? 'none' : standby.resync === null ? 'in_sync' : 'resync';
+  const state = standby === null ? 'none' : standby.confirmed ? 'in_sync' : 'resync';
   return [
     ['mirror_state', state],
-    ['mirror_link', standby?.link.name ?? 'none'],
+    ['mirror_link', standby?.link?.name ?? 'none'],
     ['mirror_ack', mirror.ack],
     ['mirror_epoch', mirror.epoch],
     ['mirror_sequence', unacked.sequence],
@@ -33,7 +33,7 @@ export function figures(mirror: MirrorState): [string, string | number][] {
     ['mirror_batches', counts.batches],
     ['mirror_ranges', counts.ranges],
     ['mirror_bytes', counts.bytes],
-    ['mirror_pending_bytes', standby?.link.pendingBytes ?? 0],
+    ['mirror_pending_bytes', standby?.link?.pendingBytes ?? 0],
     ['mirror_ack_ms_max', unacked.longestMs.toFixed(3)],
     ['mirror_resyncs', counts.resyncs],
     ['mirror_resync_bytes_done', standby?.resync?.doneBytes ?? 0],

@@ -15,29 +15,37 @@
 import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
 import type { Journal } from '../src/journal.js';
-import { blocksInFlightMax, copyingMs, leaseShare, unackedBytesMax } from '../src/limits.js';
+import { copyingMs, leaseShare } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import type { Mirror } from '../src/mirror.js';
 import { epochOf } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Wire } from '../src/wire.js';
-import type { Attached, PrimaryEvents } from './attached.js';
-import type { Channel, ChannelOwner } from './channel.js';
+import { type Attached, attached, type PrimaryEvents } from './attached.js';
+import type { ChannelOwner } from './channel.js';
+import { choose, offerOf } from './choice.js';
+import { copy, progress } from './copying.js';
 import { Door } from './door.js';
+import { checkTransport, Fabrics } from './fabrics.js';
 import { Counts, figures, mebibytes } from './figures.js';
 import { type FrameHeader, FrameType } from './frame.js';
 import type { Greeting } from './greeting.js';
-import { type Proof, parse, type Welcome } from './hello.js';
+import { type Proof, parse } from './hello.js';
+import { Hold } from './hold.js';
+import type { Link, LinkEvents } from './link.js';
+import { Opening } from './opening.js';
 import { Resync } from './resync.js';
 import type { BackupSettings } from './settings.js';
-import { TcpLink } from './tcp.js';
 import { Unacked } from './unacked.js';
 
 /** A longer gap than this many heartbeats is this node's own absence. */
 const awakeBeats = 3;
+
 export class Primary implements Mirror, ChannelOwner {
   private readonly wire: Wire;
   private readonly region: Region;
+  /** The region's number in the addon. */
+  private readonly memory: number;
   private readonly settings: BackupSettings;
   private readonly log: Log;
   private readonly events: PrimaryEvents;
@@ -46,10 +54,8 @@ export class Primary implements Mirror, ChannelOwner {
   private standby: Attached | null = null;
   private readonly unacked: Unacked;
   private lastSentMs = 0;
-  /** Until when no reply leaves, because a standby that was lost may still take over; 0 = no such standby. */
-  private holdUntilMs = 0;
-  /** The node that was lost. */
-  private heldFor = '';
+  private readonly fabrics: Fabrics;
+  private readonly hold = new Hold();
   /** True when this node was silent for so long that its standby may reign by now. */
   private doubtful = false;
   private beats = 0;
@@ -63,6 +69,7 @@ export class Primary implements Mirror, ChannelOwner {
   constructor(
     wire: Wire,
     region: Region,
+    memory: number,
     settings: BackupSettings,
     log: Log,
     sequence: number,
@@ -70,7 +77,9 @@ export class Primary implements Mirror, ChannelOwner {
   ) {
     this.wire = wire;
     this.region = region;
+    this.memory = memory;
     this.settings = settings;
+    this.fabrics = new Fabrics(settings);
     this.log = log;
     this.unacked = new Unacked(sequence);
     this.events = events;
@@ -85,8 +94,9 @@ export class Primary implements Mirror, ChannelOwner {
     return this.full;
   }
 
-  /** Lets standbys attach; returns the port that was bound. Throws HotspareError LISTEN. */
+  /** Lets standbys attach; returns the port that was bound. Throws HotspareError LISTEN or FABRIC. */
   listen(host: string, port: number): number {
+    checkTransport(this.settings);
     return this.door.listen(host, port);
   }
 
@@ -96,33 +106,35 @@ export class Primary implements Mirror, ChannelOwner {
       // By the clock of now: this node may have stood still within the tick.
       this.noteSilence(standby, monotonicMs());
       // No reply before the standby has said, with an ack, that it has not taken over: an empty batch asks.
-      if (journal.count > 0 || this.doubtful) this.send(journal, nowMs);
-      this.setPaused(this.isFull(standby));
+      if (journal.count > 0 || this.doubtful) {
+        this.send(journal, nowMs);
+        standby.link?.poll();
+      }
+      this.setPaused(this.standby !== null && this.isFull(standby));
     }
-    if (this.isHolding) return unacked.sequence;
-    const waits = standby?.inSync === true && this.settings.ack === 'sync' && !unacked.isEmpty;
+    if (this.hold.isOn) return unacked.sequence;
+    const waits = this.standby?.inSync === true && this.settings.ack === 'sync' && !unacked.isEmpty;
     return waits ? unacked.sequence : 0;
   }
 
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
-    const standby = this.standby!;
+    const { standby } = this;
+    const payload = bytes.subarray(at, at + header.length);
+    if (header.type === FrameType.DEPOSED) {
+      this.depose(header.epoch, parse('deposed', payload)?.link ?? null);
+      return;
+    }
+    // One whose link broke, and who has not noticed.
+    if (standby === null) return;
     // It speaks only once it was welcomed, and has given up its old copy then.
-    if (this.isHolding) this.endHold('it attaches anew');
+    if (this.hold.isOn) this.endHold('it attaches anew');
     standby.heardMs = this.wire.nowMs;
-    switch (header.type) {
-      case FrameType.ACK:
-        this.ack(standby, header);
-        return;
-      case FrameType.HEARTBEAT:
-        standby.heardBeat = header.sequence;
-        return;
-      case FrameType.DEPOSED: {
-        const deposed = parse('deposed', bytes.subarray(at, at + header.length));
-        this.depose(header.epoch, deposed?.link ?? null);
-        return;
-      }
-      default:
-        this.detach(`it sent a frame of type ${header.type}`, 'lost');
+    if (header.type === FrameType.HEARTBEAT) standby.heardBeat = header.sequence;
+    else if (header.type === FrameType.MEMORY) {
+      if (standby.opening?.frame(payload) !== true)
+        this.detach('its memory makes no sense', 'lost');
+    } else if (standby.link?.frame(header) !== true) {
+      this.detach(`it sent a frame of type ${header.type}`, 'lost');
     }
   }
 
@@ -145,7 +157,7 @@ export class Primary implements Mirror, ChannelOwner {
 
   /** Whoever started the nodes knows that the standby's process has ended. */
   standbyIsDead(): void {
-    if (this.isHolding) this.endHold('its process has ended');
+    if (this.hold.isOn) this.endHold('its process has ended');
     else this.detach('its process has ended', 'dead');
   }
 
@@ -159,8 +171,11 @@ export class Primary implements Mirror, ChannelOwner {
     this.ended = true;
     clearInterval(this.heartbeat);
     this.door.close();
+    this.hold.end();
+    this.standby?.opening?.close();
     this.standby?.channel.close(false);
     this.standby = null;
+    this.fabrics.close();
     this.setPaused(false);
     this.region.journal.active = false;
     this.region.journal.clear();
@@ -174,8 +189,8 @@ export class Primary implements Mirror, ChannelOwner {
       return;
     }
     // Another node than the one that was lost waits until that one's lease is over.
-    if (this.isHolding && proof.node !== this.heldFor) {
-      setTimeout(() => this.admit(greeting, proof), this.holdUntilMs - monotonicMs() + 1);
+    if (this.hold.isOn && proof.node !== this.hold.node) {
+      setTimeout(() => this.admit(greeting, proof), this.hold.leftMs(monotonicMs()) + 1);
       return;
     }
     if (this.ended || !greeting.channel.isOpen) return;
@@ -186,85 +201,85 @@ export class Primary implements Mirror, ChannelOwner {
       greeting.refuse(new HotspareError('LINK_REFUSED', taken, 'stop that standby first'));
       return;
     }
+    const ours = this.fabrics.offer(greeting.channel.localHost, true);
+    const choice = choose(ours, offerOf(proof.transport, proof.providers, proof.lacks));
+    if (choice instanceof HotspareError) {
+      greeting.refuse(choice);
+      return;
+    }
     greeting.channel.trusted = true;
     greeting.owner = this;
-    this.attach(greeting.channel, proof);
-  }
-
-  private attach(channel: Channel, proof: Proof): void {
-    const { region, settings, log } = this;
-    const welcome: Welcome = {
-      node: settings.node,
-      epoch: epochOf(region.head),
-      sequence: this.unacked.sequence,
-      geometry: region.geometry,
-      ackTimeoutMs: settings.ackTimeoutMs,
-      heartbeatMs: settings.heartbeatMs,
-    };
-    channel.sendMessage(FrameType.WELCOME, welcome, welcome.epoch);
-    const resync = new Resync(region);
-    this.standby = {
-      channel,
-      link: new TcpLink(this.wire, channel),
-      node: proof.node,
-      deadAfterMs: proof.deadAfterMs,
-      resync,
-      inSync: false,
-      confirmed: false,
-      blocksAcked: 0,
-      heardBeat: 0,
-      heardMs: this.wire.nowMs,
-    };
+    const standby = attached(greeting.channel, proof, this.wire.nowMs);
+    this.standby = standby;
+    const { wire, region, memory, settings, fabrics } = this;
+    const events = this.eventsOf(standby);
+    const { sequence } = this.unacked;
+    const node = { wire, region, memory, settings, fabrics };
+    standby.opening = new Opening({ ...node, channel: standby.channel, sequence, events }, choice);
     this.unacked.forget();
     this.lastSentMs = this.wire.nowMs;
     this.doubtful = false;
+    standby.opening.start();
+  }
+
+  private eventsOf(standby: Attached): LinkEvents {
+    const current = (): boolean => this.standby === standby;
+    return {
+      opened: (link) => {
+        if (current()) this.begin(standby, link);
+      },
+      refused: ({ code, message, remedy }) => {
+        standby.channel.sendMessage(FrameType.REFUSED, { code, reason: message, remedy });
+        if (current()) this.detach(message, 'lost');
+      },
+      acked: (sequence, blocks) => {
+        if (current()) this.ack(standby, sequence, blocks);
+      },
+      broken: (reason, revoked) => {
+        if (!current()) return;
+        // It closed its memory to us: that is what it does before it reigns.
+        if (revoked) this.depose(epochOf(this.region.head) + 1, standby.address);
+        else this.detach(reason, 'broken');
+      },
+    };
+  }
+
+  /** The link carries: the copy begins. */
+  private begin(standby: Attached, link: Link): void {
+    const { region, log } = this;
+    const resync = new Resync(region);
+    standby.link = link;
+    standby.resync = resync;
     region.journal.clear();
     region.journal.active = true;
     this.counts.resyncs++;
-    log.say(`standby ${proof.node} attached; resync of ${mebibytes(resync.totalBytes)} MiB begins`);
-    this.copy(this.standby);
+    const size = mebibytes(resync.totalBytes);
+    const over = `${link.description}: ${standby.opening!.why}`;
+    log.say(`standby ${standby.node} attached over ${over}; resync of ${size} MiB begins`);
+    this.copy(standby);
   }
 
-  /** Keeps a few blocks on their way; says SYNCED behind the last. */
   private copy(standby: Attached): void {
-    const { resync } = standby;
-    if (resync === null || standby.inSync) return;
-    const epoch = epochOf(this.region.head);
-    while (resync.blocksSent - standby.blocksAcked < blocksInFlightMax) {
-      if (resync.sendNext(standby.link, epoch)) continue;
-      // What this tick has changed so far must come before SYNCED, as the blocks may hold it already.
+    copy(standby, epochOf(this.region.head), () => {
       if (this.region.journal.count > 0) this.send(this.region.journal, this.wire.nowMs);
-      standby.channel.send({ type: FrameType.SYNCED, epoch, sequence: this.unacked.sequence });
-      standby.inSync = true;
-      return;
-    }
+      return this.unacked.sequence;
+    });
   }
 
-  private ack(standby: Attached, header: FrameHeader): void {
-    if (!this.unacked.ack(header.sequence, this.wire.nowMs)) {
-      this.detach(`it acked batch ${header.sequence}, which was not sent`, 'lost');
+  private ack(standby: Attached, sequence: number, blocks: number): void {
+    if (!this.unacked.ack(sequence, monotonicMs())) {
+      this.detach(`it acked batch ${sequence}, which was not sent`, 'lost');
       return;
     }
-    this.wire.transport.release(header.sequence);
-    standby.blocksAcked = header.count;
+    this.wire.transport.release(sequence);
+    standby.blocksAcked = blocks;
     this.setPaused(this.isFull(standby));
     this.progress(standby);
     this.copy(standby);
   }
 
-  /** Tells how far the copy is. When the last block and SYNCED are acked, the standby is worth something. */
   private progress(standby: Attached): void {
-    const { resync } = standby;
-    if (resync === null) return;
-    const quarter = resync.passedQuarter();
-    if (quarter !== null) {
-      const total = mebibytes(resync.totalBytes);
-      this.log.say(`resync of ${standby.node}: ${quarter} % of ${total} MiB`);
-    }
-    if (!standby.confirmed || standby.blocksAcked < resync.blocksSent) return;
-    standby.resync = null;
-    this.log.say(`standby ${standby.node} is in sync (${mebibytes(resync.doneBytes)} MiB copied)`);
-    this.events.synced();
+    if (progress(standby, this.log)) this.events.synced();
   }
 
   /** Seals the journal as the next batch and gives it to the link. */
@@ -277,7 +292,7 @@ export class Primary implements Mirror, ChannelOwner {
       counts.batches++;
       counts.ranges += journal.count;
       counts.bytes += journal.at;
-      standby.link.sendBatch(journal, epochOf(this.region.head), sequence);
+      standby.link?.sendBatch(journal, epochOf(this.region.head), sequence);
       // A journal that fills within a tick makes batches within it: the mark is checked between commands, too.
       if (this.isFull(standby)) this.full = true;
     }
@@ -285,7 +300,7 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   private isFull(standby: Attached): boolean {
-    return standby.link.pendingBytes > unackedBytesMax || this.unacked.isFull;
+    return standby.link?.isFull === true || this.unacked.isFull;
   }
 
   private setPaused(paused: boolean): void {
@@ -299,7 +314,7 @@ export class Primary implements Mirror, ChannelOwner {
   private beat(): void {
     const { standby } = this;
     const now = monotonicMs();
-    if (this.isHolding && now >= this.holdUntilMs) this.endHold('its lease is over');
+    if (this.hold.isOn && this.hold.leftMs(now) <= 0) this.endHold('its lease is over');
     if (standby === null) return;
     this.noteSilence(standby, now);
     // After an absence of our own the acks that came meanwhile must be read before anybody is judged by them.
@@ -309,13 +324,10 @@ export class Primary implements Mirror, ChannelOwner {
     if (this.standby === null) return;
     this.lastSentMs = now;
     this.beats++;
-    standby.channel.send({
-      type: FrameType.HEARTBEAT,
-      epoch: epochOf(this.region.head),
-      sequence: this.beats,
-      count: this.mayConfirm(standby, now) ? standby.heardBeat : 0,
-    });
-    if (standby.inSync && standby.heardBeat > 0) standby.confirmed = true;
+    const echo = this.mayConfirm(standby, now) ? standby.heardBeat : 0;
+    standby.link?.beat(epochOf(this.region.head), this.beats, echo);
+    const synced = standby.inSync && this.unacked.acked >= standby.syncedSequence;
+    if (synced && standby.heardBeat > 0) standby.confirmed = true;
     this.progress(standby);
   }
 
@@ -326,10 +338,6 @@ export class Primary implements Mirror, ChannelOwner {
 
   private get leaseMs(): number {
     return this.settings.ackTimeoutMs * leaseShare;
-  }
-
-  private get isHolding(): boolean {
-    return this.holdUntilMs > 0;
   }
 
   private noteSilence(standby: Attached, nowMs: number): void {
@@ -351,18 +359,22 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   /** The standby is gone, or no longer worth waiting for: the primary goes on alone, now or when its lease is over. */
-  private detach(reason: string, how: 'lost' | 'dropped' | 'dead'): void {
+  private detach(reason: string, how: 'lost' | 'broken' | 'dropped' | 'dead'): void {
     const { standby } = this;
     if (standby === null || this.ended) return;
     const dropped = how === 'dropped';
-    standby.channel.close(dropped);
+    // Of one that is dropped, or dead, the lease is over already.
+    const mayReign = standby.inSync && (how === 'lost' || how === 'broken');
+    const holds = mayReign && this.settings.ack === 'sync';
     this.standby = null;
+    standby.opening?.close();
+    // A standby that took over says so on the channel: there it is heard for as long as it may.
+    if (!holds || how === 'lost') standby.channel.close(how !== 'lost');
     this.region.journal.active = false;
     this.region.journal.clear();
     this.counts[dropped ? 'drops' : 'losses']++;
     this.setPaused(false);
-    // Of one that is dropped the lease is over already.
-    if (standby.inSync && how === 'lost' && this.settings.ack === 'sync') this.hold(standby.node);
+    if (holds) this.startHold(standby);
     else this.letGo();
     this.log.say(
       `standby ${standby.node} ${dropped ? 'dropped' : 'lost'}: ${reason}; its copy is out of date, serving alone`,
@@ -371,16 +383,16 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   /** No reply leaves while a lost standby may take over. */
-  private hold(node: string): void {
-    this.heldFor = node;
-    this.holdUntilMs = monotonicMs() + this.leaseMs;
-    this.unacked.commit(monotonicMs());
+  private startHold(standby: Attached): void {
+    const now = monotonicMs();
+    this.hold.start(standby, now + this.leaseMs);
+    this.unacked.commit(now);
   }
 
   /** The standby that was lost will not take over any more. */
   private endHold(why: string): void {
-    this.holdUntilMs = 0;
-    this.log.say(`standby ${this.heldFor} cannot take over any more (${why}): answering again`);
+    this.hold.end();
+    this.log.say(`standby ${this.hold.node} cannot take over any more (${why}): answering again`);
     this.letGo();
   }
 

@@ -1,4 +1,6 @@
 /** What both ends of a mirror are started with. */
+import type { FabricProvider } from '../src/fabric.js';
+import type { Transport } from './choice.js';
 
 export interface BackupSettings {
   /** `--link-listen`: where standbys attach, or null. */
@@ -13,6 +15,12 @@ export interface BackupSettings {
   readonly heartbeatMs: number;
   /** `--dead-after`: silence after which a standby takes over. */
   readonly deadAfterMs: number;
+  /** `--transport`. */
+  readonly transport: Transport;
+  /** `--fabric`: the only provider for the RDMA link, or null for the best there is. */
+  readonly provider: FabricProvider | null;
+  /** `--link-spin`: microseconds in which an ack of the RDMA link is waited for within the tick. */
+  readonly spinUs: number;
   /** Random name of this node, for logs. */
   readonly node: string;
 }

@@ -1,7 +1,9 @@
 /**
  * The standby's end of the mirror: attaches to a primary, takes its geometry, and lets its batches land in a region of
- * its own. It executes nothing and knows no key. What it holds may be served only while `isWhole` is true.
+ * its own, over whichever link. It executes nothing and knows no key. What it holds may be served only while `isWhole`
+ * is true.
  */
+import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
 import { controlBytesMax, leaseShare } from '../src/limits.js';
 import { mapMemory } from '../src/memory.js';
@@ -10,11 +12,22 @@ import { type Geometry, layoutVersion } from '../src/store/layout.js';
 import { epochOf, inspect, markInconsistent } from '../src/store/open.js';
 import type { Wire } from '../src/wire.js';
 import { Channel, type ChannelOwner } from './channel.js';
+import { Fabrics } from './fabrics.js';
 import { type FrameHeader, FrameType, protocolVersion } from './frame.js';
 import { sameVersion, wrongSecret } from './greeting.js';
-import { type Deposed, nonce, parse, proofsMatch, prove, type Welcome } from './hello.js';
+import {
+  type Deposed,
+  type Memory,
+  nonce,
+  parse,
+  proofsMatch,
+  prove,
+  type Welcome,
+} from './hello.js';
+import { openLanding } from './landing.js';
+import type { Landing } from './link.js';
 import { advertisedLink, type BackupSettings } from './settings.js';
-import { land } from './tcp.js';
+import { mayCome, Stage, tooLate } from './terms.js';
 
 export interface StandbyEvents {
   /** The primary has let us in: a copy begins. */
@@ -37,12 +50,6 @@ export interface PrimaryAddress {
   readonly port: number;
 }
 
-/** How far the hello with the primary has come. */
-const Stage = { STRANGER: 0, PROVED: 1, WELCOMED: 2 } as const;
-
-/** Heartbeats that may pass between the last one that was confirmed and the beginning of a silence. */
-const leaseSlackBeats = 3;
-
 /** Heartbeats whose send time is remembered; a power of two. An echo comes within two or three. */
 const beatsRemembered = 1024;
 
@@ -53,25 +60,22 @@ export class Standby implements ChannelOwner {
   /** The copy, once a primary has welcomed us. */
   memory: NativeRegion | null = null;
   geometry: Geometry | null = null;
-  /** Sequence of the newest batch that landed. */
-  sequence = 0;
-  /** When a frame last came in, in ms of the wire's clock. */
+  /** When the primary was last heard of, in ms of the wire's clock. */
   heardMs = 0;
   /** The epoch of the primary we mirror. */
   epoch = 0;
-  /** Bytes of blocks and batches that have landed. */
-  landedBytes = 0;
   private readonly wire: Wire;
   private readonly address: PrimaryAddress;
   private readonly settings: BackupSettings;
   private readonly events: StandbyEvents;
   private readonly memoryFile: string | null;
+  private readonly fabrics: Fabrics;
   private channel: Channel | null = null;
+  /** What lets the primary's bytes into `memory`. */
+  private landing: Landing | null = null;
   private welcome: Welcome | null = null;
   private ackTimeoutMs = 0;
   private whole = false;
-  private blocks = 0;
-  private unacked = false;
   private beats = 0;
   private heardBeat = 0;
   /** When each of our last heartbeats was sent. */
@@ -96,6 +100,17 @@ export class Standby implements ChannelOwner {
     this.settings = settings;
     this.memoryFile = memoryFile;
     this.events = events;
+    this.fabrics = new Fabrics(settings);
+  }
+
+  /** Sequence of the newest batch that landed. */
+  get sequence(): number {
+    return this.landing?.sequence ?? 0;
+  }
+
+  /** Bytes of blocks and batches that have landed, or null where this processor does not see them. */
+  get landedBytes(): number | null {
+    return this.landing?.landedBytes ?? null;
   }
 
   /**
@@ -148,18 +163,17 @@ export class Standby implements ChannelOwner {
     switch (header.type) {
       case FrameType.BATCH:
       case FrameType.BLOCK:
-        this.landFrame(header, bytes, at);
-        return;
       case FrameType.HEARTBEAT:
-        this.heardBeat = header.sequence;
-        this.confirm(header.count);
+        if (this.landing?.frame(header, bytes, at) === true) return;
+        this.whole = false;
+        this.broken(`batch ${header.sequence} of epoch ${header.epoch} does not fit`);
         return;
       case FrameType.SYNCED:
         this.finish(header);
         return;
       case FrameType.DROPPED:
         this.whole = false;
-        this.close();
+        this.leave();
         this.events.dropped();
         return;
       default:
@@ -167,12 +181,8 @@ export class Standby implements ChannelOwner {
     }
   }
 
-  /** One ack for all that landed in this tick. */
   drained(): void {
-    if (!this.unacked || this.channel === null) return;
-    this.unacked = false;
-    const ack = { type: FrameType.ACK, sequence: this.sequence, count: this.blocks };
-    this.channel.send({ ...ack, epoch: this.epoch });
+    this.landing?.drained();
   }
 
   foreign(version: number): void {
@@ -185,8 +195,9 @@ export class Standby implements ChannelOwner {
     this.events.lost(reason);
   }
 
-  /** Says that this node lives. */
+  /** Says that this node lives, and looks whether the primary does. */
   beat(nowMs: number): void {
+    this.landing?.look();
     if (this.welcome === null) return;
     this.beats++;
     this.beatMs[this.beats & (beatsRemembered - 1)] = nowMs;
@@ -195,9 +206,10 @@ export class Standby implements ChannelOwner {
 
   /** Law 4: tells the primary that another epoch reigns, if it can hear, and lets no more of its bytes land. */
   fence(epoch: number): void {
+    this.landing?.revoke();
     const deposed: Deposed = { link: advertisedLink(this.settings) };
     this.channel?.sendMessage(FrameType.DEPOSED, deposed, epoch);
-    this.close();
+    this.leave();
   }
 
   /** The primary has heard our heartbeat number `beat`. */
@@ -214,37 +226,34 @@ export class Standby implements ChannelOwner {
     this.events.synced();
   }
 
-  /** Ends the connection, without an event. */
+  /** Ends both, without an event. */
   close(): void {
+    this.leave();
+    this.landing?.close();
+  }
+
+  /** Ends the connection, without an event. What we hold stays as it is. */
+  private leave(): void {
     this.channel?.close(true);
     this.channel = null;
   }
 
-  private landFrame(header: FrameHeader, bytes: Uint8Array, at: number): void {
-    const inOrder = header.type === FrameType.BLOCK || header.sequence === this.sequence + 1;
-    const fits = inOrder && header.epoch === this.epoch;
-    if (this.memory === null || !fits || !land(this.memory.id, header, bytes, at)) {
-      this.close();
-      this.whole = false;
-      this.events.lost(`batch ${header.sequence} of epoch ${header.epoch} does not fit`);
-      return;
-    }
-    if (header.type === FrameType.BATCH) this.sequence = header.sequence;
-    else this.blocks++;
-    this.landedBytes += header.length;
-    this.unacked = true;
+  /** Nothing more will land: the connection is of no use without. */
+  private broken(reason: string): void {
+    if (this.channel === null) return;
+    this.leave();
+    this.events.lost(reason);
   }
 
   private finish(header: FrameHeader): void {
     // The mark stays until this node takes over: a copy that is left behind goes out of date.
     const head = new Int32Array(this.memory!.head);
     const found = inspect(head);
-    if (found.kind !== 'region' || header.sequence !== this.sequence) {
+    if (found.kind !== 'region' || this.landing?.holds(header.sequence) !== true) {
       this.refuse('LINK_REFUSED', 'the copy of the region is damaged', 'start the standby again');
       return;
     }
     this.whole = true;
-    this.unacked = true;
     this.epoch = epochOf(head);
     this.announce();
   }
@@ -275,12 +284,16 @@ export class Standby implements ChannelOwner {
     this.channel!.trusted = true;
     const link = advertisedLink(this.settings);
     const proof = prove(secret, 'standby', this.nonce, challenge.nonce);
+    const { transport, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
     this.channel!.sendMessage(FrameType.PROOF, {
       proof,
       node,
       epoch: this.reign,
       link,
       deadAfterMs,
+      transport,
+      providers: providers.join(','),
+      lacks,
     });
   }
 
@@ -292,6 +305,11 @@ export class Standby implements ChannelOwner {
         'the welcome makes no sense',
         'run the same version on both nodes',
       );
+      return;
+    }
+    const unwanted = this.unwanted(welcome);
+    if (unwanted !== null) {
+      this.refuse('LINK_REFUSED', unwanted, 'run hotspare doctor on both nodes');
       return;
     }
     const late = tooLate(this.settings, welcome);
@@ -319,22 +337,62 @@ export class Standby implements ChannelOwner {
     this.stage = Stage.WELCOMED;
     this.ackTimeoutMs = welcome.ackTimeoutMs;
     this.epoch = welcome.epoch;
-    this.sequence = welcome.sequence;
+    this.land(welcome, this.memory);
     this.events.welcomed(welcome);
+  }
+
+  /** Why the link that the primary chose is none for us, or null. */
+  private unwanted({ provider, why }: Welcome): string | null {
+    const { transport, providers } = this.fabrics.offer(this.channel!.localHost, true);
+    const known = provider === '' || (providers as readonly string[]).includes(provider);
+    if (!known) return `the primary chose ${provider}, which was not offered`;
+    return provider === '' && transport === 'rdma' ? `--transport rdma: ${why}` : null;
+  }
+
+  private land(welcome: Welcome, memory: NativeRegion): void {
+    const channel = this.channel!;
+    const isCurrent = (): boolean => this.channel === channel;
+    openLanding({
+      welcome,
+      memory,
+      channel,
+      host: this.address.host,
+      isCurrent,
+      landed: (landing) => {
+        this.landing = landing;
+      },
+      decided: (parts) => this.decided(parts),
+      heard: (beat, echo) => {
+        this.heardMs = monotonicMs();
+        if (beat !== 0) this.heardBeat = beat;
+        this.confirm(echo);
+      },
+      broken: (reason) => {
+        if (isCurrent()) this.broken(reason);
+      },
+    });
+  }
+
+  /** The RDMA link is ready for the primary's writes; or it cannot be, and only then may another take its place. */
+  private decided(memory: Memory): void {
+    const must = memory.failure !== '' && this.settings.transport === 'rdma';
+    if (!must) this.channel!.sendMessage(FrameType.MEMORY, memory, this.epoch);
+    else this.refuse('FABRIC', `--transport rdma: ${memory.failure}`, 'run hotspare doctor');
   }
 
   /** Gives up what was held: a new copy begins. */
   private forget(): void {
+    this.landing?.close();
+    this.landing = null;
     if (this.memory !== null) native.regionClose(this.memory.id);
     this.memory = null;
     this.whole = false;
     this.confirmedMs = 0;
     this.announced = false;
-    this.blocks = 0;
   }
 
   private refuse(code: HotspareError['code'], reason: string, remedy: string): void {
-    this.close();
+    this.leave();
     this.events.refused(new HotspareError(code, reason, remedy));
   }
 
@@ -347,27 +405,4 @@ export class Standby implements ChannelOwner {
 
 function wipe(memory: NativeRegion): void {
   for (const buffer of [memory.head, ...memory.segments]) new Uint8Array(buffer).fill(0);
-}
-
-/** What a peer may send before and after it has proved itself and let us in. */
-function mayCome(type: number, stage: number): boolean {
-  if (type === FrameType.REFUSED) return true;
-  if (stage === Stage.STRANGER) return type === FrameType.CHALLENGE;
-  if (stage === Stage.PROVED) return type === FrameType.WELCOME;
-  const { BATCH, BLOCK, SYNCED, HEARTBEAT, DROPPED } = FrameType;
-  return ([BATCH, BLOCK, SYNCED, HEARTBEAT, DROPPED] as number[]).includes(type);
-}
-
-/** A death that is found only after the lease has ended could never lead to a takeover: says so, or null. */
-function tooLate({ deadAfterMs, heartbeatMs }: BackupSettings, welcome: Welcome): string | null {
-  if (deadAfterMs < leaseSlackBeats * welcome.heartbeatMs) {
-    return `--dead-after ${deadAfterMs} is less than three of the primary's heartbeats (${welcome.heartbeatMs} ms)`;
-  }
-  const foundMs = deadAfterMs + leaseSlackBeats * Math.max(heartbeatMs, welcome.heartbeatMs);
-  const leaseMs = welcome.ackTimeoutMs * leaseShare;
-  if (foundMs <= leaseMs) return null;
-  return (
-    `--dead-after ${deadAfterMs} is too long for the primary's --ack-timeout ${welcome.ackTimeoutMs}: ` +
-    `a silent primary is found after up to ${foundMs} ms, when this copy may be out of date already`
-  );
 }

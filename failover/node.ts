@@ -282,7 +282,7 @@ export class Node {
     const server = new Server(this.wire, memory.segments, region, settings, log);
     this.server = server;
     if (backup.linkListen === null) return;
-    const primary = new Primary(this.wire, region, backup, log, sequence, {
+    const primary = new Primary(this.wire, region, memory.id, backup, log, sequence, {
       synced: () => report({ event: 'attached' }),
       detached: (_, dropped) => report({ event: 'detached', dropped }),
       deposed: (epoch, link) => this.deposed(epoch, link),
@@ -353,11 +353,12 @@ export class Node {
   }
 
   private linkLost(reason: string): HotspareError {
-    const copied = this.standby?.landedBytes ?? 0;
+    const copied = this.standby?.landedBytes ?? null;
+    const after = copied === null ? '' : ` after ${(copied / 2 ** 20).toFixed(1)} MiB`;
     const sentence =
       this.state === 'copying'
-        ? `the primary was lost in mid-resync (${reason}) after ` +
-          `${(copied / 2 ** 20).toFixed(1)} MiB: this is half a cache and is not served`
+        ? `the primary was lost in mid-resync (${reason})${after}: ` +
+          'this is half a cache and is not served'
         : `the link to ${this.primaryName()} was lost: ${reason}`;
     return new HotspareError('LINK_LOST', sentence, 'start the primary, then this standby again');
   }

@@ -385,10 +385,13 @@ Napi::Value TransportObject::describe(Call call) {
   const auto id = static_cast<int32_t>(arguments.number(0, "connection", 0, INT32_MAX));
   if (!arguments.good()) return Env().Undefined();
   std::string address;
+  std::string local;
   uint64_t pending = 0;
-  if (transport() == nullptr || !transport()->describe(id, &address, &pending)) return Env().Null();
+  if (transport() == nullptr || !transport()->describe(id, &address, &local, &pending))
+    return Env().Null();
   Napi::Object object = Napi::Object::New(Env());
   object["address"] = address;
+  object["local"] = local;
   object["pendingBytes"] = Napi::Number::New(Env(), static_cast<double>(pending));
   return object;
 }

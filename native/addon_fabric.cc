@@ -68,6 +68,7 @@ class FabricObject final : public Napi::ObjectWrap<FabricObject>, public FabricL
 
   void event(const FabricEvent& event) override;
   void turned() override;
+  bool isBehind() const override { return cells_[kCompletions] != told_; }
 
  private:
   static constexpr int kCompleted = 3;  // a kind beside FabricEvent's
@@ -168,7 +169,7 @@ void FabricObject::event(const FabricEvent& event) {
 }
 
 void FabricObject::turned() {
-  if (cells_[kCompletions] == told_) return;
+  if (!isBehind()) return;
   told_ = cells_[kCompletions];
   const Napi::HandleScope scope(Env());
   tell({Napi::Number::New(Env(), kCompleted)});
@@ -176,10 +177,10 @@ void FabricObject::turned() {
 
 void FabricObject::tell(const std::vector<napi_value>& values) {
   if (onEvent_.IsEmpty()) return;
-  const Napi::HandleScope scope(Env());
-  onEvent_.MakeCallback(Env().Global(), values, *context_);
-  if (Env().IsExceptionPending()) {
-    napi_fatal_exception(Env(), Env().GetAndClearPendingException().Value());
+  const Napi::Env env = Env();  // the callback may close this object, and it may be gone then
+  onEvent_.MakeCallback(env.Global(), values, *context_);
+  if (env.IsExceptionPending()) {
+    napi_fatal_exception(env, env.GetAndClearPendingException().Value());
   }
 }
 

@@ -24,7 +24,8 @@ void FabricLoop::settle() {
     if (descriptor >= 0) watch(&completions_, descriptor);
     watched_ = descriptor;
   }
-  const bool busy = !fabric_->progress() || fabric_->hasEvents();
+  const bool restless = !fabric_->progress();
+  const bool busy = restless || fabric_->hasEvents() || owner_->isBehind();
   if (busy == awake_) return;
   awake_ = busy;
   auto* idle = reinterpret_cast<uv_idle_s*>(idle_);

@@ -18,6 +18,8 @@ class FabricLoop {
     virtual void event(const FabricEvent& event) = 0;
     /// Completions may have come.
     virtual void turned() = 0;
+    /// True when some have that `turned` was not called for.
+    virtual bool isBehind() const = 0;
   };
 
   FabricLoop(uv_loop_s* loop, std::unique_ptr<Fabric> fabric, Owner* owner);

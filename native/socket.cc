@@ -192,4 +192,19 @@ std::string describePeer(int descriptor) {
   return describe(address);
 }
 
+std::string localHost(int descriptor) {
+  Address address;
+  address.length = sizeof address.storage;
+  if (getsockname(descriptor, address.get(), &address.length) != 0) return "";
+  const sockaddr_storage& storage = address.storage;
+  char text[INET6_ADDRSTRLEN] = "";
+  if (storage.ss_family == AF_INET) {
+    inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(storage).sin_addr, text, sizeof text);
+  } else if (storage.ss_family == AF_INET6) {
+    inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr, text,
+              sizeof text);
+  }
+  return text;
+}
+
 }  // namespace hotspare

@@ -44,5 +44,7 @@ int socketError(int descriptor);
 
 /// tcp:1.2.3.4:5, tcp6:[::1]:5, or unix:/path.
 std::string describePeer(int descriptor);
+/// Our own address, without the port; empty for a unix socket.
+std::string localHost(int descriptor);
 
 }  // namespace hotspare

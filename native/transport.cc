@@ -197,10 +197,12 @@ void Transport::pause(bool paused) {
   wake();
 }
 
-bool Transport::describe(int32_t id, std::string* address, uint64_t* pendingBytes) {
+bool Transport::describe(int32_t id, std::string* address, std::string* local,
+                         uint64_t* pendingBytes) {
   const Connection* c = live(id);
   if (c == nullptr) return false;
   *address = describePeer(c->descriptor);
+  *local = localHost(c->descriptor);
   *pendingBytes = c->pending();
   return true;
 }

@@ -92,7 +92,7 @@ class Transport {
   void close(int32_t id, bool flush);
   void release(double sequence);
   void pause(bool paused);
-  bool describe(int32_t id, std::string* address, uint64_t* pendingBytes);
+  bool describe(int32_t id, std::string* address, std::string* local, uint64_t* pendingBytes);
   int32_t addMemory(const Memory& memory);
   const Memory* memory(int32_t buffer) const;
   /// Forgets memory; connections that still read into it or send from it are ended.

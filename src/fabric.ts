@@ -111,13 +111,7 @@ export interface NativeFabric {
    * Writes the records of bytes[offset, offset+length) in order, and then the sequence. Returns their number, or -1
    * when they are malformed or not the peer's. Waits up to `spinUs` for the ack.
    */
-  post(
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    sequence: number,
-    spinUs: number,
-  ): number;
+  post(bytes: Uint8Array, offset: number, length: number, sequence: number, spinUs: number): number;
   /** Writes bytes of the region from where they stand. False when they are not the peer's. */
   block(offset: number, length: number): boolean;
   /** Writes the heartbeat, and the newest of the peer's that it answers. */

@@ -234,8 +234,15 @@ export interface NativeTransport {
    * RELEASED.
    */
   pause(paused: boolean): void;
-  /** Reads of one connection: `address` (tcp:1.2.3.4:5, tcp6:[::1]:5, unix:/path), and bytes unsent or held. */
-  describe(connection: number): { readonly address: string; readonly pendingBytes: number } | null;
+  /**
+   * Reads of one connection: `address` of the peer (tcp:1.2.3.4:5, tcp6:[::1]:5, unix:/path), `local` of this machine
+   * (1.2.3.4; empty for a unix socket), and bytes unsent or held.
+   */
+  describe(connection: number): {
+    readonly address: string;
+    readonly local: string;
+    readonly pendingBytes: number;
+  } | null;
   /** Registers memory that sinks and references may name; it must not go away before `unregister` or `destroy`. */
   register(buffer: ArrayBuffer): number;
   /** Forgets it. Connections that still read into it or send from it are ended (CLOSED with ECONNABORTED). */
