@@ -8,10 +8,7 @@
  *      rdma       refused    (as the other way round)              (the same)
  */
 import { HotspareError } from '../src/errors.js';
-import { type FabricProvider, fabricProviders } from '../src/fabric.js';
-
-export const transports = ['auto', 'tcp', 'rdma'] as const;
-export type Transport = (typeof transports)[number];
+import { type FabricProvider, fabricProviders, type Transport, transports } from '../src/fabric.js';
 
 /** What one node brings. */
 export interface Offer {

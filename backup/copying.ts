@@ -1,4 +1,4 @@
-/** What turns an attached standby into one in sync: blocks, then SYNCED behind them, then a heartbeat that is echoed. */
+/** What turns an attached standby into one in sync: blocks, SYNCED behind them, and a heartbeat that is echoed. */
 import { blocksInFlightMax } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import type { Attached } from './attached.js';

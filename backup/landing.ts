@@ -1,6 +1,6 @@
 /**
- * How a link comes to be, standby's side: the one that the WELCOME names, or the TCP link where RDMA cannot be had after
- * all. See opening.ts.
+ * How a link comes to be, standby's side: the one that the WELCOME names, or the TCP link where RDMA cannot be had
+ * after all. See opening.ts.
  */
 import type { NativeRegion } from '../src/native.js';
 import type { Channel } from './channel.js';

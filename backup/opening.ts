@@ -1,7 +1,8 @@
 /**
  * How a link comes to be, primary's side. The TCP link is there at once. For the RDMA link the WELCOME names a port and
  * a token; the standby connects there with the token, and then says over the node-to-node connection, which has proved
- * itself, where its memory is (MEMORY). When it cannot, the TCP link takes its place, unless `--transport rdma` forbids.
+ * itself, where its memory is (MEMORY). When it cannot, the TCP link takes its place, unless `--transport rdma`
+ * forbids.
  */
 import { randomBytes } from 'node:crypto';
 import { HotspareError } from '../src/errors.js';

@@ -22,6 +22,7 @@ import { epochOf } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Wire } from '../src/wire.js';
 import { type Attached, attached, type PrimaryEvents } from './attached.js';
+import { Brake } from './brake.js';
 import type { ChannelOwner } from './channel.js';
 import { choose, offerOf } from './choice.js';
 import { copy, progress } from './copying.js';
@@ -56,13 +57,11 @@ export class Primary implements Mirror, ChannelOwner {
   private lastSentMs = 0;
   private readonly fabrics: Fabrics;
   private readonly hold = new Hold();
+  private readonly brake: Brake;
   /** True when this node was silent for so long that its standby may reign by now. */
   private doubtful = false;
   private beats = 0;
   private lastBeatMs = 0;
-  private paused = false;
-  /** True while clients must not be executed; `paused` follows at the end of the tick. */
-  private full = false;
   private ended = false;
   private readonly counts = new Counts();
 
@@ -80,6 +79,7 @@ export class Primary implements Mirror, ChannelOwner {
     this.memory = memory;
     this.settings = settings;
     this.fabrics = new Fabrics(settings);
+    this.brake = new Brake(wire);
     this.log = log;
     this.unacked = new Unacked(sequence);
     this.events = events;
@@ -91,7 +91,7 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   get congested(): boolean {
-    return this.full;
+    return this.brake.isOn;
   }
 
   /** Lets standbys attach; returns the port that was bound. Throws HotspareError LISTEN or FABRIC. */
@@ -110,7 +110,7 @@ export class Primary implements Mirror, ChannelOwner {
         this.send(journal, nowMs);
         standby.link?.poll();
       }
-      this.setPaused(this.standby !== null && this.isFull(standby));
+      this.brake.set(this.standby !== null && this.isFull(standby));
     }
     if (this.hold.isOn) return unacked.sequence;
     const waits = this.standby?.inSync === true && this.settings.ack === 'sync' && !unacked.isEmpty;
@@ -176,7 +176,7 @@ export class Primary implements Mirror, ChannelOwner {
     this.standby?.channel.close(false);
     this.standby = null;
     this.fabrics.close();
-    this.setPaused(false);
+    this.brake.set(false);
     this.region.journal.active = false;
     this.region.journal.clear();
   }
@@ -273,13 +273,9 @@ export class Primary implements Mirror, ChannelOwner {
     }
     this.wire.transport.release(sequence);
     standby.blocksAcked = blocks;
-    this.setPaused(this.isFull(standby));
-    this.progress(standby);
-    this.copy(standby);
-  }
-
-  private progress(standby: Attached): void {
+    this.brake.set(this.isFull(standby));
     if (progress(standby, this.log)) this.events.synced();
+    this.copy(standby);
   }
 
   /** Seals the journal as the next batch and gives it to the link. */
@@ -293,21 +289,13 @@ export class Primary implements Mirror, ChannelOwner {
       counts.ranges += journal.count;
       counts.bytes += journal.at;
       standby.link?.sendBatch(journal, epochOf(this.region.head), sequence);
-      // A journal that fills within a tick makes batches within it: the mark is checked between commands, too.
-      if (this.isFull(standby)) this.full = true;
+      if (this.isFull(standby)) this.brake.isOn = true;
     }
     journal.clear();
   }
 
   private isFull(standby: Attached): boolean {
     return standby.link?.isFull === true || this.unacked.isFull;
-  }
-
-  private setPaused(paused: boolean): void {
-    this.full = paused;
-    if (paused === this.paused) return;
-    this.paused = paused;
-    this.wire.transport.pause(paused);
   }
 
   /** Every heartbeat: says that the data path lives, and applies the degrade rule. */
@@ -328,7 +316,7 @@ export class Primary implements Mirror, ChannelOwner {
     standby.link?.beat(epochOf(this.region.head), this.beats, echo);
     const synced = standby.inSync && this.unacked.acked >= standby.syncedSequence;
     if (synced && standby.heardBeat > 0) standby.confirmed = true;
-    this.progress(standby);
+    if (progress(standby, this.log)) this.events.synced();
   }
 
   /** A lease that would outlast the ack timeout is not given: the standby could be dropped before it ends. */
@@ -373,7 +361,7 @@ export class Primary implements Mirror, ChannelOwner {
     this.region.journal.active = false;
     this.region.journal.clear();
     this.counts[dropped ? 'drops' : 'losses']++;
-    this.setPaused(false);
+    this.brake.set(false);
     if (holds) this.startHold(standby);
     else this.letGo();
     this.log.say(

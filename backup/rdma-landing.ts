@@ -1,6 +1,6 @@
 /**
- * The RDMA link, standby's end: opens the region and a mailbox to the primary's writes, and looks into the mailbox. What
- * is written into the region it never reads before the writer is fenced.
+ * The RDMA link, standby's end: opens the region and a mailbox to the primary's writes, and looks into the mailbox.
+ * What is written into the region it never reads before the writer is fenced.
  */
 
 import { readFileSync } from 'node:fs';
@@ -142,5 +142,6 @@ function limits(): string {
   const line = /^Max locked memory +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
   const bytes = line?.[1] ?? 'unlimited';
   if (bytes === 'unlimited') return '';
-  return ` (it may lock ${Math.floor(Number(bytes) / 1024)} KiB: raise it with ulimit -l unlimited, or LimitMEMLOCK=infinity)`;
+  const kibibytes = Math.floor(Number(bytes) / 1024);
+  return ` (it may lock ${kibibytes} KiB: ulimit -l unlimited, or LimitMEMLOCK=infinity)`;
 }

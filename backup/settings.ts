@@ -1,6 +1,5 @@
 /** What both ends of a mirror are started with. */
-import type { FabricProvider } from '../src/fabric.js';
-import type { Transport } from './choice.js';
+import type { FabricProvider, Transport } from '../src/fabric.js';
 
 export interface BackupSettings {
   /** `--link-listen`: where standbys attach, or null. */

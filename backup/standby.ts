@@ -27,7 +27,7 @@ import {
 import { openLanding } from './landing.js';
 import type { Landing } from './link.js';
 import { advertisedLink, type BackupSettings } from './settings.js';
-import { mayCome, Stage, tooLate } from './terms.js';
+import { mayCome, Stage, tooLate, unwantedLink } from './terms.js';
 
 export interface StandbyEvents {
   /** The primary has let us in: a copy begins. */
@@ -142,7 +142,9 @@ export class Standby implements ChannelOwner {
       this.channel = new Channel(this.wire, connection, this);
       return this.channel;
     });
-    if (failure !== null) this.unreachable(failure.error);
+    if (failure === null) return;
+    const sentence = `cannot connect to ${host}:${port}: ${failure.error}`;
+    this.events.refused(new HotspareError('LINK_UNREACHABLE', sentence, 'check --of'));
   }
 
   opened(): void {
@@ -307,7 +309,7 @@ export class Standby implements ChannelOwner {
       );
       return;
     }
-    const unwanted = this.unwanted(welcome);
+    const unwanted = unwantedLink(this.fabrics.offer(this.channel!.localHost, true), welcome);
     if (unwanted !== null) {
       this.refuse('LINK_REFUSED', unwanted, 'run hotspare doctor on both nodes');
       return;
@@ -339,14 +341,6 @@ export class Standby implements ChannelOwner {
     this.epoch = welcome.epoch;
     this.land(welcome, this.memory);
     this.events.welcomed(welcome);
-  }
-
-  /** Why the link that the primary chose is none for us, or null. */
-  private unwanted({ provider, why }: Welcome): string | null {
-    const { transport, providers } = this.fabrics.offer(this.channel!.localHost, true);
-    const known = provider === '' || (providers as readonly string[]).includes(provider);
-    if (!known) return `the primary chose ${provider}, which was not offered`;
-    return provider === '' && transport === 'rdma' ? `--transport rdma: ${why}` : null;
   }
 
   private land(welcome: Welcome, memory: NativeRegion): void {
@@ -394,12 +388,6 @@ export class Standby implements ChannelOwner {
   private refuse(code: HotspareError['code'], reason: string, remedy: string): void {
     this.leave();
     this.events.refused(new HotspareError(code, reason, remedy));
-  }
-
-  private unreachable(error: string): void {
-    const { host, port } = this.address;
-    const sentence = `cannot connect to ${host}:${port}: ${error}`;
-    this.events.refused(new HotspareError('LINK_UNREACHABLE', sentence, 'check --of'));
   }
 }
 

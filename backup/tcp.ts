@@ -123,8 +123,8 @@ export class TcpLanding implements Landing {
   drained(): void {
     if (!this.unacked) return;
     this.unacked = false;
-    const ack = { type: FrameType.ACK, sequence: this.sequence, count: this.blocks };
-    this.channel.send({ ...ack, epoch: this.epoch });
+    const { epoch, sequence, blocks: count } = this;
+    this.channel.send({ type: FrameType.ACK, epoch, count, sequence });
   }
 
   look(): void {}

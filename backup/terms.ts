@@ -1,5 +1,6 @@
 /** What a standby lets a primary send, and under which terms it will not be its standby. Pure. */
 import { leaseShare } from '../src/limits.js';
+import type { Offer } from './choice.js';
 import { FrameType } from './frame.js';
 import type { Welcome } from './hello.js';
 import type { BackupSettings } from './settings.js';
@@ -15,8 +16,24 @@ export function mayCome(type: number, stage: number): boolean {
   if (type === FrameType.REFUSED) return true;
   if (stage === Stage.STRANGER) return type === FrameType.CHALLENGE;
   if (stage === Stage.PROVED) return type === FrameType.WELCOME;
-  const { BATCH, BLOCK, SYNCED, HEARTBEAT, DROPPED } = FrameType;
-  return ([BATCH, BLOCK, SYNCED, HEARTBEAT, DROPPED] as number[]).includes(type);
+  switch (type) {
+    case FrameType.BATCH:
+    case FrameType.BLOCK:
+    case FrameType.SYNCED:
+    case FrameType.HEARTBEAT:
+    case FrameType.DROPPED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Why the link that the primary chose is none for us, or null. */
+export function unwantedLink({ transport, providers }: Offer, welcome: Welcome): string | null {
+  const { provider, why } = welcome;
+  const known = provider === '' || (providers as readonly string[]).includes(provider);
+  if (!known) return `the primary chose ${provider}, which was not offered`;
+  return provider === '' && transport === 'rdma' ? `--transport rdma: ${why}` : null;
 }
 
 /** A death that is found only after the lease has ended could never lead to a takeover: says so, or null. */

@@ -11,6 +11,10 @@ import { type NativeFailure, native } from './native.js';
 export const fabricProviders = ['verbs', 'tcp'] as const;
 export type FabricProvider = (typeof fabricProviders)[number];
 
+/** `--transport`: which link. */
+export const transports = ['auto', 'tcp', 'rdma'] as const;
+export type Transport = (typeof transports)[number];
+
 export interface FabricQuery {
   readonly provider: FabricProvider;
   /** An address of this machine when passive, else the peer's. */

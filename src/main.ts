@@ -4,14 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type Transport, transports } from '../backup/choice.js';
 import type { BackupSettings } from '../backup/settings.js';
 import { drill, drillFlags } from '../failover/drill/drill.js';
 import { Node } from '../failover/node.js';
 import { Pair } from '../failover/pair.js';
 import { type Notice, report } from '../failover/report.js';
 import { exitStatus, HotspareError } from './errors.js';
-import { type FabricProvider, fabricProviders } from './fabric.js';
+import { transportFlags, transportOf } from './flags/transport.js';
 import * as limits from './limits.js';
 import { type Log, logger } from './log.js';
 import { address, check, defaults, isLoopback, type Settings, usage } from './options.js';
@@ -138,7 +137,7 @@ function geometryFlags(command: Command): Command {
 
 /** Flags of the mirror. */
 function mirrorFlags(command: Command): Command {
-  return command
+  return transportFlags(command)
     .option('--link-listen <HOST:PORT>', 'let a standby attach here')
     .addOption(
       new Option('--ack <mode>', 'sync: no reply before the standby has it')
@@ -163,23 +162,7 @@ function mirrorFlags(command: Command): Command {
       integer(3, 600_000),
       limits.deadAfterMsDefault,
     )
-    .option('--secret-file <file>', 'the secret both nodes share')
-    .addOption(
-      new Option('--transport <link>', 'auto: rdma where both nodes have a device, else tcp')
-        .choices([...transports])
-        .default('auto'),
-    )
-    .addOption(
-      new Option('--fabric <provider>', 'provider for rdma; by default verbs, else tcp').choices([
-        ...fabricProviders,
-      ]),
-    )
-    .option(
-      '--link-spin <us>',
-      'wait so long within a tick for an ack of rdma',
-      integer(0, limits.linkSpinUsMost),
-      0,
-    );
+    .option('--secret-file <file>', 'the secret both nodes share');
 }
 
 function serve(flags: Flags): void {
@@ -306,9 +289,7 @@ function backupOf(flags: Flags): BackupSettings {
     ackTimeoutMs,
     heartbeatMs,
     deadAfterMs,
-    transport: flags['transport'] as Transport,
-    provider: (flags['fabric'] as FabricProvider | undefined) ?? null,
-    spinUs: flags['linkSpin'] as number,
+    ...transportOf(flags),
     node: randomBytes(4).toString('hex'),
   };
 }

@@ -7,6 +7,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { transportFlags, transportOf } from '../../src/flags/transport.js';
 import { ackTimeoutMsDefault, deadAfterMsDefault, heartbeatMsDefault } from '../../src/limits.js';
 import { logger } from '../../src/log.js';
 import { usage } from '../../src/options.js';
@@ -34,7 +35,7 @@ const outputKept = 200;
 
 /** Adds the drill's flags. */
 export function drillFlags(command: Command): Command {
-  return command
+  return transportFlags(command)
     .option('--rounds <num>', 'failures to rehearse', whole(1, 100_000), defaults.rounds)
     .option('--rate <num>', 'writes a second; 0: as fast as it goes', whole(0, 1e7), defaults.rate)
     .option('--value-bytes <num>', 'bytes of a value', whole(1, 500_000), defaults.valueBytes)
@@ -127,12 +128,12 @@ async function rehearse(
   }
 }
 
-function nodeFlags({ connections, ack, deadAfter }: Settings): string[] {
+function nodeFlags({ connections, ack, deadAfter, link }: Settings): string[] {
   const most = String(connections + connectionsBeside);
   // The standby's lease must outlast the detection.
   const ackTimeout = Math.max(ackTimeoutMsDefault, deadAfter * 3 + 200);
   const times = ['--dead-after', String(deadAfter), '--ack-timeout', String(ackTimeout)];
-  return ['-c', most, '--ack', ack, ...times];
+  return ['-c', most, '--ack', ack, ...times, ...link];
 }
 
 function settingsOf(flags: Flags): Settings {
@@ -156,7 +157,15 @@ function settingsOf(flags: Flags): Settings {
     fault: flags['fault'] as string,
     ack: flags['ack'] as string,
     deadAfter: flags['deadAfter'] as number,
+    link: linkFlags(flags),
   };
+}
+
+/** The flags of the link, as the nodes take them. */
+function linkFlags(flags: Flags): string[] {
+  const { transport, provider, spinUs } = transportOf(flags);
+  const fabric = provider === null ? [] : ['--fabric', provider];
+  return ['--transport', transport, ...fabric, '--link-spin', String(spinUs)];
 }
 
 function whole(least: number, most: number): (text: string) => number {

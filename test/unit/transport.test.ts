@@ -324,6 +324,7 @@ describe('links', () => {
     expect(caller.rows[0]).toMatchObject({ connection: id, length: 0, group: 1 });
     expect(caller.transport.describe(id)).toEqual({
       address: `tcp:127.0.0.1:${port}`,
+      local: '127.0.0.1',
       pendingBytes: 0,
     });
     expect(caller.transport.send(id, Buffer.from('..hello'), 2, 5)).toBe(0);
