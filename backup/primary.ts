@@ -28,7 +28,7 @@ import { choose, offerOf } from './choice.js';
 import { copy, progress } from './copying.js';
 import { Door } from './door.js';
 import { checkTransport, Fabrics } from './fabrics.js';
-import { Counts, figures, mebibytes } from './figures.js';
+import { Counts, details, figures, type MirrorState, mebibytes } from './figures.js';
 import { type FrameHeader, FrameType } from './frame.js';
 import type { Greeting } from './greeting.js';
 import { type Proof, parse } from './hello.js';
@@ -53,7 +53,7 @@ export class Primary implements Mirror, ChannelOwner {
   private readonly door: Door;
   private readonly heartbeat: NodeJS.Timeout;
   private standby: Attached | null = null;
-  private readonly unacked: Unacked;
+  readonly unacked: Unacked;
   private lastSentMs = 0;
   private readonly fabrics: Fabrics;
   private readonly hold = new Hold();
@@ -145,14 +145,11 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   stats(): Iterable<readonly [string, string | number]> {
-    const { standby, unacked, counts, settings } = this;
-    return figures({
-      standby,
-      unacked,
-      counts,
-      ack: settings.ack,
-      epoch: epochOf(this.region.head),
-    });
+    return figures(this.state());
+  }
+
+  details(): Iterable<readonly [string, string | number]> {
+    return details(this.state());
   }
 
   /** Whoever started the nodes knows that the standby's process has ended. */
@@ -211,11 +208,10 @@ export class Primary implements Mirror, ChannelOwner {
     greeting.owner = this;
     const standby = attached(greeting.channel, proof, this.wire.nowMs);
     this.standby = standby;
-    const { wire, region, memory, settings, fabrics } = this;
+    const { wire, region, memory, settings, fabrics, sequence } = this;
+    const node = { wire, region, memory, settings, fabrics, sequence };
     const events = this.eventsOf(standby);
-    const { sequence } = this.unacked;
-    const node = { wire, region, memory, settings, fabrics };
-    standby.opening = new Opening({ ...node, channel: standby.channel, sequence, events }, choice);
+    standby.opening = new Opening({ ...node, channel: standby.channel, events }, choice);
     this.unacked.forget();
     this.lastSentMs = this.wire.nowMs;
     this.doubtful = false;
@@ -278,16 +274,20 @@ export class Primary implements Mirror, ChannelOwner {
     this.copy(standby);
   }
 
+  private state(): MirrorState {
+    const { standby, unacked, counts, settings, brake } = this;
+    const epoch = epochOf(this.region.head);
+    return { standby, unacked, counts, ack: settings.ack, epoch, stalls: brake.stalls };
+  }
+
   /** Seals the journal as the next batch and gives it to the link. */
   private send(journal: Journal, nowMs: number): void {
-    const { standby, counts } = this;
+    const { standby } = this;
     if (standby !== null) {
-      const sequence = this.unacked.commit(nowMs);
+      const sequence = this.unacked.commit(monotonicMs());
       this.lastSentMs = nowMs;
       this.doubtful = false;
-      counts.batches++;
-      counts.ranges += journal.count;
-      counts.bytes += journal.at;
+      this.counts.add(journal);
       standby.link?.sendBatch(journal, epochOf(this.region.head), sequence);
       if (this.isFull(standby)) this.brake.isOn = true;
     }

@@ -6,6 +6,7 @@ import { Primary } from '../backup/primary.js';
 import type { BackupSettings } from '../backup/settings.js';
 import { connectionRefused, type PrimaryAddress, Standby } from '../backup/standby.js';
 import { monotonicMs } from '../src/clock.js';
+import { dumpOnSignal } from '../src/dump.js';
 import { assert, HotspareError } from '../src/errors.js';
 import { Journal } from '../src/journal.js';
 import { drainingMs, helloMs, linkConnections } from '../src/limits.js';
@@ -62,6 +63,7 @@ export class Node {
     this.options = options;
     this.wire = new Wire({ connectionsMax: options.settings.connections + linkConnections });
     setInterval(() => this.wire.transport.sweep(drainingMs), sweepMs).unref();
+    dumpOnSignal(() => this.primary?.unacked.latencies.dump() ?? '', options.log);
   }
 
   /** Serves a new region, or the one in the memory file. Throws HotspareError. */

@@ -100,6 +100,9 @@ export const fabricMs = 5_000;
 /** `--link-spin`: most microseconds that an ack is waited for within the tick. */
 export const linkSpinUsMost = 1_000;
 
+/** Ack latencies that SIGUSR2 writes: the newest. */
+export const latenciesKept = 1_000_000;
+
 /** Batches sent and not acked; more of them stop the clients. A power of two. */
 export const unackedBatchesMax = 2 ** 17;
 /** Bytes of a block that resync copies at once, and blocks on their way at the same time: the resync's rate limit. */
