@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Inside the machine: what one signalled write of 64 bytes costs on the device, and what a mutation costs over the link.
+address=$1
+ib_write_bw -d rxe0 -s 64 -t 1 -n 2000 >/tmp/server.log 2>&1 &
+sleep 2
+ib_write_bw -d rxe0 -s 64 -t 1 -n 2000 $address 2>&1 |
+  awk '$1 == 64 { printf "rdma: ib_write_bw -s 64 -t 1: %.1f us a write\n", 1 / $5 }'
+wait
+for spin in 0 100; do
+  node dist/src/main.js bench replicate --payload 64 --outstanding 1 --count 3000 \
+    --transport rdma --fabric verbs --link-host $address --link-spin $spin || exit 1
+done
