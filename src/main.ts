@@ -5,10 +5,10 @@ import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { BackupSettings } from '../backup/settings.js';
-import { drill, drillFlags } from '../failover/drill/drill.js';
 import { Node } from '../failover/node.js';
 import { Pair } from '../failover/pair.js';
 import { type Notice, report } from '../failover/report.js';
+import { toolCommands } from '../failover/tools.js';
 import { exitStatus, HotspareError } from './errors.js';
 import { transportFlags, transportOf } from './flags/transport.js';
 import * as limits from './limits.js';
@@ -60,13 +60,7 @@ function main(): void {
     .action((flags: Flags, command: Command) => run(() => runPair(flags, command)));
   mirrorFlags(geometryFlags(clientFlags(pair)));
 
-  const rehearsal = program
-    .command('drill')
-    .description(
-      'start a pair, load it, kill its primary, and check that nothing acknowledged is lost',
-    )
-    .action((flags: Flags) => run(() => runDrill(flags)));
-  drillFlags(rehearsal);
+  toolCommands(program, __filename, fail);
   program.parse();
 }
 
@@ -202,16 +196,6 @@ function runPair(flags: Flags, command: Command): void {
   });
   stopOnSignals(() => void pair.end().then(() => process.exit(0)), log);
   pair.start();
-}
-
-function runDrill(flags: Flags): void {
-  drill(flags, [__filename]).then(
-    (passed) => process.exit(passed ? 0 : exitStatus.DRILL),
-    (error: unknown) => {
-      if (error instanceof HotspareError) fail(error);
-      throw error;
-    },
-  );
 }
 
 function isGeometryFlag(name: string): boolean {
