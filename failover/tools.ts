@@ -1,9 +1,9 @@
 /** The commands beside the server's own: drill, doctor and bench. Each ends the process with its verdict. */
 import type { Command } from 'commander';
 import { exitStatus, HotspareError } from '../src/errors.js';
-import { benchCommands } from './bench/bench.js';
 import { doctor, doctorFlags } from './doctor/doctor.js';
 import { drill, drillFlags } from './drill/drill.js';
+import { benchCommands } from './measure/bench.js';
 
 type Flags = Readonly<Record<string, unknown>>;
 
