@@ -125,6 +125,17 @@ const inSync = /standby \w+ is in sync/;
     expect(code).toBe(exitStatus.REGION);
   });
 
+  // Only a card needs memory that stays where it is.
+  (provider === 'verbs' ? test : test.skip)('memory that may not be locked is named', async () => {
+    const primary = await startPrimary();
+    const limited = ['--bounding-set', '-ipc_lock', '--inh-caps', '-ipc_lock'];
+    const child = ['prlimit', '--memlock=1048576', process.execPath, main];
+    const all = [...limited, ...child, ...standbyFlags(primary)];
+    const { code, output } = await run('setpriv', all, patienceMs);
+    expect(output).toMatch(/its memory cannot be registered: .*it may lock 1024 KiB/);
+    expect(code).toBe(exitStatus.FABRIC);
+  });
+
   test('nodes that exclude each other say so', async () => {
     const primary = await startPrimary();
     const { code, output } = await tryStandby(primary, '--transport', 'tcp');

@@ -22,7 +22,7 @@ jest() {
 
 failed=0
 if [ "$1" != bench ]; then
-  jest dist/test/unit/fabric dist/test/unit/mailbox || failed=1
+  jest dist/test/unit/fabric || failed=1
   jest dist/test/e2e/rdma || failed=1
 fi
 [ -f test/rdma/bench.sh ] && { bash test/rdma/bench.sh $address || failed=1; }
