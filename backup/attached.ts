@@ -1,4 +1,5 @@
 /** What a primary knows of the standby that mirrors it, and what it tells its owner. */
+import { copyingMs } from '../src/limits.js';
 import type { Channel } from './channel.js';
 import type { Proof } from './hello.js';
 import type { Link } from './link.js';
@@ -57,4 +58,20 @@ export function attached(channel: Channel, proof: Proof, nowMs: number): Attache
     heardBeat: 0,
     heardMs: nowMs,
   };
+}
+
+/** What a standby has been owing for too long, as a sentence for the log; null when nothing. */
+export function lateness(
+  { inSync, heardMs }: Attached,
+  waitedMs: number,
+  nowMs: number,
+  ackTimeoutMs: number,
+): string | null {
+  const silentMs = nowMs - heardMs;
+  // While it copies nobody waits for it, and mapping its memory may take long.
+  const limitMs = inSync ? ackTimeoutMs : copyingMs;
+  if (waitedMs <= limitMs && silentMs <= limitMs) return null;
+  const what = waitedMs > limitMs ? 'no ack' : 'nothing heard';
+  const limit = inSync ? `--ack-timeout ${limitMs}` : `${limitMs} ms`;
+  return `${what} for ${Math.round(Math.max(waitedMs, silentMs))} ms (${limit})`;
 }

@@ -32,6 +32,11 @@ export class Hold {
 
   end(): void {
     this.untilMs = 0;
+    this.hangUp();
+  }
+
+  /** What the standby still has to say comes another way. */
+  hangUp(): void {
     this.channel?.close(false);
     this.channel = null;
   }

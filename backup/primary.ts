@@ -15,13 +15,13 @@
 import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
 import type { Journal } from '../src/journal.js';
-import { copyingMs, leaseShare } from '../src/limits.js';
+import { leaseShare } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import type { Mirror } from '../src/mirror.js';
 import { epochOf } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Wire } from '../src/wire.js';
-import { type Attached, attached, type PrimaryEvents } from './attached.js';
+import { type Attached, attached, lateness, type PrimaryEvents } from './attached.js';
 import { Brake } from './brake.js';
 import type { ChannelOwner } from './channel.js';
 import { choose, offerOf } from './choice.js';
@@ -180,7 +180,7 @@ export class Primary implements Mirror, ChannelOwner {
 
   /** The peer knows the secret: it is somebody's standby, or the one who reigns instead of us. */
   private admit(greeting: Greeting, proof: Proof): void {
-    if (proof.epoch > epochOf(this.region.head)) {
+    if (proof.epoch > this.epoch) {
       greeting.channel.close(true);
       this.depose(proof.epoch, proof.link);
       return;
@@ -191,6 +191,7 @@ export class Primary implements Mirror, ChannelOwner {
       return;
     }
     if (this.ended || !greeting.channel.isOpen) return;
+    this.hold.hangUp();
     // It saw the link break, and we did not yet.
     if (this.standby?.node === proof.node) this.detach('it attaches anew', 'lost');
     if (this.standby !== null) {
@@ -234,7 +235,7 @@ export class Primary implements Mirror, ChannelOwner {
       broken: (reason, revoked) => {
         if (!current()) return;
         // It closed its memory to us: that is what it does before it reigns.
-        if (revoked) this.depose(epochOf(this.region.head) + 1, standby.address);
+        if (revoked) this.depose(this.epoch + 1, standby.address);
         else this.detach(reason, 'broken');
       },
     };
@@ -255,8 +256,12 @@ export class Primary implements Mirror, ChannelOwner {
     this.copy(standby);
   }
 
+  private get epoch(): number {
+    return epochOf(this.region.head);
+  }
+
   private copy(standby: Attached): void {
-    copy(standby, epochOf(this.region.head), () => {
+    copy(standby, this.epoch, () => {
       if (this.region.journal.count > 0) this.send(this.region.journal, this.wire.nowMs);
       return this.unacked.sequence;
     });
@@ -276,8 +281,7 @@ export class Primary implements Mirror, ChannelOwner {
 
   private state(): MirrorState {
     const { standby, unacked, counts, settings, brake } = this;
-    const epoch = epochOf(this.region.head);
-    return { standby, unacked, counts, ack: settings.ack, epoch, stalls: brake.stalls };
+    return { standby, unacked, counts, ack: settings.ack, epoch: this.epoch, stalls: brake.stalls };
   }
 
   /** Seals the journal as the next batch and gives it to the link. */
@@ -288,7 +292,7 @@ export class Primary implements Mirror, ChannelOwner {
       this.lastSentMs = nowMs;
       this.doubtful = false;
       this.counts.add(journal);
-      standby.link?.sendBatch(journal, epochOf(this.region.head), sequence);
+      standby.link?.sendBatch(journal, this.epoch, sequence);
       if (this.isFull(standby)) this.brake.isOn = true;
     }
     journal.clear();
@@ -313,7 +317,7 @@ export class Primary implements Mirror, ChannelOwner {
     this.lastSentMs = now;
     this.beats++;
     const echo = this.mayConfirm(standby, now) ? standby.heardBeat : 0;
-    standby.link?.beat(epochOf(this.region.head), this.beats, echo);
+    standby.link?.beat(this.epoch, this.beats, echo);
     const synced = standby.inSync && this.unacked.acked >= standby.syncedSequence;
     if (synced && standby.heardBeat > 0) standby.confirmed = true;
     if (progress(standby, this.log)) this.events.synced();
@@ -334,16 +338,11 @@ export class Primary implements Mirror, ChannelOwner {
 
   /** The degrade rule: a batch without an ack, or a standby that says nothing, for longer than the ack timeout. */
   private checkAcks(standby: Attached, nowMs: number): void {
-    const waited = this.unacked.waitedMs(nowMs);
-    const silent = nowMs - standby.heardMs;
-    // While it copies nobody waits for it, and mapping its memory may take long.
-    const ackTimeoutMs = standby.inSync ? this.settings.ackTimeoutMs : copyingMs;
-    if (waited <= ackTimeoutMs && silent <= ackTimeoutMs) return;
-    standby.channel.send({ type: FrameType.DROPPED, epoch: epochOf(this.region.head) });
-    const what = waited > ackTimeoutMs ? 'no ack' : 'nothing heard';
-    const ms = Math.round(Math.max(waited, silent));
-    const limit = standby.inSync ? `--ack-timeout ${ackTimeoutMs}` : `${ackTimeoutMs} ms`;
-    this.detach(`${what} for ${ms} ms (${limit})`, 'dropped');
+    const waitedMs = this.unacked.waitedMs(nowMs);
+    const late = lateness(standby, waitedMs, nowMs, this.settings.ackTimeoutMs);
+    if (late === null) return;
+    standby.channel.send({ type: FrameType.DROPPED, epoch: this.epoch });
+    this.detach(late, 'dropped');
   }
 
   /** The standby is gone, or no longer worth waiting for: the primary goes on alone, now or when its lease is over. */
@@ -390,11 +389,11 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   private depose(epoch: number, link: string | null): void {
-    if (epoch <= epochOf(this.region.head)) {
+    if (epoch <= this.epoch) {
       this.detach(`it claims to reign with epoch ${epoch}, which is not newer`, 'lost');
       return;
     }
-    this.log.say(`deposed: epoch ${epoch} reigns now, ours was ${epochOf(this.region.head)}`);
+    this.log.say(`deposed: epoch ${epoch} reigns now, ours was ${this.epoch}`);
     this.events.deposed(epoch, link);
   }
 }

@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "fabric_library.h"
+#include "mailbox.h"
 #include "records.h"
 #include "staging.h"
 
@@ -162,7 +163,7 @@ class Fabric {
 
   bool range(const uint8_t* list, const uint8_t* next);
   bool range(const Record& record);
-  bool mail(size_t offset, const void* bytes, size_t length, Signal signal, uint64_t sequence);
+  bool mail(size_t offset, const Letter& letter, Signal signal, uint64_t sequence);
   bool write(const Write& write, Signal signal, uint64_t sequence, uint64_t window, bool more);
   bool stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target, Signal signal,
                    uint64_t sequence, bool more);

@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "fabric.h"
-#include "mailbox.h"
 #include "records.h"
 #include "transport.h"
 
@@ -49,7 +48,7 @@ int64_t Fabric::post(const uint8_t* list, size_t length, uint64_t sequence, doub
     list = next;
   }
   const Letter letter(sequence, 0);
-  mail(kSequenceAt, letter.bytes, sizeof letter.bytes, Signal::kBatch, sequence);
+  mail(kSequenceAt, letter, Signal::kBatch, sequence);
   const double until = spinUs > 0 ? monotonicMs() + spinUs / 1000 : 0;
   do {
     if (endpoint_ != nullptr) readCompletions();
@@ -89,7 +88,7 @@ bool Fabric::range(const Record& record) {
     uint32_t word = 0;
     std::memcpy(&word, record.bytes, sizeof word);
     const Letter intent(record.offset, word);
-    mail(kIntentAt, intent.bytes, sizeof intent.bytes, Signal::kNone, 0);
+    mail(kIntentAt, intent, Signal::kNone, 0);
   }
   stagedWrite(record.bytes, record.length, target, Signal::kNone, 0, true);
   return true;
@@ -117,15 +116,15 @@ bool Fabric::postBlock(uint64_t offset, size_t length) {
 
 void Fabric::beat(uint32_t beat, uint32_t echo) {
   const Letter letter(beat | uint64_t{echo} << 32, 0);
-  mail(kBeatAt, letter.bytes, sizeof letter.bytes, Signal::kNone, 0);
+  mail(kBeatAt, letter, Signal::kNone, 0);
 }
 
-bool Fabric::mail(size_t offset, const void* bytes, size_t length, Signal signal,
-                  uint64_t sequence) {
+/// A letter is sent at once, but for the one that stands before a range.
+bool Fabric::mail(size_t offset, const Letter& letter, Signal signal, uint64_t sequence) {
   RemoteMemory target = remote_[kMailbox];
   target.address += offset;
-  const bool more = signal == Signal::kNone;
-  return stagedWrite(static_cast<const uint8_t*>(bytes), length, target, signal, sequence, more);
+  const bool more = offset == kIntentAt;
+  return stagedWrite(letter.bytes, sizeof letter.bytes, target, signal, sequence, more);
 }
 
 /// A write whose bytes may change as soon as this returns.
