@@ -13,7 +13,7 @@ import {
 import { stagingBytes } from '../src/limits.js';
 import { failed, type NativeFailure } from '../src/native.js';
 import type { Offer } from './choice.js';
-import type { BackupSettings } from './settings.js';
+import { anywhere, type BackupSettings } from './settings.js';
 
 /** Who waits for a standby to connect: it comes with a token, and nobody else knows that. */
 export interface FabricGuest {
@@ -116,11 +116,18 @@ export class Fabrics {
 }
 
 /** Throws HotspareError FABRIC where `--transport rdma` is asked of a machine that cannot. */
-export function checkTransport({ transport }: BackupSettings): void {
-  if (transport !== 'rdma') return;
+export function checkTransport(settings: BackupSettings): void {
+  if (settings.transport !== 'rdma') return;
   const version = fabric.fabricVersion();
-  if (!failed(version)) return;
-  throw new HotspareError('FABRIC', `--transport rdma: ${version.error}`, fabricRemedy(version));
+  if (failed(version)) throw noFabric(version.error, fabricRemedy(version));
+  const host = settings.linkListen?.host;
+  if (host === undefined || anywhere.includes(host)) return;
+  const { providers, lacks } = offerAt(settings, host, true);
+  if (providers.length === 0) throw noFabric(lacks, 'hotspare doctor says what there is');
+}
+
+function noFabric(why: string, remedy: string): HotspareError {
+  return new HotspareError('FABRIC', `--transport rdma: ${why}`, remedy);
 }
 
 /** What to do about a failure of libfabric. */

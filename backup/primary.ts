@@ -27,7 +27,7 @@ import type { ChannelOwner } from './channel.js';
 import { choose, offerOf } from './choice.js';
 import { copy, progress } from './copying.js';
 import { Door } from './door.js';
-import { checkTransport, Fabrics } from './fabrics.js';
+import { Fabrics } from './fabrics.js';
 import { Counts, details, figures, type MirrorState, mebibytes } from './figures.js';
 import { type FrameHeader, FrameType } from './frame.js';
 import type { Greeting } from './greeting.js';
@@ -94,9 +94,8 @@ export class Primary implements Mirror, ChannelOwner {
     return this.brake.isOn;
   }
 
-  /** Lets standbys attach; returns the port that was bound. Throws HotspareError LISTEN or FABRIC. */
+  /** Lets standbys attach; returns the port that was bound. Throws HotspareError LISTEN. */
   listen(host: string, port: number): number {
-    checkTransport(this.settings);
     return this.door.listen(host, port);
   }
 

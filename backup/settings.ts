@@ -24,9 +24,11 @@ export interface BackupSettings {
   readonly node: string;
 }
 
+/** Hosts that stand for every address of this machine. */
+export const anywhere: readonly string[] = ['0.0.0.0', '::'];
+
 /** What this node tells others of where standbys attach to it; null where it does not know beforehand. */
 export function advertisedLink({ linkListen }: BackupSettings): string | null {
-  const anywhere = ['0.0.0.0', '::'];
   if (linkListen === null || linkListen.port === 0 || anywhere.includes(linkListen.host))
     return null;
   const { host, port } = linkListen;

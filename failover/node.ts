@@ -2,6 +2,7 @@
  * A node: primary or standby, and whatever it becomes. It runs role.ts over the real parts: turns what they say into
  * events, and actions into calls. Takeover is: detect → fence → new epoch → open → bind → serve.
  */
+import { checkTransport } from '../backup/fabrics.js';
 import { Primary } from '../backup/primary.js';
 import type { BackupSettings } from '../backup/settings.js';
 import { connectionRefused, type PrimaryAddress, Standby } from '../backup/standby.js';
@@ -68,7 +69,8 @@ export class Node {
 
   /** Serves a new region, or the one in the memory file. Throws HotspareError. */
   startPrimary(): void {
-    const { settings, log } = this.options;
+    const { settings, backup, log } = this.options;
+    checkTransport(backup);
     const journal = new Journal();
     const { memory, region, fresh } = mapRegion(
       geometryOf(settings),
@@ -82,8 +84,9 @@ export class Node {
     this.reportServing(this.listenForStandbys());
   }
 
-  /** Mirrors a primary until it dies. */
+  /** Mirrors a primary until it dies. Throws HotspareError FABRIC. */
   startStandby(of: PrimaryAddress): void {
+    checkTransport(this.options.backup);
     this.primaryAddress = of;
     this.attach();
   }

@@ -136,6 +136,13 @@ const inSync = /standby \w+ is in sync/;
     expect(code).toBe(exitStatus.FABRIC);
   });
 
+  test('a machine that cannot says so in one line, and what to do', async () => {
+    const none = ['--transport', 'rdma', '--fabric', 'verbs', '--link-listen', '127.0.0.1:0'];
+    const { code, output } = await run(process.execPath, [main, '-p', '-1', ...none], patienceMs);
+    expect(output).toMatch(/^hotspare: --transport rdma: no verbs device.*\(.*doctor.*\)$/m);
+    expect(code).toBe(exitStatus.FABRIC);
+  });
+
   test('nodes that exclude each other say so', async () => {
     const primary = await startPrimary();
     const { code, output } = await tryStandby(primary, '--transport', 'tcp');
