@@ -1,4 +1,4 @@
-/** `hotspare bench`: the measurements of the systems before this one, on this one. Each writes its latencies to a file. */
+/** `hotspare bench`: the measurements of the systems before this one, on this one. Latencies go to a file. */
 import { writeFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { transportFlags, transportOf } from '../../src/flags/transport.js';

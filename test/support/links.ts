@@ -1,6 +1,6 @@
 /**
- * The link that tests of RDMA run over: libfabric's tcp provider on the loopback, or what LINK_FABRIC and LINK_HOST name
- * (test/rdma runs them over verbs). Where there is none they are skipped, and say so.
+ * The link that tests of RDMA run over: libfabric's tcp provider on the loopback, or what LINK_FABRIC and LINK_HOST
+ * name (test/rdma runs them over verbs). Where there is none they are skipped, and say so.
  */
 import { type FabricProvider, fabric } from '../../src/fabric.js';
 import { failed } from '../../src/native.js';
