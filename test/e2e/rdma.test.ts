@@ -210,8 +210,8 @@ async function expectSame(primary: Started, standby: Started): Promise<void> {
 }
 
 /**
- * The primary stops with its queues full, is succeeded, and wakes: it writes not one byte more. What it still answers was
- * acked before; so every answer holds in the heir.
+ * The primary stops with its queues full, is succeeded, and wakes: it writes not one byte more. What it still answers
+ * was acked before; so every answer holds in the heir.
  */
 async function takeOverInFlight(): Promise<void> {
   const primary = await startPrimary();
