@@ -221,12 +221,12 @@ async function takeOverInFlight(): Promise<void> {
   primary.child.signal('SIGSTOP');
   const [, heir] = await said(standby.child, /serving on port (\d+), epoch 2/);
   const then = mirrored(standby.file);
+  load!.traffic.watch();
   primary.child.signal('SIGCONT');
   await said(primary.child, /deposed: epoch 2 reigns/);
   // It becomes the standby of its heir: by then its last write has failed long ago.
   await said(primary.child, /in sync with/);
   expect(mirrored(standby.file)).toEqual(then);
-  load!.traffic.watch();
   target = Number(heir);
   await load!.traffic.reconnected();
   await load!.traffic.stop();

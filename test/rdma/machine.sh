@@ -40,8 +40,8 @@ done <"$folder/order"
 
 cat >"$tree/init" <<'INIT'
 #!/bin/busybox sh
-busybox mkdir -p /bin
-busybox --install -s /bin
+/bin/busybox --install -s /bin
+export PATH=/bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
