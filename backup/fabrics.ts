@@ -12,6 +12,7 @@ import {
 } from '../src/fabric.js';
 import { stagingBytes } from '../src/limits.js';
 import { failed, type NativeFailure } from '../src/native.js';
+import { isLoopback } from '../src/options.js';
 import type { Offer } from './choice.js';
 import { anywhere, type BackupSettings } from './settings.js';
 
@@ -144,7 +145,9 @@ function offerAt(settings: BackupSettings, host: string, passive: boolean): Offe
   const version = fabric.fabricVersion();
   if (failed(version)) return { transport, providers: [], lacks: version.error };
   const wanted = fabricProviders.filter((provider) => pinned === null || provider === pinned);
-  const providers = wanted.filter(
+  // A device answers for the loopback, but nobody reaches it there.
+  const possible = wanted.filter((provider) => provider !== 'verbs' || !isLoopback(host));
+  const providers = possible.filter(
     (provider) => !failed(fabric.fabricFind({ provider, host, port: 0, passive })),
   );
   const lacks = providers.includes('verbs')

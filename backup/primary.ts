@@ -107,8 +107,8 @@ export class Primary implements Mirror, ChannelOwner {
       // No reply before the standby has said, with an ack, that it has not taken over: an empty batch asks.
       if (journal.count > 0 || this.doubtful) {
         this.send(journal, nowMs);
-        standby.link?.poll();
       }
+      standby.link?.poll();
       this.brake.set(this.standby !== null && this.isFull(standby));
     }
     if (this.hold.isOn) return unacked.sequence;
@@ -317,6 +317,8 @@ export class Primary implements Mirror, ChannelOwner {
     this.beats++;
     const echo = this.mayConfirm(standby, now) ? standby.heardBeat : 0;
     standby.link?.beat(this.epoch, this.beats, echo);
+    standby.link?.poll();
+    if (this.standby === null) return;
     const synced = standby.inSync && this.unacked.acked >= standby.syncedSequence;
     if (synced && standby.heardBeat > 0) standby.confirmed = true;
     if (progress(standby, this.log)) this.events.synced();

@@ -226,6 +226,15 @@ bool Fabric::progress() {
   return maySleep();
 }
 
+bool Fabric::progressWrites() {
+  if (completionQueue_ == nullptr) return true;
+  readCompletions();
+  // With nothing on its way there is nothing to be woken for.
+  if (signalled_.empty()) return true;
+  fid* queue = &completionQueue_->fid;
+  return fi_trywait(fabric_.get(), &queue, 1) == 0;
+}
+
 bool Fabric::maySleep() {
   fid* queues[] = {&eventQueue_->fid,
                    completionQueue_ == nullptr ? nullptr : &completionQueue_->fid};

@@ -101,6 +101,8 @@ class Fabric {
   int completionsDescriptor() const { return completionsDescriptor_; }
   /// Does what is due. True when it is safe to sleep on the descriptors.
   bool progress();
+  /// The same for writes alone. True when it is safe to sleep, as far as they are concerned.
+  bool progressWrites();
   std::deque<FabricEvent> takeEvents() { return std::exchange(events_, {}); }
   bool hasEvents() const { return !events_.empty(); }
 

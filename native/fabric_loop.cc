@@ -25,11 +25,20 @@ void FabricLoop::settle() {
     watched_ = descriptor;
   }
   const bool restless = !fabric_->progress();
-  const bool busy = restless || fabric_->hasEvents() || owner_->isBehind();
-  if (busy == awake_) return;
-  awake_ = busy;
+  wake(restless || fabric_->hasEvents() || owner_->isBehind());
+}
+
+void FabricLoop::settleWrites() {
+  if (stopped_) return;
+  const bool restless = !fabric_->progressWrites();
+  if (restless || fabric_->hasEvents() || owner_->isBehind()) wake(true);
+}
+
+void FabricLoop::wake(bool on) {
+  if (on == awake_) return;
+  awake_ = on;
   auto* idle = reinterpret_cast<uv_idle_s*>(idle_);
-  if (busy) {
+  if (on) {
     uv_idle_start(idle, [](uv_idle_s* handle) {
       static_cast<FabricLoop*>(uv_handle_get_data(reinterpret_cast<uv_handle_s*>(handle)))->turn();
     });

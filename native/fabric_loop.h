@@ -27,6 +27,8 @@ class FabricLoop {
   Fabric* fabric() { return fabric_.get(); }
   /// To be called after every call of the fabric: what it left to do is done soon.
   void settle();
+  /// The same after writes, which change no connection.
+  void settleWrites();
   /// Closes the fabric at once, and itself when libuv has let go of it.
   void stop();
 
@@ -39,6 +41,7 @@ class FabricLoop {
 
  private:
   void turn();
+  void wake(bool on);
   uv_handle_s* open(int type);
   void watch(uv_handle_s** handle, int descriptor);
   void unwatch(uv_handle_s** handle);

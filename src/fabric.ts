@@ -113,7 +113,8 @@ export interface NativeFabric {
   aim(...args: [...Span, parts: readonly RemotePart[]]): void;
   /**
    * Writes the records of bytes[offset, offset+length) in order, and then the sequence. Returns their number, or -1
-   * when they are malformed or not the peer's. Waits up to `spinUs` for the ack.
+   * when they are malformed or not the peer's. Waits up to `spinUs` for the ack: of completions that come within the
+   * call no event tells.
    */
   post(bytes: Uint8Array, offset: number, length: number, sequence: number, spinUs: number): number;
   /** Writes bytes of the region from where they stand. False when they are not the peer's. */

@@ -78,7 +78,8 @@ const inSync = /standby \w+ is in sync/;
         '--seed',
         '1',
       ];
-      const all = [main, 'drill', '--json', '--dead-after', '440', ...flags, ...linkFlags];
+      const link = ['--link-host', linkHost, '--secret-file', join(folder, 'secret')];
+      const all = [main, 'drill', '--json', '--dead-after', '440', ...flags, ...link, ...linkFlags];
       const { output } = await run(process.execPath, all, patienceMs + rounds * 10_000);
       const results = JSON.parse(output.slice(output.indexOf('{'))) as Record<string, unknown>;
       expect(results).toMatchObject({ passed: true, lost: 0, wrong: 0, evictions: 0 });
