@@ -6,7 +6,7 @@
 import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
 import { controlBytesMax, leaseShare } from '../src/limits.js';
-import { mapMemory } from '../src/memory.js';
+import { type MemoryOptions, mapMemory } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
 import { type Geometry, layoutVersion } from '../src/store/layout.js';
 import { epochOf, inspect, markInconsistent } from '../src/store/open.js';
@@ -68,7 +68,7 @@ export class Standby implements ChannelOwner {
   private readonly address: PrimaryAddress;
   private readonly settings: BackupSettings;
   private readonly events: StandbyEvents;
-  private readonly memoryFile: string | null;
+  private readonly memoryOptions: MemoryOptions;
   private readonly fabrics: Fabrics;
   private channel: Channel | null = null;
   /** What lets the primary's bytes into `memory`. */
@@ -92,13 +92,13 @@ export class Standby implements ChannelOwner {
     wire: Wire,
     address: PrimaryAddress,
     settings: BackupSettings,
-    memoryFile: string | null,
+    memoryOptions: MemoryOptions,
     events: StandbyEvents,
   ) {
     this.wire = wire;
     this.address = address;
     this.settings = settings;
-    this.memoryFile = memoryFile;
+    this.memoryOptions = memoryOptions;
     this.events = events;
     this.fabrics = new Fabrics(settings);
   }
@@ -325,7 +325,7 @@ export class Standby implements ChannelOwner {
     }
     this.forget();
     try {
-      this.memory = mapMemory(welcome.geometry, { file: this.memoryFile });
+      this.memory = mapMemory(welcome.geometry, this.memoryOptions);
     } catch (error) {
       if (!(error instanceof HotspareError)) throw error;
       this.refuse(error.code, error.message, error.remedy);

@@ -12,7 +12,7 @@ import { Counters } from '../src/counters.js';
 import { Executor } from '../src/execute.js';
 import { Journal } from '../src/journal.js';
 import { inputBytes, outputBytes } from '../src/limits.js';
-import { mapRegion } from '../src/memory.js';
+import { anonymous, mapRegion } from '../src/memory.js';
 import { alone } from '../src/mirror.js';
 import { defaults } from '../src/options.js';
 import { Output } from '../src/protocol/reply.js';
@@ -38,7 +38,7 @@ const ticksPerRound = 60;
 
 const journal = new Journal();
 const geometry = geometryOf({ ...defaults, memoryBytes: 256 * 2 ** 20 });
-const { region } = mapRegion(geometry, { file: null }, journal);
+const { region } = mapRegion(geometry, anonymous, journal);
 const store = new Store(region, { evict: true, casStep: 2 ** 20 }, 1);
 const input = new ArrayBuffer(inputBytes);
 const output = new Output(new ArrayBuffer(outputBytes));

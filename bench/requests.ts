@@ -23,6 +23,10 @@ export function setText(key: string, tag: string, bytes: number, noreply: boolea
   return `set ${key} 0 0 ${bytes}${noreply ? ' noreply' : ''}\r\n${valueText(key, tag, bytes)}\r\n`;
 }
 
+function metaSetText(key: string, tag: string, bytes: number): string {
+  return `ms ${key} ${bytes}\r\n${valueText(key, tag, bytes)}\r\n`;
+}
+
 export class Requests {
   readonly workload: Workload;
   readonly buffer: ArrayBuffer;
@@ -97,15 +101,18 @@ export class Requests {
   }
 
   private draw(request: number, random: () => number): string {
-    const { keysPerGet, keys, setPercent, valueBytes } = this.workload;
+    const { keysPerGet, keys, setPercent, valueBytes, protocol } = this.workload;
     const first = request * keysPerGet;
     const draw = (): number => Math.floor(random() * keys);
     if (random() * 100 < setPercent) {
       this.isSet[request] = 1;
       this.keys[first] = draw();
-      return setText(keyText(this.keys[first]!), Tag.WRITTEN, valueBytes, false);
+      const key = keyText(this.keys[first]!);
+      if (protocol === 'meta') return metaSetText(key, Tag.WRITTEN, valueBytes);
+      return setText(key, Tag.WRITTEN, valueBytes, false);
     }
     for (let i = 0; i < keysPerGet; i++) this.keys[first + i] = draw();
+    if (protocol === 'meta') return `mg ${keyText(this.keys[first]!)} v\r\n`;
     return `get ${this.keysOf(request).join(' ')}\r\n`;
   }
 
@@ -116,15 +123,22 @@ export class Requests {
   }
 
   private lengthOfReply(request: number): number {
-    const { keysPerGet, valueBytes } = this.workload;
-    if (this.isSet[request] === 1) return stored.length;
+    const { keysPerGet, valueBytes, protocol } = this.workload;
+    const meta = protocol === 'meta';
+    if (this.isSet[request] === 1) return meta ? metaStored.length : stored.length;
+    if (meta) return `VA ${valueBytes}\r\n`.length + valueBytes + 2;
     const line = `VALUE ${keyText(0)} 0 ${valueBytes}\r\n`;
     return keysPerGet * (line.length + valueBytes + 2) + end.length;
   }
 
   private reply(request: number, tag: string): string {
-    const { valueBytes } = this.workload;
-    if (this.isSet[request] === 1) return stored;
+    const { valueBytes, protocol } = this.workload;
+    const meta = protocol === 'meta';
+    if (this.isSet[request] === 1) return meta ? metaStored : stored;
+    if (meta) {
+      const key = keyText(this.keys[request]!);
+      return `VA ${valueBytes}\r\n${valueText(key, tag, valueBytes)}\r\n`;
+    }
     const items = this.keysOf(request).map(
       (key) => `VALUE ${key} 0 ${valueBytes}\r\n${valueText(key, tag, valueBytes)}\r\n`,
     );
@@ -137,6 +151,7 @@ export class Requests {
 }
 
 const stored = 'STORED\r\n';
+const metaStored = 'HD\r\n';
 const end = 'END\r\n';
 
 export function latin1(bytes: Uint8Array, from: number, to: number): string {

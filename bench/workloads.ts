@@ -13,7 +13,9 @@ export interface Workload {
   readonly valueBytes: number;
   /** Keys that are loaded before, and drawn from at random. */
   readonly keys: number;
-  /** Keys named by one get. */
+  /** With meta, gets are `mg KEY v` and sets `ms KEY LENGTH`. */
+  readonly protocol: 'classic' | 'meta';
+  /** Keys named by one get; one with meta. */
   readonly keysPerGet: number;
   /** Standby of hotspare; memcached never has one. */
   readonly standby: 'none' | 'sync' | 'async';
@@ -31,6 +33,7 @@ const plain: Workload = {
   setPercent: 10,
   valueBytes: 32,
   keys: 100_000,
+  protocol: 'classic',
   keysPerGet: 1,
   standby: 'none',
   peer: 'memcached',
@@ -48,6 +51,11 @@ export const workloads: readonly Workload[] = [
   { ...plain, name: 'pipelined-get-4', connections: 4, depth: 32, setPercent: 0 },
   { ...plain, name: 'pipelined-set-4', connections: 4, depth: 32, setPercent: 100 },
   { ...plain, name: 'multiget', keysPerGet: 100, setPercent: 0 },
+  { ...plain, name: 'meta-mixed', protocol: 'meta' },
+  { ...plain, name: 'meta-get', protocol: 'meta', setPercent: 0 },
+  { ...plain, name: 'meta-set', protocol: 'meta', setPercent: 100 },
+  { ...plain, name: 'pipelined-meta-get', protocol: 'meta', depth: 32, setPercent: 0 },
+  { ...plain, name: 'pipelined-meta-set', protocol: 'meta', depth: 32, setPercent: 100 },
   { ...plain, ...kibibyte, name: 'get-1k', setPercent: 0 },
   { ...plain, ...kibibyte, name: 'set-1k', setPercent: 100 },
   { ...plain, ...large, name: 'get-1m', setPercent: 0 },

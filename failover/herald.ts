@@ -4,6 +4,7 @@
  */
 import type { BackupSettings } from '../backup/settings.js';
 import { connectionRefused, type PrimaryAddress, Standby } from '../backup/standby.js';
+import { anonymous } from '../src/memory.js';
 import type { Wire } from '../src/wire.js';
 
 const knockMs = 1000;
@@ -15,7 +16,7 @@ export class Herald {
   constructor(wire: Wire, old: PrimaryAddress, settings: BackupSettings, epoch: number) {
     const attempt = (): void => {
       this.knock?.close();
-      this.knock = new Standby(wire, old, settings, null, {
+      this.knock = new Standby(wire, old, settings, anonymous, {
         // Heard, or broken before it was: the next knock finds the door closed, or tries again.
         lost: () => this.forget(),
         refused: () => this.forget(),

@@ -12,7 +12,7 @@ import { assert, HotspareError } from '../src/errors.js';
 import { Journal } from '../src/journal.js';
 import { drainingMs, helloMs, linkConnections } from '../src/limits.js';
 import type { Log } from '../src/log.js';
-import { mapRegion } from '../src/memory.js';
+import { mapRegion, memoryOptions } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
 import { address, type Settings } from '../src/options.js';
 import { Server } from '../src/server.js';
@@ -72,11 +72,12 @@ export class Node {
     const { settings, backup, log } = this.options;
     checkTransport(backup);
     const journal = new Journal();
-    const { memory, region, fresh } = mapRegion(
+    const { memory, region, fresh, gaveUp } = mapRegion(
       geometryOf(settings),
-      { file: settings.memoryFile },
+      memoryOptions(settings),
       journal,
     );
+    if (gaveUp !== null) log.say(`${gaveUp}: given up, and started empty`);
     if (!fresh) log.say(`${settings.memoryFile} holds a cache of epoch ${epochOf(region.head)}`);
     this.open(memory, region, 0);
     this.server!.serve();
@@ -158,7 +159,7 @@ export class Node {
 
   private newStandby(of: PrimaryAddress): Standby {
     const { backup, log, settings } = this.options;
-    return new Standby(this.wire, of, backup, settings.memoryFile, {
+    return new Standby(this.wire, of, backup, memoryOptions(settings), {
       welcomed: (welcome) => {
         log.say(`attached to ${this.primaryName()} (node ${welcome.node}, epoch ${welcome.epoch})`);
         this.on('welcomed');

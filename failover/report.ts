@@ -38,5 +38,6 @@ type WithoutTime<R> = R extends Report ? Omit<R, 'atMs'> : never;
  * Sends a report, when somebody listens. Times are CLOCK_MONOTONIC in ms, the same for all processes of a machine.
  */
 export function report(what: WithoutTime<Report>): void {
-  process.send?.({ ...what, atMs: monotonicMs() });
+  // Whoever listened may have left: a daemon's starter does.
+  if (process.connected) process.send!({ ...what, atMs: monotonicMs() }, () => {});
 }

@@ -35,6 +35,7 @@ Napi::Value regionOpen(const Napi::CallbackInfo& call) {
   const double pages = arguments.field(0, "pagesBytes", 0, kSafeIntegerMax / 2);
   const double segment = arguments.field(0, "segmentBytes", kPageBytes, kGiB);
   options.file = arguments.textOrNull(0, "file");
+  options.discard = arguments.flag(0, "discard");
   options.lockMemory = arguments.flag(0, "lockMemory");
   options.hugePages = arguments.flag(0, "hugePages");
   arguments.require(std::fmod(head, kPageBytes) == 0, "headBytes", "must be a multiple of 4096");

@@ -41,6 +41,7 @@ void Transport::gather() {
     }
     dead_.clear();
     turnListeners(true);
+    waitForRoom(false);
   }
   gatherGroup(kLinks);
   reportReleased();
@@ -285,6 +286,10 @@ bool Transport::accept(Listener* listener) {
     const bool full = listener->group == kClients &&
                       tables_.counters[kConnections] >= static_cast<double>(connectionsLimit_);
     if (!roomForRow()) return false;
+    if (full && !refuses_) {
+      waitForRoom(true);
+      return true;
+    }
     if (free_.empty() && !full) {
       turnListeners(false);
       return true;
@@ -327,7 +332,8 @@ void Transport::refuse(int descriptor) {
 }
 
 bool Transport::listenerWanted(const Listener& listener) const {
-  return listener.descriptor >= 0 && !listenersOff_ && !(paused_ && listener.group == kClients);
+  const bool stopped = listener.group == kClients && (paused_ || waiting_);
+  return listener.descriptor >= 0 && !listenersOff_ && !stopped;
 }
 
 void Transport::arm(Listener* listener, bool on) {
@@ -351,6 +357,22 @@ void Transport::turnListeners(bool on) {
   } else {
     listenersOffSinceMs_ = monotonicMs();
     tables_.counters[kListenersOffTimes] += 1;
+  }
+  for (Listener& listener : listeners_) {
+    if (listener.descriptor >= 0) arm(&listener, listenerWanted(listener));
+  }
+}
+
+/// At the limit, when one more is not to be refused: clients wait in the kernel's queue until one
+/// leaves.
+void Transport::waitForRoom(bool on) {
+  if (waiting_ == on) return;
+  waiting_ = on;
+  if (on) {
+    waitingSinceMs_ = monotonicMs();
+    tables_.counters[kListenersOffTimes] += 1;
+  } else {
+    tables_.counters[kListenersOffMicroseconds] += (monotonicMs() - waitingSinceMs_) * 1e3;
   }
   for (Listener& listener : listeners_) {
     if (listener.descriptor >= 0) arm(&listener, listenerWanted(listener));

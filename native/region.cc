@@ -41,7 +41,8 @@ int raised(int descriptor) {
 std::unique_ptr<Region> Region::open(const RegionOptions& options, Failure* failure) {
   std::unique_ptr<Region> region(new Region());
   region->length_ = options.headBytes + options.pagesBytes;
-  *failure = options.file.empty() ? region->openMemory() : region->openFile(options.file);
+  *failure =
+      options.file.empty() ? region->openMemory() : region->openFile(options.file, options.discard);
   if (!*failure) *failure = region->map(options);
   if (!*failure) {
     startKeeper();
@@ -67,10 +68,11 @@ Failure Region::openMemory() {
   return {};
 }
 
-Failure Region::openFile(const std::string& path) {
+Failure Region::openFile(const std::string& path, bool discard) {
   lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock_ < 0) return {errno, "open"};
   if (flock(lock_, LOCK_EX | LOCK_NB) != 0) return {errno, "flock"};
+  if (discard && ftruncate(lock_, 0) != 0) return {errno, "ftruncate"};
   // Mapped over a description of its own: the lock ends with the process, the mapping only when the
   // kernel has given up all of its memory, and a restart should not have to wait for that.
   const std::string again = "/proc/self/fd/" + std::to_string(lock_);

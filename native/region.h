@@ -18,7 +18,8 @@ namespace hotspare {
 struct RegionOptions {
   size_t headBytes = 0;
   size_t pagesBytes = 0;
-  std::string file;  // empty = anonymous
+  std::string file;      // empty = anonymous
+  bool discard = false;  // what the file holds
   bool lockMemory = false;
   bool hugePages = false;
 };
@@ -48,7 +49,7 @@ class Region {
  private:
   Region() = default;
   Failure openMemory();
-  Failure openFile(const std::string& path);
+  Failure openFile(const std::string& path, bool discard);
   Failure map(const RegionOptions& options);
 
   uint8_t* bytes_ = nullptr;

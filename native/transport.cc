@@ -145,6 +145,7 @@ Failure Transport::connect(const std::string& host, int port, Group group, int32
 void Transport::limit(size_t connections, const std::string& refusal) {
   connectionsLimit_ = connections;
   refusal_ = refusal;
+  refuses_ = !refusal.empty();
 }
 
 void Transport::sink(int32_t id, char* target, uint64_t length) {
@@ -344,7 +345,7 @@ void Transport::resume(Connection* c) {
 /// True when the next tick need not wait for a socket.
 bool Transport::work() const {
   if (!again_[kLinks].empty() || !broken_[kLinks].empty() || !pool_.released.empty()) return true;
-  if (listenersOff_ && !dead_.empty()) return true;
+  if ((listenersOff_ || waiting_) && !dead_.empty()) return true;
   return !paused_ && (!again_[kClients].empty() || !broken_[kClients].empty());
 }
 

@@ -166,6 +166,7 @@ class Transport {
   bool listenerWanted(const Listener& listener) const;
   void arm(Listener* listener, bool on);
   void turnListeners(bool on);
+  void waitForRoom(bool on);
   bool roomForRow() const { return static_cast<size_t>(rows_) < options_.eventsMax; }
   bool roomForSink(const Connection& c) const {
     return filledBytes_ == 0 || filledBytes_ + c.sinkBytes <= options_.sinkBytesPerTick;
@@ -221,7 +222,10 @@ class Transport {
   bool destroyed_ = false;
   bool listenersOff_ = false;
   double listenersOffSinceMs_ = 0;
+  bool waiting_ = false;  // clients: the limit is reached, and one more is not refused
+  double waitingSinceMs_ = 0;
   size_t connectionsLimit_;
+  bool refuses_ = true;
   std::string refusal_;
   int descriptors_[kGroups] = {0, 0};
   std::vector<char> scratch_;  // where discarded bytes go

@@ -18,6 +18,7 @@ export class Counters {
   cmdGet = 0;
   cmdFlush = 0;
   cmdTouch = 0;
+  cmdMeta = 0;
   getMisses = 0;
   getExpired = 0;
   getFlushed = 0;
@@ -29,6 +30,8 @@ export class Counters {
   storeTooLarge = 0;
   storeNoMemory = 0;
   totalConnections = 0;
+  /** Connections closed because of `-o idle_timeout`. */
+  idleKicks = 0;
   /** Times a connection had to wait for the next tick although it had requests left. */
   connectionYields = 0;
   /** By counter's name, then by class number. */

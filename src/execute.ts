@@ -2,15 +2,17 @@
  * What each command means: from a line's tokens to a change of the store and a reply. No connection, no clock; what a
  * command needs from its connection (more keys, a value, an end) is said by the outcome.
  */
+import { Arithmetic } from './arithmetic.js';
 import type { Counters } from './counters.js';
 import { keyBytesMax } from './limits.js';
 import { Lookahead } from './lookahead.js';
+import { Meta } from './meta/meta.js';
 import { Decimal } from './protocol/decimal.js';
 import { Line, tokensMax } from './protocol/line.js';
 import { ascii, lines, type Output, type Phrase } from './protocol/reply.js';
 import { Outcome } from './request.js';
 import { Retrieving } from './retrieving.js';
-import { EXPTIME, FLAGS, HASH, headerBytes, KEY_AND_BITS, VALUE_LENGTH } from './store/layout.js';
+import { EXPTIME, FLAGS, HASH, headerBytes, KEY_AND_BITS, keyLengthMask } from './store/layout.js';
 import type { Store } from './store/store.js';
 import { Storing } from './storing.js';
 
@@ -26,14 +28,14 @@ export class Executor {
   readonly counters: Counters;
   readonly storing: Storing;
   readonly retrieving: Retrieving;
+  readonly arithmetic: Arithmetic;
+  readonly meta: Meta;
   readonly lookahead: Lookahead;
   /** The number that was read last. */
   readonly decimal = new Decimal();
   /** Set when the last token is `noreply`: nothing is answered. */
   quiet = false;
   private readonly mayFlush: boolean;
-  private readonly scratch = new Uint8Array(32);
-  private readonly scratchView = new DataView(this.scratch.buffer);
 
   constructor(store: Store, output: Output, counters: Counters, mayFlush: boolean) {
     this.store = store;
@@ -43,6 +45,8 @@ export class Executor {
     this.lookahead = new Lookahead(store, this.line);
     this.storing = new Storing(this);
     this.retrieving = new Retrieving(this);
+    this.arithmetic = new Arithmetic(this);
+    this.meta = new Meta(this);
   }
 
   say(text: Phrase): number {
@@ -92,43 +96,6 @@ export class Executor {
     return this.say(lines.touched);
   }
 
-  /** incr and decr: the new number fills the old one's length, or is longer. */
-  arithmetic(increments: boolean): number {
-    const { line, store, counters, decimal } = this;
-    if (line.length(1) > keyBytesMax) return this.say(lines.badFormat);
-    if (!this.readUnsigned(2)) return this.say(lines.badDelta);
-    const deltaLow = decimal.low;
-    const deltaHigh = decimal.high;
-    const ref = this.findKey();
-    if (ref === 0) {
-      if (increments) counters.incrMisses++;
-      else counters.decrMisses++;
-      return this.say(lines.notFound);
-    }
-    const oldLength = this.word(ref, VALUE_LENGTH);
-    const segment = (ref - 1) >>> store.region.segmentShift;
-    const at = this.valueOffset(ref);
-    if (!decimal.unsigned(store.region.bytes[segment]!, at, oldLength)) {
-      return this.say(lines.nonNumeric);
-    }
-    const digits = this.calculate(increments, deltaLow, deltaHigh);
-    const length = Math.max(digits, oldLength);
-    const fresh = this.reserveLike(ref, length);
-    if (fresh === 0) return this.say(lines.outOfMemoryIncr);
-    const name = increments ? 'incr_hits' : 'decr_hits';
-    counters.byClass[name][store.slabs.classOf(ref).number]!++;
-    const target = store.region.bytes[(fresh - 1) >>> store.region.segmentShift]!;
-    const to = this.valueOffset(fresh);
-    target.fill(0x20, to + digits, to + length);
-    for (let i = 0; i < digits; i++) target[to + i] = this.scratch[i]!;
-    this.replace(fresh);
-    if (!this.quiet) {
-      this.output.copy(this.scratch, this.scratchView, 0, digits);
-      this.output.put(lines.crlf);
-    }
-    return Outcome.DONE;
-  }
-
   flush(): number {
     const { line, store, counters } = this;
     counters.cmdFlush++;
@@ -149,7 +116,11 @@ export class Executor {
 
   /** Offset of an item's value in the segment that holds it. */
   valueOffset(ref: number): number {
-    return this.store.region.indexOf(ref) * 4 + headerBytes + (this.word(ref, KEY_AND_BITS) & 0xff);
+    return (
+      this.store.region.indexOf(ref) * 4 +
+      headerBytes +
+      (this.word(ref, KEY_AND_BITS) & keyLengthMask)
+    );
   }
 
   readInteger(token: number): boolean {
@@ -182,32 +153,14 @@ export class Executor {
     const view = region.views[(ref - 1) >>> region.segmentShift]!;
     const index = region.indexOf(ref);
     const words = region.wordsOf(ref);
-    const keyLength = words[index + KEY_AND_BITS]! & 0xff;
+    const keyLength = words[index + KEY_AND_BITS]! & keyLengthMask;
     const hash = words[index + HASH]!;
     return store.reserve(view, index * 4 + headerBytes, keyLength, hash, valueLength, ref);
   }
 
-  /** Links a filled chunk in the place of the item with its key, whose flags and expiry it takes over. */
+  /** Links a filled chunk as a new item in the place of the one with its key, with that one's flags and expiry. */
   replace(fresh: number): void {
     const old = this.store.findLike(fresh);
     this.store.commit(fresh, old, this.word(old, FLAGS), this.word(old, EXPTIME));
-  }
-
-  /** The number in `decimal` plus or minus the delta, as digits in `scratch`; returns how many. */
-  private calculate(increments: boolean, deltaLow: number, deltaHigh: number): number {
-    const { decimal } = this;
-    let text: string;
-    if (decimal.high < 0x100000 && deltaHigh < 0x100000) {
-      const value = decimal.toNumber();
-      const delta = deltaHigh * 4294967296 + deltaLow;
-      text = String(increments ? value + delta : Math.max(0, value - delta));
-    } else {
-      const value = decimal.toBigInt();
-      const delta = (BigInt(deltaHigh) << 32n) | BigInt(deltaLow);
-      const result = increments ? (value + delta) & 0xffffffffffffffffn : value - delta;
-      text = (result < 0n ? 0n : result).toString();
-    }
-    for (let i = 0; i < text.length; i++) this.scratch[i] = text.charCodeAt(i);
-    return text.length;
   }
 }

@@ -10,6 +10,10 @@ const GiB = 1024 * MiB;
 
 /** Longest key, in bytes (memcached's KEY_MAX_LENGTH). */
 export const keyBytesMax = 250;
+/** Tokens of a meta command, its word included: memcached has room for so many flags. */
+export const metaTokensMost = 19;
+/** Longest opaque token of a meta command, its `O` included. */
+export const opaqueBytesMax = 32;
 /** A line that has no newline after this many bytes closes the connection, unless it is a get (memcached's rule). */
 export const lineBytesMax = 2048;
 /** So does a line that is longer than this when it arrives whole: memcached's read buffer holds no more. */
@@ -37,6 +41,8 @@ export const pageBytesLeast = MiB;
 export const chunkBytesRegularMax = 512 * KiB;
 /** Beyond it chunks grow by `-f`, at least by this factor: there must be classes enough up to the largest -I. */
 export const chunkGrowthLargeLeast = 1.15;
+/** `-f` beyond this leaves no classes between the smallest and the largest chunk. */
+export const growthFactorMost = 100;
 /** Most regular slab classes, and the largest regular chunk's (memcached's MAX_NUMBER_OF_SLAB_CLASSES). */
 export const classesRegularMax = 63;
 /** Most slab classes: the page table has one byte a page, and 0 means unused. */

@@ -20,8 +20,13 @@ const LETTER_G = 0x67;
 /** `get ` and `set `, little endian. */
 const GET = 0x20746567;
 const SET = 0x20746573;
+const LETTER_M = 0x6d;
+const LETTER_S = 0x73;
 /** In a storage command, the token that says how many bytes of value follow the line. */
-const lengthToken = 4;
+const lengthTokenOfSet = 4;
+const lengthTokenOfMetaSet = 2;
+/** No line that is looked at has so many tokens that matter. */
+const noLengthToken = 0x7fffffff;
 /** So many digits fit in 31 bits. */
 const plainDigitsMost = 9;
 
@@ -185,6 +190,8 @@ export class Lookahead {
     const { bytes, view } = this.line;
     const { end } = this;
     const retrieves = inKeys || bytes[from] === LETTER_G;
+    const lengthToken =
+      bytes[from] === LETTER_M ? metaLengthToken(bytes[from + 1]!) : lengthTokenOfSet;
     let at = from;
     let token = inKeys ? 1 : 0;
     let valueBytes = 0;
@@ -218,4 +225,9 @@ export class Lookahead {
     this.count = count + 1;
     return row;
   }
+}
+
+/** mg, ms and the others, by their second letter: their first token is the key, and only ms has a value. */
+function metaLengthToken(letter: number): number {
+  return letter === LETTER_S ? lengthTokenOfMetaSet : noLengthToken;
 }

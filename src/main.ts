@@ -1,25 +1,38 @@
 #!/usr/bin/env node
 /** The command line, and where the parts are put together. Nothing imports this file. */
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command } from 'commander';
+import { addMirrorFlags, backupOf, givenMirrorFlags } from '../backup/flags.js';
 import type { BackupSettings } from '../backup/settings.js';
 import { Node } from '../failover/node.js';
 import { Pair } from '../failover/pair.js';
 import { type Notice, report } from '../failover/report.js';
 import { toolCommands } from '../failover/tools.js';
 import { exitStatus, HotspareError } from './errors.js';
-import { transportFlags, transportOf } from './flags/transport.js';
-import * as limits from './limits.js';
+import { addFlags, given, type Values } from './flags/flag.js';
+import { memcachedFlags, ownFlags } from './flags/memcached.js';
+import { settingsOf } from './flags/settings.js';
 import { type Log, logger } from './log.js';
-import { address, check, defaults, isLoopback, type Settings, usage } from './options.js';
+import { address, type Settings, usage } from './options.js';
+import {
+  becomeDaemon,
+  checkDescriptors,
+  giveUpRoot,
+  isDaemon,
+  tellStarter,
+  userToBe,
+  writePidFile,
+} from './process.js';
 
-type Flags = Record<string, unknown>;
-
-const version = (
-  JSON.parse(readFileSync(`${__dirname}/../../package.json`, 'utf8')) as { version: string }
-).version;
+const root = `${__dirname}/../..`;
+const { version } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as { version: string };
+const allFlags = [...memcachedFlags, ...ownFlags];
+const geometryFlags = allFlags.filter(({ scope }) => scope === 'geometry');
+const clientFlags = allFlags.filter(({ scope }) => scope === 'clients');
+const standbyFlags = allFlags.filter(({ scope }) => scope !== 'geometry');
+/** Ports below this are root's to bind. */
+const commonPortLeast = 1024;
 
 /**
  * The path of a request is many small functions. V8 stops to inline them after 920 bytes of bytecode by default, which
@@ -43,152 +56,64 @@ function main(): void {
     })
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : exitStatus.USAGE))
     .enablePositionalOptions();
-  program.action((flags: Flags) => run(() => serve(flags)));
-  geometryFlags(clientFlags(program));
-  mirrorFlags(program);
+  program.action((_: Values, command: Command) => run(() => serve(command)));
+  addMirrorFlags(addFlags(program, allFlags));
 
   const standby = program
     .command('standby')
     .description('mirror a primary, and serve in its place when it dies')
     .requiredOption('--of <HOST:PORT>', 'the --link-listen of the primary')
-    .action((flags: Flags) => run(() => mirror(flags)));
-  mirrorFlags(clientFlags(standby));
+    .action((_: Values, command: Command) => run(() => mirror(command)));
+  addMirrorFlags(addFlags(standby, standbyFlags));
 
   const pair = program
     .command('pair')
     .description('a primary and its standby on this machine, sharing one port')
-    .action((flags: Flags, command: Command) => run(() => runPair(flags, command)));
-  mirrorFlags(geometryFlags(clientFlags(pair)));
+    .action((_: Values, command: Command) => run(() => runPair(command)));
+  addMirrorFlags(addFlags(pair, allFlags));
 
   toolCommands(program, __filename, fail);
   program.parse();
 }
 
-/** Flags of the clients' side: memcached's. */
-function clientFlags(command: Command): Command {
-  return command
-    .option(
-      '-p, --port <num>',
-      'TCP port; -1: any free one; 0: none',
-      integer(-1, 65535),
-      defaults.port,
-    )
-    .addOption(
-      new Option('-l, --listen <addr>', 'address to listen on; several with commas, or repeat')
-        .argParser(list)
-        .default([], 'all'),
-    )
-    .option('-s, --unix-socket <file>', 'UNIX socket to listen on (no TCP then)')
-    .addOption(
-      new Option('-a, --unix-mask <mask>', 'permissions of the UNIX socket, octal')
-        .argParser(octal)
-        .default(defaults.unixMode, '0700'),
-    )
-    .option(
-      '-c, --conn-limit <num>',
-      'most connections',
-      integer(1, limits.connectionsMost),
-      defaults.connections,
-    )
-    .option('-M, --disable-evictions', 'answer with an error when memory is full')
-    .option('-F, --disable-flush-all', 'refuse flush_all')
-    .option('-v, --verbose', 'say more; -vv more still', (_: string, count: number) => count + 1, 0)
-    .option(
-      '-e, --memory-file <file>',
-      'keep the cache in this file: it survives a restart and kill -9',
-    )
-    .addOption(new Option('-U, --udp-port <num>', 'UDP is not served: only 0').argParser(only(0)))
-    .addOption(new Option('-t, --threads <num>', 'one thread serves: only 1').argParser(only(1)));
-}
-
-/** Flags that fix the geometry of the region; a standby takes them from its primary. */
-function geometryFlags(command: Command): Command {
-  return command
-    .option(
-      '-m, --memory-limit <num>',
-      'memory for items, in MiB',
-      integer(1, limits.memoryBytesMax / 2 ** 20),
-      limits.memoryMebibytesDefault,
-    )
-    .addOption(
-      new Option('-I, --max-item-size <num>', 'largest item; k and m are units')
-        .argParser(size)
-        .default(defaults.itemBytesMax, '1m'),
-    )
-    .option(
-      '-f, --slab-growth-factor <num>',
-      'chunk size growth factor',
-      real,
-      defaults.growthFactor,
-    )
-    .option(
-      '-n, --slab-min-size <bytes>',
-      'least room for key, value and flags',
-      integer(1, 2 ** 18),
-      defaults.chunkMin,
-    );
-}
-
-/** Flags of the mirror. */
-function mirrorFlags(command: Command): Command {
-  return transportFlags(command)
-    .option('--link-listen <HOST:PORT>', 'let a standby attach here')
-    .addOption(
-      new Option('--ack <mode>', 'sync: no reply before the standby has it')
-        .choices(['sync', 'async'])
-        .default('sync'),
-    )
-    .option(
-      '--ack-timeout <ms>',
-      'drop a standby that does not ack for this long',
-      integer(1, limits.ackTimeoutMsMost),
-      limits.ackTimeoutMsDefault,
-    )
-    .option(
-      '--heartbeat <ms>',
-      'say "I live" this often',
-      integer(1, 60_000),
-      limits.heartbeatMsDefault,
-    )
-    .option(
-      '--dead-after <ms>',
-      'silence after which the primary is dead',
-      integer(3, 600_000),
-      limits.deadAfterMsDefault,
-    )
-    .option('--secret-file <file>', 'the secret both nodes share');
-}
-
-function serve(flags: Flags): void {
-  const settings = settingsOf(flags);
-  const log = nodeLog(settings);
-  const node = new Node({ settings, backup: backupOf(flags), log, fence, fail });
+async function serve(command: Command): Promise<void> {
+  const start = await prepare(command);
+  if (start === null) return;
+  const { settings, backup, log } = start;
+  const node = new Node({ settings, backup, log, fence, fail });
   superviseNode(node, log);
   node.startPrimary();
+  if (start.user !== null) giveUpRoot(start.user);
 }
 
-function mirror(flags: Flags): void {
-  const settings = settingsOf(flags);
-  const log = nodeLog(settings);
-  const { host, port } = address(String(flags['of']), 0);
-  if (port === 0) throw usage(`--of ${flags['of']}: a port is missing`);
-  const node = new Node({ settings, backup: backupOf(flags), log, fence, fail });
+async function mirror(command: Command): Promise<void> {
+  const of = String(command.opts<Values>()['of']);
+  const { host, port } = address(of, 0);
+  if (port === 0) throw usage(`--of ${of}: a port is missing`);
+  const start = await prepare(command);
+  if (start === null) return;
+  const { settings, backup, log } = start;
+  if (start.user !== null) giveUpRoot(start.user);
+  const node = new Node({ settings, backup, log, fence, fail });
   superviseNode(node, log);
   node.startStandby({ host, port });
 }
 
-function runPair(flags: Flags, command: Command): void {
-  const settings = settingsOf(flags);
-  if (settings.port === -1) throw usage('-p -1: a pair shares a port, so it must be named');
-  if (flags['linkListen'] !== undefined)
-    throw usage('--link-listen: a pair links its nodes itself');
-  if (settings.memoryFile !== null) throw usage('-e: the nodes of a pair cannot share one file');
-  const log = logger('pair', settings.verbosity);
+async function runPair(command: Command): Promise<void> {
+  const start = await prepare(command);
+  if (start === null) return;
+  const { log, user } = start;
+  if (user !== null) giveUpRoot(user);
   const pair = new Pair({
     program: [__filename],
-    flags: [...given(command, isGeometryFlag, false), '--link-listen', '127.0.0.1:0'],
-    primaryFlags: given(command, isGeometryFlag, true),
+    flags: [
+      ...given(command, clientFlags),
+      ...givenMirrorFlags(command),
+      ...['--link-listen', '127.0.0.1:0'],
+    ],
+    primaryFlags: given(command, geometryFlags),
     log,
+    onReport: (report) => tellStarter(report),
     onEnd: (reason, status) => {
       if (status !== null) process.exit(status);
       fail(new HotspareError('LINK_LOST', reason, 'start the pair again'));
@@ -198,98 +123,77 @@ function runPair(flags: Flags, command: Command): void {
   pair.start();
 }
 
-function isGeometryFlag(name: string): boolean {
-  return ['memoryLimit', 'maxItemSize', 'slabGrowthFactor', 'slabMinSize'].includes(name);
+interface Start {
+  readonly settings: Settings;
+  readonly backup: BackupSettings;
+  readonly log: Log;
+  /** Whom to become, or null. */
+  readonly user: ReturnType<typeof userToBe>;
 }
 
-/** The flags of a command that were given, as arguments for a node. */
-function given(command: Command, choose: (name: string) => boolean, chosen: boolean): string[] {
-  return command.options.flatMap((option) => {
-    const name = option.attributeName();
-    if (choose(name) !== chosen || command.getOptionValueSource(name) !== 'cli') return [];
-    const value = command.opts<Flags>()[name];
-    const flag = option.long!;
-    if (name === 'verbose') return Array<string>(value as number).fill('-v');
-    if (name === 'unixMask') return [flag, (value as number).toString(8)];
-    if (Array.isArray(value)) return value.flatMap((one) => [flag, String(one)]);
-    return value === true ? [flag] : [flag, String(value)];
+/** All that comes before a node or a pair. Null: another process goes on with it, or nothing is left to do. */
+async function prepare(command: Command): Promise<Start | null> {
+  const flags = command.opts<Values>();
+  if (flags['license'] === true) {
+    process.stdout.write(readFileSync(`${root}/LICENSE`, 'utf8'));
+    return null;
+  }
+  checkPlace(command);
+  const { settings, remarks } = await settingsOf(command, process.env);
+  const backup = backupOf(flags);
+  const paired = command.name() === 'pair';
+  if (paired) checkPair(settings, flags);
+  const user = userToBe(flags['user'] as string | undefined);
+  checkCombinations(settings, {
+    user: user?.name ?? null,
+    mayBindAgain: paired || flags['of'] !== undefined || backup.linkListen !== null,
   });
+  const log = paired ? logger('pair', settings.verbosity) : nodeLog(settings);
+  // Whoever started this process has said it already.
+  const first = process.env['HOTSPARE_SUPERVISED'] !== '1' && !isDaemon();
+  if (first) for (const remark of remarks) log.say(remark);
+  if (flags['daemon'] === true && !isDaemon()) {
+    becomeDaemon();
+    return null;
+  }
+  const pidFile = flags['pidfile'] as string | undefined;
+  if (pidFile !== undefined) writePidFile(pidFile, log);
+  return { settings, backup, log, user };
 }
 
-function settingsOf(flags: Flags): Settings {
-  const settings: Settings = {
-    ...defaults,
-    port: flags['port'] as number,
-    listen: flags['listen'] as string[],
-    unixSocket: (flags['unixSocket'] as string | undefined) ?? null,
-    unixMode: flags['unixMask'] as number,
-    memoryBytes:
-      ((flags['memoryLimit'] as number | undefined) ?? limits.memoryMebibytesDefault) * 2 ** 20,
-    itemBytesMax: (flags['maxItemSize'] as number | undefined) ?? defaults.itemBytesMax,
-    chunkMin: (flags['slabMinSize'] as number | undefined) ?? defaults.chunkMin,
-    growthFactor: (flags['slabGrowthFactor'] as number | undefined) ?? defaults.growthFactor,
-    connections: flags['connLimit'] as number,
-    evict: flags['disableEvictions'] !== true,
-    flush: flags['disableFlushAll'] !== true,
-    verbosity: flags['verbose'] as number,
-    memoryFile: (flags['memoryFile'] as string | undefined) ?? null,
-  };
-  check(settings);
-  for (const text of settings.listen) address(text, 0);
-  return settings;
-}
-
-function backupOf(flags: Flags): BackupSettings {
-  const listen = flags['linkListen'] as string | undefined;
-  const linkListen = listen === undefined ? null : address(listen, 0);
-  const file = flags['secretFile'] as string | undefined;
-  const of = flags['of'] as string | undefined;
-  const beyond = [linkListen?.host, of === undefined ? undefined : address(of, 0).host].find(
-    (host) => host !== undefined && !isLoopback(host),
+/** Flags before `standby` or `pair` would be the server's, and so nobody's. */
+function checkPlace(command: Command): void {
+  const { parent } = command;
+  const lost = parent?.options.find(
+    (option) => parent.getOptionValueSource(option.attributeName()) === 'cli',
   );
-  if (beyond !== undefined && file === undefined) {
-    throw usage(`a link over ${beyond} needs a secret: give both nodes the same --secret-file`);
-  }
-  const deadAfterMs = flags['deadAfter'] as number;
-  const heartbeatMs = flags['heartbeat'] as number;
-  if (deadAfterMs < 3 * heartbeatMs) {
-    throw usage(
-      `--dead-after ${deadAfterMs} must be at least three times --heartbeat ${heartbeatMs}`,
-    );
-  }
-  const ackTimeoutMs = flags['ackTimeout'] as number;
-  // A silent primary must be found before the standby's lease is over (docs/decisions/lease.md).
-  const foundMs = deadAfterMs + 3 * heartbeatMs;
-  if (foundMs > ackTimeoutMs * limits.leaseShare) {
-    const least = Math.ceil(foundMs / limits.leaseShare);
-    throw usage(
-      `--ack-timeout ${ackTimeoutMs} must be at least ${least} with --dead-after ${deadAfterMs}`,
-    );
-  }
-  return {
-    linkListen,
-    secret: file === undefined ? new Uint8Array(0) : readSecret(file),
-    ack: flags['ack'] as 'sync' | 'async',
-    ackTimeoutMs,
-    heartbeatMs,
-    deadAfterMs,
-    ...transportOf(flags),
-    node: randomBytes(4).toString('hex'),
-  };
+  if (lost === undefined) return;
+  throw usage(`${lost.long ?? lost.short}: it stands before ${command.name()}`, 'put it behind');
 }
 
-function readSecret(file: string): Uint8Array {
-  let secret: Buffer;
-  try {
-    secret = readFileSync(file);
-  } catch (error) {
-    throw usage(`--secret-file ${file}: ${(error as Error).message}`);
+function checkPair(settings: Settings, flags: Values): void {
+  if (settings.port === -1) throw usage('-p -1: a pair shares a port, so it must be named');
+  if (flags['linkListen'] !== undefined)
+    throw usage('--link-listen: a pair links its nodes itself');
+  if (settings.memoryFile !== null) throw usage('-e: the nodes of a pair cannot share one file');
+}
+
+/** Promises that flags make together and the process could not keep. */
+function checkCombinations(
+  settings: Settings,
+  { user, mayBindAgain }: { user: string | null; mayBindAgain: boolean },
+): void {
+  checkDescriptors(settings.connections);
+  if (settings.discardMemoryFile && settings.memoryFile === null) {
+    throw usage('--discard-memory-file: there is no file', 'name it with -e');
   }
-  if (secret.length < limits.secretBytesLeast || secret.length > limits.secretBytesMost) {
-    const range = `${limits.secretBytesLeast} to ${limits.secretBytesMost} bytes`;
-    throw usage(`--secret-file ${file} has ${secret.length} bytes: a secret has ${range}`);
+  const rootOnly = settings.port > 0 && settings.port < commonPortLeast;
+  if (user !== null && mayBindAgain && rootOnly) {
+    throw usage(
+      `-u ${user}: only root can take port ${settings.port} over`,
+      `choose a port from ${commonPortLeast} on, or leave -u out`,
+    );
   }
-  return secret;
 }
 
 /** Asks whoever started this node to end the old primary; nobody to ask: nothing to wait for. */
@@ -313,72 +217,39 @@ function nodeLog(settings: Settings): Log {
 /** Ends a node with the signals it gets, and passes on what its supervisor knows. */
 function superviseNode(node: Node, log: Log): void {
   stopOnSignals(() => node.stop(), log);
+  // As memcached, a node outlives its terminal.
+  process.on('SIGHUP', () => {});
   process.on('message', ({ standbyDead }: Notice) => {
     if (standbyDead === true) node.standbyIsDead();
   });
 }
 
-/** SIGINT and SIGTERM end the process in order; so does the end of whoever supervises it. */
+/** SIGINT, SIGTERM and SIGUSR1 end the process in order; so does the end of whoever supervises it. */
 function stopOnSignals(stop: () => void, log: Log): void {
   const once = (why: string): void => {
     log.say(`ending: ${why}`);
     stop();
     setImmediate(() => process.exit(0)).unref();
   };
-  process.on('SIGINT', () => once('SIGINT'));
-  process.on('SIGTERM', () => once('SIGTERM'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => once(signal));
+  process.on('SIGUSR1', () => once('SIGUSR1: Gracefully stopping'));
   if (process.env['HOTSPARE_SUPERVISED'] === '1')
     process.on('disconnect', () => once('the pair ended'));
 }
 
-function run(body: () => void): void {
-  try {
-    body();
-  } catch (error) {
-    if (!(error instanceof HotspareError)) throw error;
-    fail(error);
-  }
+function run(body: () => void | Promise<void>): void {
+  Promise.resolve()
+    .then(body)
+    .catch((error: unknown) => {
+      if (!(error instanceof HotspareError)) throw error;
+      fail(error);
+    });
 }
 
 /** One line that names what is wrong and what to do, and the status that belongs to it. */
 function fail(error: HotspareError): never {
-  process.stderr.write(`hotspare: ${error.message} (${error.remedy})\n`);
+  const line = `hotspare: ${error.message} (${error.remedy})\n`;
+  process.stderr.write(line);
+  tellStarter({ event: 'failed', line });
   process.exit(exitStatus[error.code]);
-}
-
-function integer(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
-  };
-}
-
-function only(value: number): (text: string) => number {
-  return (text) => {
-    if (Number(text) === value) return value;
-    throw new InvalidArgumentError(`This hotspare takes only ${value}.`);
-  };
-}
-
-function real(text: string): number {
-  const value = Number(text);
-  if (value > 1) return value;
-  throw new InvalidArgumentError('It is a number greater than 1.');
-}
-
-function octal(text: string): number {
-  if (/^[0-7]{1,4}$/.test(text)) return Number.parseInt(text, 8);
-  throw new InvalidArgumentError('It is an octal number such as 0700.');
-}
-
-function size(text: string): number {
-  const match = /^(\d+)([kKmM]?)$/.exec(text);
-  if (match === null) throw new InvalidArgumentError('It is bytes, or a number with k or m.');
-  const unit = { '': 1, k: 1024, m: 2 ** 20 }[match[2]!.toLowerCase()]!;
-  return Number(match[1]) * unit;
-}
-
-function list(text: string, before: string[]): string[] {
-  return [...before, ...text.split(',')];
 }

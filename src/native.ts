@@ -27,6 +27,8 @@ export interface RegionOptions {
   readonly segmentBytes: number;
   /** A file to map (created when absent), or null for anonymous memory (memfd). */
   readonly file: string | null;
+  /** Give up what the file holds; never that of a file in use. */
+  readonly discard: boolean;
   /** mlock the whole mapping (`-k`); ENOMEM or EPERM when RLIMIT_MEMLOCK is too small. */
   readonly lockMemory: boolean;
   /** Ask for huge pages with madvise; best effort, never an error. */
@@ -201,7 +203,10 @@ export interface NativeTransport {
    * this side: the address, no slot (ENOBUFS), no descriptor.
    */
   connect(host: string, port: number, group: 0 | 1): number | NativeFailure;
-  /** Most connections of group 0 (connectionsMax to begin with); one more is answered with `refusal` and closed. */
+  /**
+   * Most connections of group 0 (connectionsMax to begin with); one more is answered with `refusal` and closed, or
+   * waits to be accepted when that is empty.
+   */
   limit(connections: number, refusal: string): void;
 
   /**

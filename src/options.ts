@@ -1,13 +1,38 @@
-/** What a server is started with, checked, in the units the program uses. main.ts makes it from the command line. */
+/** What a server is started with, checked, in the units the program uses. flags/settings.ts makes it of the flags. */
 import { isIP } from 'node:net';
 import { HotspareError } from './errors.js';
 import * as limits from './limits.js';
 
+/** `-Z` with its `-o ssl_…` words, in memcached's numbers. */
+export interface TlsSettings {
+  /** `ssl_chain_cert` and `ssl_key`: files. */
+  readonly chainCert: string;
+  readonly key: string;
+  /** `ssl_verify_mode`: 0 none, 1 a certificate that is shown must be good, 2 it must be shown, 3 as 1. */
+  readonly verifyMode: number;
+  /** `ssl_keyformat`: 1 PEM, 2 DER. */
+  readonly keyFormat: number;
+  readonly ciphers: string | null;
+  readonly caCert: string | null;
+  /** `ssl_wbuf_size` in bytes: plain text that may wait to be encrypted, for each connection. */
+  readonly writeBufferBytes: number;
+  readonly sessionCache: boolean;
+  /** `ssl_min_version`: 0 to 3 for TLS 1.0 to 1.3. */
+  readonly minVersion: number;
+}
+
 export interface Settings {
-  /** `-p`; 0 = no TCP. */
+  /** `-p`; 0 = no TCP, -1 = any free one. */
   readonly port: number;
-  /** `-l`: addresses to listen on, each may name its own port; none = all. */
+  /** `-U`; 0 = no UDP, -1 = any free one. */
+  readonly udpPort: number;
+  /**
+   * `-l`: literal addresses to listen on, each may name its own port; none = all. Host names are resolved before
+   * (flags/resolve.ts).
+   */
   readonly listen: readonly string[];
+  /** `-l` as it was given, or null. */
+  readonly interfaces: string | null;
   /** `-s`. */
   readonly unixSocket: string | null;
   /** `-a`: permission bits of the unix socket. */
@@ -22,20 +47,67 @@ export interface Settings {
   readonly growthFactor: number;
   /** `-c`. */
   readonly connections: number;
+  /** One connection too many is told so and closed; false (`-o no_maxconns_fast`): it waits to be accepted. */
+  readonly refuseFast: boolean;
+  /** `-o idle_timeout`: seconds after which an idle connection is closed; 0 = never. */
+  readonly idleSeconds: number;
+  /** `-b`. */
   readonly backlog: number;
+  /** `-B`: what a connection may begin to speak; the binary protocol is refused in either case. */
+  readonly protocol: 'auto' | 'ascii';
   /** False with `-M`. */
   readonly evict: boolean;
   /** False with `-F`: flush_all is refused. */
   readonly flush: boolean;
+  /** False with `-X`: metadump and cachedump are refused. */
+  readonly dump: boolean;
+  /** False with `-W`: watch is refused. */
+  readonly watch: boolean;
+  /** True with `-A`: the command `shutdown` ends this process. */
+  readonly shutdown: boolean;
+  /** `-D`: where the prefix of a key ends, in `stats detail`; one character. */
+  readonly prefixDelimiter: string;
+  /** True with `-D`: `stats detail` counts from the start. */
+  readonly detail: boolean;
+  /** `-Y`: the file of users and passwords, or null. */
+  readonly authFile: string | null;
+  /** `-Z`; null: no TLS. */
+  readonly tls: TlsSettings | null;
   /** Times `-v` was given. */
   readonly verbosity: number;
   /** `-e`: the file that holds the region, or null. */
   readonly memoryFile: string | null;
+  /** `--discard-memory-file`: a cache in that file that cannot be served is given up. */
+  readonly discardMemoryFile: boolean;
+  /** `-k`. */
+  readonly lockMemory: boolean;
+  /** `-L`. */
+  readonly hugePages: boolean;
+  /** The file of MEMCACHED_PORT_FILENAME, told which ports are bound; or null. */
+  readonly portFile: string | null;
+  /** False with `-o no_slab_reassign`. */
+  readonly slabReassign: boolean;
+  /** `-o slab_automove`. */
+  readonly slabAutomove: 0 | 1 | 2;
+  /** `-o slab_automove_ratio`. */
+  readonly slabAutomoveRatio: number;
+  /** `-o slab_automove_window`, in seconds. */
+  readonly slabAutomoveWindow: number;
+  /** False with `-o no_lru_crawler`. */
+  readonly lruCrawler: boolean;
+  /** `-o lru_crawler_sleep`, in microseconds. */
+  readonly lruCrawlerSleepMicros: number;
+  /** `-o lru_crawler_tocrawl`. */
+  readonly lruCrawlerTocrawl: number;
+  /** What was set for insides of memcached that are not here, by the key that `stats settings` shows it under. */
+  readonly tuning: ReadonlyMap<string, string>;
 }
 
 export const defaults: Settings = {
   port: 11211,
+  udpPort: 0,
   listen: [],
+  interfaces: null,
   unixSocket: null,
   unixMode: 0o700,
   memoryBytes: limits.memoryMebibytesDefault * 2 ** 20,
@@ -43,36 +115,43 @@ export const defaults: Settings = {
   chunkMin: 48,
   growthFactor: 1.25,
   connections: limits.connectionsDefault,
+  refuseFast: true,
+  idleSeconds: 0,
   backlog: limits.backlogDefault,
+  protocol: 'auto',
   evict: true,
   flush: true,
+  dump: true,
+  watch: true,
+  shutdown: false,
+  prefixDelimiter: ':',
+  detail: false,
+  authFile: null,
+  tls: null,
   verbosity: 0,
   memoryFile: null,
+  discardMemoryFile: false,
+  lockMemory: false,
+  hugePages: false,
+  portFile: null,
+  slabReassign: true,
+  slabAutomove: 1,
+  slabAutomoveRatio: 0.8,
+  slabAutomoveWindow: 30,
+  lruCrawler: true,
+  lruCrawlerSleepMicros: 100,
+  lruCrawlerTocrawl: 0,
+  tuning: new Map(),
 };
 
 /** Checks what no single flag can know. */
 export function check(settings: Settings): void {
-  const { itemBytesMax, memoryBytes, growthFactor, chunkMin } = settings;
-  if (memoryBytes < 2 ** 20 || memoryBytes > limits.memoryBytesMax) {
-    throw usage(
-      `-m ${memoryBytes / 2 ** 20}: memory is 1 to ${limits.memoryBytesMax / 2 ** 20} (MiB)`,
-    );
-  }
-  if (itemBytesMax < limits.itemBytesLeast)
-    throw usage('Item max size cannot be less than 1024 bytes.');
+  const { itemBytesMax, memoryBytes } = settings;
   if (itemBytesMax > memoryBytes / 2) {
-    throw usage('Cannot set item size limit higher than 1/2 of memory max.');
-  }
-  if (itemBytesMax > limits.itemBytesMost) {
-    throw usage('Cannot set item size limit higher than a gigabyte.');
-  }
-  if (!(growthFactor > 1 && growthFactor <= 100))
-    throw usage(`-f ${growthFactor}: Factor must be greater than 1`);
-  if (chunkMin < 1 || chunkMin > limits.chunkBytesRegularMax / 2) {
-    throw usage(`-n ${chunkMin}: Chunk size must be greater than 0`);
-  }
-  if (settings.connections < 1 || settings.connections > limits.connectionsMost) {
-    throw usage(`-c ${settings.connections}: connections are 1 to ${limits.connectionsMost}`);
+    throw usage(
+      `-I ${itemBytesMax}: Cannot set item size limit higher than 1/2 of memory max.`,
+      'give it more with -m, or choose a smaller -I',
+    );
   }
 }
 
@@ -97,6 +176,6 @@ export function isLoopback(host: string): boolean {
   return host.startsWith('127.') || host === '::1' || host === 'localhost';
 }
 
-export function usage(sentence: string): HotspareError {
-  return new HotspareError('USAGE', sentence, 'see hotspare -h');
+export function usage(sentence: string, remedy = 'see hotspare -h'): HotspareError {
+  return new HotspareError('USAGE', sentence, remedy);
 }

@@ -1,6 +1,7 @@
 /** What passes between a session and the commands it runs: outcomes, and commands that are not done with one line. */
 
-import type { Phrase } from './protocol/reply.js';
+import { opaqueBytesMax } from './limits.js';
+import type { Output, Phrase } from './protocol/reply.js';
 
 /** What the session has to do after a command. */
 export const Outcome = {
@@ -16,6 +17,9 @@ export const Outcome = {
 } as const;
 
 export const Verb = { SET: 0, ADD: 1, REPLACE: 2, APPEND: 3, PREPEND: 4, CAS: 5 } as const;
+
+/** What the answer to ms may repeat or add. */
+export const Echo = { OPAQUE: 1, KEY: 2, CAS: 3 } as const;
 
 /** A storage command whose value is arriving. */
 export class StorageRequest {
@@ -34,9 +38,34 @@ export class StorageRequest {
   refusal: Phrase | null = null;
   /** The chunk reserved for it, 0 before. */
   ref = 0;
+  /** True for ms. The rest means nothing without. */
+  meta = false;
+  /** Success is not answered. */
+  hidesSuccess = false;
+  /** A CAS id lower than the item's stores all the same, and leaves the item stale. */
+  invalidates = false;
+  /** Item bits of what is stored. */
+  bits = 0;
+  /** What the answer repeats, in its order: an Echo in each two bits, the first in the lowest. */
+  echoes = 0;
+  opaqueLength = 0;
+  private readonly opaque = new Uint8Array(opaqueBytesMax);
+  private readonly opaqueView = new DataView(this.opaque.buffer);
 
+  /** Takes over everything; the other may serve another command then. */
   assign(other: StorageRequest): void {
-    Object.assign(this, other);
+    const { opaque, opaqueView } = this;
+    Object.assign(this, other, { opaque, opaqueView });
+    opaque.set(other.opaque);
+  }
+
+  keepOpaque(bytes: Uint8Array, at: number, length: number): void {
+    for (let i = 0; i < length; i++) this.opaque[i] = bytes[at + i]!;
+    this.opaqueLength = length;
+  }
+
+  putOpaque(output: Output): void {
+    output.copy(this.opaque, this.opaqueView, 0, this.opaqueLength);
   }
 }
 

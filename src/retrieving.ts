@@ -12,6 +12,7 @@ import {
   FLAGS,
   headerBytes,
   KEY_AND_BITS,
+  keyLengthMask,
   VALUE_LENGTH,
 } from './store/layout.js';
 import { Miss, type Store } from './store/store.js';
@@ -85,7 +86,7 @@ export class Retrieving {
   }
 
   /** memcached counts gat and gats as touches, not as gets. */
-  private countMiss(touches: boolean): void {
+  countMiss(touches: boolean): void {
     const { counters, store } = this;
     if (touches) counters.touchMisses++;
     else counters.getMisses++;
@@ -111,8 +112,18 @@ export class Retrieving {
       );
     }
     output.put(lines.crlf);
+    this.putValue(ref);
+  }
+
+  /** A value and its line end. */
+  putValue(ref: number): void {
+    const { output } = this;
+    const { region } = this.store;
+    const words = region.wordsOf(ref);
+    const index = region.indexOf(ref);
+    const length = words[index + VALUE_LENGTH]!;
     const segment = (ref - 1) >>> region.segmentShift;
-    const from = index * 4 + headerBytes + (words[index + KEY_AND_BITS]! & 0xff);
+    const from = index * 4 + headerBytes + (words[index + KEY_AND_BITS]! & keyLengthMask);
     if (length < referenceBytesLeast) {
       output.copy(region.bytes[segment]!, region.views[segment]!, from, length);
     } else {

@@ -2,7 +2,7 @@
  * The server: a store in a region, and the tick that lets clients at it. It can run without a standby; a backup plugs
  * in by setting `mirror`. Nothing here knows whether the region was made, found in a file or left by a primary.
  */
-import { wallSeconds } from './clock.js';
+import { monotonicMs, wallSeconds } from './clock.js';
 import { Counters } from './counters.js';
 import { HotspareError } from './errors.js';
 import { Executor } from './execute.js';
@@ -12,6 +12,7 @@ import type { Log } from './log.js';
 import { alone, type Mirror } from './mirror.js';
 import { failed, type NativeFailure } from './native.js';
 import { address, type Settings } from './options.js';
+import { type BoundPort, writePortFile } from './portfile.js';
 import { Session, type Shared } from './session.js';
 import type { ServerFacts } from './stats/facts.js';
 import type { Region } from './store/region.js';
@@ -20,6 +21,8 @@ import { idle, type Wire } from './wire.js';
 
 /** Chunks adopted between two turns of the loop: well under a millisecond of work. */
 const adoptChunks = 1000;
+/** How often idle clients are looked for. */
+const idleLookMs = 1000;
 
 export class Server implements Shared {
   readonly wire: Wire;
@@ -34,7 +37,11 @@ export class Server implements Shared {
   private readonly journal: Journal;
   private readonly log: Log;
   private readonly listeners: number[] = [];
+  private readonly bound: BoundPort[] = [];
+  private idler: NodeJS.Timeout | null = null;
   private nowMs = 0;
+  /** Whole seconds of the wire's clock: what idle clients are measured by. */
+  seconds = 0;
   private deposed = false;
 
   constructor(
@@ -58,13 +65,15 @@ export class Server implements Shared {
     wire.hooks = {
       begin: (nowMs, seconds) => {
         this.nowMs = nowMs;
+        this.seconds = Math.floor(nowMs / 1000);
         store.tick(seconds);
         this.executor.lookahead.begin(wire.inputEnd);
       },
       end: () => this.mirror.commit(this.journal, this.nowMs),
       released: (ref) => store.slabs.unpin(ref),
     };
-    wire.transport.limit(settings.connections, 'ERROR Too many open connections\r\n');
+    const refusal = settings.refuseFast ? 'ERROR Too many open connections\r\n' : '';
+    wire.transport.limit(settings.connections, refusal);
   }
 
   /**
@@ -77,16 +86,26 @@ export class Server implements Shared {
       this.stopListening();
       throw failure;
     }
+    const { portFile, idleSeconds } = this.settings;
+    if (portFile !== null) writePortFile(portFile, this.bound, this.log);
+    if (idleSeconds > 0) this.idler = setInterval(() => this.closeIdle(), idleLookMs).unref();
     this.adopt();
+  }
+
+  /** The command `shutdown`: the process is sent what an operator would send it. */
+  shutdown(graceful: boolean): void {
+    process.kill(process.pid, graceful ? 'SIGUSR1' : 'SIGINT');
   }
 
   stopListening(): void {
     for (const listener of this.listeners.splice(0)) this.wire.closeListener(listener);
+    this.bound.length = 0;
   }
 
   /** Stops serving and closes every client at once, unsent replies and all. The region is not touched any more. */
   depose(): void {
     this.deposed = true;
+    if (this.idler !== null) clearInterval(this.idler);
     this.stopListening();
     this.wire.hooks = idle;
     for (const session of [...this.sessions.values()]) session.end();
@@ -112,6 +131,18 @@ export class Server implements Shared {
     else this.wire.close(connection, false);
   }
 
+  /** Clients that wait for nothing and have sent nothing for too long, as memcached judges it. */
+  private closeIdle(): void {
+    const now = Math.floor(monotonicMs() / 1000);
+    for (const session of [...this.sessions.values()]) {
+      if (now - session.activeAt <= this.settings.idleSeconds || !session.waits) continue;
+      const unsent = this.wire.transport.describe(session.connection)?.pendingBytes ?? 0;
+      if (unsent > 0) continue;
+      this.counters.idleKicks++;
+      session.end();
+    }
+  }
+
   private adopt(): void {
     const { slabs } = this.executor.store;
     if (this.deposed || slabs.adoptSome(adoptChunks)) return;
@@ -127,8 +158,14 @@ export class Server implements Shared {
         : null;
     }
     if (settings.port === 0) return null;
-    if (settings.listen.length === 0) return this.bindAny();
+    if (settings.listen.length === 0) return this.bindAny(settings.port);
     for (const text of settings.listen) {
+      const anywhere = /^\*(?::(\d+))?$/.exec(text);
+      if (anywhere !== null) {
+        const failure = this.bindAny(Number(anywhere[1] ?? settings.port));
+        if (failure !== null) return failure;
+        continue;
+      }
       const { host, port } = address(text, settings.port);
       const listener = this.listen(host, port === -1 ? 0 : port, null);
       if (failed(listener)) return listenFailure(`TCP ${text} port ${port}`, listener);
@@ -137,11 +174,11 @@ export class Server implements Shared {
   }
 
   /** All addresses of both families; a machine without IPv6 has only one. */
-  private bindAny(): HotspareError | null {
-    const port = this.settings.port === -1 ? 0 : this.settings.port;
+  private bindAny(named: number): HotspareError | null {
+    const port = named === -1 ? 0 : named;
     const four = this.listen('0.0.0.0', port, null);
     if (failed(four)) return listenFailure(`TCP port ${port}`, four);
-    const six = this.listen('::', this.facts.port, null);
+    const six = this.listen('::', this.bound.at(-1)!.port, null);
     if (!failed(six)) return null;
     const none = six.error === 'EAFNOSUPPORT' || six.error === 'EADDRNOTAVAIL';
     if (!none) return listenFailure(`TCP port ${port}`, six);
@@ -164,6 +201,7 @@ export class Server implements Shared {
     this.listeners.push(listener);
     const bound = wire.transport.listenerPort(listener);
     if (this.facts.port === 0) this.facts.port = bound;
+    if (path === null) this.bound.push({ transport: 'TCP', host, port: bound });
     const where = path ?? (host.includes(':') ? `[${host}]:${bound}` : `${host}:${bound}`);
     this.log.detail(`listening on ${where}`);
     return listener;

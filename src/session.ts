@@ -26,6 +26,10 @@ export interface Shared {
   readonly facts: ServerFacts;
   /** The mirror of now; it changes when a standby attaches. */
   readonly mirror: Mirror;
+  /** Seconds that pass as the wire's clock does. */
+  readonly seconds: number;
+  /** Ends this process, as a signal would. */
+  shutdown(graceful: boolean): void;
   /** Called when a session ends. */
   onClosed(session: Session): void;
 }
@@ -39,12 +43,15 @@ const LOWER_S = 0x73;
 /** First byte of memcached's binary protocol. */
 const BINARY_MAGIC = 0x80;
 const httpPrefix = ascii('HTTP/');
+const gracefulWord = ascii('graceful');
 /** Spaces that memcached skips before it looks whether a long line is a get. */
 const leadingSpacesMax = 100;
 
 export class Session implements Endpoint {
   readonly connection: number;
   readonly retrieval = new Retrieval();
+  /** When something last arrived, in the server's seconds. */
+  activeAt: number;
   private readonly shared: Shared;
   private state: number = State.LINE;
   private fresh = true;
@@ -59,15 +66,18 @@ export class Session implements Endpoint {
   constructor(connection: number, shared: Shared) {
     this.connection = connection;
     this.shared = shared;
+    this.activeAt = shared.seconds;
   }
 
   data(offset: number, length: number, filled: boolean): number {
     const { wire, executor } = this.shared;
     const end = offset + length;
+    this.activeAt = this.shared.seconds;
     if (filled) this.filled();
     if (this.fresh && length > 0) {
       this.fresh = false;
-      if (wire.input[offset] === BINARY_MAGIC) this.closing = true;
+      const binary = wire.input[offset] === BINARY_MAGIC;
+      if (binary && this.shared.facts.settings.protocol === 'auto') this.closing = true;
     }
     let at = offset;
     while (at < end && !this.closing && !this.ended) {
@@ -111,6 +121,23 @@ export class Session implements Endpoint {
   closed(): void {
     if (this.request !== null) this.shared.executor.storing.abandon(this.request);
     this.shared.onClosed(this);
+  }
+
+  /** True while nothing is under way: it waits for a command. */
+  get waits(): boolean {
+    return this.state === State.LINE && !this.closing;
+  }
+
+  /** `shutdown [graceful]`: memcached ends as by a signal, and answers only when it does not. */
+  shutdown(executor: Executor): number {
+    const { line } = executor;
+    if (!this.shared.facts.settings.shutdown) return executor.say(lines.shutdownDisabled);
+    const graceful = line.count > 1;
+    if (graceful && !(line.count === 2 && line.is(1, gracefulWord))) {
+      return executor.say(lines.badShutdown);
+    }
+    this.shared.shutdown(graceful);
+    return Outcome.CLOSE;
   }
 
   verbosity(executor: Executor): number {
@@ -360,7 +387,9 @@ export class Session implements Endpoint {
     const last = line.count - 1;
     if (last < 0 || last >= tokensMax) return false;
     const first = String.fromCharCode(line.bytes[line.start(0)]!);
-    const mayBeCommand = 'acdgist'.includes(first) || line.length(0) === 1;
+    const length = line.length(0);
+    const mayBeCommand =
+      'acdgist'.includes(first) || length === 1 || (first === 'm' && length === 2);
     return line.beginsWith(last, httpPrefix) && !mayBeCommand;
   }
 }

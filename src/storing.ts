@@ -4,6 +4,7 @@
  */
 import type { Counters } from './counters.js';
 import type { Executor } from './execute.js';
+import { memcachedBytes } from './itemsize.js';
 import { arrivingShare, keyBytesMax, valueLengthMax } from './limits.js';
 import { Row } from './lookahead.js';
 import type { Line } from './protocol/line.js';
@@ -11,14 +12,6 @@ import { copyBytes, lines, type Phrase } from './protocol/reply.js';
 import { Outcome, StorageRequest, Verb } from './request.js';
 import { CAS_HIGH, CAS_LOW, FLAGS, headerBytes, VALUE_LENGTH } from './store/layout.js';
 import type { Store } from './store/store.js';
-
-/**
- * memcached's item header with its CAS id, its key's NUL and its value's line end: what -I counts beside key and
- * value.
- */
-const memcachedOverheadBytes = 59;
-/** And the client flags, where they are not zero. */
-const memcachedFlagsBytes = 4;
 
 export class Storing {
   /** The command whose line was read last. */
@@ -42,6 +35,7 @@ export class Storing {
     const { line, request } = this;
     const { decimal } = this.executor;
     request.ref = 0;
+    request.meta = false;
     request.verb = verb;
     request.quiet = this.executor.quiet;
     if (line.length(1) > keyBytesMax) return this.executor.say(lines.badFormat);
@@ -70,6 +64,7 @@ export class Storing {
     const { lookahead } = this.executor;
     const { rows } = lookahead;
     request.ref = 0;
+    request.meta = false;
     request.verb = Verb.SET;
     request.quiet = false;
     request.flags = rows[row + Row.FLAGS]!;
@@ -81,7 +76,8 @@ export class Storing {
     return this.admit(request);
   }
 
-  private admit(request: StorageRequest): number {
+  /** The line is in order: refuses a value that is too large. */
+  admit(request: StorageRequest): number {
     if (this.fits(request.keyLength, request.valueLength, request.flags)) return Outcome.VALUE;
     this.counters.storeTooLarge++;
     this.dropOld(request);
@@ -92,6 +88,9 @@ export class Storing {
   /** The whole data block stands in the input at `at`. */
   whole(request: StorageRequest, bytes: Uint8Array, view: DataView, at: number): void {
     this.executor.quiet = request.quiet;
+    if (request.meta) {
+      this.executor.meta.storing.keyStands(this.line.bytes, this.line.view, request.keyAt);
+    }
     const end = at + request.valueLength;
     if (bytes[end] !== 0x0d || bytes[end + 1] !== 0x0a) {
       this.countSet(request);
@@ -161,6 +160,7 @@ export class Storing {
     const { store } = this;
     this.arrivingBytes -= request.valueLength;
     this.countSet(request);
+    if (request.meta) this.executor.meta.storing.keyStandsIn(request.ref);
     if (!whole) {
       store.cancel(request.ref);
       this.executor.say(lines.badDataChunk);
@@ -190,9 +190,9 @@ export class Storing {
     this.counters.byClass.cmd_set[this.store.slabs.classFor(bytes)]!++;
   }
 
-  /** memcached drops the old value of a set that fails, so that nobody reads what was meant to be replaced. */
+  /** memcached drops the old value when a set or any ms fails: nobody shall read what was meant to be replaced. */
   private dropOld(request: StorageRequest): void {
-    if (request.verb !== Verb.SET) return;
+    if (request.verb !== Verb.SET && !request.meta) return;
     const { line, store } = this;
     const old = store.find(line.view, request.keyAt, request.keyLength, request.hash);
     if (old !== 0) store.unlink(old);
@@ -208,13 +208,20 @@ export class Storing {
     else if (verb === Verb.REPLACE && old === 0) refusal = lines.notStored;
     else if (verb === Verb.CAS) refusal = this.compare(request, old);
     if (refusal === null) {
-      store.commit(ref, old, request.flags, request.exptime);
-      this.executor.say(lines.stored);
+      if (request.meta) this.executor.meta.storing.commit(request, old);
+      else store.commit(ref, old, request.flags, request.exptime);
+      this.answer(request, lines.stored, ref);
     } else {
       store.cancel(ref);
-      this.executor.say(refusal);
+      this.answer(request, refusal, 0);
     }
     request.ref = 0;
+  }
+
+  /** `stored`: the item that has been stored, 0 for none. */
+  private answer(request: StorageRequest, phrase: Phrase, stored: number): void {
+    if (request.meta) this.executor.meta.storing.answer(request, phrase, stored);
+    else this.executor.say(phrase);
   }
 
   private compare(request: StorageRequest, old: number): Phrase | null {
@@ -224,11 +231,19 @@ export class Storing {
       return lines.notFound;
     }
     const slabClass = store.slabs.classOf(old).number;
-    const same =
-      this.executor.word(old, CAS_LOW) === request.casLow &&
-      this.executor.word(old, CAS_HIGH) === request.casHigh;
-    counters.byClass[same ? 'cas_hits' : 'cas_badval'][slabClass]!++;
-    return same ? null : lines.exists;
+    const passes =
+      this.hasCas(request, old) ||
+      (request.meta && this.executor.meta.storing.mayInvalidate(request, old));
+    counters.byClass[passes ? 'cas_hits' : 'cas_badval'][slabClass]!++;
+    return passes ? null : lines.exists;
+  }
+
+  /** True when the request names the item's CAS id. */
+  hasCas(request: StorageRequest, ref: number): boolean {
+    return (
+      this.executor.word(ref, CAS_LOW) === request.casLow &&
+      this.executor.word(ref, CAS_HIGH) === request.casHigh
+    );
   }
 
   /** append and prepend: a new chunk with both values, flags and expiry of the old one. */
@@ -243,7 +258,12 @@ export class Storing {
     const { store } = this;
     const old = store.find(keyView, keyAt, request.keyLength, request.hash);
     if (old === 0) {
-      this.executor.say(lines.notStored);
+      this.answer(request, lines.notStored, 0);
+      return;
+    }
+    const compares = request.meta && (request.casLow | request.casHigh) !== 0;
+    if (compares && !this.hasCas(request, old)) {
+      this.answer(request, lines.exists, 0);
       return;
     }
     const oldLength = this.executor.word(old, VALUE_LENGTH);
@@ -252,7 +272,7 @@ export class Storing {
     const fits = this.fits(request.keyLength, total, this.executor.word(old, FLAGS));
     const fresh = fits ? this.executor.reserveLike(old, total) : 0;
     if (fresh === 0) {
-      this.executor.say(lines.notStored);
+      this.answer(request, lines.notStored, 0);
       return;
     }
     const { region } = store;
@@ -276,13 +296,12 @@ export class Storing {
     );
     copyBytes(target, targetView, appends ? to + oldLength : to, bytes, view, at, added);
     this.executor.replace(fresh);
-    this.executor.say(lines.stored);
+    this.answer(request, lines.stored, fresh);
   }
 
   /** True when memcached would store an item of this size under the same -I. */
   private fits(keyLength: number, valueLength: number, flags: number): boolean {
-    const bytes =
-      memcachedOverheadBytes + keyLength + valueLength + (flags === 0 ? 0 : memcachedFlagsBytes);
+    const bytes = memcachedBytes(keyLength, valueLength, flags);
     return bytes <= this.store.region.geometry.itemBytesMax;
   }
 }

@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { memcachedFlags } from '../src/flags/memcached.js';
+import { words } from '../src/flags/words.js';
 
 const root = join(__dirname, '..', '..');
 const lineLengthMax = 120;
@@ -75,6 +77,23 @@ describe('docs', () => {
       const flags = [...help.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, flag]) => flag!);
       expect(flags.length).toBeGreaterThan(3);
       for (const flag of flags) expect([flag, operating.includes(flag)]).toEqual([flag, true]);
+    }
+  });
+
+  test('OPERATING.md says of every flag and word what kind it is', () => {
+    const rows = readFileSync(join(root, 'docs', 'OPERATING.md'), 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .map((line) => line.split(' | '));
+    const kindOf = (name: string, column: number) =>
+      rows.find(([names]) => names!.includes(`\`${name}\``))?.[column]?.replace(/, .*/, '');
+    for (const { form, kind } of memcachedFlags) {
+      for (const [name] of form.matchAll(/--?[\w-]+/g)) {
+        expect([name, kindOf(name, 2)]).toEqual([name, kind]);
+      }
+    }
+    for (const [name, { kind }] of Object.entries(words)) {
+      expect([name, kindOf(name, 1)]).toEqual([name, kind]);
     }
   });
 });

@@ -7,7 +7,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { transportFlags, transportOf } from '../../src/flags/transport.js';
+import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
 import { ackTimeoutMsDefault, deadAfterMsDefault, heartbeatMsDefault } from '../../src/limits.js';
 import { logger } from '../../src/log.js';
 import { address, usage } from '../../src/options.js';
@@ -35,7 +35,7 @@ const outputKept = 200;
 
 /** Adds the drill's flags. */
 export function drillFlags(command: Command): Command {
-  return transportFlags(command)
+  return addTransportFlags(command)
     .option('--rounds <num>', 'failures to rehearse', whole(1, 100_000), defaults.rounds)
     .option('--rate <num>', 'writes a second; 0: as fast as it goes', whole(0, 1e7), defaults.rate)
     .option('--value-bytes <num>', 'bytes of a value', whole(1, 500_000), defaults.valueBytes)

@@ -1,7 +1,7 @@
 /** `hotspare bench`: the measurements of the systems before this one, on this one. Latencies go to a file. */
 import { writeFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
-import { transportFlags, transportOf } from '../../src/flags/transport.js';
+import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
 import { Histogram } from '../../src/histogram.js';
 import { keyBytesMax } from '../../src/limits.js';
 import { address } from '../../src/options.js';
@@ -26,7 +26,7 @@ export function benchCommands(program: Command, entry: string, run: Run): void {
     .option('--link-host <addr>', 'address of this machine for the link', '127.0.0.1')
     .option('--latencies <file>', 'where the latencies go (ns, one a line)')
     .action((flags: Flags) => run(() => runReplicate(flags, entry)));
-  transportFlags(mirror);
+  addTransportFlags(mirror);
   for (const mix of ['puts-only', 'gets-only', 'puts-gets'] as const) {
     bench
       .command(mix)

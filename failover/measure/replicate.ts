@@ -15,7 +15,7 @@ import type { TransportSettings } from '../../src/flags/transport.js';
 import { Journal } from '../../src/journal.js';
 import { linkConnections } from '../../src/limits.js';
 import { logger } from '../../src/log.js';
-import { mapRegion } from '../../src/memory.js';
+import { anonymous, mapRegion } from '../../src/memory.js';
 import { defaults } from '../../src/options.js';
 import { geometryOf, headerBytes } from '../../src/store/layout.js';
 import type { Region } from '../../src/store/region.js';
@@ -52,7 +52,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
   const { host, link } = options;
   const journal = new Journal();
   const geometry = geometryOf({ ...defaults, memoryBytes });
-  const { region, memory } = mapRegion(geometry, { file: null }, journal);
+  const { region, memory } = mapRegion(geometry, anonymous, journal);
   const wire = new Wire({ connectionsMax: linkConnections });
   const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
   const secret = join(folder, 'secret');

@@ -44,7 +44,7 @@ function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
     ['cmd_set', counters.sum('cmd_set')],
     ['cmd_flush', counters.cmdFlush],
     ['cmd_touch', counters.cmdTouch],
-    ['cmd_meta', 0],
+    ['cmd_meta', counters.cmdMeta],
     ['get_hits', counters.sum('get_hits')],
     ['get_misses', counters.getMisses],
     ['get_expired', counters.getExpired],
@@ -64,10 +64,11 @@ function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
     ['store_no_memory', counters.storeNoMemory],
     ['auth_cmds', 0],
     ['auth_errors', 0],
+    ...(facts.settings.idleSeconds > 0 ? [['idle_kicks', counters.idleKicks] as const] : []),
     ['bytes_read', facts.wire[Counter.BYTES_READ]!],
     ['bytes_written', facts.wire[Counter.BYTES_WRITTEN]!],
     ['limit_maxbytes', facts.settings.memoryBytes],
-    ['accepting_conns', 1],
+    ['accepting_conns', accepts(facts) ? 1 : 0],
     ['listen_disabled_num', facts.wire[Counter.LISTEN_OFF_TIMES]!],
     ['time_in_listen_disabled_us', facts.wire[Counter.LISTEN_OFF_US]!],
     ['threads', 1],
@@ -76,6 +77,11 @@ function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
     ['hash_bytes', executor.store.region.buckets.length * 4],
     ['hash_is_expanding', 0],
   ];
+}
+
+/** False while clients wait for one to leave (`-o no_maxconns_fast`). */
+function accepts({ settings, wire }: ServerFacts): boolean {
+  return settings.refuseFast || wire[Counter.CONNECTIONS]! < settings.connections;
 }
 
 function cache(executor: Executor): StatRow[] {

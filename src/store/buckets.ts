@@ -5,7 +5,15 @@
 import { assert } from '../errors.js';
 import { lookaheadKeysMost } from '../limits.js';
 import { hashOf } from './hash.js';
-import { HASH, headerBytes, headerWords, KEY_AND_BITS, NEXT, SuperWord } from './layout.js';
+import {
+  HASH,
+  headerBytes,
+  headerWords,
+  KEY_AND_BITS,
+  keyLengthMask,
+  NEXT,
+  SuperWord,
+} from './layout.js';
 import type { Region } from './region.js';
 
 /** No chain is this long unless the region is damaged: a walk this long would be a cycle. */
@@ -48,7 +56,7 @@ export class Buckets {
       const index = region.indexOf(ref);
       if (
         words[index + HASH] === hash &&
-        (words[index + KEY_AND_BITS]! & 0xff) === length &&
+        (words[index + KEY_AND_BITS]! & keyLengthMask) === length &&
         sameKey(words, index + headerWords, view, at, length)
       ) {
         this.previous = previous;

@@ -15,6 +15,14 @@
  *      | u32 ref| u32    | u64            | u32    | u32    | length | u8      |u24  |     |       |
  *      +--------+--------+----------------+--------+--------+--------+---------+-----+-----+-------+
  *
+ * Key length and item bits are one word, so that a bit is changed by one publish:
+ *
+ *      31                                          11   10       9         8      7                0
+ *      +---------------------------------------------+--------+-------+---------+------------------+
+ *      | 0                                           | BINARY | TOKEN | STALE   | key length       |
+ *      |                                             |        | SENT  |         |                  |
+ *      +---------------------------------------------+--------+-------+---------+------------------+
+ *
  * A ref is (offset in the pages / unit) + 1, so that 0 can mean "none". The unit is 8 bytes up to 32 GiB of pages,
  * and doubles with every doubling beyond.
  */
@@ -31,7 +39,7 @@ import {
 } from '../limits.js';
 
 /** Version of everything drawn above; nodes of different versions do not mirror each other. */
-export const layoutVersion = 1;
+export const layoutVersion = 2;
 /** 'HOTS', little endian. */
 export const magic = 0x53544f48;
 
@@ -71,7 +79,9 @@ export const RecordWord = {
   FLUSH_CAS_HIGH: 3,
   /** Unix seconds from which items up to the flush cas are dead; 0 = no flush. */
   FLUSH_AT: 4,
-  WORDS: 5,
+  /** Checksum of the words before it. */
+  CHECKSUM: 5,
+  WORDS: 6,
 } as const;
 
 /** Words of the node's own half, counted from SuperWord.NODE. */
@@ -90,8 +100,19 @@ export const FLAGS = 5;
 export const VALUE_LENGTH = 6;
 /** Key length in the low byte, item bits above. */
 export const KEY_AND_BITS = 7;
+export const keyLengthMask = 0xff;
 export const headerWords = 8;
 export const headerBytes = 32;
+
+/** The item bits: what meta commands know of an item beside its value. A plain set clears them. */
+export const ItemBit = {
+  /** Invalidated but kept: readers see `X`, and one of them is asked to fetch the value anew. */
+  STALE: 1 << 8,
+  /** Somebody was told `W`: he fetches the value, the others see `Z`. */
+  TOKEN_SENT: 1 << 9,
+  /** The key came in base64 and stands here decoded: it is shown in base64. */
+  BINARY: 1 << 10,
+} as const;
 
 /** What fixes where things are. Two regions with equal geometries are the same bytes at the same offsets. */
 export interface Geometry {

@@ -15,6 +15,9 @@ export type Inspection =
   | { readonly kind: 'damaged'; readonly reason: string }
   | { readonly kind: 'version'; readonly version: number };
 
+/** Of what was never a region, or of one whose format was cut. */
+export const noMagic = 'no magic';
+
 /** Writes the superblock of an all-zero region. `seed` is two random words for the hash. */
 export function format(
   head: Int32Array,
@@ -32,6 +35,7 @@ export function format(
   head[SuperWord.SEED_LOW] = seed[0];
   head[SuperWord.SEED_HIGH] = seed[1];
   head[SuperWord.EPOCH] = 1;
+  head[SuperWord.RECORD_0 + RecordWord.CHECKSUM] = recordChecksum(head, SuperWord.RECORD_0);
   // The magic comes last but for the checksum over it: a format that was cut is found damaged.
   head[SuperWord.MAGIC] = magic;
   head[SuperWord.CHECKSUM] = checksum(head);
@@ -42,13 +46,15 @@ export function inspect(head: Int32Array): Inspection {
   if (head.subarray(0, SuperWord.CHECKSUM + 1).every((word) => word === 0)) {
     return { kind: 'empty' };
   }
-  if (head[SuperWord.MAGIC] !== magic) return { kind: 'damaged', reason: 'no magic' };
+  if (head[SuperWord.MAGIC] !== magic) return { kind: 'damaged', reason: noMagic };
   if (head[SuperWord.LAYOUT] !== layoutVersion) {
     return { kind: 'version', version: head[SuperWord.LAYOUT]! >>> 0 };
   }
   if (head[SuperWord.CHECKSUM] !== checksum(head)) {
     return { kind: 'damaged', reason: 'the checksum of the superblock is wrong' };
   }
+  const damage = damageBeyondGeometry(head);
+  if (damage !== null) return { kind: 'damaged', reason: damage };
   const geometry: Geometry = {
     pageBytes: head[SuperWord.PAGE_BYTES]!,
     pageCount: head[SuperWord.PAGE_COUNT]!,
@@ -60,6 +66,18 @@ export function inspect(head: Int32Array): Inspection {
   };
   const inconsistent = head[SuperWord.NODE + NodeWord.INCONSISTENT] !== 0;
   return { kind: 'region', geometry, inconsistent };
+}
+
+/** What is wrong with the words that change, which no checksum over all can cover: each is published by itself. */
+function damageBeyondGeometry(head: Int32Array): string | null {
+  if (head[SuperWord.EPOCH] === 0) return 'there is no epoch';
+  const selector = head[SuperWord.SELECTOR]!;
+  if (selector !== 0 && selector !== 1) return 'no record is selected';
+  const at = recordAt(selector);
+  if (head[at + RecordWord.CHECKSUM] !== recordChecksum(head, at)) {
+    return 'the checksum of the record of CAS ids and flushes is wrong';
+  }
+  return null;
 }
 
 export function epochOf(head: Int32Array): number {
@@ -104,6 +122,7 @@ export function writeRecord(region: Region, record: SuperRecord): void {
   setWide(head, at + RecordWord.CAS_CEILING_LOW, record.casCeiling);
   setWide(head, at + RecordWord.FLUSH_CAS_LOW, record.flushCas);
   head[at + RecordWord.FLUSH_AT] = record.flushAt;
+  head[at + RecordWord.CHECKSUM] = recordChecksum(head, at);
   region.reportHead(at, RecordWord.WORDS);
   region.publishHeadWord(SuperWord.SELECTOR, selector);
 }
@@ -121,8 +140,17 @@ function setWide(words: Int32Array, at: number, value: number): void {
   words[at + 1] = (value / 4294967296) | 0;
 }
 
-/** The hash of the words before the checksum, under a fixed key. */
+/** The hash of the words before the checksum. */
 function checksum(head: Int32Array): number {
+  return hashOfWords(head, 0, SuperWord.CHECKSUM);
+}
+
+function recordChecksum(head: Int32Array, at: number): number {
+  return hashOfWords(head, at, RecordWord.CHECKSUM);
+}
+
+/** Under a fixed key: it is damage that is to be found, not malice. */
+function hashOfWords(head: Int32Array, at: number, words: number): number {
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  return hashOf(view, 0, SuperWord.CHECKSUM * 4, 0x68617368, 0x73757065);
+  return hashOf(view, at * 4, words * 4, 0x68617368, 0x73757065);
 }

@@ -10,7 +10,7 @@
 import { assert } from '../errors.js';
 import { adoptChunksOnDemand } from '../limits.js';
 import type { Buckets } from './buckets.js';
-import { chunkSizes, headerBytes, KEY_AND_BITS, VALUE_LENGTH } from './layout.js';
+import { chunkSizes, headerBytes, KEY_AND_BITS, keyLengthMask, VALUE_LENGTH } from './layout.js';
 import type { Region } from './region.js';
 
 /** Bits of a chunk's meta word; above them, in `accessShift`, the second of its last access. */
@@ -212,7 +212,9 @@ export class Slabs {
   itemBytes(ref: number): number {
     const words = this.region.wordsOf(ref);
     const index = this.region.indexOf(ref);
-    return headerBytes + (words[index + KEY_AND_BITS]! & 0xff) + words[index + VALUE_LENGTH]!;
+    return (
+      headerBytes + (words[index + KEY_AND_BITS]! & keyLengthMask) + words[index + VALUE_LENGTH]!
+    );
   }
 
   /** Finds out which chunks of a page are live, if that is not known yet. */
@@ -356,7 +358,7 @@ export class Slabs {
   private plausible(ref: number, slabClass: SlabClass): boolean {
     const words = this.region.wordsOf(ref);
     const index = this.region.indexOf(ref);
-    const keyLength = words[index + KEY_AND_BITS]! & 0xff;
+    const keyLength = words[index + KEY_AND_BITS]! & keyLengthMask;
     const valueLength = words[index + VALUE_LENGTH]! >>> 0;
     return keyLength > 0 && headerBytes + keyLength + valueLength <= slabClass.chunkBytes;
   }

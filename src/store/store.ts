@@ -16,6 +16,7 @@ import {
   headerBytes,
   headerWords,
   KEY_AND_BITS,
+  keyLengthMask,
   NEXT,
   VALUE_LENGTH,
 } from './layout.js';
@@ -25,6 +26,9 @@ import { accessShift, Meta, type SlabClass, Slabs } from './slabs.js';
 
 /** Why `find` found nothing. */
 export const Miss = { ABSENT: 0, EXPIRED: 1, FLUSHED: 2 } as const;
+
+/** The part of a meta word that is the second of the last access. */
+const accessMask = -1 << accessShift;
 
 /** With -M: items looked at for a dead one before a value is refused. */
 const deadLooksMax = 50;
@@ -107,7 +111,7 @@ export class Store {
   findLike(ref: number): number {
     const words = this.region.wordsOf(ref);
     const index = this.region.indexOf(ref);
-    const length = words[index + KEY_AND_BITS]! & 0xff;
+    const length = words[index + KEY_AND_BITS]! & keyLengthMask;
     return this.find(
       this.buckets.viewOf(ref),
       this.buckets.keyAt(ref),
@@ -159,7 +163,14 @@ export class Store {
   }
 
   /** Links a reserved chunk in the place of `old`, which `find` has just returned (0: there is none). */
-  commit(ref: number, old: number, flags: number, exptime: number): void {
+  commit(
+    ref: number,
+    old: number,
+    flags: number,
+    exptime: number,
+    bits = 0,
+    recency = this.accessTime(),
+  ): void {
     const words = this.region.wordsOf(ref);
     const index = this.region.indexOf(ref);
     const hash = words[index + HASH]!;
@@ -169,10 +180,11 @@ export class Store {
     words[index + CAS_HIGH] = (cas / 4294967296) | 0;
     words[index + EXPTIME] = exptime;
     words[index + FLAGS] = flags;
+    words[index + KEY_AND_BITS] |= bits;
     this.region.reportChunk(ref, this.slabs.itemBytes(ref));
     this.buckets.publish(ref, hash, old);
     if (old !== 0) this.slabs.markUnlinked(old);
-    this.slabs.markLive(ref, this.slabs.classOf(ref), this.accessTime());
+    this.slabs.markLive(ref, this.slabs.classOf(ref), recency);
     this.totalItems++;
   }
 
@@ -190,6 +202,29 @@ export class Store {
   /** Changes an item's expiry (absolute Unix seconds, 0 = never). */
   touch(ref: number, exptime: number): void {
     this.region.publishItemWord(ref, EXPTIME, exptime);
+  }
+
+  /** Sets item bits. */
+  mark(ref: number, bits: number): void {
+    const word = this.region.wordsOf(ref)[this.region.indexOf(ref) + KEY_AND_BITS]!;
+    this.region.publishItemWord(ref, KEY_AND_BITS, word | bits);
+  }
+
+  /** What `commit` is told for a chunk that takes over an item's hits; `accessed`: this is an access to it. */
+  recencyOf(ref: number, accessed: boolean): number {
+    const meta = this.metaOf(ref);
+    const access = accessed ? this.accessTime() : meta & accessMask;
+    return (meta & (Meta.FETCHED | Meta.HITS)) | access;
+  }
+
+  /** True when an item was read since it was stored, as far as this process knows. */
+  wasFetched(ref: number): boolean {
+    return (this.metaOf(ref) & Meta.FETCHED) !== 0;
+  }
+
+  /** Seconds since an item was last read or written, as far as this process knows. */
+  secondsIdle(ref: number): number {
+    return this.idleSeconds(this.metaOf(ref));
   }
 
   /** All items die: now, or at `at` (Unix seconds) if that is later. */
@@ -226,6 +261,12 @@ export class Store {
       }
     }
     return 0;
+  }
+
+  /** The meta word of an item; 0 while its page is not adopted. */
+  private metaOf(ref: number): number {
+    const meta = this.slabs.meta[this.region.pageOf(ref)]!;
+    return meta.length === 0 ? 0 : meta[this.slabs.chunkOf(ref, this.slabs.classOf(ref))]!;
   }
 
   private accessTime(): number {
@@ -277,8 +318,7 @@ export class Store {
   }
 
   private evict(ref: number, slabClass: SlabClass): void {
-    const page = this.region.pageOf(ref);
-    const meta = this.slabs.meta[page]![this.slabs.chunkOf(ref, slabClass)]!;
+    const meta = this.metaOf(ref);
     if (this.deadness(ref) !== Miss.ABSENT) {
       this.countReclaimed(ref, slabClass);
     } else {
@@ -297,11 +337,9 @@ export class Store {
   }
 
   private countReclaimed(ref: number, slabClass: SlabClass): void {
-    const meta = this.slabs.meta[this.region.pageOf(ref)]!;
-    const word = meta.length === 0 ? 0 : meta[this.slabs.chunkOf(ref, slabClass)]!;
     this.reclaimed++;
     slabClass.reclaimed++;
-    if ((word & Meta.FETCHED) === 0) {
+    if (!this.wasFetched(ref)) {
       this.expiredUnfetched++;
       slabClass.expiredUnfetched++;
     }

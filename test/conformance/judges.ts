@@ -3,48 +3,60 @@
  * for, started when first needed and stopped together.
  */
 import { spawnSync } from 'node:child_process';
+import { startMirrored } from '../support/mirrored.js';
 import {
   givenServer,
   memcachedMissing,
-  type Program,
   type Server,
   startProgram,
   startServer,
-  underTest,
 } from '../support/server.js';
 
 const JUDGE_VERSION = '1.6.18';
 
 export interface Judged {
   readonly title: string;
+  readonly program: Server['name'];
   /** Why nothing can be run against it, or null. */
   readonly missing: string | null;
   server(flags?: readonly string[]): Promise<Server>;
   stop(): Promise<void>;
 }
 
-/** The server under test first; then, unless it is that already, memcached, which judges the table itself. */
-export function allJudged(): Judged[] {
-  if (givenServer !== undefined) {
-    return [judged(`the server at ${givenServer}`, null, startServer)];
-  }
-  const first = judged(underTest, underTest === 'memcached' ? judgeMissing() : null, startServer);
-  return underTest === 'memcached' ? [first] : [first, memcached()];
+/** The server given with SERVER or, without it, hotspare alone. */
+export function first(): Judged {
+  return givenServer === undefined
+    ? judged('hotspare alone', 'hotspare', null, (flags) => startProgram('hotspare', flags))
+    : judged(`the server at ${givenServer}`, 'given', null, startServer);
 }
 
-function memcached(): Judged {
-  const program: Program = 'memcached';
-  return judged('the judge: memcached', judgeMissing(), (flags) => startProgram(program, flags));
+/** hotspare, every reply of which waits for a standby on this machine. */
+export function withStandby(): Judged {
+  return judged('hotspare with a standby', 'hotspare', notAsked(), startMirrored);
+}
+
+/** memcached, which judges the table itself. */
+export function judge(): Judged {
+  const missing = notAsked() ?? judgeMissing();
+  return judged('the judge: memcached', 'memcached', missing, (flags) =>
+    startProgram('memcached', flags),
+  );
+}
+
+function notAsked(): string | null {
+  return givenServer === undefined ? null : 'not run: SERVER is given';
 }
 
 function judged(
   title: string,
+  program: Judged['program'],
   missing: string | null,
   start: (flags: readonly string[]) => Promise<Server>,
 ): Judged {
   const servers = new Map<string, Promise<Server>>();
   return {
     title,
+    program,
     missing,
     server: (flags = []) => {
       const key = flags.join(' ');

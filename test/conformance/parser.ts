@@ -33,7 +33,8 @@ export async function parsed(server: Server, sent: string, lines: number): Promi
   }
 }
 
-class Reader extends MemcacheParser {
+/** Collects replies; throws when the parser complains of one. */
+export class Reader extends MemcacheParser {
   readonly replies: Reply[] = [];
 
   constructor() {
@@ -50,9 +51,18 @@ class Reader extends MemcacheParser {
     }
   }
 
+  /** Throws if a reply is not complete. */
+  done(): void {
+    if (this._pending !== undefined || this._partialData !== undefined) {
+      throw new Error(`memcache-parser waits for more after ${this.replies.length} replies`);
+    }
+  }
+
   override processCmd(cmdTokens: string[]): number {
     if (cmdTokens[0] === 'VALUE') {
       this.initiatePending(cmdTokens, Number(cmdTokens[3]));
+    } else if (cmdTokens[0] === 'VA') {
+      this.initiatePending(cmdTokens, Number(cmdTokens[1]));
     } else {
       this.replies.push({ words: cmdTokens, data: null });
     }

@@ -4,6 +4,7 @@
 import { Client, type Cut, shown } from '../support/client.js';
 import type { Server } from '../support/server.js';
 import { until } from '../support/until.js';
+import { Reader } from './parser.js';
 import { type Case, type Expected, type Poll, type Split, type Text, version } from './table.js';
 
 const REPLY_MS = 3000;
@@ -16,6 +17,7 @@ export async function runCase(server: Server, row: Case, split: Split): Promise<
   const client = await Client.connect(server.host, server.port);
   try {
     let seen: Record<string, string> = {};
+    const reader = new Reader();
     const cut = cutOf(split, row.huge === true);
     for (const [index, step] of row.steps.entries()) {
       if ('poll' in step) {
@@ -26,15 +28,18 @@ export async function runCase(server: Server, row: Case, split: Split): Promise<
       if (row.end === 'finish' && index === row.steps.length - 1) {
         client.finish();
       }
-      seen = { ...seen, ...(await reply(client, resolve(step[1], seen), `step ${index + 1}`)) };
+      const answer = await reply(client, resolve(step[1], seen), `step ${index + 1}`);
+      seen = { ...seen, ...answer.captures };
+      if (row.end !== 'hangup') reader.read(answer.bytes);
     }
+    reader.done();
     await check(client, row.end ?? 'open');
   } finally {
     client.close();
   }
 }
 
-/** Waits for the reply that `expected` describes; gives the pattern's captures. */
+/** Waits for the reply that `expected` describes; gives it, and the pattern's captures. */
 export async function reply(client: Client, expected: string | RegExp, where: string) {
   // A text is compared as it comes: the first wrong byte ends the wait.
   const enough =
@@ -48,9 +53,9 @@ export async function reply(client: Client, expected: string | RegExp, where: st
     if (text !== expected) {
       throw new Error(`${where}:\n expected ${shown(expected)}\n received ${shown(text)}`);
     }
-    return {};
+    return { bytes: got, captures: {} };
   }
-  return expected.exec(text)?.groups ?? {};
+  return { bytes: got, captures: expected.exec(text)?.groups ?? {} };
 }
 
 async function poll(client: Client, step: Poll): Promise<void> {

@@ -62,7 +62,7 @@ const settings: Partial<Record<Look, string[]>> = {
 
 /**
  * What a stock server prints for settings that flags do not change. Not here, because hotspare tells the truth about
- * itself: num_threads_per_udp (it serves no UDP) and dump_enabled (it has no metadump yet).
+ * itself: num_threads and num_threads_per_udp (one thread serves).
  */
 export const stockSettings: Readonly<Record<string, string>> = {
   maxbytes: '67108864',
@@ -84,6 +84,9 @@ export const stockSettings: Readonly<Record<string, string>> = {
   auth_enabled_ascii: 'no',
   item_size_max: '1048576',
   flush_enabled: 'yes',
+  dump_enabled: 'yes',
+  maxconns_fast: 'yes',
+  binding_protocol: 'auto-negotiate',
   idle_timeout: '0',
 };
 
@@ -223,6 +226,39 @@ export const counting: readonly Counting[] = [
   count('touch: a miss', '', 'touch k 0\r\n', { cmd_touch: 1, touch_misses: 1 }),
   count('gat counts as a touch only: a hit', one, 'gat 0 k\r\n', { cmd_touch: 1, touch_hits: 1 }),
   count('gat counts as a touch only: a miss', '', 'gat 0 k\r\n', { cmd_touch: 1, touch_misses: 1 }),
+  count('mg: a hit', one, 'mg k v\r\n', { cmd_get: 1, get_hits: 1 }),
+  count('mg: a miss', '', 'mg k v\r\nmg k q\r\n', { cmd_get: 2, get_misses: 2 }),
+  count('mg T counts as a touch only', one, 'mg k T0\r\n', { cmd_touch: 1, touch_hits: 1 }),
+  count('mg T of nothing counts as a get', '', 'mg k T0\r\n', { cmd_get: 1, get_misses: 1 }),
+  count('mg N that makes an item is a hit', '', 'mg k N0\r\n', {
+    cmd_get: 1,
+    get_hits: 1,
+    curr_items: 1,
+    total_items: 1,
+  }),
+  count('mg with a wrong flag', one, 'mg k !\r\n', {}),
+  count('ms', '', 'ms k 1\r\n1\r\n', { cmd_set: 1, curr_items: 1, total_items: 1 }),
+  count('ms with a wrong flag', '', 'ms k 1 !\r\n1\r\n', {}),
+  count('ms with a wrong CAS id', one, 'ms k 1 C18446744073709551615\r\n1\r\n', {
+    cmd_set: 1,
+    cas_badval: 1,
+  }),
+  count('ms with a CAS id of nothing', '', 'ms k 1 C1\r\n1\r\n', { cmd_set: 1, cas_misses: 1 }),
+  count('ms A with a wrong CAS id', one, 'ms k 1 MA C1\r\n1\r\n', { cmd_set: 1 }),
+  count('ms C I that makes the item stale', one, 'ms k 1 C1 I\r\n1\r\n', {
+    cmd_set: 1,
+    cas_hits: 1,
+    total_items: 1,
+  }),
+  count('md: a hit', one, 'md k\r\n', { delete_hits: 1, curr_items: -1 }),
+  count('md: a miss, and a wrong CAS id', one, 'md j\r\nmd k C0\r\n', { delete_misses: 2 }),
+  count('md I counts as nothing', one, 'md k I\r\n', { curr_items: 0 }),
+  count('ma: hits', one, 'ma k\r\nma k MD q\r\n', { incr_hits: 1, decr_hits: 1 }),
+  count('ma: misses', '', 'ma k\r\nma k MD\r\n', { incr_misses: 1, decr_misses: 1 }),
+  count('ma N that makes a number', '', 'ma k N0\r\n', { curr_items: 1, total_items: 1 }),
+  count('ma: a wrong CAS id, and no number', one, 'ma k C18446744073709551615\r\n', {}),
+  count('me', one, 'me k\r\nme j\r\nme k x\r\nme\r\n', { cmd_meta: 3 }),
+  count('mn', '', 'mn\r\n', {}),
   count('flush_all', '', 'flush_all\r\n', { cmd_flush: 1 }),
   count('flush_all that is refused', '', 'flush_all x\r\n', { cmd_flush: 1 }),
   count('nonsense', '', 'bogus\r\nversion\r\nverbosity 0\r\n', {}),

@@ -2,7 +2,7 @@
  * The form of the conformance table. A case is data: what is sent and what must come back, byte for byte, as
  * memcached 1.6.18 answers. Every text stands for bytes: one character, one byte (latin1).
  *
- *   { name, steps: [[sent, expected], …], flags?, splits?, why?, huge?, end? }
+ *   { name, steps: [[sent, expected], …], flags?, splits?, why?, huge?, end?, differs? }
  *
  * Each case runs on a connection of its own, on an empty cache, once for every way of cutting what it sends.
  */
@@ -44,7 +44,18 @@ export interface Case {
    * its side down right after the last byte, gets its answers all the same, and then the server closes.
    * `hangup`: the client leaves; nothing more is checked.
    */
-  readonly end?: 'open' | 'closed' | 'finish' | 'hangup';
+  readonly end?: End;
+  /** Where hotspare answers otherwise, knowingly. */
+  readonly differs?: Difference;
+}
+
+export type End = 'open' | 'closed' | 'finish' | 'hangup';
+
+/** A difference from memcached that docs/PROTOCOL.md lists under this name, with its reason. */
+export interface Difference {
+  readonly name: string;
+  /** What takes the place of the case's own. */
+  readonly hotspare: { readonly steps: readonly Step[]; readonly end?: End };
 }
 
 export interface Topic {

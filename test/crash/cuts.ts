@@ -198,20 +198,26 @@ class Cuts {
   }
 }
 
-/** Which of the two the item is. */
+/** Which of the two the item is, or, of a mg that touches it and is won, the touched one that nobody has won yet. */
 function versionOf(item: Linked, was: Version | undefined, is: Version | undefined): Version {
-  const { cas, exptime } = item;
-  const fits = (version: Version | undefined) =>
-    version !== undefined && version.cas === cas && version.exptime === exptime;
-  const version = fits(was) ? was : fits(is) ? is : undefined;
+  const { cas, exptime, bits } = item;
+  const between = isChangedInPlace(was, is) ? { ...was!, exptime: is!.exptime } : undefined;
+  const version = [was, is, between].find(
+    (one) => one?.cas === cas && one.exptime === exptime && one.bits === bits,
+  );
   if (version === undefined) {
-    throw new Error(`${item.key} has CAS id ${cas} and exptime ${exptime}: neither old nor new`);
+    const found = `CAS id ${cas}, exptime ${exptime} and bits ${bits}`;
+    throw new Error(`${item.key} has ${found}: neither old nor new`);
   }
   sameItem(item, version, true);
   return version;
 }
 
-/** 0: as before, 1: gone, 2: as after. */
+function isChangedInPlace(was: Version | undefined, is: Version | undefined): boolean {
+  return was !== undefined && was !== is && was.cas === is?.cas;
+}
+
+/** 0: as before, 1: gone, or between two words changed in place, 2: as after. */
 function stepOf(
   key: string,
   version: Version | undefined,
@@ -225,6 +231,7 @@ function stepOf(
   }
   if (version === is) return 2;
   if (version === was) return 0;
+  if (version !== undefined && isChangedInPlace(was, is)) return 1;
   // Neither: only when the old item was evicted to make room, or was dead and met, is there such a moment.
   if (lost === 0) throw new Error(`${key} is gone between old and new`);
   return 1;

@@ -1,15 +1,15 @@
 /** Whatever keeps hotspare from starting is said in one line, with what to do about it, and its own exit status. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { FrameType, protocolVersion } from '../../backup/frame.js';
 import { exitStatus } from '../../src/errors.js';
-import { layoutVersion, SuperWord } from '../../src/store/layout.js';
-import { hotspare, main, patienceMs, said } from '../support/nodes.js';
+import { layoutVersion } from '../../src/store/layout.js';
+import { expectRefusal, hotspare, patienceMs, said } from '../support/nodes.js';
 import { Peer } from '../support/peer.js';
-import { type Child, run } from '../support/process.js';
+import type { Child } from '../support/process.js';
 import { Relay } from '../support/relay.js';
 import { until, within } from '../support/until.js';
 
@@ -42,13 +42,6 @@ describe('the command line', () => {
     ['an unknown flag', ['--colour'], /unknown option '--colour'/],
     ['an unknown command', ['mirror'], /too many arguments|unknown command/],
     ['a value that is no number', ['-p', 'http'], /'-p, --port <num>'.* a whole number/],
-    ['a flag that is not served', ['-t', '4'], /takes only 1/],
-    ['an item larger than half of memory', ['-m', '8', '-I', '5m'], /higher than 1\/2 of memory/],
-    ['an item larger than a gigabyte', ['-m', '4096', '-I', '1025m'], /higher than a gigabyte/],
-    ['an item too small', ['-I', '1000'], /less than 1024 bytes/],
-    ['a growth factor of one', ['-f', '1'], /greater than 1/],
-    ['a chunk too large', ['-n', '300000'], /'-n, --slab-min-size/],
-    ['no memory', ['-m', '0'], /'-m, --memory-limit/],
     ['a standby of nobody', ['standby'], /required option '--of/],
     ['a standby of no port', ['standby', '--of', '127.0.0.1'], /a port is missing/],
     [
@@ -108,59 +101,6 @@ describe('memory', () => {
   test('a file that cannot be made', async () => {
     const args = [...alone, '-e', join(folder, 'no', 'such', 'folder')];
     await expectRefusal(args, exitStatus.MEMORY, /folder: open: ENOENT/);
-  });
-});
-
-describe('a memory file', () => {
-  test('in use', async () => {
-    const file = join(folder, 'used');
-    await start(...alone, '-m', '8', '-e', file);
-    await expectRefusal([...alone, '-m', '8', '-e', file], exitStatus.REGION, /in use by another/);
-  });
-
-  test('of another size', async () => {
-    const file = await memoryFile('size');
-    await expectRefusal(
-      [...alone, '-m', '9', '-e', file],
-      exitStatus.REGION,
-      /is not \d+ bytes long/,
-    );
-  });
-
-  test('of another geometry', async () => {
-    const args = [...alone, '-m', '8', '-f', '1.5', '-e', await memoryFile('geometry')];
-    await expectRefusal(args, exitStatus.REGION, /was made with other -m, -I, -f or -n/);
-  });
-
-  test('that is damaged', async () => {
-    const file = await memoryFile('damaged', SuperWord.MAGIC, 1);
-    await expectRefusal(
-      [...alone, '-m', '8', '-e', file],
-      exitStatus.REGION,
-      /is damaged: no magic/,
-    );
-  });
-
-  test('whose superblock is damaged', async () => {
-    const file = await memoryFile('checksum', SuperWord.SEED_LOW, 1);
-    const sentence = /is damaged: the checksum/;
-    await expectRefusal([...alone, '-m', '8', '-e', file], exitStatus.REGION, sentence);
-  });
-
-  test('of another layout', async () => {
-    const file = await memoryFile('layout', SuperWord.LAYOUT, layoutVersion + 1);
-    const sentence = new RegExp(`has layout version ${layoutVersion + 1}, this hotspare`);
-    await expectRefusal([...alone, '-m', '8', '-e', file], exitStatus.REGION, sentence);
-  });
-
-  test('with half a copy', async () => {
-    const file = join(folder, 'half');
-    const { standby, release } = await copying('-e', file);
-    standby.signal('SIGKILL');
-    await standby.exited;
-    release();
-    const sentence = /is a standby's copy/;
-    await expectRefusal([...alone, '-m', '32', '-e', file], exitStatus.REGION, sentence);
   });
 });
 
@@ -270,23 +210,6 @@ describe('another version', () => {
 /** A shell that lets hotspare map 4 GB and no more. */
 const limited = ['bash', '-c', 'ulimit -v 4000000 && exec "$@"', 'limited'];
 
-async function expectRefusal(
-  args: readonly string[],
-  code: number,
-  sentence: RegExp,
-  prefix: readonly string[] = [],
-): Promise<void> {
-  const [program, ...rest] = [...prefix, process.execPath, main, ...args];
-  const finished = await run(program!, rest, patienceMs);
-  const lines = finished.output.split('\n').filter((line) => line.startsWith('hotspare:'));
-  expect({ lines: lines.length, code: finished.code, output: finished.output }).toEqual({
-    lines: 1,
-    code,
-    output: finished.output,
-  });
-  expect(lines[0]).toMatch(sentence);
-}
-
 async function start(...args: string[]): Promise<Child> {
   const child = await hotspare(...args);
   children.push(child);
@@ -314,19 +237,6 @@ async function copying(...flags: string[]) {
   const standby = await start('standby', ...alone, '--of', `127.0.0.1:${port}`, ...flags);
   await until('a block', () => relay.toPrimary.arrived.some(({ type }) => type === FrameType.ACK));
   return { standby, primary: children[0]!, release: () => relay.end() };
-}
-
-/** A memory file of 8 MiB that a node has left, with one word of its superblock changed. */
-async function memoryFile(name: string, word?: number, value?: number): Promise<string> {
-  const file = join(folder, name);
-  const node = await start(...alone, '-m', '8', '-e', file);
-  await node.end();
-  if (word !== undefined) {
-    const bytes = readFileSync(file);
-    bytes.writeInt32LE(value!, word * 4);
-    writeFileSync(file, bytes);
-  }
-  return file;
 }
 
 function secret(text: string): string {

@@ -50,6 +50,55 @@ const special = [
 
 /** A command that is answered as documented. */
 export function validCommand(random: Random): Command {
+  return random.chance(35) ? metaCommand(random) : classicCommand(random);
+}
+
+const getFlags = 'v k s t f c h l u O123 N100 N-1 R50 T100 T0 T-1 P L C1 D1 F1 J1 I'.split(' ');
+const setFlags = 'k c O123 T0 T100 T-1 F7 F4294967295 C1 I v s t N0 D1 P'.split(' ');
+const setModes = ['', '', '', '', ' MS', ' ME', ' MR', ' MA', ' MP'];
+const deleteFlags = 'k O123 C1 I T100 T0 T-1 v s'.split(' ');
+const countFlags = 'v k c t O123 N0 N100 J13 D5 D18446744073709551615 T0 T100 C0 s'.split(' ');
+
+/** Never quiet, but for sets that cannot fail: how many answers come of the others depends on what is there. */
+function metaCommand(random: Random): Command {
+  const plain = smallKey(random);
+  const encoded = plain.length < 180 && random.chance(15);
+  const key = encoded ? Buffer.from(plain).toString('base64') : plain;
+  const head = encoded ? ' b' : '';
+  const flags = (letters: readonly string[]) =>
+    head +
+    letters
+      .filter(() => random.chance(20))
+      .map((letter) => ` ${letter}`)
+      .join('');
+  switch (random.below(9)) {
+    case 0:
+    case 1:
+    case 2: {
+      const value = random.chance(30)
+        ? String(random.below(1000))
+        : random.bytes(random.below(VALUE_BYTES_MAX));
+      const quiet = random.chance(15);
+      const tail = quiet ? `${head} q k c` : flags(setFlags) + random.pick(setModes);
+      const sent = `ms ${key} ${value.length}${tail}\r\n${value}\r\n`;
+      return { sent, answers: quiet ? 0 : 1 };
+    }
+    case 3:
+    case 4:
+    case 5:
+      return { sent: `mg ${key}${flags(getFlags)}\r\n`, answers: 1 };
+    case 6:
+      return { sent: `md ${key}${flags(deleteFlags)}\r\n`, answers: 1 };
+    case 7: {
+      const mode = random.pick(['', ' MI', ' MD', ' M+', ' M-']);
+      return { sent: `ma ${key}${flags(countFlags)}${mode}\r\n`, answers: 1 };
+    }
+    default:
+      return { sent: random.pick(['mn\r\n', `me ${key}${head}\r\n`]), answers: 1 };
+  }
+}
+
+function classicCommand(random: Random): Command {
   const noreply = random.chance(15);
   const key = smallKey(random);
   const tail = noreply ? ' noreply\r\n' : '\r\n';
@@ -218,6 +267,11 @@ function oddNumber(random: Random): string {
     `touch ${key} ${odd()}\r\n`,
     `gat ${odd()} ${key}\r\n`,
     `delete ${key} ${odd()}\r\n`,
+    `ms ${key} ${random.pick(oddNumbers)}\r\n1\r\n`,
+    `ms ${key} 1 T${odd()} F${odd()} C${odd()}\r\n1\r\n`,
+    `mg ${key} v T${odd()} N${odd()} R${odd()} O${odd()}\r\n`,
+    `ma ${key} D${odd()} J${odd()} N${odd()}\r\n`,
+    `md ${key} C${odd()} M${odd()}\r\n`,
   ]);
 }
 
@@ -231,6 +285,9 @@ function longLine(random: Random): string {
     'gat 0 ',
     'set ',
     'delete ',
+    'mg k ',
+    'ms k 10 ',
+    'md ',
     '    ',
     'incr ',
   ]);

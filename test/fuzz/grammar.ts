@@ -17,14 +17,18 @@ const lastLines = [
   /^CLIENT_ERROR (?:invalid exptime argument|invalid numeric delta argument)$/,
   /^CLIENT_ERROR cannot increment or decrement non-numeric value$/,
   /^CLIENT_ERROR (?:bad token in command line format|(?:invalid|duplicate|invalid or duplicate) flag)$/,
+  /^CLIENT_ERROR (?:opaque token too long|options flags (?:are )?too long|error decoding key)$/,
+  /^CLIENT_ERROR (?:incorrect length for M token|invalid mode for m[as] M token)$/,
+  /^CLIENT_ERROR invalid numeric (?:initial|delta) value$/,
   /^SERVER_ERROR (?:object too large for cache|out of memory storing object)$/,
   /^SERVER_ERROR (?:out of memory writing get response|Out of memory during read)$/,
-  // A mutation may spell a meta command.
-  /^(?:HD|EN|NS|NF|EX|MN|ME)(?: [\x21-\xff]+)*$/,
+  /^(?:HD|EN|NS|NF|EX)(?: [^ \n\0]+)*$/,
+  /^MN$/,
+  /^ME [^ \n\0]{1,336} exp=-?\d+ la=\d+ cas=\d+ fetch=(?:yes|no) cls=\d+ size=\d+$/,
 ];
 const statLine = /^STAT [\x21-\x7e]+ [\x20-\x7e]*$/;
 const valueLine = /^VALUE ([^ \n\0]{1,250}) (\d{1,10}) (\d{1,10})(?: \d{1,20})?$/;
-const metaValueLine = /^VA (\d{1,10})(?: [\x21-\xff]+)*$/;
+const metaValueLine = /^VA (\d{1,10})(?: [^ \n\0]+)*$/;
 
 export class Grammar {
   /** How many answers have ended. */

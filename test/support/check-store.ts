@@ -16,6 +16,7 @@ import {
   HASH,
   headerBytes,
   KEY_AND_BITS,
+  keyLengthMask,
   NEXT,
   pageTableOffset,
   SuperWord,
@@ -35,6 +36,7 @@ export interface Linked {
   readonly cas: number;
   readonly flags: number;
   readonly exptime: number;
+  readonly bits: number;
   /** The value, where it stands. */
   readonly value: Uint8Array;
 }
@@ -102,7 +104,7 @@ export class RegionReader {
     const { words, bytes, view } = this.segments[Math.floor(offset / segmentBytes)]!;
     const at = offset % segmentBytes;
     const index = at / 4;
-    const keyLength = words[index + KEY_AND_BITS]! & 0xff;
+    const keyLength = words[index + KEY_AND_BITS]! & keyLengthMask;
     const valueLength = words[index + VALUE_LENGTH]! >>> 0;
     if (keyLength === 0 || headerBytes + keyLength + valueLength > chunkBytes) {
       fail(`ref ${ref} points at lengths ${keyLength} and ${valueLength} in ${chunkBytes} bytes`);
@@ -121,6 +123,7 @@ export class RegionReader {
       cas: (words[index + CAS_LOW]! >>> 0) + (words[index + CAS_HIGH]! >>> 0) * 4294967296,
       flags: words[index + FLAGS]! >>> 0,
       exptime: words[index + EXPTIME]! >>> 0,
+      bits: words[index + KEY_AND_BITS]! & ~keyLengthMask,
       value: bytes.subarray(keyAt + keyLength, keyAt + keyLength + valueLength),
     };
     return { item, next: words[index + NEXT]! >>> 0 };

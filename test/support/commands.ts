@@ -47,6 +47,25 @@ const storage = fc.record({
   how: fc.constantFrom('whole' as const, 'whole' as const, 'pieces' as const, 'begin' as const),
   ends: fc.integer({ min: 0, max: 19 }).map((number) => number > 0),
   unique: fc.integer({ min: 0, max: 3 }).map((number) => number > 0),
+  meta: fc.boolean(),
+  lower: fc.boolean(),
+});
+
+const perhaps = fc.option(exptime);
+
+const metaGet = fc.record({
+  is: fc.constant('metaGet' as const),
+  key,
+  touch: perhaps,
+  vivify: perhaps,
+  recache: perhaps,
+});
+
+const metaDelete = fc.record({
+  is: fc.constant('metaDelete' as const),
+  key,
+  keeps: fc.integer({ min: 0, max: 5 }).map((number) => number > 0),
+  touch: perhaps,
 });
 
 const count = fc.record({
@@ -54,6 +73,15 @@ const count = fc.record({
   key,
   up: fc.boolean(),
   delta: fc.constantFrom('0', '1', '7', '99999', '4294967296', '18446744073709551615'),
+});
+
+const metaCount = fc.record({
+  is: fc.constant('metaCount' as const),
+  key,
+  up: fc.boolean(),
+  delta: fc.constantFrom('0', '1', '7', '99999', '4294967296', '18446744073709551615'),
+  touch: perhaps,
+  vivify: perhaps,
 });
 
 const touch = fc.record({
@@ -80,6 +108,9 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   },
   { weight: 4, arbitrary: fc.constant<Command>({ is: 'release' }) },
   { weight: 5, arbitrary: count },
+  { weight: 10, arbitrary: metaGet },
+  { weight: 7, arbitrary: metaDelete },
+  { weight: 5, arbitrary: metaCount },
   { weight: 1, arbitrary: flush },
   {
     weight: 3,

@@ -14,6 +14,7 @@ export function fabricRegion(): NativeRegion {
     pagesBytes: regionBytes - 8192,
     segmentBytes: 2 ** 30,
     file: null,
+    discard: false,
     lockMemory: false,
     hugePages: false,
   });

@@ -2,6 +2,8 @@
  * The cache as a plain Map: what every command must answer and change. It knows no chunk and no page; an item that
  * the store evicts is reported to it by the rig.
  */
+import { ItemBit } from '../../src/store/layout.js';
+import type { MetaCount, MetaDelete, MetaGet } from './meta-model.js';
 import type { GeometryName } from './region.js';
 
 export const verbs = ['set', 'add', 'replace', 'append', 'prepend', 'cas'] as const;
@@ -28,10 +30,17 @@ export interface Storage {
   readonly ends: boolean;
   /** For cas: whether the id sent is the item's. */
   readonly unique: boolean;
+  /** Sent as ms. */
+  readonly meta: boolean;
+  /** For cas sent as ms: with an id lower than the item's and I, which stores a stale value. */
+  readonly lower: boolean;
 }
 
 export type Command =
   | Storage
+  | MetaGet
+  | MetaDelete
+  | MetaCount
   | { readonly is: 'finish' }
   | { readonly is: 'delete'; readonly key: number }
   | { readonly is: 'touch'; readonly key: number; readonly exptime: number; readonly gets: boolean }
@@ -64,6 +73,8 @@ export interface Version {
   readonly cas: number;
   readonly flags: number;
   readonly exptime: number;
+  /** Item bits. */
+  readonly bits: number;
   readonly value: Uint8Array;
 }
 
@@ -77,11 +88,12 @@ export interface FlushState {
 export type Change =
   | { readonly is: 'none' }
   | { readonly is: 'remove' }
-  | { readonly is: 'touch'; readonly exptime: number }
+  | { readonly is: 'touch'; readonly exptime: number; readonly bits: number }
   | {
       readonly is: 'put';
       readonly flags: number;
       readonly exptime: number;
+      readonly bits: number;
       readonly value: Uint8Array;
     };
 
@@ -137,20 +149,43 @@ export class Model {
   }
 }
 
-const unchanged: Change = { is: 'none' };
-const remove: Change = { is: 'remove' };
+export const unchanged: Change = { is: 'none' };
+export const remove: Change = { is: 'remove' };
 const outOfMemory = 'SERVER_ERROR out of memory storing object\r\n';
+const metaResults: Readonly<Record<string, string>> = {
+  STORED: 'HD',
+  NOT_STORED: 'NS',
+  EXISTS: 'EX',
+  NOT_FOUND: 'NF',
+};
 
-/** How a storage command may end when its value has arrived. `old` is the live item with its key. */
+/** How a storage command may end when its value has arrived. `old` is the live item with its key, `cas` the id sent. */
 export function endingsOfStorage(
   command: Storage,
   value: Uint8Array,
   exptime: number,
   old: Version | undefined,
   itemBytesMax: number,
+  cas: number,
+): Ending[] {
+  const endings = classicEndings(command, value, exptime, old, itemBytesMax, cas);
+  if (!command.meta || !command.ends) return endings;
+  return endings.map((ending) => ({
+    ...ending,
+    reply: `${metaResults[(ending.reply as string).trim()]} k${keys[command.key]!}\r\n`,
+  }));
+}
+
+function classicEndings(
+  command: Storage,
+  value: Uint8Array,
+  exptime: number,
+  old: Version | undefined,
+  itemBytesMax: number,
+  cas: number,
 ): Ending[] {
   if (!command.ends) return [{ reply: 'CLIENT_ERROR bad data chunk\r\n', change: unchanged }];
-  const put: Change = { is: 'put', flags: command.flags, exptime, value };
+  const put = { is: 'put', flags: command.flags, exptime, bits: 0, value } as const;
   const stored: Ending = { reply: 'STORED\r\n', change: put };
   const refused = (reply: string): Ending => ({ reply, change: unchanged });
   switch (command.verb) {
@@ -162,7 +197,20 @@ export function endingsOfStorage(
       return [old === undefined ? refused('NOT_STORED\r\n') : stored];
     case 'cas':
       if (old === undefined) return [refused('NOT_FOUND\r\n')];
-      return [command.unique ? stored : refused('EXISTS\r\n')];
+      if (cas === old.cas) return [stored];
+      if (!command.meta || !command.lower || cas === 0 || cas > old.cas) {
+        return [refused('EXISTS\r\n')];
+      }
+      return [
+        {
+          ...stored,
+          change: {
+            ...put,
+            exptime: old.exptime,
+            bits: ItemBit.STALE | (old.bits & ItemBit.TOKEN_SENT),
+          },
+        },
+      ];
     default: {
       if (old === undefined) return [refused('NOT_STORED\r\n')];
       const parts = command.verb === 'append' ? [old.value, value] : [value, old.value];
@@ -171,7 +219,7 @@ export function endingsOfStorage(
       if (!fits(keys[command.key]!.length, joined.length, flags, itemBytesMax)) {
         return [refused('NOT_STORED\r\n')];
       }
-      const change: Change = { is: 'put', flags, exptime: old.exptime, value: joined };
+      const change: Change = { is: 'put', flags, exptime: old.exptime, bits: 0, value: joined };
       const full: Ending = { reply: 'NOT_STORED\r\n', change: unchanged, needsMemory: true };
       return [{ reply: 'STORED\r\n', change }, full];
     }
@@ -179,13 +227,13 @@ export function endingsOfStorage(
 }
 
 /** How a storage command may end before its value is taken. */
-export function endingsOfRefusal(verb: VerbName): Ending[] {
-  const change = verb === 'set' ? remove : unchanged;
+export function endingsOfRefusal({ verb, meta }: Storage): Ending[] {
+  const change = verb === 'set' || meta ? remove : unchanged;
   return [{ reply: outOfMemory, change, needsMemory: true }];
 }
 
-export function endingsOfTooLarge(verb: VerbName): Ending[] {
-  const change = verb === 'set' ? remove : unchanged;
+export function endingsOfTooLarge({ verb, meta }: Storage): Ending[] {
+  const change = verb === 'set' || meta ? remove : unchanged;
   return [{ reply: 'SERVER_ERROR object too large for cache\r\n', change }];
 }
 
@@ -205,7 +253,7 @@ export function endingsOfTouch(
   exptime: number,
   old: Version | undefined,
 ): Ending[] {
-  const change: Change = old === undefined ? unchanged : { is: 'touch', exptime };
+  const change: Change = old === undefined ? unchanged : { is: 'touch', exptime, bits: old.bits };
   if (gets) return [{ reply: retrieved(key, old), change }];
   return [{ reply: old === undefined ? 'NOT_FOUND\r\n' : 'TOUCHED\r\n', change }];
 }
@@ -216,20 +264,27 @@ export function endingsOfGet(key: string, old: Version | undefined): Ending[] {
 
 export function endingsOfCount(up: boolean, delta: string, old: Version | undefined): Ending[] {
   if (old === undefined) return [{ reply: 'NOT_FOUND\r\n', change: unchanged }];
+  const counted = count(up, delta, old);
+  if (counted === null) return [{ reply: nonNumeric, change: unchanged }];
+  const full = 'SERVER_ERROR out of memory in incr\r\n';
+  return [
+    { reply: `${counted.digits}\r\n`, change: counted.change },
+    { reply: full, change: unchanged, needsMemory: true },
+  ];
+}
+
+export const nonNumeric = 'CLIENT_ERROR cannot increment or decrement non-numeric value\r\n';
+
+/** The new number, and the item that holds it: the same one, stale or not, unless it had to become longer. */
+export function count(up: boolean, delta: string, old: Version) {
   const number = /^(\d+)(?=\s|$)/.exec(Buffer.from(old.value).toString('latin1'))?.[1];
-  if (number === undefined || BigInt(number) >= 2n ** 64n) {
-    const reply = 'CLIENT_ERROR cannot increment or decrement non-numeric value\r\n';
-    return [{ reply, change: unchanged }];
-  }
+  if (number === undefined || BigInt(number) >= 2n ** 64n) return null;
   const sum = BigInt(number) + (up ? BigInt(delta) : -BigInt(delta));
   const digits = (sum < 0n ? 0n : sum % 2n ** 64n).toString();
   const value = Buffer.from(digits.padEnd(old.value.length, ' '), 'latin1');
-  const change: Change = { is: 'put', flags: old.flags, exptime: old.exptime, value };
-  const full = 'SERVER_ERROR out of memory in incr\r\n';
-  return [
-    { reply: `${digits}\r\n`, change },
-    { reply: full, change: unchanged, needsMemory: true },
-  ];
+  const { flags, exptime } = old;
+  const bits = value.length === old.value.length ? old.bits : 0;
+  return { digits, change: { is: 'put', flags, exptime, bits, value } as const };
 }
 
 function retrieved(key: string, old: Version | undefined): Ending['reply'] {

@@ -4,8 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect } from '@jest/globals';
 import { Client } from './client.js';
-import { type Child, startChild } from './process.js';
+import { type Child, run, startChild } from './process.js';
 import { until } from './until.js';
 
 export const main = join(__dirname, '../../src/main.js');
@@ -15,6 +16,24 @@ export const patienceMs = 20_000;
 /** Starts hotspare with these arguments. */
 export function hotspare(...args: string[]): Promise<Child> {
   return startChild(process.execPath, [main, ...args]);
+}
+
+/** Hotspare does not start with these arguments: it says one line, and ends with this status. */
+export async function expectRefusal(
+  args: readonly string[],
+  code: number,
+  sentence: RegExp,
+  prefix: readonly string[] = [],
+): Promise<void> {
+  const [program, ...rest] = [...prefix, process.execPath, main, ...args];
+  const finished = await run(program!, rest, patienceMs);
+  const lines = finished.output.split('\n').filter((line) => line.startsWith('hotspare:'));
+  expect({ lines: lines.length, code: finished.code, output: finished.output }).toEqual({
+    lines: 1,
+    code,
+    output: finished.output,
+  });
+  expect(lines[0]).toMatch(sentence);
 }
 
 /** The groups of the `nth` line that matches, once the process has written it. */

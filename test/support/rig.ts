@@ -15,6 +15,14 @@ import { Region, type RegionMemory } from '../../src/store/region.js';
 import { Store } from '../../src/store/store.js';
 import { type Busy, checkAdopted, checkStore, type Linked, RegionReader } from './check-store.js';
 import {
+  endingsOfMetaCount,
+  endingsOfMetaDelete,
+  endingsOfMetaGet,
+  type MetaCount,
+  type MetaDelete,
+  type MetaGet,
+} from './meta-model.js';
+import {
   type Command,
   type Ending,
   endingsOfCount,
@@ -248,6 +256,12 @@ export class Rig {
           endingsOfCount(command.up, command.delta, old);
         return { ...this.ran(key, endings), shields: true };
       }
+      case 'metaGet':
+        return this.metaGet(command);
+      case 'metaDelete':
+        return this.metaDelete(command);
+      case 'metaCount':
+        return this.metaCount(command);
       default:
         this.executeRest(command);
         return null;
@@ -272,26 +286,59 @@ export class Rig {
     }
   }
 
+  private metaGet(command: MetaGet): Ran {
+    const { model } = this;
+    const key = keys[command.key]!;
+    const { touch, vivify, recache } = command;
+    const tokens = `${flag('T', touch)}${flag('N', vivify)}${flag('R', recache)}`;
+    const reply = this.retrieveMeta(`mg ${key} v k${tokens} s f t`);
+    // T stands before N, so that an item that is made has the expiry of N.
+    const at = (exptime: number) => model.absolute(exptime);
+    return this.ran(key, (old) => endingsOfMetaGet(command, old, model.now, at), reply);
+  }
+
+  private metaDelete(command: MetaDelete): Ran {
+    const key = keys[command.key]!;
+    const { keeps, touch } = command;
+    const reply = this.line(`md ${key}${keeps ? ' I' : ''}${flag('T', touch)}`);
+    const exptime = touch === null ? null : this.model.absolute(touch);
+    const found = this.reader.items().has(key);
+    const endings = (old: Version | undefined) => endingsOfMetaDelete(command, old, exptime, found);
+    return { ...this.ran(key, endings, reply), shields: true };
+  }
+
+  private metaCount(command: MetaCount): Ran {
+    const { model } = this;
+    const key = keys[command.key]!;
+    const { up, delta } = command;
+    const touch = command.touch === null ? null : model.absolute(command.touch);
+    const vivify = command.vivify === null ? null : model.absolute(command.vivify);
+    const tokens = `${flag('T', command.touch)}${flag('N', command.vivify)}`;
+    this.line(`ma ${key} v M${up ? 'I' : 'D'} D${delta} J10${tokens}`);
+    const endings = (old: Version | undefined) => endingsOfMetaCount(command, old, touch, vivify);
+    return { ...this.ran(key, endings), shields: true };
+  }
+
   private executeStorage(command: Storage): Ran | null {
     const { model, executor, geometry } = this;
     const key = keys[command.key]!;
     const value = this.valueOf(command.key, command.size, command.fill);
     const exptime = model.absolute(command.exptime);
     const old = model.items.get(key);
-    const cas = (old?.cas ?? 1) + (command.unique ? 0 : 1);
     const { verb, flags } = command;
-    const tail = verb === 'cas' ? ` ${cas}` : '';
-    const outcome = this.send(`${verb} ${key} ${flags} ${command.exptime} ${value.length}${tail}`);
+    const off = command.unique ? 0 : command.meta && command.lower ? -1 : 1;
+    const cas = (old?.cas ?? 1) + off;
+    const outcome = this.send(lineOf(command, value.length, cas));
     const fitting = fits(key.length, value.length, flags, geometry.itemBytesMax);
     if (outcome !== (fitting ? Outcome.VALUE : Outcome.SWALLOW)) {
       throw new Error(`${verb} of ${value.length} bytes has outcome ${outcome}`);
     }
     const { storing } = executor;
     const { request } = storing;
-    if (!fitting) return this.refused(key, () => endingsOfTooLarge(verb));
+    if (!fitting) return this.refused(key, () => endingsOfTooLarge(command));
     const shields = verb === 'append' || verb === 'prepend';
     const ended = (version: Version | undefined) =>
-      endingsOfStorage(command, value, exptime, version, geometry.itemBytesMax);
+      endingsOfStorage(command, value, exptime, version, geometry.itemBytesMax, cas);
     if (command.how === 'whole') {
       const at = 4096;
       inputBytes.set(value, at);
@@ -299,11 +346,12 @@ export class Rig {
       storing.whole(request, inputBytes, inputView, at);
       const endings = (version: Version | undefined) => [
         ...ended(version),
-        ...endingsOfRefusal(verb),
+        ...endingsOfRefusal(command),
       ];
       return { ...this.ran(key, endings), shields };
     }
-    if (!storing.reserveArriving(request)) return this.refused(key, () => endingsOfRefusal(verb));
+    if (!storing.reserveArriving(request))
+      return this.refused(key, () => endingsOfRefusal(command));
     const arriving = new StorageRequest();
     arriving.assign(request);
     this.bytesOf(arriving.ref, value.length).set(value);
@@ -326,17 +374,11 @@ export class Rig {
     // The line is another one by now: a session's request lives on, its key's bytes do not.
     inputBytes.fill(0x2a, 0, 512);
     this.executor.storing.arrived(request, command.ends);
-    const endings = (old: Version | undefined) => {
-      const now = old !== undefined && command.verb === 'cas' ? this.isUnique(request, old) : null;
-      const judged = now === null ? command : { ...command, unique: now };
-      return endingsOfStorage(judged, value, exptime, old, this.geometry.itemBytesMax);
-    };
+    const cas = (request.casLow >>> 0) + (request.casHigh >>> 0) * 4294967296;
+    const endings = (old: Version | undefined) =>
+      endingsOfStorage(command, value, exptime, old, this.geometry.itemBytesMax, cas);
     const shields = command.verb === 'append' || command.verb === 'prepend';
     return { ...this.ran(key, endings), shields };
-  }
-
-  private isUnique(request: StorageRequest, old: Version): boolean {
-    return (request.casLow >>> 0) + (request.casHigh >>> 0) * 4294967296 === old.cas;
   }
 
   private release(): void {
@@ -363,8 +405,25 @@ export class Rig {
     return command.run(executor, { retrieval } as unknown as Session);
   }
 
-  /** A retrieval of one key, which is token `token`. Large values are referenced, and pinned while they are. */
+  /** A retrieval of one key, which is token `token`. */
   private retrieve(text: string, token: number): Buffer {
+    return this.collect(() => {
+      if (this.send(text) !== Outcome.KEYS) throw new Error(`${text} takes no keys`);
+      const { line } = this.executor;
+      this.executor.retrieving.key(this.retrieval, line.start(token), line.length(token));
+      output.put(lines.end);
+    });
+  }
+
+  private retrieveMeta(text: string): Buffer {
+    this.holds = false;
+    return this.collect(() => {
+      if (this.send(text) !== Outcome.DONE) throw new Error(`${text} is not done`);
+    });
+  }
+
+  /** What is answered meanwhile. Large values are referenced, and pinned while they are. */
+  private collect(answer: () => void): Buffer {
     const parts: Uint8Array[] = [];
     let copied = 0;
     output.onReference = (segment, offset, length, ref) => {
@@ -374,11 +433,8 @@ export class Rig {
       parts.push(Buffer.from(at));
       this.pins.push({ ref, at, copy: Buffer.from(at) });
     };
-    if (this.send(text) !== Outcome.KEYS) throw new Error(`${text} takes no keys`);
-    const { line } = this.executor;
     const held = this.pins.length;
-    this.executor.retrieving.key(this.retrieval, line.start(token), line.length(token));
-    output.put(lines.end);
+    answer();
     parts.push(Buffer.from(output.bytes.subarray(copied, output.at)));
     if (!this.holds && this.pins.length > held) {
       this.store.slabs.unpin(this.pins.pop()!.ref);
@@ -444,7 +500,7 @@ export class Rig {
         version = { ...change, cas: item.cas };
         model.casGiven = item.cas;
       } else if (change?.is === 'touch' && version !== undefined) {
-        version = { ...version, exptime: change.exptime };
+        version = { ...version, exptime: change.exptime, bits: change.bits };
       }
       if (version === undefined) throw new Error(`${item.key} is linked and should not be`);
       model.items.set(item.key, version);
@@ -481,11 +537,28 @@ export function sameItem(item: Linked, version: Version, withValue: boolean): vo
   const { key } = item;
   if (item.cas !== version.cas) throw new Error(`${key} has CAS id ${item.cas}`);
   if (item.flags !== version.flags) throw new Error(`${key} has flags ${item.flags}`);
+  if (item.bits !== version.bits) throw new Error(`${key} has bits ${item.bits}`);
   if (item.exptime !== version.exptime) throw new Error(`${key} has exptime ${item.exptime}`);
   if (item.value.length !== version.value.length) {
     throw new Error(`${key} has ${item.value.length} bytes`);
   }
   if (withValue && !same(item.value, version.value)) throw new Error(`${key} has another value`);
+}
+
+function flag(letter: string, number: number | null): string {
+  return number === null ? '' : ` ${letter}${number}`;
+}
+
+/** A storage command's line, classic or meta. */
+function lineOf(command: Storage, length: number, cas: number): string {
+  const { verb, flags, exptime } = command;
+  const key = keys[command.key]!;
+  if (!command.meta) {
+    return `${verb} ${key} ${flags} ${exptime} ${length}${verb === 'cas' ? ` ${cas}` : ''}`;
+  }
+  const mode = { set: 'S', add: 'E', replace: 'R', append: 'A', prepend: 'P', cas: 'S' }[verb];
+  const compares = verb === 'cas' ? ` C${cas}${command.lower ? ' I' : ''}` : '';
+  return `ms ${key} ${length} M${mode} F${flags} T${exptime} k${compares}`;
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {

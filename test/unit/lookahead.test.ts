@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Journal } from '../../src/journal.js';
 import { Lookahead, Row } from '../../src/lookahead.js';
-import { mapRegion } from '../../src/memory.js';
+import { anonymous, mapRegion } from '../../src/memory.js';
 import { defaults } from '../../src/options.js';
 import { Decimal } from '../../src/protocol/decimal.js';
 import { Line } from '../../src/protocol/line.js';
@@ -13,7 +13,7 @@ import { Store } from '../../src/store/store.js';
 const inputBytes = 4096;
 const padding = 64;
 
-const { region } = mapRegion(geometryOf(defaults), { file: null }, new Journal());
+const { region } = mapRegion(geometryOf(defaults), anonymous, new Journal());
 const store = new Store(region, { evict: true, casStep: 1024 }, 1);
 const buffer = new ArrayBuffer(inputBytes + padding);
 const line = new Line();
@@ -33,6 +33,8 @@ const word = fc.constantFrom(
   'set ',
   'gets',
   'cas',
+  'mg ',
+  'ms ',
   ' ',
   '\r\n',
   '\n',
@@ -118,6 +120,16 @@ describe('the lookahead', () => {
 
   test('finds the keys of requests one behind another, and steps over values', () => {
     const text = 'get a bb ccc\r\nset dddd 0 0 12\r\nget x\r\nget y\r\n\r\ndelete eeeee\r\n';
+    expectKeys(text, ['a', 'bb', 'ccc', 'dddd', 'eeeee']);
+  });
+
+  test('finds the keys of meta commands, whose lines are other ones', () => {
+    const text =
+      'mg a v k 7 9\r\nms bb 12 T0 5\r\nget x\r\nget y\r\n\r\nmd ccc q\r\nms d 3\r\nget\r\nma e\r\nmn\r\nmg f\r\n';
+    expectKeys(text, ['a', 'bb', 'ccc', 'd', 'e', 'f']);
+  });
+
+  function expectKeys(text: string, keys: readonly string[]): void {
     const end = fill(text);
     const asked: string[] = [];
     const counting = new Lookahead(
@@ -132,7 +144,7 @@ describe('the lookahead', () => {
     );
     counting.begin(end);
     counting.look(0, false);
-    expect(asked.map((key) => key.trim())).toEqual(['a', 'bb', 'ccc', 'dddd', 'eeeee']);
+    expect(asked.map((key) => key.trim())).toEqual(keys);
     expect(counting.until).toBe(end);
-  });
+  }
 });

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { layoutVersion, SuperWord } from '../../src/store/layout.js';
+import { layoutVersion, RecordWord, SuperWord, superblockBytes } from '../../src/store/layout.js';
 import {
   epochOf,
   format,
@@ -44,6 +44,41 @@ describe('inspect', () => {
         expect(inspect(head).kind).toBe(kind);
       }
     }
+  });
+
+  test('finds damage in every bit of the record that is selected, and in the selector', () => {
+    for (const selector of [0, 1]) {
+      const record = selector === 0 ? SuperWord.RECORD_0 : SuperWord.RECORD_1;
+      const other = selector === 0 ? SuperWord.RECORD_1 : SuperWord.RECORD_0;
+      const { region } = new SmallStore({ geometry });
+      const fields = { casCeiling: 2 ** 20, flushCas: 17, flushAt: 1 };
+      do writeRecord(region, fields);
+      while (region.head[SuperWord.SELECTOR] !== selector);
+      const whole = () => region.head.slice(0, superblockBytes / 4);
+      expect(inspect(whole()).kind).toBe('region');
+      for (let word = 0; word < RecordWord.WORDS; word++) {
+        for (let bit = 0; bit < 32; bit++) {
+          const head = whole();
+          head[record + word]! ^= 1 << bit;
+          expect([word, bit, inspect(head).kind]).toEqual([word, bit, 'damaged']);
+          // A record that is being written, and not selected yet, may hold anything.
+          const half = whole();
+          half[other + word]! ^= 1 << bit;
+          expect(inspect(half).kind).toBe('region');
+        }
+      }
+      for (const wrong of [2, -1, 1 << 30]) {
+        const head = whole();
+        head[SuperWord.SELECTOR] = wrong;
+        expect(inspect(head)).toEqual({ kind: 'damaged', reason: 'no record is selected' });
+      }
+    }
+  });
+
+  test('finds an epoch that is none', () => {
+    const head = formatted();
+    head[SuperWord.EPOCH] = 0;
+    expect(inspect(head)).toEqual({ kind: 'damaged', reason: 'there is no epoch' });
   });
 
   test('names another version', () => {

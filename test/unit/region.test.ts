@@ -21,6 +21,7 @@ const options: RegionOptions = {
   pagesBytes: 3 * 4096,
   segmentBytes: 8192,
   file: null,
+  discard: false,
   lockMemory: false,
   hugePages: true,
 };

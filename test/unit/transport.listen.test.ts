@@ -155,6 +155,33 @@ describe('limits', () => {
     expect(second.closed).toBe(false);
   });
 
+  test('one connection too many waits when there is no refusal, and links do not', async () => {
+    const server = serve();
+    const port = server.listen();
+    const linkPort = server.listen(1);
+    server.transport.limit(2, '');
+    const [first] = [await open(port), await open(port)];
+    await until(() => server.transport.counters[4] === 2);
+    const third = await open(port);
+    third.send('x');
+    await until(() => server.transport.counters[9] === 1);
+    await rests(server);
+    const link = await open(linkPort);
+    link.send('y');
+    await link.expect('y');
+    expect(third.received).toBe('');
+    expect(server.transport.counters[5]).toBe(0);
+    first!.socket.destroy();
+    await third.expect('x');
+    expect(server.transport.counters[8]).toBeGreaterThan(0);
+    // The next one waits again.
+    const fourth = await open(port);
+    await until(() => server.transport.counters[9] === 2);
+    third.socket.destroy();
+    fourth.send('z');
+    await fourth.expect('z');
+  });
+
   test('without slots, listeners rest until a connection closes', async () => {
     const server = serve(undefined, { connectionsMax: 2 });
     const port = server.listen();
@@ -262,7 +289,7 @@ describe('process', () => {
       const worker = new Worker(${JSON.stringify(create)} + \`
         create(() => 0).listen(any);
         native.regionOpen({ headBytes: 4096, pagesBytes: 4096, segmentBytes: 4096, file: null,
-          lockMemory: false, hugePages: false });
+          discard: false, lockMemory: false, hugePages: false });
         require('node:worker_threads').parentPort.postMessage('up');\`, { eval: true });
       worker.on('message', () => worker.terminate().then(() => console.log('ended')));`;
     expect(run(script)).toEqual({ status: 0, stdout: 'ended\n', stderr: '' });

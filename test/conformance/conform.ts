@@ -1,15 +1,15 @@
 /**
- * The table of (sent, expected), every case sent whole, in sevens and byte by byte.
+ * The table of (sent, expected), every case sent whole, in sevens and byte by byte, and the statistics beside it, as
+ * tests of one server. Each server has a test file of its own, so that they run side by side.
  *
- *   npm run conformance                     hotspare, and memcached as the judge of the table
- *   JUDGE=memcached npm run conformance     the judge alone
+ *   npm run conformance                     hotspare alone, hotspare with a standby, and memcached, the table's judge
  *   SERVER=host:port npm run conformance    any server; it is flushed again and again
  */
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { Client } from '../support/client.js';
 import { givenServer } from '../support/server.js';
 import { topics } from './cases/index.js';
-import { allJudged, type Judged } from './judges.js';
+import type { Judged } from './judges.js';
 import { parsed } from './parser.js';
 import { runCase } from './run.js';
 import {
@@ -25,7 +25,8 @@ import { type Case, everySplit, set } from './table.js';
 
 const CASE_MS = 30_000;
 
-for (const judged of allJudged()) {
+/** Defines the tests of one server. */
+export function conform(judged: Judged): void {
   describe(judged.title, () => {
     if (judged.missing !== null) {
       test.skip(judged.missing, () => {});
@@ -45,14 +46,25 @@ for (const judged of allJudged()) {
 }
 
 function define(judged: Judged, row: Case): void {
-  if (row.flags !== undefined && givenServer !== undefined) {
-    test.skip(`${row.name} (not run: needs ${row.flags.join(' ')}, and SERVER is given)`, () => {});
+  const hindrance = notRun(judged, row);
+  if (hindrance !== null) {
+    test.skip(`${row.name} (not run: ${hindrance})`, () => {});
     return;
   }
-  for (const split of row.splits ?? everySplit) {
+  const told = judged.program === 'hotspare' ? { ...row, ...row.differs?.hotspare } : row;
+  for (const split of told.splits ?? everySplit) {
     const name = `${row.name} (${split})`;
-    test(name, async () => runCase(await judged.server(row.flags), row, split), CASE_MS);
+    test(name, async () => runCase(await judged.server(row.flags), told, split), CASE_MS);
   }
+}
+
+/** Why a case cannot be run against this server, or null. */
+function notRun(judged: Judged, row: Case): string | null {
+  if (judged.program !== 'given') return null;
+  if (row.flags !== undefined) return `needs ${row.flags.join(' ')}, and SERVER is running already`;
+  return row.differs === undefined
+    ? null
+    : 'hotspare and memcached differ, and SERVER may be either';
 }
 
 function defineStats(judged: Judged): void {

@@ -1,0 +1,107 @@
+/** The flags of the mirror, and what both ends of it are started with. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import type { Values } from '../src/flags/flag.js';
+import { transportOf, transportOptions } from '../src/flags/transport.js';
+import { integer } from '../src/flags/values.js';
+import * as limits from '../src/limits.js';
+import { address, isLoopback, usage } from '../src/options.js';
+import type { BackupSettings } from './settings.js';
+
+/** Gives a command the flags of the mirror. */
+export function addMirrorFlags(command: Command): Command {
+  for (const option of mirrorOptions()) command.addOption(option);
+  return command;
+}
+
+/** Those that were given, as arguments for a node. */
+export function givenMirrorFlags(command: Command): string[] {
+  return mirrorOptions().flatMap((option) => {
+    const name = option.attributeName();
+    if (command.getOptionValueSource(name) !== 'cli') return [];
+    return [option.long!, String(command.getOptionValue(name))];
+  });
+}
+
+function mirrorOptions(): Option[] {
+  const ms = (form: string, meaning: string, least: number, most: number, usual: number): Option =>
+    new Option(form, meaning).argParser(integer(least, most)).default(usual);
+  return [
+    new Option('--link-listen <HOST:PORT>', 'let a standby attach here'),
+    new Option('--ack <mode>', 'sync: no reply before the standby has it')
+      .choices(['sync', 'async'])
+      .default('sync'),
+    ms(
+      '--ack-timeout <ms>',
+      'drop a standby that does not ack for this long',
+      1,
+      limits.ackTimeoutMsMost,
+      limits.ackTimeoutMsDefault,
+    ),
+    ms('--heartbeat <ms>', 'say "I live" this often', 1, 60_000, limits.heartbeatMsDefault),
+    ms(
+      '--dead-after <ms>',
+      'silence after which the primary is dead',
+      3,
+      600_000,
+      limits.deadAfterMsDefault,
+    ),
+    new Option('--secret-file <file>', 'the secret both nodes share'),
+    ...transportOptions(),
+  ];
+}
+
+/** The settings of a command's flags. Throws HotspareError. */
+export function backupOf(flags: Values): BackupSettings {
+  const listen = flags['linkListen'] as string | undefined;
+  const linkListen = listen === undefined ? null : address(listen, 0);
+  const file = flags['secretFile'] as string | undefined;
+  const of = flags['of'] as string | undefined;
+  const beyond = [linkListen?.host, of === undefined ? undefined : address(of, 0).host].find(
+    (host) => host !== undefined && !isLoopback(host),
+  );
+  if (beyond !== undefined && file === undefined) {
+    throw usage(`a link over ${beyond} needs a secret: give both nodes the same --secret-file`);
+  }
+  const deadAfterMs = flags['deadAfter'] as number;
+  const heartbeatMs = flags['heartbeat'] as number;
+  if (deadAfterMs < 3 * heartbeatMs) {
+    throw usage(
+      `--dead-after ${deadAfterMs} must be at least three times --heartbeat ${heartbeatMs}`,
+    );
+  }
+  const ackTimeoutMs = flags['ackTimeout'] as number;
+  // A silent primary must be found before the standby's lease is over (docs/decisions/lease.md).
+  const foundMs = deadAfterMs + 3 * heartbeatMs;
+  if (foundMs > ackTimeoutMs * limits.leaseShare) {
+    const least = Math.ceil(foundMs / limits.leaseShare);
+    throw usage(
+      `--ack-timeout ${ackTimeoutMs} must be at least ${least} with --dead-after ${deadAfterMs}`,
+    );
+  }
+  return {
+    linkListen,
+    secret: file === undefined ? new Uint8Array(0) : readSecret(file),
+    ack: flags['ack'] as 'sync' | 'async',
+    ackTimeoutMs,
+    heartbeatMs,
+    deadAfterMs,
+    ...transportOf(flags),
+    node: randomBytes(4).toString('hex'),
+  };
+}
+
+function readSecret(file: string): Uint8Array {
+  let secret: Buffer;
+  try {
+    secret = readFileSync(file);
+  } catch (error) {
+    throw usage(`--secret-file ${file}: ${(error as Error).message}`);
+  }
+  if (secret.length < limits.secretBytesLeast || secret.length > limits.secretBytesMost) {
+    const range = `${limits.secretBytesLeast} to ${limits.secretBytesMost} bytes`;
+    throw usage(`--secret-file ${file} has ${secret.length} bytes: a secret has ${range}`);
+  }
+  return secret;
+}

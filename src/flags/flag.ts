@@ -1,0 +1,82 @@
+/**
+ * What a flag is, and how a table of flags becomes a command's options. Every flag of memcached is one of three kinds:
+ *
+ *      implemented   it does here what it does there
+ *      tuning        it tunes an inside that hotspare does not have: taken, and said so in one line
+ *      refused       to ignore it would break a promise: the start is refused, with the remedy
+ */
+import { type Command, Option } from 'commander';
+import type { HotspareError } from '../errors.js';
+import { usage } from '../options.js';
+import type { Parser } from './values.js';
+
+export type Kind = 'implemented' | 'tuning' | 'refused';
+
+/** Whom a flag is for: a node's clients, its region (a standby takes that from its primary), or the process. */
+export type Scope = 'clients' | 'geometry' | 'process';
+
+export interface Flag {
+  /** As commander writes it: `-p, --port <num>`. */
+  readonly form: string;
+  readonly kind: Kind;
+  readonly scope: Scope;
+  /** What it does; or why it does nothing here; or why it is refused. */
+  readonly sentence: string;
+  /** Of a refused one: what to do instead. */
+  readonly remedy?: string;
+  readonly parse?: Parser;
+  /** The value when it is not given, and how the help shows it. */
+  readonly initial?: readonly [value: unknown, shown?: string];
+  /** Only these values are of this kind; all others are simply taken. */
+  readonly when?: (value: unknown) => boolean;
+}
+
+/** The values of a command's flags, by their long names in camel case. */
+export type Values = Readonly<Record<string, unknown>>;
+
+/** Gives a command the flags of a table. */
+export function addFlags(command: Command, table: readonly Flag[]): Command {
+  for (const flag of table) command.addOption(optionOf(flag));
+  return command;
+}
+
+/** Lines about the flags that were given and do nothing here. Throws HotspareError for one that is refused. */
+export function review(command: Command, table: readonly Flag[]): string[] {
+  return table.flatMap((flag) => {
+    const option = optionOf(flag);
+    const name = option.attributeName();
+    const value = command.getOptionValue(name) as unknown;
+    if (command.getOptionValueSource(name) !== 'cli') return [];
+    if (flag.kind === 'implemented' || flag.when?.(value) === false) return [];
+    const given = `${option.short ?? option.long}${value === true ? '' : ` ${value}`}`;
+    if (flag.kind === 'refused') throw refused(given, flag);
+    return [`${given}: ${flag.sentence}`];
+  });
+}
+
+/** The flags of a command that were given, as arguments for another process. */
+export function given(command: Command, table: readonly Flag[]): string[] {
+  return table.flatMap((flag) => {
+    const option = optionOf(flag);
+    const name = option.attributeName();
+    if (command.getOptionValueSource(name) !== 'cli') return [];
+    const value = command.getOptionValue(name) as unknown;
+    const word = option.long ?? option.short!;
+    if (name === 'verbose') return Array<string>(value as number).fill('-v');
+    if (name === 'unixMask') return [word, (value as number).toString(8)];
+    if (Array.isArray(value)) return value.flatMap((one) => [word, String(one)]);
+    return value === true ? [word] : [word, String(value)];
+  });
+}
+
+function refused(flag: string, { sentence, remedy }: Flag): HotspareError {
+  return usage(`${flag}: ${sentence}`, remedy);
+}
+
+function optionOf({ form, kind, sentence, parse, initial }: Flag): Option {
+  const remark = { implemented: '', tuning: 'no effect here: ', refused: 'refused: ' }[kind];
+  const option = new Option(form, remark + sentence);
+  if (parse !== undefined) option.argParser(parse);
+  if (initial !== undefined) option.default(...initial);
+  return option;
+}

@@ -1,0 +1,73 @@
+/** Meta commands in pipelines: with classic ones, with quiet ones closed by mn, and many at once. */
+import { end, one, set, stored, type Topic, value } from '../table.js';
+
+const hit = 'HD\r\n';
+const count = 300;
+const numbers = Array.from({ length: count }, (_, number) => number);
+
+export const metaPipelines: Topic = {
+  topic: 'meta: pipelines',
+  cases: [
+    one(
+      'classic and meta commands take turns',
+      `${set('k', '1')}mg k v\r\nget k\r\nms k 1\r\n2\r\nget k\r\nincr k 1\r\nma k v\r\ndelete k\r\nmg k\r\nmd k\r\nget k\r\nversion\r\nmn\r\n`,
+      new RegExp(
+        `^${stored}VA 1\\r\\n1\\r\\n${value('k', '1')}${end}${hit}${value('k', '2')}${end}3\\r\\nVA 1\\r\\n4\\r\\nDELETED\\r\\nEN\\r\\nNF\\r\\n${end}VERSION \\S+\\r\\nMN\\r\\n$`,
+      ),
+    ),
+    one(
+      'a quiet batch ends with mn',
+      'ms a 1 q\r\n1\r\nms b 1 q\r\n2\r\nmg a v q k\r\nmg x v q k\r\nmg b v q k\r\nmd a q\r\nma b q\r\nmn\r\n',
+      'VA 1 ka\r\n1\r\nVA 1 kb\r\n2\r\nMN\r\n',
+    ),
+    one(
+      'quiet commands answer what goes wrong',
+      'ms a 1 q ME\r\n1\r\nms a 1 q ME\r\n1\r\nmd x q\r\nma x q\r\nmg a q !\r\nms a 1 q C1\r\n2\r\nmn\r\n',
+      'NS\r\nNF\r\nNF\r\nCLIENT_ERROR invalid flag\r\nEX\r\nMN\r\n',
+    ),
+    one(
+      'opaques tell answers apart',
+      numbers.map((number) => `mg key${number} v O${number}\r\n`).join(''),
+      numbers.map((number) => `EN O${number}\r\n`).join(''),
+    ),
+    one(
+      'many sets and gets',
+      numbers
+        .map((number) => `ms key${number} ${String(number).length} T0 F${number}\r\n${number}\r\n`)
+        .join('') + numbers.map((number) => `mg key${number} f v k\r\n`).join(''),
+      numbers.map(() => hit).join('') +
+        numbers
+          .map((number) => `VA ${String(number).length} f${number} kkey${number}\r\n${number}\r\n`)
+          .join(''),
+      { splits: ['whole', 'sevens'], why: 'byte by byte it is the same again, and slow' },
+    ),
+    one(
+      'many of all kinds',
+      numbers
+        .map(
+          (number) =>
+            `mg key${number} N0 q\r\nms key${number} 1 q\r\n1\r\nma key${number} v\r\nmd key${number} I q\r\nmg key${number} q\r\n`,
+        )
+        .join(''),
+      numbers.map(() => `HD W\r\nVA 1\r\n2\r\nHD X W\r\n`).join(''),
+      { splits: ['whole', 'sevens'], why: 'byte by byte it is the same again, and slow' },
+    ),
+    one(
+      'values that look like commands',
+      'ms k 19\r\nmg a\r\nms b 1\r\nx\r\nmn\r\nmn\r\nmg k s\r\n',
+      `${hit}MN\r\nHD s19\r\n`,
+    ),
+    one(
+      'answers come before the end',
+      `${set('k', 'a')}mg k v\r\nmg j q\r\nmn\r\n`,
+      `${stored}VA 1\r\na\r\nMN\r\n`,
+      { end: 'finish' },
+    ),
+    one(
+      'quit behind quiet commands',
+      'ms k 1 q\r\na\r\nmg j q\r\nmg k v\r\nquit\r\n',
+      'VA 1\r\na\r\n',
+      { end: 'closed' },
+    ),
+  ],
+};
