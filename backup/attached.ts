@@ -31,6 +31,21 @@ export interface Attached {
   heardMs: number;
 }
 
+/** The degrade rule: why a standby is dropped that owes an ack, and was silent, for so long; null when it is not. */
+export function overdue(
+  { inSync }: Attached,
+  waitedMs: number,
+  silentMs: number,
+  ackTimeoutMs: number,
+): string | null {
+  // While it copies nobody waits for it, and mapping its memory may take long.
+  const limitMs = inSync ? ackTimeoutMs : copyingMs;
+  if (waitedMs <= limitMs && silentMs <= limitMs) return null;
+  const what = waitedMs > limitMs ? 'no ack' : 'nothing heard';
+  const ms = Math.round(Math.max(waitedMs, silentMs));
+  return `${what} for ${ms} ms (${inSync ? `--ack-timeout ${limitMs}` : `${limitMs} ms`})`;
+}
+
 /** What a primary tells its owner. */
 export interface PrimaryEvents {
   /** A standby is in sync. */
@@ -58,20 +73,4 @@ export function attached(channel: Channel, proof: Proof, nowMs: number): Attache
     heardBeat: 0,
     heardMs: nowMs,
   };
-}
-
-/** What a standby has been owing for too long, as a sentence for the log; null when nothing. */
-export function lateness(
-  { inSync, heardMs }: Attached,
-  waitedMs: number,
-  nowMs: number,
-  ackTimeoutMs: number,
-): string | null {
-  const silentMs = nowMs - heardMs;
-  // While it copies nobody waits for it, and mapping its memory may take long.
-  const limitMs = inSync ? ackTimeoutMs : copyingMs;
-  if (waitedMs <= limitMs && silentMs <= limitMs) return null;
-  const what = waitedMs > limitMs ? 'no ack' : 'nothing heard';
-  const limit = inSync ? `--ack-timeout ${limitMs}` : `${limitMs} ms`;
-  return `${what} for ${Math.round(Math.max(waitedMs, silentMs))} ms (${limit})`;
 }

@@ -25,7 +25,7 @@ export interface ChannelOwner {
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void;
   /** All frames that have arrived in this tick have been handed over. */
   drained(): void;
-  /** The peer's frames have another version, not seen after the greeting. After a last word it is closed. */
+  /** The peer's frames have another version: the owner closes the channel, or mutes it. Not seen after the greeting. */
   foreign?(version: number): void;
   /** The connection is gone. `reason` is a sentence for the log. */
   lost(reason: string): void;
@@ -57,6 +57,8 @@ export class Channel implements Endpoint {
   private readonly controlView = new DataView(this.control.buffer);
   /** Set once the peer has proved itself: only then may frames be longer than a message. */
   trusted = false;
+  /** Set once nothing the peer may still say is of interest. */
+  muted = false;
   private open = true;
 
   constructor(wire: Wire, connection: number, owner: ChannelOwner) {
@@ -74,16 +76,21 @@ export class Channel implements Endpoint {
     return this.wire.transport.describe(this.connection)?.local ?? '';
   }
 
+  /** The peer's address as the transport shows it (tcp:10.0.0.2:4711); empty when the connection is gone. */
+  get peer(): string {
+    return this.wire.transport.describe(this.connection)?.address ?? '';
+  }
+
   data(offset: number, length: number, filled: boolean): number {
     const { wire } = this;
+    if (this.muted) return length;
     if (filled) this.handle(this.partial!, this.partialView!, 0);
     const end = offset + length;
     let at = offset;
-    while (this.open && end - at >= frameHeaderBytes) {
+    while (this.open && !this.muted && end - at >= frameHeaderBytes) {
       const fault = readHeader(wire.inputView, at, this.header);
       if (fault === 'version' && this.owner.foreign !== undefined) {
         this.owner.foreign(versionAt(wire.inputView, at));
-        this.close(true);
         return length;
       }
       if (fault !== null) {
@@ -103,8 +110,9 @@ export class Channel implements Endpoint {
       this.handle(wire.input, wire.inputView, at);
       at += total;
     }
-    if (this.open) this.owner.drained();
-    return this.open ? at - offset : length;
+    if (!this.open || this.muted) return length;
+    this.owner.drained();
+    return at - offset;
   }
 
   closed(errno: number): void {

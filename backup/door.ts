@@ -1,19 +1,19 @@
 /**
  * Where standbys come in: the link's listener, and the greetings that are under way. Who has not proved itself in time
  * is sent away; who has is handed over.
+ *
+ * Anybody may connect, and stay. So the strangers here are few at any time, refused ones that do not close included:
+ * when there are more, the one that has been here for longest goes. A standby needs only a few round trips.
  */
 
 import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
-import { greetingsMax, helloMs } from '../src/limits.js';
+import { greetingsMax, helloMs, refusedMs } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import { failed, type NativeFailure } from '../src/native.js';
 import type { Endpoint, Wire } from '../src/wire.js';
 import { Greeting } from './greeting.js';
 import type { Proof } from './hello.js';
-
-/** Stands for a connection that was closed as soon as it came. */
-const nobody: Endpoint = { data: (_, length) => length, closed: () => {} };
 
 export class Door {
   private readonly wire: Wire;
@@ -49,34 +49,49 @@ export class Door {
   /** Stops listening, and ends the greetings that are under way. */
   close(): void {
     if (this.listener >= 0) this.wire.closeListener(this.listener);
-    for (const [greeting, timer] of this.greetings) {
-      clearTimeout(timer);
-      greeting.channel.close(false);
-    }
-    this.greetings.clear();
+    for (const greeting of [...this.greetings.keys()]) this.end(greeting);
   }
 
   private greet(connection: number): Endpoint {
     if (this.greetings.size >= greetingsMax) {
-      this.wire.close(connection, false);
-      return nobody;
+      const [oldest] = this.greetings.keys();
+      this.end(oldest!);
+      this.complain('too many strangers connect at once: the first of them is closed');
     }
     const greeting = new Greeting(this.wire, connection, this.secret, {
       proved: (_, proof) => {
         this.forget(greeting);
         this.proved(greeting, proof);
       },
+      refused: (_, reason) => {
+        this.closeIn(refusedMs, greeting);
+        this.complain(reason);
+      },
       ended: (_, reason) => {
         this.forget(greeting);
-        this.complain(reason);
+        if (reason !== null) this.complain(reason);
       },
     });
     const late = new HotspareError('LINK_REFUSED', 'the hello took too long', 'try again');
+    const timer = setTimeout(() => greeting.refuse(late), helloMs);
+    this.greetings.set(greeting, timer);
+    return greeting.channel;
+  }
+
+  private closeIn(ms: number, greeting: Greeting): void {
+    const timer = this.greetings.get(greeting);
+    // One that was handed over is closed by its owner.
+    if (timer === undefined) return;
+    clearTimeout(timer);
     this.greetings.set(
       greeting,
-      setTimeout(() => greeting.refuse(late), helloMs),
+      setTimeout(() => this.end(greeting), ms),
     );
-    return greeting.channel;
+  }
+
+  private end(greeting: Greeting): void {
+    this.forget(greeting);
+    greeting.channel.close(false);
   }
 
   /** At most a line a second: anybody may knock. */

@@ -12,8 +12,10 @@ import { nonce, type Proof, parse, proofsMatch, prove } from './hello.js';
 export interface GreetingEvents {
   /** The peer knows the secret. The channel is the receiver's from now on: it sets `owner`. */
   proved(greeting: Greeting, proof: Proof): void;
-  /** The connection ended before that; a sentence for the log. */
-  ended(greeting: Greeting, reason: string): void;
+  /** It was refused; a sentence for the log. What it was told is on its way: it may close, or be closed later. */
+  refused(greeting: Greeting, reason: string): void;
+  /** The connection ended before that; a sentence for the log, unless it was refused before. */
+  ended(greeting: Greeting, reason: string | null): void;
 }
 
 /** What to do about two versions. */
@@ -57,15 +59,21 @@ export class Greeting implements ChannelOwner {
 
   lost(reason: string): void {
     if (this.owner !== null) this.owner.lost(reason);
-    else this.events.ended(this, reason);
+    else this.events.ended(this, this.channel.muted ? null : reason);
   }
 
-  /** Sends the peer away with a reason, and tells the log. */
+  /** Tells the peer why it may not come in, and hears no more of it. It closes; the door closes those that do not. */
   refuse(error: HotspareError): void {
     const { code, message, remedy } = error;
     this.channel.sendMessage(FrameType.REFUSED, { code, reason: message, remedy });
+    this.channel.muted = true;
+    this.events.refused(this, message);
+  }
+
+  /** The same to one that has proved itself, which the door knows no more. */
+  turnAway(error: HotspareError): void {
+    this.refuse(error);
     this.channel.close(true);
-    this.events.ended(this, message);
   }
 
   private hello(payload: Uint8Array): void {
@@ -105,6 +113,24 @@ export function wrongSecret(who: string): HotspareError {
     'LINK_REFUSED',
     `${who} does not know the secret`,
     'give both nodes the same --secret-file',
+  );
+}
+
+/** One standby at a time. */
+export function taken(standby: string): HotspareError {
+  return new HotspareError(
+    'LINK_REFUSED',
+    `the primary already has a standby (${standby})`,
+    'stop that standby first',
+  );
+}
+
+/** Two caches whose epochs say nothing about which of them came after the other. */
+export function noHeir(epoch: number, theirs: number): HotspareError {
+  return new HotspareError(
+    'LINK_REFUSED',
+    `epoch ${epoch} reigns here, and epoch ${theirs} is not newer`,
+    'two nodes serve two caches: end one of them',
   );
 }
 

@@ -31,9 +31,7 @@ export interface Proof {
   readonly proof: string;
   /** Random name of the node, for logs. */
   readonly node: string;
-  /**
-   * Epoch of the region the node holds, 0 when it holds none. A higher one than the primary's deposes the primary.
-   */
+  /** The epoch the node reigns with and heralds: a higher one than the primary's deposes it. 0 of a standby. */
   readonly epoch: number;
   /** Where the node listens for standbys, or null: a deposed primary attaches there. */
   readonly link: string | null;
@@ -47,6 +45,8 @@ export interface Proof {
 
 export interface Welcome {
   readonly node: string;
+  /** Which cache it is (`identityOf`): the same in every copy of it, another after a start with empty memory. */
+  readonly cache: string;
   readonly epoch: number;
   /** Sequence of the newest batch before the first one this standby will get. */
   readonly sequence: number;
@@ -123,6 +123,7 @@ const shapes = {
   },
   welcome: {
     node: 'string',
+    cache: 'string',
     epoch: 'number',
     sequence: 'number',
     geometry: 'object',

@@ -15,6 +15,11 @@ export class Hold {
     return this.untilMs > 0;
   }
 
+  /** Where it is; empty when it cannot be heard. */
+  get peer(): string {
+    return this.channel?.peer ?? '';
+  }
+
   /** The node that was lost. */
   get node(): string {
     return this.standby;

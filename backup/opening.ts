@@ -9,7 +9,7 @@ import { HotspareError } from '../src/errors.js';
 import { fabricMs } from '../src/limits.js';
 import { failed } from '../src/native.js';
 import { SuperWord, superblockBytes } from '../src/store/layout.js';
-import { epochOf } from '../src/store/open.js';
+import { epochOf, identityOf } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Wire } from '../src/wire.js';
 import type { Channel } from './channel.js';
@@ -93,6 +93,7 @@ export class Opening {
     const { region, settings, sequence, channel } = this.parts;
     const welcome: Welcome = {
       node: settings.node,
+      cache: identityOf(region.head),
       epoch: epochOf(region.head),
       sequence,
       geometry: region.geometry,

@@ -21,7 +21,7 @@ import type { Mirror } from '../src/mirror.js';
 import { epochOf } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Wire } from '../src/wire.js';
-import { type Attached, attached, lateness, type PrimaryEvents } from './attached.js';
+import { type Attached, attached, overdue, type PrimaryEvents } from './attached.js';
 import { Brake } from './brake.js';
 import type { ChannelOwner } from './channel.js';
 import { choose, offerOf } from './choice.js';
@@ -30,13 +30,13 @@ import { Door } from './door.js';
 import { Fabrics } from './fabrics.js';
 import { Counts, details, figures, type MirrorState, mebibytes } from './figures.js';
 import { type FrameHeader, FrameType } from './frame.js';
-import type { Greeting } from './greeting.js';
+import { type Greeting, noHeir, taken } from './greeting.js';
 import { type Proof, parse } from './hello.js';
 import { Hold } from './hold.js';
 import type { Link, LinkEvents } from './link.js';
 import { Opening } from './opening.js';
 import { Resync } from './resync.js';
-import type { BackupSettings } from './settings.js';
+import { type BackupSettings, seenLink } from './settings.js';
 import { Unacked } from './unacked.js';
 
 /** A longer gap than this many heartbeats is this node's own absence. */
@@ -120,7 +120,8 @@ export class Primary implements Mirror, ChannelOwner {
     const { standby } = this;
     const payload = bytes.subarray(at, at + header.length);
     if (header.type === FrameType.DEPOSED) {
-      this.depose(header.epoch, parse('deposed', payload)?.link ?? null);
+      const peer = standby?.channel.peer ?? this.hold.peer;
+      this.depose(header.epoch, seenLink(parse('deposed', payload)?.link ?? null, peer));
       return;
     }
     // One whose link broke, and who has not noticed.
@@ -179,9 +180,15 @@ export class Primary implements Mirror, ChannelOwner {
 
   /** The peer knows the secret: it is somebody's standby, or the one who reigns instead of us. */
   private admit(greeting: Greeting, proof: Proof): void {
-    if (proof.epoch > this.epoch) {
+    const { epoch } = this;
+    if (proof.epoch > epoch) {
+      const link = seenLink(proof.link, greeting.channel.peer);
       greeting.channel.close(true);
-      this.depose(proof.epoch, proof.link);
+      this.depose(proof.epoch, link);
+      return;
+    }
+    if (proof.epoch > 0) {
+      greeting.turnAway(noHeir(epoch, proof.epoch));
       return;
     }
     // Another node than the one that was lost waits until that one's lease is over.
@@ -194,8 +201,7 @@ export class Primary implements Mirror, ChannelOwner {
     // It saw the link break, and we did not yet.
     if (this.standby?.node === proof.node) this.detach('it attaches anew', 'lost');
     if (this.standby !== null) {
-      const taken = `the primary already has a standby (${this.standby.node})`;
-      greeting.refuse(new HotspareError('LINK_REFUSED', taken, 'stop that standby first'));
+      greeting.turnAway(taken(this.standby.node));
       return;
     }
     const ours = this.fabrics.offer(greeting.channel.localHost, true);
@@ -234,7 +240,7 @@ export class Primary implements Mirror, ChannelOwner {
       broken: (reason, revoked) => {
         if (!current()) return;
         // It closed its memory to us: that is what it does before it reigns.
-        if (revoked) this.depose(this.epoch + 1, standby.address);
+        if (revoked) this.depose(this.epoch + 1, seenLink(standby.address, standby.channel.peer));
         else this.detach(reason, 'broken');
       },
     };
@@ -340,10 +346,10 @@ export class Primary implements Mirror, ChannelOwner {
   /** The degrade rule: a batch without an ack, or a standby that says nothing, for longer than the ack timeout. */
   private checkAcks(standby: Attached, nowMs: number): void {
     const waitedMs = this.unacked.waitedMs(nowMs);
-    const late = lateness(standby, waitedMs, nowMs, this.settings.ackTimeoutMs);
-    if (late === null) return;
+    const reason = overdue(standby, waitedMs, nowMs - standby.heardMs, this.settings.ackTimeoutMs);
+    if (reason === null) return;
     standby.channel.send({ type: FrameType.DROPPED, epoch: this.epoch });
-    this.detach(late, 'dropped');
+    this.detach(reason, 'dropped');
   }
 
   /** The standby is gone, or no longer worth waiting for: the primary goes on alone, now or when its lease is over. */

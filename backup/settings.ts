@@ -29,8 +29,19 @@ export const anywhere: readonly string[] = ['0.0.0.0', '::'];
 
 /** What this node tells others of where standbys attach to it; null where it does not know beforehand. */
 export function advertisedLink({ linkListen }: BackupSettings): string | null {
-  if (linkListen === null || linkListen.port === 0 || anywhere.includes(linkListen.host))
-    return null;
+  if (linkListen === null || linkListen.port === 0) return null;
   const { host, port } = linkListen;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/**
+ * The link that a peer has told us. Where it listens on all its addresses, that is the one we see it at: `peer` is what
+ * the transport says (tcp:10.0.0.2:4711). Null when that is of the other family: nobody listens there.
+ */
+export function seenLink(link: string | null, peer: string): string | null {
+  const anywhere = link === null ? null : /^(0\.0\.0\.0|\[::\]):(\d+)$/.exec(link);
+  if (anywhere === null) return link;
+  const [, host, port] = anywhere;
+  const seen = host === '0.0.0.0' ? /^tcp:([\d.]+):/.exec(peer) : /^tcp6:(\[[^\]]+\]):/.exec(peer);
+  return seen === null ? null : `${seen[1]}:${port}`;
 }

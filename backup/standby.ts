@@ -42,6 +42,8 @@ export interface StandbyEvents {
   refused(error: HotspareError): void;
   /** The primary goes on without us: the copy is out of date. */
   dropped(): void;
+  /** At the primary's address there is another cache, or an older reign of ours, while our copy is whole. */
+  replaced(by: Welcome): void;
 }
 
 /** Where a standby attaches. */
@@ -74,6 +76,8 @@ export class Standby implements ChannelOwner {
   /** What lets the primary's bytes into `memory`. */
   private landing: Landing | null = null;
   private welcome: Welcome | null = null;
+  /** Which cache we hold a copy of. */
+  private cache = '';
   private ackTimeoutMs = 0;
   private whole = false;
   private beats = 0;
@@ -157,7 +161,8 @@ export class Standby implements ChannelOwner {
   }
 
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
-    if (!mayCome(header.type, this.stage)) {
+    const welcomeless = this.reign > 0 && header.type === FrameType.WELCOME;
+    if (!mayCome(header.type, this.stage) || welcomeless) {
       this.refuse('LINK_REFUSED', 'that is no primary', 'name the --link-listen of a primary');
       return;
     }
@@ -314,6 +319,12 @@ export class Standby implements ChannelOwner {
       this.refuse('LINK_REFUSED', unwanted, 'run hotspare doctor on both nodes');
       return;
     }
+    // The only whole copy is not given up for a primary that began anew.
+    if (this.isWhole(monotonicMs()) && !this.isOurs(welcome)) {
+      this.leave();
+      this.events.replaced(welcome);
+      return;
+    }
     const late = tooLate(this.settings, welcome);
     if (late !== null) {
       this.refuse(
@@ -336,6 +347,7 @@ export class Standby implements ChannelOwner {
     markInconsistent(new Int32Array(this.memory.head), true);
     this.geometry = welcome.geometry;
     this.welcome = welcome;
+    this.cache = welcome.cache;
     this.stage = Stage.WELCOMED;
     this.ackTimeoutMs = welcome.ackTimeoutMs;
     this.epoch = welcome.epoch;
@@ -372,6 +384,11 @@ export class Standby implements ChannelOwner {
     const must = memory.failure !== '' && this.settings.transport === 'rdma';
     if (!must) this.channel!.sendMessage(FrameType.MEMORY, memory, this.epoch);
     else this.refuse('FABRIC', `--transport rdma: ${memory.failure}`, 'run hotspare doctor');
+  }
+
+  /** True of our primary, and of one that was restarted from its memory file: that holds all that ours does (law 2). */
+  private isOurs({ cache, epoch }: Welcome): boolean {
+    return cache === this.cache && epoch >= this.epoch;
   }
 
   /** Gives up what was held: a new copy begins. */

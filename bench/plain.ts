@@ -21,10 +21,10 @@ export class Plain {
     });
   }
 
-  /** Sets all keys of a workload. */
-  async load({ keys, valueBytes }: Workload): Promise<void> {
+  /** Sets the keys of a workload, all or from one on. */
+  async load({ keys, valueBytes }: Workload, from = 0): Promise<void> {
     const perBatch = Math.max(1, Math.floor(batchBytes / (valueBytes + 64)));
-    for (let first = 0; first < keys; first += perBatch) {
+    for (let first = from; first < keys; first += perBatch) {
       const numbers = range(first, Math.min(keys, first + perBatch));
       const sets = numbers.map((key) => setText(keyText(key), Tag.LOADED, valueBytes, true));
       const answer = await this.ask(`${sets.join('')}version\r\n`, '\r\n');

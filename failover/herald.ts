@@ -1,9 +1,11 @@
 /**
- * Tells a primary that was found silent, and may still live behind a cut cable, that another epoch reigns. It knocks
- * every second until the old primary has heard it (and closes), or is found dead (nobody listens there).
+ * Tells whoever serves at the address of a primary that was taken over from that another epoch reigns: the old primary
+ * itself, if it was only silent or cut off, or what was started in its place, with an old cache or an empty one. It
+ * knocks every second for as long as this node reigns, as nobody knows when such a node is started.
  */
 import type { BackupSettings } from '../backup/settings.js';
-import { connectionRefused, type PrimaryAddress, Standby } from '../backup/standby.js';
+import { type PrimaryAddress, Standby } from '../backup/standby.js';
+import type { Log } from '../src/log.js';
 import { anonymous } from '../src/memory.js';
 import type { Wire } from '../src/wire.js';
 
@@ -13,20 +15,25 @@ export class Herald {
   private readonly timer: NodeJS.Timeout;
   private knock: Standby | null = null;
 
-  constructor(wire: Wire, old: PrimaryAddress, settings: BackupSettings, epoch: number) {
+  private complained = false;
+
+  constructor(wire: Wire, old: PrimaryAddress, settings: BackupSettings, epoch: number, log: Log) {
     const attempt = (): void => {
       this.knock?.close();
       this.knock = new Standby(wire, old, settings, anonymous, {
         // Heard, or broken before it was: the next knock finds the door closed, or tries again.
         lost: () => this.forget(),
-        refused: () => this.forget(),
-        unreachable: (errno) => {
+        unreachable: () => this.forget(),
+        refused: (error) => {
           this.forget();
-          if (errno === connectionRefused) this.end();
+          if (this.complained) return;
+          this.complained = true;
+          log.say(`${old.host}:${old.port} does not step down: ${error.message}; ${error.remedy}`);
         },
-        welcomed: () => this.end(),
+        welcomed: () => {},
         synced: () => {},
         dropped: () => {},
+        replaced: () => {},
       });
       this.knock.herald(epoch);
     };

@@ -14,14 +14,15 @@ import { drainingMs, helloMs, linkConnections } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import { mapRegion, memoryOptions } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
-import { address, type Settings } from '../src/options.js';
-import { Server } from '../src/server.js';
+import type { Settings } from '../src/options.js';
+import { checkAddresses, Server } from '../src/server.js';
 import { geometryOf } from '../src/store/layout.js';
 import { epochOf, markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
 import { Wire } from '../src/wire.js';
 import { Detector } from './detector.js';
 import { Herald } from './herald.js';
+import { doubtful, homeless, linkLost, parseLink, unreachable } from './losses.js';
 import { report } from './report.js';
 import { type Action, type Event, type State, step } from './role.js';
 
@@ -31,9 +32,9 @@ export interface NodeOptions {
   readonly log: Log;
   /**
    * Ends the old primary when it does not speak any more but may still hold the address. Resolves when it cannot
-   * serve.
+   * serve. Null where nobody can: then a herald tells whoever serves at its address.
    */
-  readonly fence: () => Promise<void>;
+  readonly fence: (() => Promise<void>) | null;
   /** Ends this process with an error. */
   readonly fail: (error: HotspareError) => void;
 }
@@ -56,7 +57,10 @@ export class Node {
   private looker: NodeJS.Timeout | null = null;
   private herald: Herald | null = null;
   private error = new HotspareError('LINK_LOST', 'the link was lost', 'start the standby again');
-  private silenceFound = false;
+  /** The old primary was found silent, or another in its place: a process may hold the clients' address. */
+  private mayLive = false;
+  /** The epoch of that other. */
+  private epochMet = 0;
   /** Newest sequence that replies of this process ever waited for: a later reign counts on from there. */
   private newestSequence = 0;
 
@@ -85,9 +89,10 @@ export class Node {
     this.reportServing(this.listenForStandbys());
   }
 
-  /** Mirrors a primary until it dies. Throws HotspareError FABRIC. */
+  /** Mirrors a primary until it dies. Throws HotspareError when it could not serve then. */
   startStandby(of: PrimaryAddress): void {
     checkTransport(this.options.backup);
+    checkAddresses(this.wire, this.options.settings);
     this.primaryAddress = of;
     this.attach();
   }
@@ -170,11 +175,17 @@ export class Node {
         this.on('lost', this.linkLost(reason));
       },
       unreachable: (errno) => {
-        const error = this.unreachable(errno);
+        const error = unreachable(this.primaryName(), errno);
         if (errno !== connectionRefused) this.on('unreachable', error);
         else this.dead('connection refused', 'nobody', error);
       },
-      refused: (error) => this.on('refused', error),
+      refused: (error) => this.refused(error),
+      replaced: ({ cache, epoch }) => {
+        this.epochMet = epoch;
+        const reason = `in its place is another cache (${cache}, epoch ${epoch})`;
+        this.mayLive = true;
+        this.dead(reason, 'replaced', this.linkLost(reason));
+      },
       dropped: () => {
         const remedy = 'give the primary a longer --ack-timeout, or this node more processor';
         log.say(`the primary dropped this standby: it acked too late; ${remedy}`);
@@ -201,14 +212,32 @@ export class Node {
       const watched = attaching || this.state === 'copying' || this.state === 'standby';
       if (watched && detector.look(now, standby.heardMs)) {
         const silence = `nothing heard for ${Math.round(detector.silence)} ms`;
-        this.silenceFound = true;
+        this.mayLive = true;
         this.dead(silence, 'silent', this.linkLost(silence));
       }
     }, lookMs);
   }
 
+  /**
+   * Our own primary has no reason to refuse us while it counts on our copy: whoever does then is somebody else, of
+   * another version or with another secret, who was started in its place.
+   */
+  private refused(error: HotspareError): void {
+    const ours = this.state !== 'reconnecting' || !this.standby!.isWhole(monotonicMs());
+    if (ours || error.code === 'LINK_UNREACHABLE') {
+      this.on('refused', error);
+      return;
+    }
+    this.mayLive = true;
+    this.dead(`in its place is another: ${error.message}`, 'replaced', error);
+  }
+
   /** The primary is dead: take over, unless the copy must not be served. */
-  private dead(reason: string, event: 'nobody' | 'silent', error: HotspareError): void {
+  private dead(
+    reason: string,
+    event: 'nobody' | 'silent' | 'replaced',
+    error: HotspareError,
+  ): void {
     const { log } = this.options;
     const holdsCopy = this.state === 'standby' || this.state === 'reconnecting';
     if (holdsCopy && this.standby!.isWhole(monotonicMs())) {
@@ -216,15 +245,7 @@ export class Node {
       report({ event: 'dead', reason });
       this.on(event, error);
     } else if (holdsCopy) {
-      this.on(
-        'doubtful',
-        new HotspareError(
-          'LINK_LOST',
-          `the primary is dead (${reason}), but was not heard to count on this copy for the last ` +
-            `${this.standby!.leaseMs} ms: it may have gone on alone, and the copy may be out of date`,
-          'start a new primary; the cache is lost',
-        ),
-      );
+      this.on('doubtful', doubtful(reason, this.standby!.leaseMs));
     } else {
       this.on(event, error);
     }
@@ -233,8 +254,8 @@ export class Node {
   /** Law 4. A silent primary may hold the address, and may come back: it is told, and ended if we can. */
   private fence(): void {
     const { standby, options } = this;
-    standby!.fence(standby!.epoch + 1);
-    if (!this.silenceFound) {
+    standby!.fence(Math.max(standby!.epoch, this.epochMet) + 1);
+    if (!this.mayLive || options.fence === null) {
       this.on('fenced');
       return;
     }
@@ -253,10 +274,11 @@ export class Node {
     if (this.looker !== null) clearInterval(this.looker);
     this.looker = null;
     const region = new Region(standby.memory, standby.geometry, new Journal());
-    const epoch = promote(region);
-    // Whoever was only silent may come back, and must learn that it reigns no more.
-    if (this.silenceFound) {
-      this.herald = new Herald(this.wire, this.primaryAddress!, this.options.backup, epoch);
+    const epoch = promote(region, this.epochMet);
+    const { backup, log, fence } = this.options;
+    // Whoever was only silent may come back, and what died may be started again: it must learn that it reigns no more.
+    if (fence === null) {
+      this.herald = new Herald(this.wire, this.primaryAddress!, backup, epoch, log);
     }
     markInconsistent(region.head, false);
     this.open(standby.memory, region, Math.max(standby.sequence, this.newestSequence));
@@ -331,20 +353,15 @@ export class Node {
   private deposed(epoch: number, link: string | null): void {
     report({ event: 'deposed', epoch });
     this.primaryAddress = link === null ? null : parseLink(link);
-    this.on(
-      'deposed',
-      new HotspareError(
-        'LINK_LOST',
-        `epoch ${epoch} reigns elsewhere, and did not say where standbys attach`,
-        'start this node as a standby of the new primary',
-      ),
-    );
+    this.on('deposed', homeless(epoch));
   }
 
   private retire(): void {
     this.newestSequence = Math.max(this.newestSequence, this.primary?.sequence ?? 0);
     this.herald?.end();
-    this.silenceFound = false;
+    this.herald = null;
+    this.mayLive = false;
+    this.epochMet = 0;
     this.primary?.end();
     this.server?.depose();
     if (this.memory !== null) native.regionClose(this.memory.id);
@@ -359,30 +376,7 @@ export class Node {
   }
 
   private linkLost(reason: string): HotspareError {
-    const copied = this.standby?.landedBytes ?? null;
-    const after = copied === null ? '' : ` after ${(copied / 2 ** 20).toFixed(1)} MiB`;
-    const sentence =
-      this.state === 'copying'
-        ? `the primary was lost in mid-resync (${reason})${after}: ` +
-          'this is half a cache and is not served'
-        : `the link to ${this.primaryName()} was lost: ${reason}`;
-    return new HotspareError('LINK_LOST', sentence, 'start the primary, then this standby again');
-  }
-
-  private unreachable(errno: number): HotspareError {
-    const why = errno === connectionRefused ? 'nobody listens there' : `errno ${errno}`;
-    const sentence = `cannot reach the primary at ${this.primaryName()}: ${why}`;
-    const remedy = 'start the primary with --link-listen, or correct --of';
-    return new HotspareError('LINK_UNREACHABLE', sentence, remedy);
-  }
-}
-
-/** The address another node gave us, or null when it is none. */
-function parseLink(link: string): PrimaryAddress | null {
-  try {
-    return address(link, 0);
-  } catch (error) {
-    if (error instanceof HotspareError) return null;
-    throw error;
+    const copied = this.state === 'copying' ? (this.standby?.landedBytes ?? 0) : null;
+    return linkLost(this.primaryName(), reason, copied);
   }
 }

@@ -37,8 +37,9 @@ export interface Member {
   linkPort: number;
 }
 
-/** A node that ended within a second of its start is not started again sooner than this. */
+/** A standby that ended before it was in sync is started again after this long, doubled each time up to the most. */
 const restartMsLeast = 100;
+const restartMsMost = 10_000;
 /**
  * After a takeover the clients come first: a node that starts takes a processor for as long as this, and its start made
  * the gap that clients saw twice as long on a machine with two.
@@ -53,6 +54,8 @@ export class Pair {
   private ending = false;
   /** True once any node has served. */
   private served = false;
+  /** Standbys in a row that ended before they were in sync. */
+  private failures = 0;
 
   constructor(options: PairOptions) {
     this.options = options;
@@ -98,7 +101,6 @@ export class Pair {
     );
     const member: Member = { name, process: child, role, ready: false, linkPort: 0 };
     this.members[name] = member;
-    const startedMs = performance.now();
     log.detail(`node ${name} started as ${role}, pid ${child.pid}`);
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => onOutput?.(text, member));
@@ -107,7 +109,7 @@ export class Pair {
     child.on('message', (message) => this.heard(member, message as Report));
     child.on('exit', (code, signal) => {
       const reason = signal ?? `status ${code}`;
-      this.exited(member, reason, code, performance.now() - startedMs);
+      this.exited(member, reason, code);
     });
   }
 
@@ -122,6 +124,7 @@ export class Pair {
       if (other === null) setTimeout(() => this.startStandby(member), delayMs);
     } else if (report.event === 'synced') {
       member.ready = true;
+      this.failures = 0;
     } else if (report.event === 'fence') {
       this.fence(member);
     } else if (report.event === 'detached' && report.dropped) {
@@ -147,7 +150,7 @@ export class Pair {
     member.process.kill('SIGKILL');
   }
 
-  private exited(member: Member, reason: string, code: number | null, livedMs: number): void {
+  private exited(member: Member, reason: string, code: number | null): void {
     this.members[member.name] = null;
     const other = this.other(member);
     if (this.ending) return;
@@ -159,15 +162,24 @@ export class Pair {
       );
     } else if (other.role === 'primary' && other.ready) {
       notify(other, { standbyDead: true });
-      // A standby that dies as soon as it starts is not started as fast as the machine can.
-      const hasty = livedMs < restartMsLeast * 10 && !member.ready;
-      const delayMs = member.role === 'primary' ? replaceMs : hasty ? restartMsLeast : 0;
+      const delayMs = member.role === 'primary' ? replaceMs : this.backOffMs(member);
       setTimeout(() => this.startStandby(other), delayMs);
     } else if (!other.ready) {
       this.options.log.say(
         `node ${other.name} was not in sync yet: it will not serve half a cache`,
       );
     }
+  }
+
+  /** A standby that cannot start, for want of memory say, must not take the processor from the clients. */
+  private backOffMs(standby: Member): number {
+    if (standby.ready) return 0;
+    const delayMs = Math.min(restartMsLeast * 2 ** this.failures, restartMsMost);
+    this.failures++;
+    this.options.log.say(
+      `node ${standby.name} was never in sync (${this.failures} in a row): again in ${delayMs} ms`,
+    );
+    return delayMs;
   }
 
   private startStandby(primary: Member): void {

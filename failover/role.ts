@@ -4,7 +4,7 @@
  *
  *      ATTACHING ─welcomed─► COPYING ─synced─► STANDBY ──lost──► RECONNECTING
  *          ▲                    ▲                 │  ▲ dropped        │  │
- *          │                    └────welcomed─────┼──┼────────────────┘  │ nobody there, or silence
+ *          │                    └────welcomed─────┼──┼────────────────┘  │ nobody there, another, or silence
  *          │                                      └──┼──silence──► FENCING ◄─┘
  *          │                                         │                │ fenced
  *          └───────────deposed── PRIMARY ◄──bound── BINDING ◄─────────┘
@@ -36,6 +36,8 @@ export type Event =
   | 'unreachable'
   /** Nothing was heard for `--dead-after`. */
   | 'silent'
+  /** At the primary's address is somebody else: its process is dead. */
+  | 'replaced'
   /** As 'nobody' or 'silent', but our copy may lack what was acknowledged. */
   | 'doubtful'
   /** The primary goes on without us. */
@@ -105,6 +107,7 @@ export const transitions: Readonly<Record<State, Readonly<Partial<Record<Event, 
     welcomed: { next: 'copying', actions: [] },
     nobody: takeOver,
     silent: takeOver,
+    replaced: takeOver,
     doubtful: fail,
     // The address may come back, or the silence will grow long enough.
     unreachable: stay('reconnecting'),

@@ -5,6 +5,7 @@
 import type { Executor } from './execute.js';
 import { ascii, lines } from './protocol/reply.js';
 import { Outcome, Verb } from './request.js';
+import { shutdown, stats, verbosity } from './serverwide.js';
 import type { Session } from './session.js';
 
 export interface Command {
@@ -55,9 +56,13 @@ export const commands: readonly Command[] = [
   row('me', 1, any, 0, (executor) => executor.meta.retrieving.describe()),
   row('flush_all', 1, 3, 1, (executor) => executor.flush()),
   row('version', 1, any, 0, (executor) => executor.say(lines.version)),
-  row('verbosity', 2, 3, 1, (executor, session) => session.verbosity(executor)),
-  row('stats', 1, any, 0, (executor, session) => session.stats(executor)),
-  row('shutdown', 1, any, 0, (executor, session) => session.shutdown(executor)),
+  row('verbosity', 2, 3, 1, verbosity),
+  row('stats', 1, any, 0, stats),
+  row('shutdown', 1, any, 0, shutdown),
+  row('slabs', 3, any, 0, ({ administration }) => administration.slabs()),
+  row('lru', 2, any, 1, ({ administration }) => administration.lru()),
+  row('lru_crawler', 2, 3, 0, ({ administration }, session) => administration.lruCrawler(session)),
+  row('cache_memlimit', 2, 3, 1, ({ administration }) => administration.memoryLimit()),
   row('quit', 1, any, 0, () => Outcome.CLOSE),
 ];
 

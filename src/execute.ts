@@ -2,6 +2,8 @@
  * What each command means: from a line's tokens to a change of the store and a reply. No connection, no clock; what a
  * command needs from its connection (more keys, a value, an end) is said by the outcome.
  */
+
+import { Administration } from './administration.js';
 import { Arithmetic } from './arithmetic.js';
 import type { Counters } from './counters.js';
 import { keyBytesMax } from './limits.js';
@@ -14,6 +16,7 @@ import { Outcome } from './request.js';
 import { Retrieving } from './retrieving.js';
 import { EXPTIME, FLAGS, HASH, headerBytes, KEY_AND_BITS, keyLengthMask } from './store/layout.js';
 import type { Store } from './store/store.js';
+import { Upkeep } from './store/upkeep.js';
 import { Storing } from './storing.js';
 
 const noreply = ascii('noreply');
@@ -31,6 +34,8 @@ export class Executor {
   readonly arithmetic: Arithmetic;
   readonly meta: Meta;
   readonly lookahead: Lookahead;
+  readonly upkeep: Upkeep;
+  readonly administration: Administration;
   /** The number that was read last. */
   readonly decimal = new Decimal();
   /** Set when the last token is `noreply`: nothing is answered. */
@@ -47,6 +52,8 @@ export class Executor {
     this.retrieving = new Retrieving(this);
     this.arithmetic = new Arithmetic(this);
     this.meta = new Meta(this);
+    this.upkeep = new Upkeep(store);
+    this.administration = new Administration(this);
   }
 
   say(text: Phrase): number {
@@ -105,7 +112,8 @@ export class Executor {
       if (!this.readInteger(1)) return this.say(lines.badExptime);
       at = this.absolute(this.decimal.toInt32());
     }
-    store.flush(at === 0 ? store.now : at);
+    // memcached's delay ends a second early: `flush_all 1` is at once.
+    store.flush(at === 0 ? store.now : at - 1);
     return this.say(lines.ok);
   }
 

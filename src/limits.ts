@@ -53,6 +53,39 @@ export const segmentBytes = GiB;
 export const pageBytesPerBucket = 128;
 /** Chunks of an opened region that a set looks at for a free one before it evicts an item. */
 export const adoptChunksOnDemand = 16;
+/** With -M: chunks of an opened region that one request looks at for a free one; well under a millisecond of work. */
+export const adoptChunksPerRequest = 2048;
+/** Fingerprints of items that were given up, as a power of two: half as many as buckets, but at least so many. */
+export const ghostBitsLeast = 12;
+/**
+ * New items are on probation while they are among a share of their class: which, it learns within these bounds; and
+ * among so many, in a class of few items at least so many.
+ */
+export const probationShareStart = 0.1;
+export const probationShareLeast = 0.02;
+export const probationShareMost = 0.5;
+export const probationItemsLeast = 8;
+export const probationItemsMost = 2 ** 19;
+/** Items that are given up at once for a class without a page; who asked waits a tick for the next so many. */
+export const seizeItemsMost = 1000;
+/** Items the hand of the eviction counts down for one victim. */
+export const evictionLooksMost = 2000;
+/** Larger items are not copied when their page is emptied: they are given up. */
+export const moveBytesMost = 128 * KiB;
+/** A page that could not be emptied for so long, because its bytes are being sent or filled, stays where it is. */
+export const moveSecondsMost = 10;
+/** Pages that may change class in a second, as a share of all (but at least one). */
+export const balanceMovesShare = 1 / 64;
+/** Work of one turn in the background, counted in items looked at: well under a millisecond. */
+export const upkeepLooks = 2000;
+/** Between two turns in the background: while there is work, and while there is none. */
+export const upkeepPauseMs = 1;
+export const upkeepIdleMs = 100;
+/** What changing an item costs, counted in items looked at. */
+export const upkeepLooksPerChange = 4;
+/** The crawler begins by itself after so many seconds: soon while it finds dead items, seldom while it does not. */
+export const crawlSecondsLeast = 60;
+export const crawlSecondsMost = 3600;
 /** The ceiling of CAS ids is raised in steps of this many. */
 export const casStep = 2 ** 20;
 
@@ -92,6 +125,8 @@ export const referenceBytesLeast = 16 * KiB;
 export const replyRoomBytes = 384 * KiB;
 /** Values that are still arriving may hold this share of the pages: half-sent values do not starve the rest. */
 export const arrivingShare = 0.5;
+/** A `stats cachedump` ends after this many bytes (memcached's limit). */
+export const cachedumpBytesMost = 2 * MiB;
 /** A closed connection whose peer does not read the rest is given up after this long. */
 export const drainingMs = 10_000;
 
@@ -120,7 +155,9 @@ export const controlBytesMax = 4096;
 export const helloMs = 5_000;
 /** A standby that copies may say nothing for this long: it maps memory, or clears a file. */
 export const copyingMs = 60_000;
-/** Greetings on the link's port that may be under way at once. */
+/** One that was refused is left this long to read why, and close. */
+export const refusedMs = 1_000;
+/** Greetings on the link's port that may be under way at once, refused ones that are not closed yet included. */
 export const greetingsMax = 8;
 /** `--ack-timeout`: default, and its range. */
 export const ackTimeoutMsDefault = 1_000;
@@ -144,6 +181,7 @@ assert(replyRoomBytes * 4 < outputBytes, 'a reply fits in the output buffer');
 assert(inputBytes >= 2 * readBytesMax, 'every tick can read at least one connection');
 assert(unackedBytesMax > 4 * batchBytesMax, 'a full batch does not stop the world');
 assert(stagingBytes > 8 * batchBytesMax, 'so does one that is written by a card');
+assert(greetingsMax * 2 <= linkConnections, 'strangers leave room for a standby and a herald');
 assert(unackedBatchesMax % 2 === 0, 'the ring of unacked batches is masked');
 assert(blockBytes < batchBytesMax, 'a block is sent like a batch');
 assert(deadAfterMsDefault >= 3 * heartbeatMsDefault, 'one late heartbeat is not a death');

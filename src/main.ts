@@ -80,7 +80,7 @@ async function serve(command: Command): Promise<void> {
   const start = await prepare(command);
   if (start === null) return;
   const { settings, backup, log } = start;
-  const node = new Node({ settings, backup, log, fence, fail });
+  const node = new Node({ settings, backup, log, fence: fencing(), fail });
   superviseNode(node, log);
   node.startPrimary();
   if (start.user !== null) giveUpRoot(start.user);
@@ -94,7 +94,7 @@ async function mirror(command: Command): Promise<void> {
   if (start === null) return;
   const { settings, backup, log } = start;
   if (start.user !== null) giveUpRoot(start.user);
-  const node = new Node({ settings, backup, log, fence, fail });
+  const node = new Node({ settings, backup, log, fence: fencing(), fail });
   superviseNode(node, log);
   node.startStandby({ host, port });
 }
@@ -196,17 +196,16 @@ function checkCombinations(
   }
 }
 
-/** Asks whoever started this node to end the old primary; nobody to ask: nothing to wait for. */
-function fence(): Promise<void> {
-  if (process.env['HOTSPARE_SUPERVISED'] !== '1' || process.send === undefined) {
-    return Promise.resolve();
-  }
-  return new Promise((resolve) => {
-    process.on('message', ({ fenced }: Notice) => {
-      if (fenced === true) resolve();
+/** Asks whoever started this node to end the old primary; null when there is nobody to ask. */
+function fencing(): (() => Promise<void>) | null {
+  if (process.env['HOTSPARE_SUPERVISED'] !== '1' || process.send === undefined) return null;
+  const fence = (fenced: () => void): void => {
+    process.on('message', (notice: Notice) => {
+      if (notice.fenced === true) fenced();
     });
     report({ event: 'fence' });
-  });
+  };
+  return () => new Promise(fence);
 }
 
 function nodeLog(settings: Settings): Log {

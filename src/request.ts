@@ -14,6 +14,8 @@ export const Outcome = {
   SWALLOW: 3,
   /** Keys follow: `retrieve` answers them. */
   KEYS: 4,
+  /** The answer is written in slices: `dump` does. */
+  DUMP: 5,
 } as const;
 
 export const Verb = { SET: 0, ADD: 1, REPLACE: 2, APPEND: 3, PREPEND: 4, CAS: 5 } as const;

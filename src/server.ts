@@ -2,6 +2,7 @@
  * The server: a store in a region, and the tick that lets clients at it. It can run without a standby; a backup plugs
  * in by setting `mirror`. Nothing here knows whether the region was made, found in a file or left by a primary.
  */
+import { Background } from './background.js';
 import { monotonicMs, wallSeconds } from './clock.js';
 import { Counters } from './counters.js';
 import { HotspareError } from './errors.js';
@@ -13,14 +14,13 @@ import { alone, type Mirror } from './mirror.js';
 import { failed, type NativeFailure } from './native.js';
 import { address, type Settings } from './options.js';
 import { type BoundPort, writePortFile } from './portfile.js';
-import { Session, type Shared } from './session.js';
+import { Session } from './session.js';
+import type { Shared } from './shared.js';
 import type { ServerFacts } from './stats/facts.js';
 import type { Region } from './store/region.js';
 import { Store } from './store/store.js';
 import { idle, type Wire } from './wire.js';
 
-/** Chunks adopted between two turns of the loop: well under a millisecond of work. */
-const adoptChunks = 1000;
 /** How often idle clients are looked for. */
 const idleLookMs = 1000;
 
@@ -42,7 +42,7 @@ export class Server implements Shared {
   private nowMs = 0;
   /** Whole seconds of the wire's clock: what idle clients are measured by. */
   seconds = 0;
-  private deposed = false;
+  private readonly background: Background;
 
   constructor(
     wire: Wire,
@@ -60,6 +60,9 @@ export class Server implements Shared {
     store.onStarved = () => this.dropSlowestReader();
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
+    configure(this.executor, settings);
+    store.patient = true;
+    this.background = new Background(this);
     this.facts = factsOf(settings, this.counters, wire.counters);
     wire.useSegments(memory);
     wire.hooks = {
@@ -69,7 +72,10 @@ export class Server implements Shared {
         store.tick(seconds);
         this.executor.lookahead.begin(wire.inputEnd);
       },
-      end: () => this.mirror.commit(this.journal, this.nowMs),
+      end: () => {
+        if (this.executor.upkeep.isWanted) this.background.wake();
+        return this.mirror.commit(this.journal, this.nowMs);
+      },
       released: (ref) => store.slabs.unpin(ref),
     };
     const refusal = settings.refuseFast ? 'ERROR Too many open connections\r\n' : '';
@@ -89,7 +95,7 @@ export class Server implements Shared {
     const { portFile, idleSeconds } = this.settings;
     if (portFile !== null) writePortFile(portFile, this.bound, this.log);
     if (idleSeconds > 0) this.idler = setInterval(() => this.closeIdle(), idleLookMs).unref();
-    this.adopt();
+    this.background.start();
   }
 
   /** The command `shutdown`: the process is sent what an operator would send it. */
@@ -104,8 +110,8 @@ export class Server implements Shared {
 
   /** Stops serving and closes every client at once, unsent replies and all. The region is not touched any more. */
   depose(): void {
-    this.deposed = true;
     if (this.idler !== null) clearInterval(this.idler);
+    this.background.stop();
     this.stopListening();
     this.wire.hooks = idle;
     for (const session of [...this.sessions.values()]) session.end();
@@ -141,12 +147,6 @@ export class Server implements Shared {
       this.counters.idleKicks++;
       session.end();
     }
-  }
-
-  private adopt(): void {
-    const { slabs } = this.executor.store;
-    if (this.deposed || slabs.adoptSome(adoptChunks)) return;
-    setImmediate(() => this.adopt());
   }
 
   private bind(): HotspareError | null {
@@ -213,6 +213,33 @@ export class Server implements Shared {
     this.sessions.set(connection, session);
     return session;
   }
+}
+
+/**
+ * Throws HotspareError LISTEN when an address to listen on is not this machine's. Whether the port is free is another
+ * question: a standby's primary may hold it until it dies.
+ */
+export function checkAddresses(wire: Wire, { listen, port, unixSocket }: Settings): void {
+  if (port === 0 || unixSocket !== null) return;
+  for (const text of listen) {
+    const { host } = address(text, port);
+    const any = { host, port: 0, path: null, mode: 0, backlog: 1, group: 0 } as const;
+    const listener = wire.listen(any, () => ({ data: (_, length) => length, closed: () => {} }));
+    if (failed(listener)) throw listenFailure(`TCP ${text}`, listener);
+    wire.closeListener(listener);
+  }
+}
+
+function configure(executor: Executor, settings: Settings): void {
+  const { upkeep, administration } = executor;
+  upkeep.reassigns = settings.slabReassign;
+  upkeep.automove = settings.slabAutomove;
+  upkeep.balance.ratio = settings.slabAutomoveRatio;
+  upkeep.balance.windowSeconds = settings.slabAutomoveWindow;
+  upkeep.crawler.enabled = settings.lruCrawler;
+  upkeep.crawler.itemsMost = settings.lruCrawlerTocrawl;
+  administration.crawlerSleepMicros = settings.lruCrawlerSleepMicros;
+  administration.mayDump = settings.dump;
 }
 
 function factsOf(settings: Settings, counters: Counters, wire: Float64Array): ServerFacts {

@@ -4,37 +4,21 @@
  *
  *      LINE ──storage command, value not whole──► VALUE ──all bytes──► VALUE_END ──line end──► LINE
  *       ├──── refused value ───────────────────► SKIP ──all bytes──► LINE
+ *       ├──── metadump … ──────────────────────► DUMP ──all written──► LINE
  *       └──── get … ───────────────────────────► KEYS ──newline───► LINE
  *                                                  └── NUL in a streamed line ──► REST ──newline──► LINE
  */
 import { commandFor } from './commands.js';
-import type { Executor } from './execute.js';
+import type { Dump } from './dumping.js';
 import { keyBytesMax, lineBytesMax, lineBytesStreamed, lineBytesWhole } from './limits.js';
 import { Row } from './lookahead.js';
-import type { Mirror } from './mirror.js';
-import { tokensMax } from './protocol/line.js';
+import { isDelimiter, tokensMax } from './protocol/line.js';
 import { ascii, lines, type Phrase } from './protocol/reply.js';
 import { Outcome, Retrieval, StorageRequest } from './request.js';
-import type { ServerFacts } from './stats/facts.js';
-import { resetStatistics, statistics } from './stats/statistics.js';
-import type { Endpoint, Wire } from './wire.js';
+import type { Shared } from './shared.js';
+import type { Endpoint } from './wire.js';
 
-/** What all sessions of a server share. */
-export interface Shared {
-  readonly wire: Wire;
-  readonly executor: Executor;
-  readonly facts: ServerFacts;
-  /** The mirror of now; it changes when a standby attaches. */
-  readonly mirror: Mirror;
-  /** Seconds that pass as the wire's clock does. */
-  readonly seconds: number;
-  /** Ends this process, as a signal would. */
-  shutdown(graceful: boolean): void;
-  /** Called when a session ends. */
-  onClosed(session: Session): void;
-}
-
-const State = { LINE: 0, VALUE: 1, VALUE_END: 2, SKIP: 3, KEYS: 4, REST: 5 } as const;
+const State = { LINE: 0, VALUE: 1, VALUE_END: 2, SKIP: 3, KEYS: 4, REST: 5, DUMP: 6 } as const;
 
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
@@ -43,7 +27,6 @@ const LOWER_S = 0x73;
 /** First byte of memcached's binary protocol. */
 const BINARY_MAGIC = 0x80;
 const httpPrefix = ascii('HTTP/');
-const gracefulWord = ascii('graceful');
 /** Spaces that memcached skips before it looks whether a long line is a get. */
 const leadingSpacesMax = 100;
 
@@ -52,7 +35,9 @@ export class Session implements Endpoint {
   readonly retrieval = new Retrieval();
   /** When something last arrived, in the server's seconds. */
   activeAt: number;
-  private readonly shared: Shared;
+  /** The answer that is being written in slices. */
+  dump: Dump | null = null;
+  readonly shared: Shared;
   private state: number = State.LINE;
   private fresh = true;
   /** After the command that runs now the connection is closed, its replies sent. */
@@ -128,52 +113,31 @@ export class Session implements Endpoint {
     return this.state === State.LINE && !this.closing;
   }
 
-  /** `shutdown [graceful]`: memcached ends as by a signal, and answers only when it does not. */
-  shutdown(executor: Executor): number {
-    const { line } = executor;
-    if (!this.shared.facts.settings.shutdown) return executor.say(lines.shutdownDisabled);
-    const graceful = line.count > 1;
-    if (graceful && !(line.count === 2 && line.is(1, gracefulWord))) {
-      return executor.say(lines.badShutdown);
-    }
-    this.shared.shutdown(graceful);
-    return Outcome.CLOSE;
-  }
-
-  verbosity(executor: Executor): number {
-    if (executor.line.count === 2 && executor.quiet) return Outcome.DONE;
-    if (!executor.readUnsigned(1)) return executor.say(lines.badFormat);
-    this.shared.facts.verbosity = executor.decimal.low;
-    return executor.say(lines.ok);
-  }
-
-  stats(executor: Executor): number {
-    const { facts, mirror } = this.shared;
-    const topic = executor.line.count > 1 ? executor.line.text(1) : '';
-    if (topic === 'reset') {
-      resetStatistics(executor, facts);
-      return executor.say(lines.reset);
-    }
-    const rows = statistics(topic, executor, facts, mirror);
-    if (rows === null) return executor.say(lines.error);
-    for (const [name, value] of rows) executor.output.text(`STAT ${name} ${value}\r\n`);
-    return executor.say(lines.end);
-  }
-
   /** Handles what begins at `at`; returns where the rest begins, `at` when more bytes are needed. */
   private step(at: number, end: number): number {
     switch (this.state) {
-      case State.LINE:
-        return this.line(at, end);
+      case State.LINE: {
+        const next = this.line(at, end);
+        return this.shared.executor.store.waits ? this.wait(at) : next;
+      }
       case State.KEYS:
         return this.keys(at, end);
       case State.VALUE_END:
         return this.valueEnd(at, end);
       case State.REST:
         return this.rest(at, end);
+      case State.DUMP:
+        return this.dumpSlice(at);
       default:
         throw new Error('assertion failed: bytes behind a sink come with its end');
     }
+  }
+
+  /** Memory for the command at `at` is being made: it is executed anew in a later tick, when others had theirs. */
+  private wait(at: number): number {
+    this.shared.executor.store.waits = false;
+    this.shared.wire.again = true;
+    return at;
   }
 
   private line(at: number, end: number): number {
@@ -205,6 +169,10 @@ export class Session implements Endpoint {
         return this.value(next, end);
       case Outcome.SWALLOW:
         return this.swallow(next, end, executor.storing.request);
+      case Outcome.DUMP:
+        // The newline stays: who has bytes left is called again.
+        this.state = State.DUMP;
+        return this.dumpSlice(next - 1);
       default:
         return this.retrieve(next);
     }
@@ -246,6 +214,16 @@ export class Session implements Endpoint {
     }
     wire.output.put(lines.end);
     return next;
+  }
+
+  /** Writes some of a long answer; `at` is the newline of its command. */
+  private dumpSlice(at: number): number {
+    const { wire } = this.shared;
+    wire.again = !this.dump!.write(wire);
+    if (wire.again) return at;
+    this.dump = null;
+    this.state = State.LINE;
+    return at + 1;
   }
 
   /** Where the keys of the retrieval in the line begin. */
@@ -341,7 +319,9 @@ export class Session implements Endpoint {
       executor.storing.whole(request, wire.input, wire.inputView, next);
       return next + valueLength + 2;
     }
-    if (!executor.storing.reserveArriving(request)) return this.swallow(next, end, request);
+    if (!executor.storing.reserveArriving(request)) {
+      return executor.store.waits ? next : this.swallow(next, end, request);
+    }
     this.request ??= new StorageRequest();
     this.request.assign(request);
     const { region } = executor.store;
@@ -392,8 +372,4 @@ export class Session implements Endpoint {
       'acdgist'.includes(first) || length === 1 || (first === 'm' && length === 2);
     return line.beginsWith(last, httpPrefix) && !mayBeCommand;
   }
-}
-
-function isDelimiter(byte: number): boolean {
-  return byte <= SPACE && (byte === SPACE || byte === NEWLINE || byte === 0);
 }

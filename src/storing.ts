@@ -129,7 +129,9 @@ export class Storing {
     const { keyAt, keyLength, hash, valueLength } = request;
     request.ref = store.reserve(line.view, keyAt, keyLength, hash, valueLength, 0);
     if (request.ref !== 0) return true;
-    this.refuse(request);
+    request.refusal = null;
+    // The session will come again with the same line.
+    if (!store.waits) this.refuse(request);
     return false;
   }
 

@@ -114,3 +114,8 @@ export function tokenEnd(view: DataView, at: number, end: number): number {
   }
   return end;
 }
+
+/** True for what ends a token: a space, a newline, and a NUL. */
+export function isDelimiter(byte: number): boolean {
+  return byte <= SPACE && (byte === SPACE || byte === NEWLINE || byte === 0);
+}

@@ -1,6 +1,6 @@
 /** `stats` without a topic: the process, its traffic, the cache. */
 import type { Executor } from '../execute.js';
-import type { SlabClass } from '../store/slabs.js';
+import type { SlabClass } from '../store/slab-class.js';
 import { Counter } from '../wire.js';
 import { type ServerFacts, type StatRow, zeroes } from './facts.js';
 
@@ -85,31 +85,38 @@ function accepts({ settings, wire }: ServerFacts): boolean {
 }
 
 function cache(executor: Executor): StatRow[] {
-  const { store } = executor;
-  const { slabs: state } = store;
+  const { store, upkeep } = executor;
+  const { slabs: state, mover } = store;
   const total = (of: (slabClass: SlabClass) => number): number =>
     state.classes.reduce((sum, slabClass) => sum + of(slabClass), 0);
   return [
+    ['slab_reassign_rescues', mover.rescues],
+    ['slab_reassign_chunk_rescues', 0],
+    ['slab_reassign_evictions_nomem', mover.evictions],
+    ['slab_reassign_inline_reclaim', mover.reclaimed],
+    ['slab_reassign_busy_items', mover.busyItems],
+    ['slab_reassign_busy_deletes', 0],
+    ['slab_reassign_running', mover.isRunning ? 1 : 0],
+    ['slabs_moved', mover.moved],
+    ['lru_crawler_running', upkeep.crawler.isRunning ? 1 : 0],
+    ['lru_crawler_starts', upkeep.crawler.starts],
     ...zeroes(
-      'slab_reassign_rescues slab_reassign_chunk_rescues slab_reassign_evictions_nomem slab_reassign_inline_reclaim',
-      'slab_reassign_busy_items slab_reassign_busy_deletes slab_reassign_running',
-    ),
-    ['slabs_moved', store.pagesMoved],
-    ...zeroes(
-      'lru_crawler_running lru_crawler_starts lru_maintainer_juggles malloc_fails log_worker_dropped',
+      'lru_maintainer_juggles malloc_fails log_worker_dropped',
       'log_worker_written log_watcher_skipped log_watcher_sent log_watchers unexpected_napi_ids round_robin_fallback',
     ),
     ['bytes', total((slabClass) => slabClass.itemBytes)],
     ['curr_items', total((slabClass) => slabClass.items)],
     ['total_items', store.totalItems],
-    ['slab_global_page_pool', 0],
+    ['slab_global_page_pool', state.pooledPages],
     ['expired_unfetched', store.expiredUnfetched],
     ['evicted_unfetched', store.evictedUnfetched],
     ['evicted_active', 0],
     ['evictions', store.evictions],
     ['reclaimed', store.reclaimed],
+    ['crawler_reclaimed', store.crawlerReclaimed],
+    ['crawler_items_checked', total((slabClass) => slabClass.crawlerChecked)],
     ...zeroes(
-      'crawler_reclaimed crawler_items_checked lrutail_reflocked moves_to_cold moves_to_warm moves_within_lru',
+      'lrutail_reflocked moves_to_cold moves_to_warm moves_within_lru',
       'direct_reclaims lru_bumps_dropped',
     ),
     ['hotspare_pages_unused', state.unusedPages],

@@ -1,6 +1,7 @@
 /** `stats items`: what happened in the classes that hold items. */
 import type { Executor } from '../execute.js';
-import type { SlabClass } from '../store/slabs.js';
+import { ageOf } from '../store/balance.js';
+import type { SlabClass } from '../store/slab-class.js';
 import { type StatRow, zeroes } from './facts.js';
 
 export function itemRows(executor: Executor): StatRow[] {
@@ -10,7 +11,7 @@ export function itemRows(executor: Executor): StatRow[] {
 }
 
 function ofClass(executor: Executor, slabClass: SlabClass): StatRow[] {
-  const age = executor.store.oldestAge(slabClass);
+  const age = ageOf(executor.store, slabClass);
   const rows: StatRow[] = [
     ['number', slabClass.items],
     ['number_hot', 0],
@@ -28,9 +29,11 @@ function ofClass(executor: Executor, slabClass: SlabClass): StatRow[] {
     ['reclaimed', slabClass.reclaimed],
     ['expired_unfetched', slabClass.expiredUnfetched],
     ['evicted_unfetched', slabClass.evictedUnfetched],
+    ['evicted_active', 0],
+    ['crawler_reclaimed', slabClass.crawlerReclaimed],
+    ['crawler_items_checked', slabClass.crawlerChecked],
     ...zeroes(
-      'evicted_active crawler_reclaimed crawler_items_checked lrutail_reflocked moves_to_cold moves_to_warm',
-      'moves_within_lru direct_reclaims hits_to_hot hits_to_warm',
+      'lrutail_reflocked moves_to_cold moves_to_warm moves_within_lru direct_reclaims hits_to_hot hits_to_warm',
     ),
     ['hits_to_cold', executor.counters.byClass.get_hits[slabClass.number]!],
     ['hits_to_temp', 0],

@@ -134,6 +134,27 @@ export class Buckets {
     this.publish(words[index + NEXT]!, words[index + HASH]!, ref);
   }
 
+  /** Links a copy in the place of the item it was made of. */
+  replace(copy: number, old: number): void {
+    const found = this.locate(old);
+    assert(found, 'an item that is moved was linked');
+    this.publish(copy, this.region.wordsOf(old)[this.region.indexOf(old) + HASH]!, old);
+  }
+
+  get count(): number {
+    return this.heads.length;
+  }
+
+  /** The first item of a bucket's chain, or 0. */
+  first(bucket: number): number {
+    return this.heads[bucket]!;
+  }
+
+  /** The item behind one in its chain, or 0. */
+  next(ref: number): number {
+    return this.region.wordsOf(ref)[this.region.indexOf(ref) + NEXT]!;
+  }
+
   /** The view and the offset at which a chunk's key stands, for `find`. */
   viewOf(ref: number): DataView {
     return this.region.views[(ref - 1) >>> this.region.segmentShift]!;

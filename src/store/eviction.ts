@@ -1,25 +1,58 @@
 /**
- * Which item a full class gives up. CLOCK with a counter of up to three hits: a hand walks the chunks of the class and
- * takes the first item that was not read since it last came by. A new item starts with no hits, so a scan passes
- * through without pushing out what is read again and again.
+ * Which item a full class gives up: S3-FIFO (Yang and others, "FIFO queues are all you need for cache eviction", SOSP
+ * 2023) with CLOCK as its main queue. Most new items are never read; they should not cost room for a whole round.
+ *
+ *      new item ──► probation, the newest few ──read──► main ──not read since the hand came by last──► given up
+ *                       └──not read──► given up, its hash remembered; comes it again soon, it goes to main at once
+ *
+ * How many are on probation is learnt, as ARC does (Megiddo and Modha, FAST 2003): an item that comes again soon
+ * after it failed the probation makes that longer, one that comes again after main gave it up makes it shorter.
+ *
+ * Probation is a ring of refs by age; main is all the chunks, which a hand walks, counting down up to three reads
+ * of each. A hand that has counted down very many takes the one of them that was read least: nobody waits for a
+ * round through a large class. A read is one small store in either.
  */
-import { Meta, type SlabClass, type Slabs } from './slabs.js';
+import {
+  evictionLooksMost,
+  ghostBitsLeast,
+  probationItemsLeast,
+  probationItemsMost,
+  probationShareLeast,
+  probationShareMost,
+} from '../limits.js';
+import { HASH } from './layout.js';
+import type { SlabClass } from './slab-class.js';
+import { Meta, type Slabs } from './slabs.js';
 
 export interface Eviction {
   /** The meta word of an item that was just read. */
   hit(meta: number): number;
+  /** True when the item is among those that are given up next. */
+  isCold(meta: number): boolean;
+  /** Notes an item with a key that was not there; returns the bits its meta word begins with. */
+  admit(ref: number, hash: number, slabClass: SlabClass): number;
+  /** About the item that is given up next, or 0 when that is up to the hand. */
+  peek(slabClass: SlabClass): number;
   /**
-   * The ref of a live item of this class to give up, never `shielded`, one that is pinned or one in a chunk that is not
-   * adopted yet; 0 when there is none.
+   * The ref of a live item of this class to give up, never `shielded`, one that is pinned, one in a chunk that is not
+   * adopted yet or in the page that is being emptied; 0 when there is none.
    */
   victim(slabClass: SlabClass, shielded: number): number;
 }
 
-export class Clock implements Eviction {
+export class Fifos implements Eviction {
   private readonly slabs: Slabs;
+  /** Fingerprints of items that were given up unread, by the upper bits of their hash: a later one takes the place. */
+  private readonly ghosts: Uint16Array;
+  private readonly ghostShift: number;
+  /** False until something was given up: then there is nothing to remember. */
+  private remembers = false;
 
   constructor(slabs: Slabs) {
     this.slabs = slabs;
+    const bits = Math.max(ghostBitsLeast, slabs.region.geometry.bucketBits - 1);
+    this.ghosts = new Uint16Array(2 ** bits);
+    this.ghostShift = 32 - bits;
   }
 
   hit(meta: number): number {
@@ -28,7 +61,72 @@ export class Clock implements Eviction {
       : (meta + Meta.HIT) | Meta.FETCHED;
   }
 
+  isCold(meta: number): boolean {
+    return (meta & Meta.HITS) === 0;
+  }
+
+  admit(ref: number, hash: number, slabClass: SlabClass): number {
+    if (this.remembers) {
+      const ghost = hash >>> this.ghostShift;
+      const found = this.ghosts[ghost]!;
+      if (found !== 0 && (found & ~1) === ghostOf(hash, 0)) {
+        this.ghosts[ghost] = 0;
+        learn(slabClass, (found & 1) === 1);
+        return 0;
+      }
+    }
+    slabClass.probation.push(ref, slabClass.pages.length * slabClass.perPage * probationShareMost);
+    return Meta.PROBATION;
+  }
+
+  peek(slabClass: SlabClass): number {
+    const { probation } = slabClass;
+    if (probation.length <= limitOf(slabClass)) return 0;
+    const ref = probation.oldest();
+    return (this.metaOf(ref, slabClass) & Meta.PROBATION) === 0 ? 0 : ref;
+  }
+
   victim(slabClass: SlabClass, shielded: number): number {
+    const limit = limitOf(slabClass);
+    const { probation } = slabClass;
+    let looks = evictionLooksMost;
+    while (probation.length > limit && looks-- > 0) {
+      const ref = probation.shift();
+      const word = this.metaOf(ref, slabClass);
+      // Its chunk may have been given back and filled again, by an item that went to main at once.
+      if ((word & Meta.PROBATION) === 0) continue;
+      this.slabs.meta[this.slabs.region.pageOf(ref)]![this.slabs.chunkOf(ref, slabClass)] =
+        word & ~Meta.PROBATION;
+      const may = (word & (Meta.LIVE | Meta.PINNED | Meta.HITS)) === Meta.LIVE && ref !== shielded;
+      if (!may || this.slabs.region.pageOf(ref) === this.slabs.draining) continue;
+      this.remember(ref, 1);
+      return ref;
+    }
+    const ref = this.fromMain(slabClass, shielded);
+    if (ref !== 0) this.remember(ref, 0);
+    return ref;
+  }
+
+  private remember(ref: number, onProbation: number): void {
+    const { region } = this.slabs;
+    const hash = region.wordsOf(ref)[region.indexOf(ref) + HASH]!;
+    this.ghosts[hash >>> this.ghostShift] = ghostOf(hash, onProbation);
+    this.remembers = true;
+  }
+
+  /** The meta word of a chunk that was in the class once; 0 when its page is no more. */
+  private metaOf(ref: number, slabClass: SlabClass): number {
+    const { region, meta } = this.slabs;
+    const page = region.pageOf(ref);
+    if (region.pageTable[page] !== slabClass.number) return 0;
+    return meta[page]![this.slabs.chunkOf(ref, slabClass)]!;
+  }
+
+  private fromMain(slabClass: SlabClass, shielded: number): number {
+    // The first that was read least of those the hand has passed: it goes when the hand must stop.
+    let spare = 0;
+    let spareHits: number = Meta.HITS + 1;
+    let looks = evictionLooksMost;
     const rounds = 5; // Three to count down the hits, one to take, one for the rest of the round it began in.
     let steps = slabClass.pages.length * slabClass.perPage * rounds;
     while (steps-- > 0) {
@@ -38,6 +136,10 @@ export class Clock implements Eviction {
       }
       if (slabClass.handPage >= slabClass.pages.length) slabClass.handPage = 0;
       const page = slabClass.pages[slabClass.handPage]!;
+      if (page === this.slabs.draining) {
+        slabClass.handChunk = slabClass.perPage;
+        continue;
+      }
       const known = this.slabs.firstKnown(page);
       if (slabClass.handChunk < known) {
         slabClass.handChunk = known;
@@ -47,13 +149,38 @@ export class Clock implements Eviction {
       const meta = this.slabs.meta[page]!;
       const word = meta[chunk]!;
       if ((word & (Meta.LIVE | Meta.PINNED)) !== Meta.LIVE) continue;
-      if ((word & Meta.HITS) !== 0) {
-        meta[chunk] = word - Meta.HIT;
+      const hits = word & Meta.HITS;
+      const ref = this.slabs.refOf(page, chunk, slabClass);
+      if (hits === 0) {
+        if (ref !== shielded) return ref;
         continue;
       }
-      const ref = this.slabs.refOf(page, chunk, slabClass);
-      if (ref !== shielded) return ref;
+      meta[chunk] = word - Meta.HIT;
+      if (hits < spareHits && ref !== shielded) {
+        spare = ref;
+        spareHits = hits;
+      }
+      if (--looks <= 0 && spare !== 0) return spare;
     }
-    return 0;
+    return spare;
   }
+}
+
+/** Items that may be on probation before the oldest of them are judged. */
+function limitOf(slabClass: SlabClass): number {
+  const { items, probationShare } = slabClass;
+  const least = Math.min(probationItemsLeast, items / 2);
+  return Math.min(Math.max(items * probationShare, least), probationItemsMost);
+}
+
+/** An item came again soon after it was given up: a quarter of an item more, or less, is on probation from now on. */
+function learn(slabClass: SlabClass, failedProbation: boolean): void {
+  const step = 0.25 / Math.max(1, slabClass.items);
+  const share = slabClass.probationShare + (failedProbation ? step : -step);
+  slabClass.probationShare = Math.min(probationShareMost, Math.max(probationShareLeast, share));
+}
+
+/** What was given up: its fingerprint, and in the lowest bit whether it was on probation. 0 is an empty place. */
+function ghostOf(hash: number, onProbation: number): number {
+  return (hash & 0xfffe) | onProbation;
 }

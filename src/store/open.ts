@@ -84,10 +84,17 @@ export function epochOf(head: Int32Array): number {
   return head[SuperWord.EPOCH]! >>> 0;
 }
 
-/** Begins a new reign in this region. */
-export function promote(region: Region): number {
-  region.publishHeadWord(SuperWord.EPOCH, (region.head[SuperWord.EPOCH]! + 1) | 0);
-  return epochOf(region.head);
+/** Names the cache that lives in a region, wherever it is copied: the seed of its hash, drawn when it was made. */
+export function identityOf(head: Int32Array): string {
+  const hex = (word: number): string => (head[word]! >>> 0).toString(16).padStart(8, '0');
+  return hex(SuperWord.SEED_HIGH) + hex(SuperWord.SEED_LOW);
+}
+
+/** Begins a new reign in this region: above its last, and above another that is known of. */
+export function promote(region: Region, known = 0): number {
+  const epoch = Math.max(epochOf(region.head), known) + 1;
+  region.publishHeadWord(SuperWord.EPOCH, epoch | 0);
+  return epoch;
 }
 
 /** Marks the node's own copy as not to be served, or as whole. Never mirrored. */

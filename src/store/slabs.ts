@@ -12,6 +12,7 @@ import { adoptChunksOnDemand } from '../limits.js';
 import type { Buckets } from './buckets.js';
 import { chunkSizes, headerBytes, KEY_AND_BITS, keyLengthMask, VALUE_LENGTH } from './layout.js';
 import type { Region } from './region.js';
+import { SlabClass, smallBytes, tableOfClasses } from './slab-class.js';
 
 /** Bits of a chunk's meta word; above them, in `accessShift`, the second of its last access. */
 export const Meta = {
@@ -23,52 +24,11 @@ export const Meta = {
   RESERVED: 16,
   PINNED: 32,
   DOOMED: 64,
+  /** New, and in the ring of its class. */
+  PROBATION: 128,
 } as const;
 export const accessShift = 8;
-
-/** One slab class, with what `stats slabs` and `stats items` say of it. */
-export class SlabClass {
-  readonly number: number;
-  readonly chunkBytes: number;
-  readonly chunkUnits: number;
-  readonly perPage: number;
-  /** Pages of this class, adopted or not. The hand of the eviction walks them in this order. */
-  readonly pages: number[] = [];
-  /** Pages that may have free chunks. */
-  readonly partial: number[] = [];
-  readonly unadopted: number[] = [];
-  freeChunks = 0;
-  handPage = 0;
-  handChunk = 0;
-  /** Linked items, and the bytes they fill of their chunks. */
-  items = 0;
-  itemBytes = 0;
-  evicted = 0;
-  evictedUnfetched = 0;
-  evictedNonzero = 0;
-  /** Seconds since the item evicted last had been read or written. */
-  evictedAge = 0;
-  outOfMemory = 0;
-  reclaimed = 0;
-  expiredUnfetched = 0;
-
-  constructor(number: number, chunkBytes: number, unitBytes: number, pageBytes: number) {
-    this.number = number;
-    this.chunkBytes = chunkBytes;
-    this.chunkUnits = chunkBytes / unitBytes;
-    this.perPage = Math.floor(pageBytes / chunkBytes);
-  }
-
-  resetCounters(): void {
-    this.evicted = 0;
-    this.evictedUnfetched = 0;
-    this.evictedNonzero = 0;
-    this.evictedAge = 0;
-    this.outOfMemory = 0;
-    this.reclaimed = 0;
-    this.expiredUnfetched = 0;
-  }
-}
+const none = new Int32Array(0);
 
 export class Slabs {
   /** By class number; [0] is never used. */
@@ -79,6 +39,10 @@ export class Slabs {
   unusedPages: number;
   /** Pages that are not adopted whole yet. */
   unadoptedPages = 0;
+  /** The page that is being emptied: nothing is taken from it, and nothing evicted to make room; -1: none. */
+  draining = -1;
+  /** Unused pages that had a class before. */
+  pooledPages = 0;
   readonly region: Region;
   private readonly buckets: Buckets;
   /** Chunks of a page that are not adopted yet: those with a number below this. */
@@ -103,7 +67,6 @@ export class Slabs {
       (size, number) => new SlabClass(number, size, geometry.unitBytes, geometry.pageBytes),
     );
     this.classBySize = tableOfClasses(sizes);
-    const none = new Int32Array(0);
     this.meta = new Array<Int32Array>(geometry.pageCount).fill(none);
     this.free = new Array<Int32Array>(geometry.pageCount).fill(none);
     this.freeCount = new Int32Array(geometry.pageCount);
@@ -241,17 +204,65 @@ export class Slabs {
     return this.unknown[page]!;
   }
 
-  /** Gives a page whose items are all unlinked to another class. */
-  reassign(page: number, from: SlabClass, to: SlabClass): void {
-    assert(this.freeCount[page] === from.perPage, 'a page that changes class is empty');
-    from.freeChunks -= from.perPage;
-    from.pages.splice(from.pages.indexOf(page), 1);
-    const listed = from.partial.indexOf(page);
-    if (listed >= 0) from.partial.splice(listed, 1);
+  /** Free chunks of a class that may be taken: those of a page that is being emptied may not. */
+  available(slabClass: SlabClass): number {
+    const { draining } = this;
+    const drains = draining >= 0 && this.region.pageTable[draining] === slabClass.number;
+    return slabClass.freeChunks - (drains ? this.freeCount[draining]! : 0);
+  }
+
+  /** True when nothing in a page is linked, reserved or being sent. */
+  isEmpty(page: number): boolean {
+    return this.freeCount[page] === this.classes[this.region.pageTable[page]!]!.perPage;
+  }
+
+  freeIn(page: number): number {
+    return this.freeCount[page]!;
+  }
+
+  /** Gives an unused page to a class before it asks; there must be one. */
+  grant(slabClass: SlabClass): void {
+    this.assign(this.takeUnusedPage(), slabClass);
+  }
+
+  /** From now on the page's chunks that are free, or given back, are handed to nobody. */
+  drain(page: number): void {
+    assert(this.draining < 0, 'one page at a time is emptied');
+    this.draining = page;
+    const { partial } = this.classes[this.region.pageTable[page]!]!;
+    const listed = partial.indexOf(page);
+    if (listed >= 0) partial.splice(listed, 1);
+    // Marked as listed, and not on the list: giving a chunk back does not list the page.
+    this.listed[page] = 1;
+  }
+
+  /** The page that is being emptied stays where it is. */
+  stopDraining(): void {
+    const page = this.draining;
+    this.draining = -1;
     this.listed[page] = 0;
-    from.handPage = 0;
-    from.handChunk = 0;
-    this.assign(page, to);
+    if (this.freeCount[page] !== 0) this.list(page, this.classes[this.region.pageTable[page]!]!);
+  }
+
+  /** The page that was emptied changes its class, or has none any more (null). */
+  reassign(to: SlabClass | null): void {
+    const page = this.draining;
+    const from = this.classes[this.region.pageTable[page]!]!;
+    assert(this.freeCount[page] === from.perPage, 'a page that changes class is empty');
+    this.draining = -1;
+    this.listed[page] = 0;
+    from.lose(page);
+    if (to !== null) {
+      this.assign(page, to);
+      return;
+    }
+    this.region.publishPageClass(page, 0);
+    this.meta[page] = none;
+    this.free[page] = none;
+    this.freeCount[page] = 0;
+    this.unusedPages++;
+    this.pooledPages++;
+    if (page < this.nextUnused) this.nextUnused = page;
   }
 
   /** Sorts a page of an opened region by what the page table says of it. */
@@ -298,6 +309,7 @@ export class Slabs {
   private takeUnusedPage(): number {
     while (this.region.pageTable[this.nextUnused] !== 0) this.nextUnused++;
     this.unusedPages--;
+    if (this.pooledPages > 0) this.pooledPages--;
     return this.nextUnused;
   }
 
@@ -362,17 +374,4 @@ export class Slabs {
     const valueLength = words[index + VALUE_LENGTH]! >>> 0;
     return keyLength > 0 && headerBytes + keyLength + valueLength <= slabClass.chunkBytes;
   }
-}
-
-/** Sizes up to this are looked up in a table; larger ones are searched. */
-const smallBytes = 4096;
-
-function tableOfClasses(sizes: readonly number[]): Uint8Array {
-  const table = new Uint8Array(smallBytes / 8 + 1);
-  let number = 1;
-  for (let index = 0; index < table.length; index++) {
-    while (number < sizes.length - 1 && sizes[number]! < index * 8) number++;
-    table[index] = number;
-  }
-  return table;
 }

@@ -6,7 +6,7 @@
  * place. Between `find` and `commit` nothing else may change the store.
  */
 import { Buckets } from './buckets.js';
-import { Clock, type Eviction } from './eviction.js';
+import { type Eviction, Fifos } from './eviction.js';
 import {
   CAS_HIGH,
   CAS_LOW,
@@ -20,18 +20,18 @@ import {
   NEXT,
   VALUE_LENGTH,
 } from './layout.js';
+import { PageMover } from './mover.js';
 import { readRecord, type SuperRecord, writeRecord } from './open.js';
 import type { Region } from './region.js';
-import { accessShift, Meta, type SlabClass, Slabs } from './slabs.js';
+import { Room } from './room.js';
+import type { SlabClass } from './slab-class.js';
+import { accessShift, Meta, Slabs } from './slabs.js';
 
 /** Why `find` found nothing. */
 export const Miss = { ABSENT: 0, EXPIRED: 1, FLUSHED: 2 } as const;
 
 /** The part of a meta word that is the second of the last access. */
 const accessMask = -1 << accessShift;
-
-/** With -M: items looked at for a dead one before a value is refused. */
-const deadLooksMax = 50;
 
 export interface StoreOptions {
   /** False with `-M`: a full cache refuses instead of evicting. */
@@ -53,14 +53,26 @@ export class Store {
   reclaimed = 0;
   expiredUnfetched = 0;
   evictedUnfetched = 0;
-  pagesMoved = 0;
+  /** Dead items that the crawler unlinked. */
+  crawlerReclaimed = 0;
+  /** Times that all items died. */
+  flushes = 0;
+  /** Number of a class that had to do without a page of its own; 0: none. */
+  wanted = 0;
+  readonly mover: PageMover;
+  /** True when who reserves a chunk can wait a tick and ask again: see `waits`. */
+  patient = false;
+  /** Set when `reserve` gave nothing only because a page is being emptied for it. Who waits sets it back. */
+  waits = false;
   /** Called when nothing could be evicted: all chunks are being filled or sent. */
   onStarved: () => void = () => {};
-  private readonly buckets: Buckets;
-  private readonly eviction: Eviction;
+  readonly buckets: Buckets;
+  readonly eviction: Eviction;
   private readonly options: StoreOptions;
+  private readonly room: Room;
   private readonly record: SuperRecord;
-  private casLast: number;
+  /** The newest CAS id that was given out. */
+  casLast: number;
   /** Unix second at which access times begin to count. */
   private readonly accessEpoch: number;
 
@@ -70,7 +82,9 @@ export class Store {
     this.options = options;
     this.buckets = new Buckets(region);
     this.slabs = new Slabs(region, this.buckets);
-    this.eviction = new Clock(this.slabs);
+    this.eviction = new Fifos(this.slabs);
+    this.mover = new PageMover(this);
+    this.room = new Room(this);
     this.record = readRecord(region.head);
     this.casLast = this.record.casCeiling;
     this.accessEpoch = nowSeconds;
@@ -146,9 +160,9 @@ export class Store {
     if (number === 0) return 0;
     const slabClass = this.slabs.classes[number]!;
     let ref = this.slabs.take(slabClass);
-    if (ref === 0) ref = this.makeRoom(slabClass, shielded);
+    if (ref === 0) ref = this.room.make(slabClass, shielded);
     if (ref === 0) {
-      slabClass.outOfMemory++;
+      if (!this.waits) slabClass.outOfMemory++;
       return 0;
     }
     const words = this.region.wordsOf(ref);
@@ -184,7 +198,9 @@ export class Store {
     this.region.reportChunk(ref, this.slabs.itemBytes(ref));
     this.buckets.publish(ref, hash, old);
     if (old !== 0) this.slabs.markUnlinked(old);
-    this.slabs.markLive(ref, this.slabs.classOf(ref), recency);
+    const slabClass = this.slabs.classOf(ref);
+    const standing = old === 0 ? this.eviction.admit(ref, hash, slabClass) : 0;
+    this.slabs.markLive(ref, slabClass, recency | standing);
     this.totalItems++;
   }
 
@@ -244,27 +260,55 @@ export class Store {
     this.reclaimed = 0;
     this.expiredUnfetched = 0;
     this.evictedUnfetched = 0;
-    this.pagesMoved = 0;
+    this.crawlerReclaimed = 0;
+    this.mover.resetCounters();
     for (const slabClass of this.slabs.classes) slabClass.resetCounters();
   }
 
-  /** Seconds since an item was last read or written, as far as this process knows. */
+  /**
+   * Seconds since an item was last read or written, as far as this process knows. Of the second there are 24 bits: it
+   * is right however long the process runs, for items that were idle for less than 194 days.
+   */
   idleSeconds(meta: number): number {
-    return this.now - this.accessEpoch - (meta >>> accessShift);
+    return (this.now - this.accessEpoch - (meta >>> accessShift)) & (0xffffffff >>> accessShift);
   }
 
-  /** Seconds since the first item of the class was last read or written: about the age of what is evicted next. */
-  oldestAge(slabClass: SlabClass): number {
-    for (const page of slabClass.pages) {
-      for (const word of this.slabs.meta[page]!) {
-        if ((word & Meta.LIVE) !== 0) return this.idleSeconds(word);
-      }
-    }
-    return 0;
+  /** Moves an item into a chunk of its class that was taken for it; nothing that a client can see changes. */
+  relocate(ref: number, fresh: number): void {
+    const { region, slabs } = this;
+    const slabClass = slabs.classOf(ref);
+    const bytes = slabs.itemBytes(ref);
+    const meta = slabs.meta[region.pageOf(ref)]![slabs.chunkOf(ref, slabClass)]!;
+    const from = region.indexOf(ref);
+    const words = region.wordsOf(ref).subarray(from, from + ((bytes + 3) >>> 2));
+    region.wordsOf(fresh).set(words, region.indexOf(fresh));
+    region.reportChunk(fresh, bytes);
+    this.buckets.replace(fresh, ref);
+    slabs.markUnlinked(ref);
+    slabs.markLive(fresh, slabClass, meta & ~Meta.PROBATION);
   }
 
-  /** The meta word of an item; 0 while its page is not adopted. */
-  private metaOf(ref: number): number {
+  /** False with -M. */
+  get mayEvict(): boolean {
+    return this.options.evict;
+  }
+
+  /** True when the item is expired or flushed. */
+  isDead(ref: number): boolean {
+    return this.deadness(ref) !== Miss.ABSENT;
+  }
+
+  /** Unlinks a dead item that the crawler has found. */
+  crawled(ref: number): void {
+    const slabClass = this.slabs.classOf(ref);
+    this.countUnfetched(ref, slabClass);
+    this.crawlerReclaimed++;
+    slabClass.crawlerReclaimed++;
+    this.unlink(ref);
+  }
+
+  /** The meta word of an item; 0 when its page is not adopted yet. */
+  metaOf(ref: number): number {
     const meta = this.slabs.meta[this.region.pageOf(ref)]!;
     return meta.length === 0 ? 0 : meta[this.slabs.chunkOf(ref, this.slabs.classOf(ref))]!;
   }
@@ -285,39 +329,8 @@ export class Store {
     return Miss.ABSENT;
   }
 
-  /**
-   * A reserved chunk of a class that has none left: by evicting an item, by finding one among the chunks that are not
-   * adopted yet, or by taking a page from another class.
-   */
-  private makeRoom(slabClass: SlabClass, shielded: number): number {
-    for (;;) {
-      const victim = this.victimFor(slabClass, shielded);
-      if (victim !== 0) {
-        this.evict(victim, slabClass);
-        return this.slabs.take(slabClass);
-      }
-      if (slabClass.unadopted.length === 0) break;
-      const ref = this.slabs.take(slabClass);
-      if (ref !== 0) return ref;
-    }
-    if (!this.options.evict) return 0;
-    if (this.stealPage(slabClass, shielded)) return this.slabs.take(slabClass);
-    this.onStarved();
-    return 0;
-  }
-
-  /** With -M only what is dead anyway may go: a few are looked at, as memcached looks at a few from its tail. */
-  private victimFor(slabClass: SlabClass, shielded: number): number {
-    if (slabClass.items === 0) return 0;
-    if (this.options.evict) return this.eviction.victim(slabClass, shielded);
-    for (let look = 0; look < deadLooksMax; look++) {
-      const victim = this.eviction.victim(slabClass, shielded);
-      if (victim === 0 || this.deadness(victim) !== Miss.ABSENT) return victim;
-    }
-    return 0;
-  }
-
-  private evict(ref: number, slabClass: SlabClass): void {
+  /** Gives an item up; one that is dead counts as reclaimed. */
+  evict(ref: number, slabClass: SlabClass): void {
     const meta = this.metaOf(ref);
     if (this.deadness(ref) !== Miss.ABSENT) {
       this.countReclaimed(ref, slabClass);
@@ -339,44 +352,19 @@ export class Store {
   private countReclaimed(ref: number, slabClass: SlabClass): void {
     this.reclaimed++;
     slabClass.reclaimed++;
-    if (!this.wasFetched(ref)) {
-      this.expiredUnfetched++;
-      slabClass.expiredUnfetched++;
-    }
+    this.countUnfetched(ref, slabClass);
   }
 
-  /** Empties a page of the class that has most and gives it to one that cannot go on without. */
-  private stealPage(to: SlabClass, shielded: number): boolean {
-    const donors = this.slabs.classes
-      .filter((slabClass) => slabClass !== to && slabClass.pages.length > 0)
-      .sort((a, b) => b.pages.length - a.pages.length);
-    for (const donor of donors) {
-      const page = donor.pages.find((candidate) => this.canEmpty(candidate, donor, shielded));
-      if (page === undefined) continue;
-      const meta = this.slabs.meta[page]!;
-      for (let chunk = 0; chunk < donor.perPage; chunk++) {
-        if ((meta[chunk]! & Meta.LIVE) !== 0) {
-          this.evict(this.slabs.refOf(page, chunk, donor), donor);
-        }
-      }
-      this.slabs.reassign(page, donor, to);
-      this.pagesMoved++;
-      return true;
-    }
-    return false;
-  }
-
-  private canEmpty(page: number, slabClass: SlabClass, shielded: number): boolean {
-    if (!this.slabs.isAdopted(page)) this.slabs.adopt(page);
-    if (shielded !== 0 && this.region.pageOf(shielded) === page) return false;
-    const busy = Meta.RESERVED | Meta.PINNED;
-    const meta = this.slabs.meta[page]!;
-    return meta.length === slabClass.perPage && meta.every((word) => (word & busy) === 0);
+  private countUnfetched(ref: number, slabClass: SlabClass): void {
+    if ((this.metaOf(ref) & Meta.FETCHED) !== 0) return;
+    this.expiredUnfetched++;
+    slabClass.expiredUnfetched++;
   }
 
   private flushNow(): void {
     this.record.flushCas = this.casLast;
     this.record.flushAt = 0;
+    this.flushes++;
     writeRecord(this.region, this.record);
   }
 

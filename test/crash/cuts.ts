@@ -10,8 +10,9 @@ import { KEY_AND_BITS, VALUE_LENGTH } from '../../src/store/layout.js';
 import type { Linked } from '../support/check-store.js';
 import { RegionReader } from '../support/check-store.js';
 import { type Command, type FlushState, Model, type Version } from '../support/model.js';
+import { sameItem } from '../support/reconcile.js';
 import { copyMemory, geometries, RegionBytes } from '../support/region.js';
-import { Rig, sameItem } from '../support/rig.js';
+import { Rig } from '../support/rig.js';
 import type { CarriedRecord, Recording, Stage } from './recording.js';
 
 /** Commands the store executes after each cut. */

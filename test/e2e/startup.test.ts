@@ -83,6 +83,15 @@ describe('what is taken', () => {
   test('an address of another machine', async () => {
     const args = ['-p', '-1', '-l', '192.0.2.1'];
     await expectRefusal(args, exitStatus.LISTEN, /192\.0\.2\.1.*EADDRNOTAVAIL/);
+    // A standby does not find out only when it must serve. Its primary may hold the port until then.
+    const of = `127.0.0.1:${await primary()}`;
+    await expectRefusal(
+      ['standby', '--of', of, ...args],
+      exitStatus.LISTEN,
+      /192\.0\.2\.1.*EADDRNOTAVAIL/,
+    );
+    const port = String(await listener());
+    await start('standby', '--of', of, '-p', port, '-l', '127.0.0.1');
   });
 });
 
@@ -173,7 +182,7 @@ describe('another version', () => {
 
   test('of the frames: the primary says so', async () => {
     const peer = await Peer.connect(await primary());
-    peer.send(FrameType.HELLO, { protocol: 99, layout: 7, nonce: 'n' }, 99);
+    peer.send(FrameType.HELLO, { protocol: 99, layout: 7, nonce: 'n' }, { version: 99 });
     expect(await peer.message(FrameType.REFUSED)).toMatchObject({ code: 'LINK_VERSION' });
     peer.end();
   });
@@ -191,7 +200,7 @@ describe('another version', () => {
   });
 
   test('of the frames: the standby ends with a line of its own', async () => {
-    const of = await falsePrimary((peer) => peer.send(FrameType.CHALLENGE, {}, 99));
+    const of = await falsePrimary((peer) => peer.send(FrameType.CHALLENGE, {}, { version: 99 }));
     const args = ['standby', ...alone, '--of', `127.0.0.1:${of}`];
     await expectRefusal(args, exitStatus.LINK_VERSION, /version 99/);
   });

@@ -218,12 +218,16 @@ function drain(store: Store, linked: ReadonlyMap<number, Linked>, busy: Busy): v
   const { slabs } = store;
   for (const slabClass of slabs.classes.slice(1)) {
     const { pages } = slabClass;
-    const count = slabClass.freeChunks;
+    const { freeChunks } = slabClass;
+    // Those of a page that is being emptied are for nobody.
+    const count = slabs.available(slabClass);
     const pagesBefore = pages.length;
     const taken = new Set<number>();
     for (let i = 0; i < count; i++) {
       const ref = slabs.take(slabClass) >>> 0;
       if (ref === 0 || pages.length > pagesBefore) fail(`class ${slabClass.number} hides chunks`);
+      if (store.region.pageOf(ref) === slabs.draining)
+        fail(`chunk ${ref} was taken from a page in motion`);
       if (taken.has(ref)) fail(`chunk ${ref} was taken twice`);
       if (linked.has(ref)) fail(`chunk ${ref} was taken and is linked`);
       if (busy.reserved.has(ref) || busy.pinned.has(ref))
@@ -231,7 +235,7 @@ function drain(store: Store, linked: ReadonlyMap<number, Linked>, busy: Busy): v
       taken.add(ref);
     }
     for (const ref of [...taken].reverse()) slabs.release(ref);
-    equal(slabClass.freeChunks, count, `free chunks of class ${slabClass.number} given back`);
+    equal(slabClass.freeChunks, freeChunks, `free chunks of class ${slabClass.number} given back`);
   }
 }
 

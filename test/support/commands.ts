@@ -96,6 +96,15 @@ const flush = fc.record({
   delay: fc.constantFrom(0, 0, 3, 10, 60, -1),
 });
 
+const move = fc.record({
+  is: fc.constant('move' as const),
+  from: fc.nat({ max: 9 }),
+  to: fc.nat({ max: 40 }),
+  looks: fc.constantFrom(1, 1, 7, 1000),
+});
+
+const crawl = fc.record({ is: fc.constant('crawl' as const), looks: fc.constantFrom(1, 5, 1000) });
+
 /** What a client can ask for, what time does, and values that arrive and leave slowly. */
 export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 34, arbitrary: storage },
@@ -112,6 +121,8 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 7, arbitrary: metaDelete },
   { weight: 5, arbitrary: metaCount },
   { weight: 1, arbitrary: flush },
+  { weight: 6, arbitrary: move },
+  { weight: 3, arbitrary: crawl },
   {
     weight: 3,
     arbitrary: fc.record({

@@ -51,6 +51,12 @@ export type Command =
   | { readonly is: 'flush'; readonly delay: number }
   | { readonly is: 'advance'; readonly seconds: number }
   | { readonly is: 'adopt'; readonly chunks: number }
+  /**
+   * A slice of a page's move; begins one, from the n-th class with pages to the m-th class or to none, when none is
+   * under way.
+   */
+  | { readonly is: 'move'; readonly from: number; readonly to: number; readonly looks: number }
+  | { readonly is: 'crawl'; readonly looks: number }
   | { readonly is: 'reopen' };
 
 /** A scenario's region and how it is served. */

@@ -2,8 +2,17 @@
  * The other end of a node-to-node connection, played by a test: whole frames in and out, true ones or false ones.
  */
 import net from 'node:net';
-import { FrameHeader, frameHeaderBytes, readHeader, sealFrame } from '../../backup/frame.js';
+import {
+  FrameHeader,
+  FrameType,
+  frameHeaderBytes,
+  protocolVersion,
+  readHeader,
+  sealFrame,
+} from '../../backup/frame.js';
+import { type Proof, prove } from '../../backup/hello.js';
 import { native } from '../../src/native.js';
+import { layoutVersion } from '../../src/store/layout.js';
 import { until } from './until.js';
 
 export interface PeerFrame {
@@ -13,17 +22,31 @@ export interface PeerFrame {
   readonly payload: Buffer;
 }
 
+/** What a frame's header says beside its type and length; 0 where it is not said. */
+export interface Fields {
+  readonly epoch?: number;
+  readonly count?: number;
+  readonly sequence?: number;
+  /** Of the frames: another one than ours. */
+  readonly version?: number;
+}
+
 export class Peer {
   readonly frames: PeerFrame[] = [];
   closed = false;
-  private readonly socket: net.Socket;
+  /** Told of every frame as it comes. */
+  onFrame: (frame: PeerFrame) => void = () => {};
+  readonly socket: net.Socket;
   private received: Buffer = Buffer.alloc(0);
 
   constructor(socket: net.Socket) {
     this.socket = socket;
     socket.on('data', (bytes) => {
       this.received = Buffer.concat([this.received, bytes]);
-      this.received = splitFrames(this.received, (frame) => this.frames.push(frame));
+      this.received = splitFrames(this.received, (frame) => {
+        this.frames.push(frame);
+        this.onFrame(frame);
+      });
     });
     socket.on('error', () => {});
     socket.on('close', () => {
@@ -40,15 +63,26 @@ export class Peer {
     return new Peer(socket);
   }
 
-  /** Sends a control message, as version `version` of the frames would. */
-  send(type: number, message: object, version?: number): void {
-    const body = Buffer.from(JSON.stringify(message));
+  /** Sends a frame with a control message, or without a payload. */
+  send(type: number, message: object | null, fields: Fields = {}): void {
+    const body = Buffer.from(message === null ? '' : JSON.stringify(message));
+    const { epoch = 0, count = 0, sequence = 0, version } = fields;
     const bytes = new Uint8Array(frameHeaderBytes + body.length);
     bytes.set(body, frameHeaderBytes);
-    const header = { type, epoch: 0, count: 0, sequence: 0, length: body.length };
+    const header = { type, epoch, count, sequence, length: body.length };
     sealFrame(bytes, new DataView(bytes.buffer), 0, header, native.crc32c);
     if (version !== undefined) new DataView(bytes.buffer).setUint16(4, version, true);
     this.socket.write(bytes);
+  }
+
+  /** Says hello, and proves that it knows the secret; without a word of its own it is a mere standby. */
+  async prove(identity: Partial<Proof> = {}, secret = new Uint8Array(0)): Promise<void> {
+    const mine = 'n';
+    this.send(FrameType.HELLO, { protocol: protocolVersion, layout: layoutVersion, nonce: mine });
+    const { nonce } = await this.message(FrameType.CHALLENGE);
+    const proof = prove(secret, 'standby', mine, String(nonce));
+    const standby = { node: 'peer', epoch: 0, link: null, deadAfterMs: 100_000 };
+    this.send(FrameType.PROOF, { ...standby, ...identity, proof });
   }
 
   /** The next frame of this type, as JSON. */

@@ -39,16 +39,39 @@ export class Lane {
 export class Relay {
   readonly toPrimary = new Lane();
   readonly toStandby = new Lane();
+  /** That have come, whether or not they led anywhere. */
+  connections = 0;
   private readonly server = net.createServer();
   private readonly sockets = new Set<net.Socket>();
+  /** Where connections lead; null while they wait, as at a cut cable. */
+  private target: number | null;
+  private waiting: net.Socket[] = [];
 
   constructor(primaryPort: number) {
+    this.target = primaryPort;
     this.server.on('connection', (standby) => {
-      const primary = net.connect(primaryPort, '127.0.0.1');
+      standby.on('error', () => {});
+      this.connections++;
+      this.waiting.push(standby);
+      if (this.target !== null) this.leadTo(this.target);
+    });
+  }
+
+  /** Breaks what there is; what comes waits. */
+  hold(): void {
+    this.target = null;
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  /** From now on connections lead to this port, those that wait as well. */
+  leadTo(port: number): void {
+    this.target = port;
+    for (const standby of this.waiting.splice(0)) {
+      const primary = net.connect(port, '127.0.0.1');
       this.pair(standby, primary);
       this.toPrimary.join(standby, primary);
       this.toStandby.join(primary, standby);
-    });
+    }
   }
 
   /** Listens; resolves to the port that standbys attach at. */
@@ -62,7 +85,7 @@ export class Relay {
 
   end(): void {
     this.server.close();
-    for (const socket of this.sockets) socket.destroy();
+    for (const socket of [...this.sockets, ...this.waiting]) socket.destroy();
   }
 
   private pair(a: net.Socket, b: net.Socket): void {

@@ -10,10 +10,10 @@ import type { Journal } from '../../src/journal.js';
 import { lines, Output } from '../../src/protocol/reply.js';
 import { Outcome, Retrieval, StorageRequest } from '../../src/request.js';
 import type { Session } from '../../src/session.js';
-import { type Geometry, headerBytes } from '../../src/store/layout.js';
+import { Crawler } from '../../src/store/crawler.js';
+import type { Geometry } from '../../src/store/layout.js';
 import { Region, type RegionMemory } from '../../src/store/region.js';
-import { Store } from '../../src/store/store.js';
-import { type Busy, checkAdopted, checkStore, type Linked, RegionReader } from './check-store.js';
+import { type Busy, checkAdopted, checkStore, RegionReader } from './check-store.js';
 import {
   endingsOfMetaCount,
   endingsOfMetaDelete,
@@ -36,11 +36,13 @@ import {
   keys,
   type Model,
   type Setting,
-  type Size,
   type Storage,
   type Version,
 } from './model.js';
+import { asBytes, nothing, reconcile, same, shown } from './reconcile.js';
 import { geometries } from './region.js';
+import { bytesOfValue } from './values.js';
+import { WatchedStore } from './watched-store.js';
 
 /** Shared by all rigs: a command is in them only while it is executed. */
 const input = new ArrayBuffer(2 ** 21);
@@ -48,7 +50,6 @@ const inputBytes = Buffer.from(input);
 const inputView = new DataView(input);
 const output = new Output(new ArrayBuffer(2 ** 18));
 const counters = new Counters();
-const noise = makeNoise(2 ** 20 + 4096);
 
 /** A storage command whose value is arriving. */
 interface Pending {
@@ -75,24 +76,6 @@ interface Ran {
   readonly shields: boolean;
 }
 
-/** Tells which chunks were written to, reported or not. */
-class WatchedStore extends Store {
-  onReserve: ((ref: number, bytes: number) => void) | null = null;
-
-  override reserve(
-    view: DataView,
-    at: number,
-    keyLength: number,
-    hash: number,
-    valueLength: number,
-    shielded: number,
-  ): number {
-    const ref = super.reserve(view, at, keyLength, hash, valueLength, shielded);
-    if (ref !== 0) this.onReserve?.(ref, headerBytes + keyLength + valueLength);
-    return ref;
-  }
-}
-
 export class Rig {
   readonly memory: RegionMemory;
   readonly geometry: Geometry;
@@ -105,6 +88,7 @@ export class Rig {
   /** Live items that were evicted, and dead ones that were met, by the last command. */
   lost = 0;
   private executor!: Executor;
+  private crawler!: Crawler;
   private readonly pending: Pending[] = [];
   private readonly pins: Pin[] = [];
   private readonly retrieval = new Retrieval();
@@ -128,6 +112,7 @@ export class Rig {
     const casLast = this.reader.record().casCeiling;
     this.region = new Region(this.memory, this.geometry, this.journal);
     this.store = new WatchedStore(this.region, setting, model.now);
+    this.crawler = new Crawler(this.store);
     this.executor = new Executor(this.store, output, counters, true);
     this.executor.line.bytes = inputBytes;
     this.executor.line.view = inputView;
@@ -160,16 +145,18 @@ export class Rig {
   run(command: Command): void {
     const { store } = this;
     const evictions = store.evictions;
-    const reclaimed = store.reclaimed;
+    const reclaimed = store.reclaimed + store.crawlerReclaimed;
     this.lost = 0;
     const ran = this.execute(command);
-    if (ran === null) {
-      if (command.is !== 'reopen') this.reconcile(new Map(), null, 0, 0);
-      return;
-    }
     const evicted = store.evictions - evictions;
     if (evicted > 0 && !this.setting.evict) throw new Error('-M evicted an item');
-    this.lost = evicted + store.reclaimed - reclaimed;
+    this.lost = evicted + store.reclaimed + store.crawlerReclaimed - reclaimed;
+    if (ran === null) {
+      const { lost } = this;
+      if (command.is !== 'reopen')
+        reconcile(this.model, this.reader, { ...nothing, lost, evicted });
+      return;
+    }
     const old = this.model.live(ran.key);
     let ending = this.match(ran, old);
     // The item with the key may have been evicted to make room, before the command looked for it.
@@ -181,7 +168,9 @@ export class Rig {
     }
     const removes =
       old !== undefined && (ending.change.is === 'put' || ending.change.is === 'remove');
-    this.reconcile(new Map([[ran.key, ending]]), removes ? ran.key : null, this.lost, evicted);
+    const removed = removes ? ran.key : null;
+    const ends = new Map([[ran.key, ending]]);
+    reconcile(this.model, this.reader, { ends, removed, lost: this.lost, evicted });
     this.checkFlush();
   }
 
@@ -200,25 +189,6 @@ export class Rig {
       const value = this.bytesOf(ref, live.value.length);
       if (!same(value, live.value)) throw new Error(`find has another value for ${key}`);
     }
-  }
-
-  valueOf(key: number, size: Size, fill: number): Uint8Array {
-    if (size.is === 'digits') return Buffer.from(size.number, 'latin1');
-    const length = size.is === 'bytes' ? size.bytes : this.lengthIn(key, size);
-    const from = (fill * 977) % 4096;
-    const value = Buffer.from(noise.subarray(from, from + length));
-    if (length > 0) value[0] = 0x78;
-    return value;
-  }
-
-  /** Length of a value that needs this class, of the classes there are, or is just too large for all. */
-  private lengthIn(key: number, size: Size & { is: 'class' }): number {
-    const { sizes } = this.reader;
-    const number = 1 + (size.number % (sizes.length - 1));
-    const header = headerBytes + keys[key]!.length;
-    const least = number === 1 ? 0 : sizes[number - 1]! - header + 1 + size.off;
-    const length = size.most ? sizes[number]! - header - size.off : least;
-    return Math.max(0, length);
   }
 
   private execute(command: Command): Ran | null {
@@ -273,14 +243,16 @@ export class Rig {
     if (command.is === 'release') this.release();
     else if (command.is === 'reopen') this.open();
     else if (command.is === 'adopt') store.slabs.adoptSome(command.chunks);
+    else if (command.is === 'move') this.move(command.from, command.to, command.looks);
+    else if (command.is === 'crawl') this.crawl(command.looks);
     else if (command.is === 'advance') {
       model.tick(model.now + command.seconds, this.casLast());
       store.tick(model.now);
       this.checkFlush();
     } else if (command.is === 'flush') {
       this.line(command.delay === 0 ? 'flush_all' : `flush_all ${command.delay}`);
-      const at = model.absolute(command.delay);
-      model.flush = { cas: model.flush.cas, at: at === 0 || at <= model.now ? model.now : at };
+      const at = model.absolute(command.delay) - 1;
+      model.flush = { cas: model.flush.cas, at: Math.max(at, model.now) };
       model.tick(model.now, this.casLast());
       this.checkFlush();
     }
@@ -319,10 +291,28 @@ export class Rig {
     return { ...this.ran(key, endings), shields: true };
   }
 
+  private move(from: number, to: number, looks: number): void {
+    const { mover, slabs } = this.store;
+    const owners = slabs.classes.filter(({ pages }) => pages.length > 0);
+    const target = slabs.classes[to % slabs.classes.length]!;
+    const source = owners[from % Math.max(1, owners.length)];
+    if (!mover.isRunning && source !== undefined && source !== target) {
+      mover.begin(source, target.number === 0 ? null : target);
+    }
+    mover.step(looks);
+  }
+
+  private crawl(looks: number): void {
+    if (!this.crawler.isRunning) {
+      this.crawler.start(this.store.slabs.classes.map(({ number }) => number));
+    }
+    this.crawler.step(looks);
+  }
+
   private executeStorage(command: Storage): Ran | null {
     const { model, executor, geometry } = this;
     const key = keys[command.key]!;
-    const value = this.valueOf(command.key, command.size, command.fill);
+    const value = bytesOfValue(this.reader, command.key, command.size, command.fill);
     const exptime = model.absolute(command.exptime);
     const old = model.items.get(key);
     const { verb, flags } = command;
@@ -467,50 +457,6 @@ export class Rig {
     });
   }
 
-  /**
-   * Compares the region with the model, item by item, and brings the model up to date. `removed` is the key whose live
-   * item the command itself unlinked; `lost` items more must be gone, and no others.
-   */
-  private reconcile(
-    ends: ReadonlyMap<string, Ending>,
-    removed: string | null,
-    lost: number,
-    evicted: number,
-  ): void {
-    const { model } = this;
-    const linked = this.reader.items();
-    let gone = 0;
-    for (const [key, version] of model.items) {
-      if (linked.get(key)?.cas === version.cas) continue;
-      model.items.delete(key);
-      gone++;
-      if (key === removed) removed = '';
-    }
-    if (removed !== null && removed !== '') throw new Error(`${removed} was not unlinked`);
-    const direct = removed === null ? 0 : 1;
-    if (gone !== lost + direct && !(gone === lost && direct === 1 && evicted > 0)) {
-      throw new Error(`${gone} items are gone, ${lost} were counted and ${direct} removed`);
-    }
-    for (const item of linked.values()) {
-      const change = ends.get(item.key)?.change;
-      let version = model.items.get(item.key);
-      if (change?.is === 'put') {
-        if (version !== undefined) throw new Error(`${item.key} was not replaced`);
-        if (item.cas <= model.casGiven) throw new Error(`CAS id ${item.cas} is not new`);
-        version = { ...change, cas: item.cas };
-        model.casGiven = item.cas;
-      } else if (change?.is === 'touch' && version !== undefined) {
-        version = { ...version, exptime: change.exptime, bits: change.bits };
-      }
-      if (version === undefined) throw new Error(`${item.key} is linked and should not be`);
-      model.items.set(item.key, version);
-      sameItem(item, version, change !== undefined);
-    }
-    for (const [key, { change }] of ends) {
-      if (change.is === 'put' && !linked.has(key)) throw new Error(`${key} was not linked`);
-    }
-  }
-
   private checkFlush(): void {
     const { flush, casGiven } = this.model;
     const record = this.reader.record();
@@ -519,9 +465,9 @@ export class Rig {
     if (record.casCeiling < casGiven) throw new Error('a CAS id above the ceiling was given out');
   }
 
-  /** The largest CAS id the store may have given out: private to it, and this test's right. */
+  /** The largest CAS id the store may have given out. */
   private casLast(): number {
-    return (this.store as unknown as { casLast: number }).casLast;
+    return this.store.casLast;
   }
 
   private bytesOf(ref: number, length: number): Uint8Array {
@@ -530,19 +476,6 @@ export class Rig {
     const at = this.executor.valueOffset(ref);
     return region.bytes[segment]!.subarray(at, at + length);
   }
-}
-
-/** Throws unless the item is this version; the value is compared when it may have changed. */
-export function sameItem(item: Linked, version: Version, withValue: boolean): void {
-  const { key } = item;
-  if (item.cas !== version.cas) throw new Error(`${key} has CAS id ${item.cas}`);
-  if (item.flags !== version.flags) throw new Error(`${key} has flags ${item.flags}`);
-  if (item.bits !== version.bits) throw new Error(`${key} has bits ${item.bits}`);
-  if (item.exptime !== version.exptime) throw new Error(`${key} has exptime ${item.exptime}`);
-  if (item.value.length !== version.value.length) {
-    throw new Error(`${key} has ${item.value.length} bytes`);
-  }
-  if (withValue && !same(item.value, version.value)) throw new Error(`${key} has another value`);
 }
 
 function flag(letter: string, number: number | null): string {
@@ -559,30 +492,4 @@ function lineOf(command: Storage, length: number, cas: number): string {
   const mode = { set: 'S', add: 'E', replace: 'R', append: 'A', prepend: 'P', cas: 'S' }[verb];
   const compares = verb === 'cas' ? ` C${cas}${command.lower ? ' I' : ''}` : '';
   return `ms ${key} ${length} M${mode} F${flags} T${exptime} k${compares}`;
-}
-
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && Buffer.compare(a, b) === 0;
-}
-
-function asBytes(reply: Ending['reply']): Uint8Array {
-  if (typeof reply === 'string') return Buffer.from(reply, 'latin1');
-  return Buffer.concat(reply.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
-}
-
-function shown(reply: Ending['reply']): string {
-  return Buffer.from(asBytes(reply)).toString('latin1').slice(0, 100);
-}
-
-/** Bytes that repeat nowhere, so that a mixture of two values is never one of them. */
-function makeNoise(length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let state = 0x9e3779b9;
-  for (let i = 0; i < length; i++) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    bytes[i] = state;
-  }
-  return bytes;
 }

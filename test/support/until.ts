@@ -6,7 +6,7 @@
 export interface Patience {
   /** Give up after this many milliseconds (default 5000). */
   readonly withinMs?: number;
-  /** Look again after this many milliseconds (default 10). */
+  /** Look again after this many milliseconds (default 10); 0: in the next turn of the loop. */
   readonly everyMs?: number;
 }
 
@@ -42,5 +42,5 @@ export function within<T>(what: string, withinMs: number, promise: Promise<T>): 
 }
 
 function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  return new Promise((resolve) => (ms === 0 ? setImmediate(resolve) : setTimeout(resolve, ms)));
 }

@@ -35,6 +35,7 @@ describe('a message', () => {
   });
   const welcome = {
     node: 'n',
+    cache: '0123456789abcdef',
     epoch: 1,
     sequence: 0,
     geometry,

@@ -10,6 +10,7 @@ const events: readonly Event[] = [
   'nobody',
   'unreachable',
   'silent',
+  'replaced',
   'doubtful',
   'dropped',
   'refused',
@@ -51,6 +52,7 @@ describe('roles', () => {
       actions: ['reportSynced', 'attach', 'fence', 'promote', 'reportServing'],
     });
     expect(play('standby', 'silent', 'fenced', 'bound').state).toBe('primary');
+    expect(play('reconnecting', 'replaced', 'fenced', 'bound').state).toBe('primary');
   });
 
   test('nobody is promoted without having been fenced, and nobody fences who is not a whole standby', () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { EventKind, type ListenOptions } from '../../src/native.js';
-import { must, open, rests, serve, until } from '../support/tickserver.js';
+import { must, open, reached, rests, serve } from '../support/tickserver.js';
 
 const tcp: ListenOptions = {
   host: '127.0.0.1',
@@ -42,7 +42,7 @@ describe('tcp', () => {
     const six = must(server.transport.listen({ ...tcp, host: '::', port }));
     expect(server.transport.listenerPort(six)).toBe(port);
     const socket = net.connect(port, '::1');
-    await until(() => server.of(EventKind.OPENED).length === 1);
+    await reached(() => server.of(EventKind.OPENED).length === 1);
     const row = server.of(EventKind.OPENED)[0]!;
     expect(row.offset).toBe(six);
     expect(server.transport.describe(row.connection)!.address).toBe(
@@ -55,7 +55,7 @@ describe('tcp', () => {
     const server = serve();
     const port = server.listen();
     const client = await open(port);
-    await until(() => server.of(EventKind.OPENED).length === 1);
+    await reached(() => server.of(EventKind.OPENED).length === 1);
     server.transport.closeListener(0);
     await expect(open(port)).rejects.toThrow('ECONNREFUSED');
     client.send('x');
@@ -80,7 +80,7 @@ describe('unix', () => {
     await client.expect('x');
     expect(server.transport.describe(0)!.address).toBe(`unix:${path}`);
     const id = must(server.transport.connect(path, -1, 1));
-    await until(() => server.of(EventKind.CONNECTED).length === 1);
+    await reached(() => server.of(EventKind.CONNECTED).length === 1);
     expect(server.transport.describe(id)!.address).toBe(`unix:${path}`);
     server.transport.closeListener(listener);
     expect(existsSync(path)).toBe(false);
@@ -123,9 +123,9 @@ describe('unix', () => {
     const client = await open(join(folder, 'a'));
     server.barrier = 1;
     client.send('x');
-    await until(() => server.transport.counters[3] === 1);
+    await reached(() => server.transport.counters[3] === 1);
     client.socket.destroy();
-    await until(() => server.of(EventKind.CLOSED).length === 1);
+    await reached(() => server.of(EventKind.CLOSED).length === 1);
     await rests(server);
     server.transport.release(1);
     expect(server.transport.counters[3]).toBe(0);
@@ -139,16 +139,16 @@ describe('limits', () => {
     server.transport.limit(2, 'ERROR Too many open connections\r\n');
     const first = await open(port);
     const second = await open(port);
-    await until(() => server.transport.counters[4] === 2);
+    await reached(() => server.transport.counters[4] === 2);
     const third = await open(port);
-    await until(() => third.closed);
+    await reached(() => third.closed);
     expect(third.received).toBe('ERROR Too many open connections\r\n');
     expect(server.transport.counters[5]).toBe(1);
     const link = await open(server.listen(1));
     link.send('x');
     await link.expect('x');
     first.socket.destroy();
-    await until(() => server.transport.counters[4] === 1);
+    await reached(() => server.transport.counters[4] === 1);
     const fourth = await open(port);
     fourth.send('x');
     await fourth.expect('x');
@@ -161,10 +161,10 @@ describe('limits', () => {
     const linkPort = server.listen(1);
     server.transport.limit(2, '');
     const [first] = [await open(port), await open(port)];
-    await until(() => server.transport.counters[4] === 2);
+    await reached(() => server.transport.counters[4] === 2);
     const third = await open(port);
     third.send('x');
-    await until(() => server.transport.counters[9] === 1);
+    await reached(() => server.transport.counters[9] === 1);
     await rests(server);
     const link = await open(linkPort);
     link.send('y');
@@ -176,7 +176,7 @@ describe('limits', () => {
     expect(server.transport.counters[8]).toBeGreaterThan(0);
     // The next one waits again.
     const fourth = await open(port);
-    await until(() => server.transport.counters[9] === 2);
+    await reached(() => server.transport.counters[9] === 2);
     third.socket.destroy();
     fourth.send('z');
     await fourth.expect('z');
@@ -189,7 +189,7 @@ describe('limits', () => {
     const [first] = [await open(port), await open(port)];
     const third = await open(port);
     third.send('x');
-    await until(() => server.transport.counters[9] === 1);
+    await reached(() => server.transport.counters[9] === 1);
     await rests(server);
     expect(server.transport.connect('127.0.0.1', port, 1)).toEqual({
       error: 'ENOBUFS',

@@ -1,7 +1,15 @@
 /** Output: barriers, partial sends, back-pressure, references, and what is still sent when a connection ends. */
 import { describe, expect, test } from '@jest/globals';
 import { EventKind, Next } from '../../src/native.js';
-import { echo, lines, open, rests, serve, type TickServer, until } from '../support/tickserver.js';
+import {
+  echo,
+  lines,
+  open,
+  reached,
+  rests,
+  serve,
+  type TickServer,
+} from '../support/tickserver.js';
 
 const pending = (server: TickServer) => server.transport.counters[3]!;
 
@@ -11,7 +19,7 @@ describe('barriers', () => {
     const client = await open(server.listen());
     server.barrier = 5;
     client.send('held');
-    await until(() => pending(server) === 4);
+    await reached(() => pending(server) === 4);
     server.transport.release(4);
     expect(pending(server)).toBe(4);
     expect(server.transport.describe(0)!.pendingBytes).toBe(4);
@@ -36,7 +44,7 @@ describe('barriers', () => {
       server.barrier = barrier;
       client.send(text);
       held += text.length;
-      await until(() => pending(server) === held);
+      await reached(() => pending(server) === held);
     }
     server.transport.release(1);
     await client.expect('one.');
@@ -53,7 +61,7 @@ describe('barriers', () => {
     const [first, second] = [await open(port), await open(port)];
     server.barrier = 9;
     first.send('held');
-    await until(() => pending(server) === 4);
+    await reached(() => pending(server) === 4);
     server.barrier = 0;
     second.send('free');
     await second.expect('free');
@@ -67,7 +75,7 @@ describe('barriers', () => {
     const client = await open(server.listen());
     server.barrier = 3;
     client.send('first.');
-    await until(() => pending(server) === 6);
+    await reached(() => pending(server) === 6);
     server.beforeRows = () => server.transport.release(3);
     client.send('second.');
     await client.expect('first.second.');
@@ -92,7 +100,7 @@ describe('barriers', () => {
       server.barrier = round;
       for (const client of all) client.send(`round ${round}\n`);
       expected += 300 * 8;
-      await until(() => pending(server) === expected);
+      await reached(() => pending(server) === expected);
     }
     for (let round = 1; round <= 3; round++) {
       server.transport.release(round);
@@ -118,7 +126,7 @@ describe('slow readers', () => {
     client.socket.pause();
     const requests = 2000;
     client.send('q'.repeat(requests));
-    await until(() => pending(server) >= high);
+    await reached(() => pending(server) >= high);
     const stuck = pending(server);
     other.send('q');
     await other.expect(block);
@@ -135,7 +143,7 @@ describe('slow readers', () => {
     const client = await open(server.listen());
     server.barrier = 1;
     client.send('x'.repeat(5000));
-    await until(() => pending(server) >= 1000);
+    await reached(() => pending(server) >= 1000);
     await rests(server);
     expect(pending(server)).toBe(1000);
     server.barrier = 0;
@@ -154,7 +162,7 @@ describe('slow readers', () => {
     const client = await open(server.listen());
     server.barrier = 1;
     client.send('12345678');
-    await until(() => pending(server) === 3000);
+    await reached(() => pending(server) === 3000);
     client.send('more');
     await rests(server);
     expect(pending(server)).toBe(3000);
@@ -172,10 +180,10 @@ describe('slow readers', () => {
     client.socket.pause();
     for (let i = 0; pending(server) < 1 << 20; i++) {
       client.send('x');
-      await until(() => server.of(EventKind.DATA).length > i);
+      await reached(() => server.of(EventKind.DATA).length > i);
     }
     client.socket.resetAndDestroy();
-    await until(() => server.of(EventKind.CLOSED).length === 1);
+    await reached(() => server.of(EventKind.CLOSED).length === 1);
     expect(server.of(EventKind.CLOSED)[0]!.length).toBeGreaterThan(0);
     expect(pending(server)).toBe(0);
   });
@@ -183,7 +191,7 @@ describe('slow readers', () => {
   test('send queues what the socket does not take, and says how much', async () => {
     const server = serve();
     const link = await open(server.listen(1));
-    await until(() => server.of(EventKind.OPENED).length === 1);
+    await reached(() => server.of(EventKind.OPENED).length === 1);
     link.socket.pause();
     const bytes = Buffer.alloc(1 << 20, 'abcdefg');
     let sent = 0;
@@ -195,7 +203,7 @@ describe('slow readers', () => {
     expect(server.transport.counters[10]).toBe(unsent);
     expect(server.transport.describe(0)!.pendingBytes).toBe(unsent);
     link.send('still read from');
-    await until(() => server.of(EventKind.DATA).length === 1);
+    await reached(() => server.of(EventKind.DATA).length === 1);
     link.socket.resume();
     await link.expect(`${bytes.toString('latin1').repeat(sent / bytes.length)}still read from`);
     expect(server.transport.counters[10]).toBe(0);
@@ -225,7 +233,7 @@ describe('references', () => {
     client.send('get');
     const text = Buffer.from(bytes, 100, 1000).toString('latin1');
     await client.expect(`VALUE ${text} END`);
-    await until(() => server.released().length === 1);
+    await reached(() => server.released().length === 1);
     expect(server.released()).toEqual([7]);
     expect(server.of(EventKind.RELEASED)[0]!.tick).toBeGreaterThan(
       server.of(EventKind.DATA)[0]!.tick,
@@ -242,12 +250,12 @@ describe('references', () => {
     const client = await open(server.listen());
     client.socket.pause();
     client.send('get');
-    await until(() => server.of(EventKind.DATA).length === 1);
+    await reached(() => server.of(EventKind.DATA).length === 1);
     expect(pending(server)).toBeGreaterThan(0);
     expect(server.released()).not.toContain(3);
     client.socket.resume();
     await client.expect(Buffer.from(bytes).toString('latin1').repeat(3));
-    await until(() => server.released().length === 3);
+    await reached(() => server.released().length === 3);
     expect(server.released()).toEqual([1, 2, 3]);
   });
 
@@ -262,13 +270,13 @@ describe('references', () => {
     server.barrier = 1;
     first.send('a');
     second.send('b');
-    await until(() => pending(server) === 20);
+    await reached(() => pending(server) === 20);
     expect(server.released()).toEqual([]);
     first.socket.resetAndDestroy();
-    await until(() => server.released().length === 1);
+    await reached(() => server.released().length === 1);
     expect(server.released()).toEqual([97]);
     server.transport.release(1);
-    await until(() => server.released().length === 2);
+    await reached(() => server.released().length === 2);
     expect(second.received.length).toBe(10);
   });
 
@@ -282,7 +290,7 @@ describe('references', () => {
     const buffer = server.transport.register(memory());
     const client = await open(server.listen());
     client.send('x');
-    await until(() => server.released().length === 1 && client.closed);
+    await reached(() => server.released().length === 1 && client.closed);
     expect(client.received).toBe('');
   });
 
@@ -295,7 +303,7 @@ describe('references', () => {
     const buffer = server.transport.register(memory());
     const client = await open(server.listen());
     client.send('x');
-    await until(() => server.released().length === 1);
+    await reached(() => server.released().length === 1);
   });
 });
 
@@ -311,10 +319,10 @@ describe('close with flush', () => {
     const client = await open(server.listen());
     client.send('x');
     for (let i = 0; i < 8; i++) client.send(block);
-    await until(() => client.ended);
+    await reached(() => client.ended);
     await client.expect('last.really last.');
     expect(client.error).toBeNull();
-    await until(() => client.closed);
+    await reached(() => client.closed);
     expect(server.of(EventKind.CLOSED)).toEqual([]);
     expect(server.transport.counters[4]).toBe(0);
   });
@@ -324,12 +332,12 @@ describe('close with flush', () => {
     const client = await open(server.listen());
     server.barrier = 1;
     client.send('held');
-    await until(() => pending(server) === 4);
+    await reached(() => pending(server) === 4);
     server.transport.close(0, true);
     expect(server.transport.describe(0)).toBeNull();
     server.transport.release(1);
     await client.expect('held');
-    await until(() => client.closed);
+    await reached(() => client.closed);
   });
 
   test('a slow reader gets all of it, and its slot is free again', async () => {
@@ -347,12 +355,12 @@ describe('close with flush', () => {
     const client = await open(port);
     client.socket.pause();
     client.send('x');
-    await until(() => pending(server) > 0);
+    await reached(() => pending(server) > 0);
     client.socket.resume();
     await client.expect(block.repeat(8));
-    await until(() => client.closed);
+    await reached(() => client.closed);
     await open(port);
-    await until(() => server.of(EventKind.OPENED).length === 2);
+    await reached(() => server.of(EventKind.OPENED).length === 2);
   });
 
   test('sweep ends one whose peer does not read or does not close', async () => {
@@ -362,14 +370,14 @@ describe('close with flush', () => {
     const held = await open(port);
     server.barrier = 1;
     held.send('x');
-    await until(() => server.of(EventKind.OPENED).length === 2 && pending(server) === 1);
+    await reached(() => server.of(EventKind.OPENED).length === 2 && pending(server) === 1);
     for (const row of server.of(EventKind.OPENED)) server.transport.close(row.connection, true);
-    await until(() => silent.ended);
+    await reached(() => silent.ended);
     server.transport.sweep(60_000);
     expect(held.closed).toBe(false);
     server.transport.sweep(0);
     expect(pending(server)).toBe(0);
-    await until(() => held.closed);
+    await reached(() => held.closed);
     expect(held.received).toBe('');
   });
 
@@ -380,12 +388,12 @@ describe('close with flush', () => {
       const client = await open(server.listen(), { allowHalfOpen: true });
       server.barrier = 1;
       client.socket.end('a\nb\nc\n');
-      await until(() => server.of(EventKind.CLOSED).length === 1);
+      await reached(() => server.of(EventKind.CLOSED).length === 1);
       expect(pending(server)).toBe(6);
       expect(client.received).toBe('');
       server.transport.release(1);
       await client.expect('a\nb\nc\n');
-      await until(() => client.ended);
+      await reached(() => client.ended);
     },
   );
 });

@@ -10,9 +10,9 @@ import {
   type Client,
   open,
   type Row,
+  reached,
   serve,
   type TickServer,
-  until,
 } from '../support/tickserver.js';
 
 const seeds =
@@ -182,14 +182,14 @@ describe('random', () => {
     for (const { client } of clients) client.socket.resume();
     // Enough to fill a sink that is still open.
     for (const client of clients) client.send(slotBytes / 4);
-    await until(() => {
+    await reached(() => {
       for (const client of clients) client.check();
       return clients.every((client) => client.checked === client.sent);
     }, 'every echo');
     expect(server.transport.counters[3]).toBe(0);
     for (const { client } of clients) client.socket.end();
-    await until(() => clients.every(({ client }) => client.closed), 'every end');
-    await until(() => server.transport.counters[4] === 0 && own.releasedOnce(), 'every release');
+    await reached(() => clients.every(({ client }) => client.closed), 'every end');
+    await reached(() => server.transport.counters[4] === 0 && own.releasedOnce(), 'every release');
     expect(server.of(EventKind.OPENED).length).toBe(server.of(EventKind.CLOSED).length);
   });
 });

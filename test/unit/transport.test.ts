@@ -1,7 +1,7 @@
 /** Connections and input: what the transport delivers, when, and to whom. Output has its own file. */
 import { describe, expect, test } from '@jest/globals';
 import { EventKind, failed, Next } from '../../src/native.js';
-import { type Handler, lines, must, open, rests, serve, until } from '../support/tickserver.js';
+import { type Handler, lines, must, open, reached, rests, serve } from '../support/tickserver.js';
 
 describe('echo', () => {
   test('a reply comes back', async () => {
@@ -22,7 +22,7 @@ describe('echo', () => {
     for (let i = 0; i < text.length; i++) {
       const seen = server.of(EventKind.DATA).length;
       client.send(text[i]!);
-      await until(() => server.of(EventKind.DATA).length > seen);
+      await reached(() => server.of(EventKind.DATA).length > seen);
     }
     await client.expect(text);
     const rows = server.of(EventKind.DATA).map((row) => row.text);
@@ -33,7 +33,7 @@ describe('echo', () => {
     const server = serve(lines, { connectionsMax: 2000 });
     const port = server.listen();
     const all = await Promise.all(Array.from({ length: 2000 }, () => open(port)));
-    await until(() => server.transport.counters[4] === 2000);
+    await reached(() => server.transport.counters[4] === 2000);
     for (let round = 0; round < 3; round++) {
       all.forEach((client, i) => {
         client.send(`${i} in round ${round}\n`);
@@ -41,7 +41,7 @@ describe('echo', () => {
       await Promise.all(all.map((client, i) => client.expect(`${i} in round ${round}\n`)));
     }
     for (const client of all) client.socket.destroy();
-    await until(() => server.of(EventKind.CLOSED).length === 2000);
+    await reached(() => server.of(EventKind.CLOSED).length === 2000);
     expect(server.transport.counters[4]).toBe(0);
     expect(server.transport.counters[3]).toBe(0);
   });
@@ -60,10 +60,10 @@ describe('echo', () => {
     const server = serve(() => ({ consumed: 0 }), { readBytesMax: 1000 });
     const client = await open(server.listen());
     client.send('x'.repeat(5000));
-    await until(() => server.of(EventKind.CLOSED).length === 1);
+    await reached(() => server.of(EventKind.CLOSED).length === 1);
     expect(server.of(EventKind.DATA).at(-1)!.length).toBe(2000);
     expect(server.of(EventKind.CLOSED)[0]!.length).toBe(90); // EMSGSIZE
-    await until(() => client.closed);
+    await reached(() => client.closed);
   });
 });
 
@@ -93,7 +93,7 @@ describe('sink and skip', () => {
     for (const length of [1, 100, 300_000, 1_500_000]) {
       const value = Buffer.alloc(length, `value of ${length} `);
       client.send(`${length}:`);
-      await until(() => server.of(EventKind.DATA).at(-1)?.text === `${length}:`);
+      await reached(() => server.of(EventKind.DATA).at(-1)?.text === `${length}:`);
       client.send(value);
       client.send('after');
       await client.expect('filled.after');
@@ -117,7 +117,7 @@ describe('sink and skip', () => {
     const server = serve(sinking(new ArrayBuffer(64), 'sink'));
     const client = await open(server.listen());
     client.send('3:');
-    await until(() => server.of(EventKind.DATA).length === 1);
+    await reached(() => server.of(EventKind.DATA).length === 1);
     client.send('abc');
     await client.expect('filled.');
     expect(server.of(EventKind.DATA).at(-1)).toMatchObject({ filled: 1, length: 0 });
@@ -129,7 +129,7 @@ describe('sink and skip', () => {
     const port = server.listen();
     const all = await Promise.all(Array.from({ length: 20 }, () => open(port)));
     for (const client of all) client.send(`${length}:`);
-    await until(() => server.of(EventKind.DATA).length === 20);
+    await reached(() => server.of(EventKind.DATA).length === 20);
     for (const client of all) client.send('v'.repeat(length));
     await Promise.all(all.map((client) => client.expect('filled.')));
     const perTick = new Map<number, number>();
@@ -163,10 +163,10 @@ describe('AGAIN', () => {
     });
     const client = await open(server.listen());
     client.send('first');
-    await until(() => server.of(EventKind.DATA).length > 20);
+    await reached(() => server.of(EventKind.DATA).length > 20);
     client.send('second');
     const seen = server.of(EventKind.DATA).length;
-    await until(() => server.of(EventKind.DATA).length > seen + 20);
+    await reached(() => server.of(EventKind.DATA).length > seen + 20);
     expect(server.of(EventKind.DATA).at(-1)!.text).toBe('first');
     held = false;
     await client.expect('firstsecond');
@@ -178,7 +178,7 @@ describe('AGAIN', () => {
     client.send('x');
     let fired = 0;
     for (let n = 0; n < 10; n++) setTimeout(() => fired++, n);
-    await until(() => fired === 10 && server.of(EventKind.DATA).length > 100);
+    await reached(() => fired === 10 && server.of(EventKind.DATA).length > 100);
     await expect(rests(server)).rejects.toThrow('busy');
   });
 });
@@ -188,7 +188,7 @@ describe('ends', () => {
     const server = serve(lines);
     const client = await open(server.listen(), { allowHalfOpen: true });
     client.socket.end('last words\n');
-    await until(() => client.closed || client.ended);
+    await reached(() => client.closed || client.ended);
     await client.expect('last words\n');
     const kinds = server.rows.map((row) => row.kind);
     expect(kinds).toEqual([EventKind.OPENED, EventKind.DATA, EventKind.CLOSED]);
@@ -198,20 +198,20 @@ describe('ends', () => {
   test('replies made in the tick of CLOSED are still sent', async () => {
     const server = serve(lines);
     const client = await open(server.listen(), { allowHalfOpen: true });
-    await until(() => server.of(EventKind.OPENED).length === 1);
+    await reached(() => server.of(EventKind.OPENED).length === 1);
     const id = server.rows[0]!.connection;
     server.beforeRows = () => server.reply(id, 'bye');
     client.socket.end();
-    await until(() => client.ended);
+    await reached(() => client.ended);
     await client.expect('bye');
   });
 
   test('a reset is CLOSED with its errno', async () => {
     const server = serve();
     const client = await open(server.listen());
-    await until(() => server.of(EventKind.OPENED).length === 1);
+    await reached(() => server.of(EventKind.OPENED).length === 1);
     client.socket.resetAndDestroy();
-    await until(() => server.of(EventKind.CLOSED).length === 1);
+    await reached(() => server.of(EventKind.CLOSED).length === 1);
     expect(server.of(EventKind.CLOSED)[0]!.length).toBe(104); // ECONNRESET
     expect(server.transport.describe(server.rows[0]!.connection)).toBeNull();
     expect(server.transport.send(server.rows[0]!.connection, new Uint8Array(1), 0, 1)).toBe(-1);
@@ -226,10 +226,10 @@ describe('ends', () => {
     const port = server.listen();
     const client = await open(port);
     client.send('x');
-    await until(() => client.closed);
+    await reached(() => client.closed);
     expect(client.received).toBe('');
     const second = await open(port);
-    await until(() => server.of(EventKind.OPENED).length === 2);
+    await reached(() => server.of(EventKind.OPENED).length === 2);
     const [first, other] = server.of(EventKind.OPENED);
     expect(other!.connection).toBe(first!.connection);
     expect(server.of(EventKind.CLOSED)).toEqual([]);
@@ -243,7 +243,7 @@ describe('ends', () => {
     });
     const client = await open(server.listen());
     client.send('x');
-    await until(() => client.closed);
+    await reached(() => client.closed);
     expect(server.transport.describe(0)).toBeNull();
     expect(
       failed(
@@ -299,14 +299,14 @@ describe('links', () => {
     const server = serve(() => undefined);
     const client = await open(server.listen());
     const link = await open(server.listen(1));
-    await until(() => server.of(EventKind.OPENED).length === 2);
+    await reached(() => server.of(EventKind.OPENED).length === 2);
     // Both are ready before the loop looks: what TypeScript sees is the order of the rows.
     const seen = server.rows.length;
     await Promise.all([
       new Promise((resolve) => client.socket.write('client', resolve)),
       new Promise((resolve) => link.socket.write('link', resolve)),
     ]);
-    await until(() => server.rows.length === seen + 2);
+    await reached(() => server.rows.length === seen + 2);
     const [first, second] = server.rows.slice(seen);
     if (first!.tick === second!.tick) expect(first!.group).toBe(1);
   });
@@ -320,7 +320,7 @@ describe('links', () => {
       return undefined;
     });
     const id = must(caller.transport.connect('127.0.0.1', port, 1));
-    await until(() => caller.of(EventKind.CONNECTED).length === 1);
+    await reached(() => caller.of(EventKind.CONNECTED).length === 1);
     expect(caller.rows[0]).toMatchObject({ connection: id, length: 0, group: 1 });
     expect(caller.transport.describe(id)).toEqual({
       address: `tcp:127.0.0.1:${port}`,
@@ -328,7 +328,7 @@ describe('links', () => {
       pendingBytes: 0,
     });
     expect(caller.transport.send(id, Buffer.from('..hello'), 2, 5)).toBe(0);
-    await until(() => answers.join('') === 'hello');
+    await reached(() => answers.join('') === 'hello');
   });
 
   test('connect refused is CONNECTED with its errno', async () => {
@@ -336,10 +336,10 @@ describe('links', () => {
     const port = server.listen();
     server.transport.closeListener(0);
     const id = must(server.transport.connect('127.0.0.1', port, 1));
-    await until(() => server.of(EventKind.CONNECTED).length === 1);
+    await reached(() => server.of(EventKind.CONNECTED).length === 1);
     expect(server.rows[0]).toMatchObject({ connection: id, length: 111 }); // ECONNREFUSED
     const unix = must(server.transport.connect('/nonexistent/socket', -1, 1));
-    await until(() => server.of(EventKind.CONNECTED).length === 2);
+    await reached(() => server.of(EventKind.CONNECTED).length === 2);
     expect(server.rows[1]).toMatchObject({ connection: unix, length: 2 }); // ENOENT
   });
 });

@@ -1,5 +1,6 @@
 /** All topics of the table. */
 import type { Topic } from '../table.js';
+import { administration } from './administration.js';
 import { arithmetic } from './arithmetic.js';
 import { blocks } from './blocks.js';
 import { differences } from './differences.js';
@@ -41,4 +42,5 @@ export const topics: readonly Topic[] = [
   metaPipelines,
   shutdown,
   differences,
+  administration,
 ];

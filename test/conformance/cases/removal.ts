@@ -77,6 +77,7 @@ export const removal: Topic = {
       `${set('a', '1')}${set('b', '2')}flush_all\r\nget a b\r\n`,
       `${stored}${stored}OK\r\n${end}`,
     ),
+    one('flush_all 1', `${set('k', '1')}flush_all 1\r\nget k\r\n`, `${stored}OK\r\n${end}`),
     one('flush_all 0', `${set('k', '1')}flush_all 0\r\nget k\r\n`, `${stored}OK\r\n${end}`),
     one('flush_all -1', `${set('k', '1')}flush_all -1\r\nget k\r\n`, `${stored}OK\r\n${end}`),
     one(

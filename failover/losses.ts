@@ -1,0 +1,52 @@
+/** What a node says when it loses its primary, or its place: each loss in a sentence, with what to do about it. */
+import { connectionRefused, type PrimaryAddress } from '../backup/standby.js';
+import { HotspareError } from '../src/errors.js';
+import { address } from '../src/options.js';
+
+/** `copiedBytes`: what has landed of a copy that is not whole, or null. */
+export function linkLost(
+  primary: string,
+  reason: string,
+  copiedBytes: number | null,
+): HotspareError {
+  const sentence =
+    copiedBytes === null
+      ? `the link to ${primary} was lost: ${reason}`
+      : `the primary was lost in mid-resync (${reason}) after ` +
+        `${(copiedBytes / 2 ** 20).toFixed(1)} MiB: this is half a cache and is not served`;
+  return new HotspareError('LINK_LOST', sentence, 'start the primary, then this standby again');
+}
+
+export function unreachable(primary: string, errno: number): HotspareError {
+  const why = errno === connectionRefused ? 'nobody listens there' : `errno ${errno}`;
+  const remedy = 'start the primary with --link-listen, or correct --of';
+  const sentence = `cannot reach the primary at ${primary}: ${why}`;
+  return new HotspareError('LINK_UNREACHABLE', sentence, remedy);
+}
+
+/** The primary is dead, and may have gone on alone before. */
+export function doubtful(reason: string, leaseMs: number): HotspareError {
+  const sentence =
+    `the primary is dead (${reason}), but was not heard to count on this copy for the last ` +
+    `${leaseMs} ms: it may have gone on alone, and the copy may be out of date`;
+  return new HotspareError('LINK_LOST', sentence, 'start a new primary; the cache is lost');
+}
+
+/** This node was deposed, and does not know by whom. */
+export function homeless(epoch: number): HotspareError {
+  return new HotspareError(
+    'LINK_LOST',
+    `epoch ${epoch} reigns elsewhere, and did not say where standbys attach`,
+    'start this node as a standby of the new primary, and give that one a --link-listen',
+  );
+}
+
+/** The address another node gave us, or null when it is none. */
+export function parseLink(link: string): PrimaryAddress | null {
+  try {
+    return address(link, 0);
+  } catch (error) {
+    if (error instanceof HotspareError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * Answers too long for one tick: the whole cache as lines (`lru_crawler metadump`, `stats cachedump`, `stats
+ * sizes`). Each goes through the buckets and writes a slice a tick, as its connection takes it: it blocks nobody
+ * and needs no memory. What changes meanwhile may be in it or not; what does not change is in it once, also when it
+ * moves to another chunk.
+ */
+import { memcachedBytes } from './itemsize.js';
+import { cachedumpBytesMost, upkeepLooks } from './limits.js';
+import { ascii, lines, type Output } from './protocol/reply.js';
+import {
+  CAS_HIGH,
+  CAS_LOW,
+  EXPTIME,
+  FLAGS,
+  headerBytes,
+  KEY_AND_BITS,
+  keyLengthMask,
+  VALUE_LENGTH,
+} from './store/layout.js';
+import { Meta } from './store/slabs.js';
+import type { Store } from './store/store.js';
+import type { Wire } from './wire.js';
+
+/** Empty buckets that cost as much as an item. */
+const bucketsPerLook = 4;
+/** The step of the sizes that `stats sizes` counts. */
+const sizeStepBytes = 32;
+
+const words = {
+  key: ascii('key='),
+  exp: ascii(' exp='),
+  never: ascii('-1'),
+  la: ascii(' la='),
+  cas: ascii(' cas='),
+  fetched: ascii(' fetch=yes cls='),
+  unfetched: ascii(' fetch=no cls='),
+  size: ascii(' size='),
+  item: ascii('ITEM '),
+  bracket: ascii(' ['),
+  seconds: ascii(' b; '),
+  close: ascii(' s]\r\n'),
+};
+
+/** An answer that is written in slices. */
+export abstract class Dump {
+  protected readonly store: Store;
+  /** By class number: which items are wanted; null: all. */
+  private readonly wanted: ReadonlySet<number> | null;
+  private bucket = 0;
+
+  constructor(store: Store, wanted: ReadonlySet<number> | null) {
+    this.store = store;
+    this.wanted = wanted;
+  }
+
+  /** Writes what fits now; true when it was the last of it. */
+  write(wire: Wire): boolean {
+    const { store } = this;
+    const { buckets } = store;
+    const { output } = wire;
+    for (let looks = upkeepLooks; this.bucket < buckets.count && !this.isEnough; this.bucket++) {
+      if (looks <= 0 || wire.isFull()) return false;
+      looks -= 1 / bucketsPerLook;
+      for (let ref = buckets.first(this.bucket); ref !== 0; ref = buckets.next(ref)) {
+        looks--;
+        const { number } = store.slabs.classOf(ref);
+        if (this.wanted !== null && !this.wanted.has(number)) continue;
+        if (!store.isDead(ref) && !this.isEnough) this.item(ref, output);
+      }
+    }
+    this.end(output);
+    return true;
+  }
+
+  /** True when nothing more is wanted. */
+  protected get isEnough(): boolean {
+    return false;
+  }
+
+  protected abstract item(ref: number, output: Output): void;
+
+  protected end(output: Output): void {
+    output.put(lines.end);
+  }
+
+  protected word(ref: number, word: number): number {
+    const { region } = this.store;
+    return region.wordsOf(ref)[region.indexOf(ref) + word]! >>> 0;
+  }
+
+  /** Bytes of the item as memcached counts them. */
+  protected sizeOf(ref: number): number {
+    const keyLength = this.word(ref, KEY_AND_BITS) & keyLengthMask;
+    return memcachedBytes(keyLength, this.word(ref, VALUE_LENGTH), this.word(ref, FLAGS));
+  }
+
+  protected casOf(ref: number): number {
+    return this.word(ref, CAS_LOW) + this.word(ref, CAS_HIGH) * 4294967296;
+  }
+
+  protected keyOf(ref: number): Uint8Array {
+    const { region } = this.store;
+    const at = region.indexOf(ref) * 4 + headerBytes;
+    const bytes = region.bytes[(ref - 1) >>> region.segmentShift]!;
+    return bytes.subarray(at, at + (this.word(ref, KEY_AND_BITS) & keyLengthMask));
+  }
+}
+
+/** `lru_crawler metadump`. */
+export class MetaDump extends Dump {
+  protected override item(ref: number, output: Output): void {
+    const { store } = this;
+    const meta = store.metaOf(ref);
+    const exptime = this.word(ref, EXPTIME);
+    write(output, words.key);
+    encode(output, this.keyOf(ref));
+    write(output, words.exp);
+    if (exptime === 0) write(output, words.never);
+    else output.decimal(exptime);
+    write(output, words.la);
+    output.decimal(store.now - store.idleSeconds(meta));
+    write(output, words.cas);
+    output.decimal(this.casOf(ref));
+    write(output, (meta & Meta.FETCHED) !== 0 ? words.fetched : words.unfetched);
+    output.decimal(store.slabs.classOf(ref).number);
+    write(output, words.size);
+    output.decimal(this.sizeOf(ref));
+    output.byte(0x0a);
+  }
+}
+
+/** `stats cachedump`: items of one class, a number of them at most (0: as many as memcached would send). */
+export class CacheDump extends Dump {
+  private readonly itemsMost: number;
+  private items = 0;
+  private bytes = 0;
+
+  constructor(store: Store, slabClass: number, itemsMost: number) {
+    super(store, new Set([slabClass]));
+    this.itemsMost = itemsMost;
+  }
+
+  protected override get isEnough(): boolean {
+    const all = this.itemsMost > 0 && this.items >= this.itemsMost;
+    return all || this.bytes >= cachedumpBytesMost;
+  }
+
+  protected override item(ref: number, output: Output): void {
+    const begun = output.at;
+    const key = this.keyOf(ref);
+    write(output, words.item);
+    write(output, key);
+    write(output, words.bracket);
+    output.decimal(this.word(ref, VALUE_LENGTH));
+    write(output, words.seconds);
+    output.decimal(this.word(ref, EXPTIME));
+    write(output, words.close);
+    this.items++;
+    this.bytes += output.at - begun;
+  }
+}
+
+/** `stats sizes`: how many items there are of each size, of those stored since it was enabled. */
+export class SizesDump extends Dump {
+  private readonly sinceCas: number;
+  private readonly counts = new Map<number, number>();
+
+  constructor(store: Store, sinceCas: number) {
+    super(store, null);
+    this.sinceCas = sinceCas;
+  }
+
+  protected override item(ref: number): void {
+    if (this.casOf(ref) <= this.sinceCas) return;
+    const size = Math.ceil(this.sizeOf(ref) / sizeStepBytes) * sizeStepBytes;
+    this.counts.set(size, (this.counts.get(size) ?? 0) + 1);
+  }
+
+  /** At most a line for each multiple of 32 that an item may be long, and few of them in any cache that is used. */
+  protected override end(output: Output): void {
+    const sizes = [...this.counts.keys()].sort((a, b) => a - b);
+    for (const size of sizes.slice(0, sizesLinesMost)) {
+      output.text(`STAT ${size} ${this.counts.get(size)}\r\n`);
+    }
+    super.end(output);
+  }
+}
+
+/** Lines of `stats sizes` that surely fit into one reply. */
+const sizesLinesMost = 10_000;
+
+function write(output: Output, bytes: Uint8Array): void {
+  output.bytes.set(bytes, output.at);
+  output.at += bytes.length;
+}
+
+/** A key as memcached writes it into a URI: all but letters, digits and -._~ as %XX. */
+function encode(output: Output, key: Uint8Array): void {
+  for (const byte of key) {
+    if (isUnreserved(byte)) {
+      output.byte(byte);
+      continue;
+    }
+    output.byte(0x25);
+    output.byte(hexDigits[byte >>> 4]!);
+    output.byte(hexDigits[byte & 15]!);
+  }
+}
+
+const hexDigits = ascii('0123456789ABCDEF');
+
+function isUnreserved(byte: number): boolean {
+  const letter = byte | 0x20;
+  if (letter >= 0x61 && letter <= 0x7a) return true;
+  return (byte >= 0x30 && byte <= 0x39) || '-._~'.includes(String.fromCharCode(byte));
+}

@@ -1,0 +1,198 @@
+/**
+ * Empties one page at a time and gives it to another class, in slices. While it is emptied nothing is taken from
+ * it. What is dead is unlinked; what was read lately moves to another chunk of its class, for which a colder item
+ * goes if there is no free one; the rest is given up (with -M it stays, and so does the page). Each of these is one
+ * publish, so a cut at any moment leaves a valid cache, and the page changes class only when nothing leads into it
+ * any more.
+ *
+ *      IDLE ──begin──► DRAINING ──empty──► the page has its new class ──► IDLE
+ *                         └──busy for moveSecondsMost, or abandoned──► IDLE
+ */
+import { moveBytesMost, moveSecondsMost, upkeepLooksPerChange } from '../limits.js';
+import type { SlabClass } from './slab-class.js';
+import { Meta } from './slabs.js';
+import type { Store } from './store.js';
+
+const busy = Meta.RESERVED | Meta.PINNED;
+
+/** What `seize` has achieved: no page can be emptied now, one is being emptied, it is there. */
+export const Seizure = { NONE: 0, PART: 1, WHOLE: 2 } as const;
+
+export class PageMover {
+  /** Pages that changed class. */
+  moved = 0;
+  /** Items that were moved to another chunk. */
+  rescues = 0;
+  /** Items that were given up to empty a page. */
+  evictions = 0;
+  /** Dead items that were met. */
+  reclaimed = 0;
+  /** Chunks that could not be moved when they were met. */
+  busyItems = 0;
+  private readonly store: Store;
+  private to: SlabClass | null = null;
+  /** The next chunk of the page to look at. */
+  private chunk = 0;
+  private begunAt = 0;
+
+  constructor(store: Store) {
+    this.store = store;
+  }
+
+  get isRunning(): boolean {
+    return this.store.slabs.draining >= 0;
+  }
+
+  resetCounters(): void {
+    this.moved = 0;
+    this.rescues = 0;
+    this.evictions = 0;
+    this.reclaimed = 0;
+    this.busyItems = 0;
+  }
+
+  /** Begins to move a page from one class to another, or to nobody (null). False when no page can be emptied now. */
+  begin(from: SlabClass, to: SlabClass | null): boolean {
+    if (this.isRunning) return false;
+    const page = this.emptiest(from);
+    if (page < 0) return false;
+    this.to = to;
+    this.chunk = 0;
+    this.begunAt = this.store.now;
+    this.store.slabs.drain(page);
+    return true;
+  }
+
+  /** Works on until about `budget` looks are used, and returns how many are left: all when it must wait. */
+  step(budget: number): number {
+    const { slabs } = this.store;
+    let left = budget;
+    while (left > 0 && this.isRunning) {
+      const from = slabs.classes[this.store.region.pageTable[slabs.draining]!]!;
+      if (this.chunk < from.perPage) {
+        left -= this.empty(from);
+      } else if (slabs.isEmpty(slabs.draining)) {
+        this.finish(this.to);
+      } else {
+        this.chunk = 0;
+        if (this.store.now - this.begunAt > moveSecondsMost) slabs.stopDraining();
+        return left;
+      }
+    }
+    return left;
+  }
+
+  /**
+   * Empties a page for a class that cannot go on without, all of it or `itemsMost` items, and gives it to that
+   * class when it is empty.
+   */
+  seize(to: SlabClass, shielded: number, itemsMost: number): number {
+    const { slabs } = this.store;
+    // The page that is half empty already is the cheapest.
+    if (this.isRunning && !this.canEmpty(slabs.draining, shielded)) slabs.stopDraining();
+    if (!this.isRunning) {
+      const page = this.pageToSeize(to, shielded);
+      if (page < 0) return Seizure.NONE;
+      slabs.drain(page);
+      this.begunAt = this.store.now;
+    }
+    this.to = to;
+    this.chunk = 0;
+    const page = slabs.draining;
+    const from = slabs.classes[this.store.region.pageTable[page]!]!;
+    let left = itemsMost;
+    for (let chunk = 0; chunk < from.perPage; chunk++) {
+      if ((slabs.meta[page]![chunk]! & Meta.LIVE) === 0) continue;
+      if (left-- === 0) return Seizure.PART;
+      this.store.evict(slabs.refOf(page, chunk, from), from);
+    }
+    this.finish(to);
+    return Seizure.WHOLE;
+  }
+
+  private finish(to: SlabClass | null): void {
+    this.store.slabs.reassign(to);
+    this.moved++;
+    if (to !== null) to.gainedAt = this.store.now;
+  }
+
+  /** Looks at the next chunk; returns what that cost. */
+  private empty(from: SlabClass): number {
+    const { store } = this;
+    const { slabs } = store;
+    const page = slabs.draining;
+    const chunk = this.chunk++;
+    const meta = slabs.meta[page]![chunk]!;
+    if ((meta & busy) !== 0) {
+      this.busyItems++;
+      return 1;
+    }
+    if ((meta & Meta.LIVE) === 0) return 1;
+    const ref = slabs.refOf(page, chunk, from);
+    if (store.isDead(ref)) {
+      this.reclaimed++;
+      store.evict(ref, from);
+      return upkeepLooksPerChange;
+    }
+    const bytes = slabs.itemBytes(ref);
+    const fresh = bytes > moveBytesMost && store.mayEvict ? 0 : this.place(from, meta);
+    if (fresh !== 0) {
+      this.rescues++;
+      store.relocate(ref, fresh);
+    } else if (store.mayEvict) {
+      this.evictions++;
+      store.evict(ref, from);
+    } else {
+      this.busyItems++;
+    }
+    return upkeepLooksPerChange * (1 + (bytes >>> 10));
+  }
+
+  /** A chunk outside of the page for an item with this meta word; 0 when the item itself is the one to give up. */
+  private place(from: SlabClass, meta: number): number {
+    const { store } = this;
+    const { slabs } = store;
+    if (slabs.available(from) > 0) return slabs.take(from);
+    if (!store.mayEvict || store.eviction.isCold(meta)) return 0;
+    const colder = store.eviction.victim(from, 0);
+    if (colder === 0) return 0;
+    this.evictions++;
+    store.evict(colder, from);
+    return slabs.available(from) > 0 ? slabs.take(from) : 0;
+  }
+
+  /** The page of a class that has fewest items; of those that are full the one before the hand. -1: none is adopted. */
+  private emptiest(from: SlabClass): number {
+    const { slabs } = this.store;
+    const { pages, handPage } = from;
+    let best = -1;
+    for (let i = 0; i < pages.length; i++) {
+      const page = pages[(handPage + i) % pages.length]!;
+      if (!slabs.isAdopted(page)) continue;
+      if (best < 0 || slabs.freeIn(page) > slabs.freeIn(best)) best = page;
+    }
+    return best;
+  }
+
+  /** A page of the class that has most, the emptiest first. */
+  private pageToSeize(to: SlabClass, shielded: number): number {
+    const { slabs } = this.store;
+    const donors = slabs.classes
+      .filter((slabClass) => slabClass !== to && slabClass.pages.length > 0)
+      .sort((a, b) => b.pages.length - a.pages.length);
+    for (const donor of donors) {
+      const emptiest = this.emptiest(donor);
+      if (emptiest >= 0 && this.canEmpty(emptiest, shielded)) return emptiest;
+      const page = donor.pages.find((candidate) => this.canEmpty(candidate, shielded));
+      if (page !== undefined) return page;
+    }
+    return -1;
+  }
+
+  private canEmpty(page: number, shielded: number): boolean {
+    const { slabs, region } = this.store;
+    if (!slabs.isAdopted(page)) slabs.adopt(page);
+    if (shielded !== 0 && region.pageOf(shielded) === page) return false;
+    return slabs.meta[page]!.every((word) => (word & busy) === 0);
+  }
+}

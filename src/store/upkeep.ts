@@ -1,0 +1,87 @@
+/**
+ * What the store does beside its clients' commands: adopting pages of an opened region, moving pages between classes,
+ * finding dead items. All in slices of `upkeepLooks`; who calls it decides when. A function of the store and its clock.
+ */
+import { upkeepLooks } from '../limits.js';
+import { Balance } from './balance.js';
+import { Crawler } from './crawler.js';
+import type { SlabClass } from './slab-class.js';
+import type { Store } from './store.js';
+
+/** When the next slice is wanted. */
+export const Pace = { NOW: 0, SOON: 1, LATER: 2 } as const;
+
+/** `slabs automove`: 0, never by itself; 1, by ages over a window; 2, as soon as a class evicts. */
+export type Automove = 0 | 1 | 2;
+
+export class Upkeep {
+  readonly balance: Balance;
+  readonly crawler: Crawler;
+  /** False with `-o no_slab_reassign`: pages move only where a class would starve without. */
+  reassigns = true;
+  automove: Automove = 1;
+  private readonly store: Store;
+  private sampledAt = 0;
+  /** A client began something since the last slice. */
+  private begun = false;
+
+  constructor(store: Store) {
+    this.store = store;
+    this.balance = new Balance(store);
+    this.crawler = new Crawler(store);
+  }
+
+  /** Something waits for the next slice that was not there after the last. */
+  get isWanted(): boolean {
+    const { mover, wanted } = this.store;
+    return this.begun || (wanted !== 0 && !mover.isRunning);
+  }
+
+  /** Does a slice, and says when the next one is wanted. */
+  work(): number {
+    const { store, crawler } = this;
+    const { mover, slabs } = store;
+    const half = upkeepLooks / 2;
+    this.begun = false;
+    if (!slabs.adoptSome(half)) return Pace.NOW;
+    if (store.now !== this.sampledAt) {
+      this.sampledAt = store.now;
+      this.balance.sample();
+      crawler.tick();
+    }
+    if (!mover.isRunning) this.choose();
+    const moves = mover.isRunning;
+    const moverLeft = moves ? mover.step(half) : half;
+    const crawlerLeft = crawler.isRunning ? crawler.step(half) : half;
+    // A mover that waits for chunks that are busy does not use up its looks; one that is done may go on.
+    const more = moverLeft <= 0 || crawlerLeft <= 0 || (moves && !mover.isRunning);
+    return more ? Pace.SOON : Pace.LATER;
+  }
+
+  /** `slabs reassign`: false when no page of the class can be moved now. */
+  reassign(from: SlabClass, to: SlabClass | null): boolean {
+    this.begun = true;
+    return this.store.mover.begin(from, to);
+  }
+
+  /** `lru_crawler crawl`. */
+  crawl(classes: readonly number[]): void {
+    this.begun = true;
+    this.crawler.start(classes);
+  }
+
+  private choose(): void {
+    const { store, balance } = this;
+    const { mover } = store;
+    if (store.wanted !== 0) {
+      const to = store.slabs.classes[store.wanted]!;
+      store.wanted = 0;
+      const starves = to.pages.length === 0 && store.slabs.unusedPages === 0;
+      const from = starves ? balance.donorFor(to) : null;
+      if (from !== null && mover.begin(from, to)) return;
+    }
+    if (!this.reassigns || this.automove === 0) return;
+    const move = balance.decide(this.automove === 2);
+    if (move !== null) mover.begin(move.from, move.to);
+  }
+}

@@ -1,0 +1,20 @@
+/** A store that tells which chunks were written to, reported or not. */
+import { headerBytes } from '../../src/store/layout.js';
+import { Store } from '../../src/store/store.js';
+
+export class WatchedStore extends Store {
+  onReserve: ((ref: number, bytes: number) => void) | null = null;
+
+  override reserve(
+    view: DataView,
+    at: number,
+    keyLength: number,
+    hash: number,
+    valueLength: number,
+    shielded: number,
+  ): number {
+    const ref = super.reserve(view, at, keyLength, hash, valueLength, shielded);
+    if (ref !== 0) this.onReserve?.(ref, headerBytes + keyLength + valueLength);
+    return ref;
+  }
+}

@@ -1,0 +1,54 @@
+/** The pair's bookkeeping, over nodes that are no nodes: a program that reports what the test wants. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { Pair } from '../../failover/pair.js';
+import { until } from '../support/until.js';
+
+/** Serves as primary; as standby it ends at once until it was started five times, and is in sync then. */
+const program = `
+  const { appendFileSync, readFileSync } = require('node:fs');
+  if (process.argv.includes('standby')) {
+    appendFileSync(process.argv[2], 'x');
+    if (readFileSync(process.argv[2]).length < 5) process.exit(71);
+    process.send({ event: 'synced', atMs: 0 });
+  } else {
+    process.send({ event: 'serving', port: 1, linkPort: 1, epoch: 1, atMs: 0 });
+  }
+  process.on('message', () => {});
+`;
+
+let folder: string;
+let pair: Pair | null = null;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hotspare-pair-'));
+});
+
+afterEach(async () => {
+  await pair?.end();
+  rmSync(folder, { recursive: true });
+});
+
+test('a standby that cannot start is tried again more and more seldom, until it can', async () => {
+  const file = join(folder, 'program.js');
+  writeFileSync(file, program);
+  const said: string[] = [];
+  const log = { say: (text: string) => said.push(text), detail: () => {} };
+  pair = new Pair({ program: [file, join(folder, 'starts')], flags: [], primaryFlags: [], log });
+  const startedMs = performance.now();
+  pair.start();
+  await until('a standby', () => pair!.standby?.ready === true, { withinMs: 20_000 });
+  const delays = said.flatMap((line) => /again in (\d+) ms/.exec(line)?.[1] ?? []).map(Number);
+  expect(delays).toEqual([100, 200, 400, 800]);
+  expect(performance.now() - startedMs).toBeGreaterThan(1500);
+  // Once it was in sync, it is started again at once.
+  pair.standby!.process.kill('SIGKILL');
+  const first = pair.standby!.process.pid;
+  await until(
+    'another',
+    () => pair!.standby?.ready === true && pair!.standby.process.pid !== first,
+  );
+  expect(said.filter((line) => line.includes('again in'))).toHaveLength(4);
+});

@@ -1,0 +1,164 @@
+/**
+ * The primary's end of the mirror over a real transport, with a standby and clients that the test plays: silence within
+ * a tick (laws 3 and 4), and what happens when the standby takes its batches more slowly than clients make them.
+ */
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { FrameType } from '../../backup/frame.js';
+import { Primary } from '../../backup/primary.js';
+import { Journal } from '../../src/journal.js';
+import { unackedBytesMax } from '../../src/limits.js';
+import { failed } from '../../src/native.js';
+import { lines as replies } from '../../src/protocol/reply.js';
+import { superblockBytes } from '../../src/store/layout.js';
+import { Region } from '../../src/store/region.js';
+import { Wire } from '../../src/wire.js';
+import { Client } from '../support/client.js';
+import { FalseStandby } from '../support/false-standby.js';
+import { Peer } from '../support/peer.js';
+import { formattedMemory, geometries } from '../support/region.js';
+import { until } from '../support/until.js';
+
+const host = '127.0.0.1';
+const deadAfterMs = 100;
+const rangeBytes = 256 * 1024;
+
+let wire: Wire;
+let region: Region;
+let primary: Primary;
+let standby: FalseStandby;
+let client: Client;
+let linkPort: number;
+/** What the endpoint of the client does with a line, before it answers. */
+let work: (line: string) => void;
+let lines: string[];
+
+beforeEach(async () => {
+  wire = new Wire({ connectionsMax: 32 });
+  region = new Region(formattedMemory(geometries.mixed, [1, 2]), geometries.mixed, new Journal());
+  const settings = {
+    linkListen: null,
+    secret: new Uint8Array(0),
+    ack: 'sync',
+    ackTimeoutMs: 600_000,
+    heartbeatMs: 20,
+    deadAfterMs,
+    transport: 'tcp',
+    provider: null,
+    spinUs: 0,
+    node: 'n',
+  } as const;
+  const log = { say: () => {}, detail: () => {} };
+  const events = { synced: () => {}, detached: () => {}, deposed: () => {} };
+  primary = new Primary(wire, region, 0, settings, log, 0, events);
+  wire.hooks = {
+    begin: () => {},
+    end: () => primary.commit(region.journal, wire.nowMs),
+    released: () => {},
+  };
+  work = () => {};
+  lines = [];
+  const clients = { host, port: 0, path: null, mode: 0, backlog: 8, group: 0 } as const;
+  const listener = wire.listen(clients, () => ({
+    data: (offset, length) => {
+      const line = Buffer.from(wire.input.subarray(offset, offset + length)).toString();
+      lines.push(line);
+      work(line);
+      wire.output.put(replies.ok);
+      return length;
+    },
+    closed: () => {},
+  }));
+  if (failed(listener)) throw new Error(listener.error);
+  linkPort = primary.listen(host, 0);
+  standby = await FalseStandby.attach(linkPort, { deadAfterMs });
+  client = await Client.connect(host, wire.transport.listenerPort(listener));
+});
+
+afterEach(() => {
+  client.close();
+  standby.peer.end();
+  primary.end();
+  wire.transport.destroy();
+});
+
+test('a primary that stood still within a tick answers only when its standby has spoken', async () => {
+  await client.send('get\r\n');
+  expect(await client.readLine()).toBe('OK');
+  expect(standby.batches).toHaveLength(0);
+
+  standby.acking = false;
+  work = () => {
+    const wakes = performance.now() + deadAfterMs * 1.5;
+    while (performance.now() < wakes);
+  };
+  await client.send('get\r\n');
+  // Nothing was changed: the batch is empty, and asks whether the standby reigns by now.
+  const [asked] = await until('a batch', () => standby.batches.length > 0 && standby.batches);
+  expect(asked!.count).toBe(0);
+  await beats(3);
+  expect(client.peek().toString()).toBe('');
+  standby.ack();
+  expect(await client.readLine()).toBe('OK');
+});
+
+test('a standby that does not take its batches stops the clients, and nobody else', async () => {
+  standby.acking = false;
+  standby.peer.socket.pause();
+  let made = 0;
+  work = () => {
+    change();
+    made += rangeBytes;
+  };
+  const most = unackedBytesMax * 4;
+  while (made < most && !primary.congested) {
+    await client.send('set\r\n');
+    const before = lines.length;
+    await until('the tick', () => lines.length > before || primary.congested, { everyMs: 0 });
+  }
+  expect(made).toBeGreaterThan(unackedBytesMax);
+  expect(made).toBeLessThan(most);
+  const served = lines.length;
+  await client.send('get\r\n');
+  // The loop goes on, and links are served: another standby is told that there is one.
+  const other = await Peer.connect(linkPort);
+  await other.prove({ node: 'other' });
+  expect(await other.message(FrameType.REFUSED)).toMatchObject({
+    reason: 'the primary already has a standby (peer)',
+  });
+  other.end();
+  expect(lines).toHaveLength(served);
+
+  standby.acking = true;
+  standby.peer.socket.resume();
+  await until('the rest', () => lines.length > served);
+  expect(primary.congested).toBe(false);
+});
+
+test('so does one tick that makes too much: it is stopped between commands', async () => {
+  standby.acking = false;
+  standby.peer.socket.pause();
+  let made = 0;
+  work = () => {
+    while (!primary.congested && made < unackedBytesMax * 4) {
+      change();
+      made += rangeBytes;
+    }
+  };
+  await client.send('set\r\n');
+  await until('the tick', () => lines.length === 1);
+  expect(made).toBeGreaterThan(unackedBytesMax);
+  expect(made).toBeLessThan(unackedBytesMax * 4);
+});
+
+/** Reports a range of the region as changed. */
+function change(): void {
+  const { journal } = region;
+  journal.range(region.pagesOffset, rangeBytes, region.words[0]!, superblockBytes);
+}
+
+/** Resolves after so many more heartbeats of the primary. */
+async function beats(count: number): Promise<void> {
+  const { frames } = standby.peer;
+  const enough = frames.length + count;
+  await until('heartbeats', () => frames.length >= enough);
+}

@@ -1,0 +1,28 @@
+/** Where standbys attach: what a node says of itself, and what is made of it by those who see it. */
+import { describe, expect, test } from '@jest/globals';
+import { advertisedLink, type BackupSettings, seenLink } from '../../backup/settings.js';
+
+describe('a link', () => {
+  test.each([
+    [null, null],
+    [{ host: '10.0.0.2', port: 0 }, null],
+    [{ host: '10.0.0.2', port: 7 }, '10.0.0.2:7'],
+    [{ host: 'fe80::1', port: 7 }, '[fe80::1]:7'],
+    [{ host: '0.0.0.0', port: 7 }, '0.0.0.0:7'],
+  ])('%j is told as %s', (linkListen, told) => {
+    expect(advertisedLink({ linkListen } as BackupSettings)).toBe(told);
+  });
+
+  test.each([
+    [null, 'tcp:10.0.0.2:4711', null],
+    ['10.0.0.9:7', 'tcp:10.0.0.2:4711', '10.0.0.9:7'],
+    ['0.0.0.0:7', 'tcp:10.0.0.2:4711', '10.0.0.2:7'],
+    ['[::]:7', 'tcp6:[fe80::1]:4711', '[fe80::1]:7'],
+    // Nobody listens there: the other family has listeners of its own.
+    ['[::]:7', 'tcp:10.0.0.2:4711', null],
+    ['0.0.0.0:7', 'tcp6:[fe80::1]:4711', null],
+    ['0.0.0.0:7', '', null],
+  ])('%s of a peer at %s is %s', (link, peer, seen) => {
+    expect(seenLink(link, peer)).toBe(seen);
+  });
+});
