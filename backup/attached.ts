@@ -1,19 +1,28 @@
 /** What a primary knows of the standby that mirrors it, and what it tells its owner. */
 import { copyingMs } from '../src/limits.js';
 import type { Channel } from './channel.js';
+import type { Proof } from './hello.js';
 import type { Link } from './link.js';
+import type { Opening } from './opening.js';
 import type { Resync } from './resync.js';
 
 export interface Attached {
   readonly channel: Channel;
-  readonly link: Link;
+  /** How its link comes to be; it ends with it. */
+  opening: Opening | null;
+  /** Null until it is open; no copy begins before. */
+  link: Link | null;
   readonly node: string;
+  /** Where it lets standbys attach when it reigns, or null. */
+  readonly address: string | null;
   /** Silence after which it takes over. */
   readonly deadAfterMs: number;
   /** The copy, while it is not whole. */
   resync: Resync | null;
-  /** True from when SYNCED was sent. */
+  /** True from when SYNCED was given to the link: from then on replies wait. */
   inSync: boolean;
+  /** The batch SYNCED stands behind. */
+  syncedSequence: number;
   /** True when, since then, one of its heartbeats was echoed: it may take over now. */
   confirmed: boolean;
   blocksAcked: number;
@@ -45,4 +54,23 @@ export interface PrimaryEvents {
   detached(reason: string, dropped: boolean): void;
   /** Somebody reigns with a higher epoch; `link` is where to attach to it, if it said so. */
   deposed(epoch: number, link: string | null): void;
+}
+
+/** One that has just proved itself. */
+export function attached(channel: Channel, proof: Proof, nowMs: number): Attached {
+  return {
+    channel,
+    opening: null,
+    link: null,
+    node: proof.node,
+    address: proof.link,
+    deadAfterMs: proof.deadAfterMs,
+    resync: null,
+    inSync: false,
+    syncedSequence: 0,
+    confirmed: false,
+    blocksAcked: 0,
+    heardBeat: 0,
+    heardMs: nowMs,
+  };
 }

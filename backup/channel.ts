@@ -18,6 +18,7 @@ import {
   sealFrame,
   versionAt,
 } from './frame.js';
+import { hostOf } from './settings.js';
 
 /** What a channel's owner is told. */
 export interface ChannelOwner {
@@ -69,6 +70,12 @@ export class Channel implements Endpoint {
 
   get isOpen(): boolean {
     return this.open;
+  }
+
+  /** The host (1.2.3.4, ::1) that the connection is at on this machine; empty when it is gone. */
+  get localHost(): string {
+    const seen = this.wire.transport.describe(this.connection)?.listenAddress ?? '';
+    return hostOf(seen);
   }
 
   /** The peer's address as the transport shows it (tcp:10.0.0.2:4711); empty when the connection is gone. */

@@ -1,4 +1,5 @@
 /** What `stats` says of the mirror. docs/MIRROR.md explains the names. */
+import type { Journal } from '../src/journal.js';
 import type { Attached } from './attached.js';
 import type { Unacked } from './unacked.js';
 
@@ -10,6 +11,13 @@ export class Counts {
   resyncs = 0;
   drops = 0;
   losses = 0;
+
+  /** A batch is sent. */
+  add(journal: Journal): void {
+    this.batches++;
+    this.ranges += journal.count;
+    this.bytes += journal.at;
+  }
 }
 
 export interface MirrorState {
@@ -18,14 +26,16 @@ export interface MirrorState {
   readonly counts: Counts;
   readonly ack: string;
   readonly epoch: number;
+  /** Times clients were stopped until acks came in. */
+  readonly stalls: number;
 }
 
 export function figures(mirror: MirrorState): [string, string | number][] {
   const { standby, unacked, counts } = mirror;
-  const state = standby === null ? 'none' : standby.resync === null ? 'in_sync' : 'resync';
+  const state = standby === null ? 'none' : standby.confirmed ? 'in_sync' : 'resync';
   return [
     ['mirror_state', state],
-    ['mirror_link', standby?.link.name ?? 'none'],
+    ['mirror_link', standby?.link?.name ?? 'none'],
     ['mirror_ack', mirror.ack],
     ['mirror_epoch', mirror.epoch],
     ['mirror_sequence', unacked.sequence],
@@ -33,13 +43,28 @@ export function figures(mirror: MirrorState): [string, string | number][] {
     ['mirror_batches', counts.batches],
     ['mirror_ranges', counts.ranges],
     ['mirror_bytes', counts.bytes],
-    ['mirror_pending_bytes', standby?.link.pendingBytes ?? 0],
+    ['mirror_pending_bytes', standby?.link?.pendingBytes ?? 0],
     ['mirror_ack_ms_max', unacked.longestMs.toFixed(3)],
     ['mirror_resyncs', counts.resyncs],
     ['mirror_resync_bytes_done', standby?.resync?.doneBytes ?? 0],
     ['mirror_resync_bytes_total', standby?.resync?.totalBytes ?? 0],
     ['mirror_drops', counts.drops],
     ['mirror_losses', counts.losses],
+  ];
+}
+
+/** `stats mirror`. */
+export function details(mirror: MirrorState): (readonly [string, string | number])[] {
+  const { standby, unacked, counts } = mirror;
+  const perBatch = counts.batches === 0 ? 0 : counts.ranges / counts.batches;
+  return [
+    ...figures(mirror),
+    ['mirror_device', standby?.link?.description ?? 'none'],
+    ['mirror_why', standby?.opening?.why ?? ''],
+    ['ranges_per_batch', perBatch.toFixed(2)],
+    ...unacked.latencies.rows(),
+    ['stalls_ack', mirror.stalls],
+    ...(standby?.link?.stats() ?? []),
   ];
 }
 

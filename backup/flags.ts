@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { Values } from '../src/flags/flag.js';
+import { transportOf, transportOptions } from '../src/flags/transport.js';
 import { integer } from '../src/flags/values.js';
 import * as limits from '../src/limits.js';
 import { address, isLoopback, usage } from '../src/options.js';
@@ -47,6 +48,7 @@ function mirrorOptions(): Option[] {
       limits.deadAfterMsDefault,
     ),
     new Option('--secret-file <file>', 'the secret both nodes share'),
+    ...transportOptions(),
   ];
 }
 
@@ -85,6 +87,7 @@ export function backupOf(flags: Values): BackupSettings {
     ackTimeoutMs,
     heartbeatMs,
     deadAfterMs,
+    ...transportOf(flags),
     node: randomBytes(4).toString('hex'),
   };
 }

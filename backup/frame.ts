@@ -15,7 +15,7 @@ import { journalHeadroom, recordHeaderBytes } from '../src/journal.js';
 import { batchBytesMax, controlBytesMax } from '../src/limits.js';
 
 /** Version of the frames and of the hello; both ends must have the same. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 export const frameHeaderBytes = 32;
 /** 'HSNN' */
 const magic = 0x4e4e5348;
@@ -47,6 +47,8 @@ export const FrameType = {
   DEPOSED: 11,
   /** Primary to standby, the last word: it goes on without this standby, whose copy is out of date from now on. */
   DROPPED: 12,
+  /** Standby to primary: where its memory is written, for the RDMA link; or why it cannot be. JSON. */
+  MEMORY: 13,
 } as const;
 
 /** What a header says. One instance is reused per connection. */
@@ -97,7 +99,7 @@ export function readHeader(view: DataView, at: number, header: FrameHeader): Fra
   header.sequence = view.getUint32(at + 16, true) + view.getUint32(at + 20, true) * 4294967296;
   header.length = view.getUint32(at + 24, true);
   header.checksum = view.getUint32(at + 28, true);
-  if (header.type < FrameType.HELLO || header.type > FrameType.DROPPED) return 'type';
+  if (header.type < FrameType.HELLO || header.type > FrameType.MEMORY) return 'type';
   if (header.length > payloadLimit(header.type)) return 'length';
   return null;
 }
@@ -122,6 +124,7 @@ export function isIntact(
 function payloadLimit(type: number): number {
   if (type === FrameType.BATCH || type === FrameType.BLOCK)
     return payloadBytesMax + recordHeaderBytes;
-  if (type <= FrameType.REFUSED || type === FrameType.DEPOSED) return controlBytesMax;
+  const { REFUSED, DEPOSED, MEMORY } = FrameType;
+  if (type <= REFUSED || type === DEPOSED || type === MEMORY) return controlBytesMax;
   return 0;
 }

@@ -5,13 +5,15 @@
  *      HELLO     versions, nonce S          ──►
  *                                           ◄──  CHALLENGE  nonce P, HMAC(secret, "primary" S P)
  *      PROOF     HMAC(secret, "standby" S P), who it is ──►
- *                                           ◄──  WELCOME    geometry, epoch, times
+ *                                           ◄──  WELCOME    geometry, epoch, times, link
+ *      MEMORY    keys, for the RDMA link    ──►
  *
  * HMAC-SHA-256 over both nonces (RFC 2104); roles stand in the text, so that a proof cannot be sent back to its maker.
  * Without a secret the key is empty: that is allowed on loopback only. Messages are JSON, at most 4 KiB, and every
  * field is checked: whatever a stranger sends, the answer is a refusal.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { partsCount, type RemotePart } from '../src/fabric.js';
 import type { Geometry } from '../src/store/layout.js';
 
 export interface Hello {
@@ -35,6 +37,10 @@ export interface Proof {
   readonly link: string | null;
   /** Silence after which the node takes over. */
   readonly deadAfterMs: number;
+  /** `--transport`, the providers the node can use (with commas), and what it lacks; see choice.ts. */
+  readonly transport: string;
+  readonly providers: string;
+  readonly lacks: string;
 }
 
 export interface Welcome {
@@ -47,6 +53,20 @@ export interface Welcome {
   readonly geometry: Geometry;
   readonly ackTimeoutMs: number;
   readonly heartbeatMs: number;
+  /** The RDMA link's provider; empty for the TCP link. */
+  readonly provider: string;
+  /** Where to connect for it, and with what to prove that one was sent. */
+  readonly fabricPort: number;
+  readonly token: string;
+  /** Why this link was chosen. */
+  readonly why: string;
+}
+
+/** Where the primary may write: only behind the proof, and new for each session. */
+export interface Memory {
+  /** Why the RDMA link cannot be had; empty when it can. */
+  readonly failure: string;
+  readonly parts: readonly RemotePart[];
 }
 
 export interface Refusal {
@@ -97,6 +117,9 @@ const shapes = {
     epoch: 'number',
     link: 'link',
     deadAfterMs: 'number',
+    transport: 'string',
+    providers: 'string',
+    lacks: 'string',
   },
   welcome: {
     node: 'string',
@@ -106,7 +129,12 @@ const shapes = {
     geometry: 'object',
     ackTimeoutMs: 'number',
     heartbeatMs: 'number',
+    provider: 'string',
+    fabricPort: 'number',
+    token: 'string',
+    why: 'string',
   },
+  memory: { failure: 'string', parts: 'object' },
   refusal: { code: 'string', reason: 'string', remedy: 'string' },
   deposed: { link: 'link' },
 } as const satisfies Record<string, Fields>;
@@ -116,6 +144,7 @@ interface Messages {
   challenge: Challenge;
   proof: Proof;
   welcome: Welcome;
+  memory: Memory;
   refusal: Refusal;
   deposed: Deposed;
 }
@@ -138,6 +167,7 @@ export function parse<Kind extends keyof Messages>(
     if (!fits(fields[name], type)) return null;
   }
   if (kind === 'welcome' && !isGeometry(fields['geometry'])) return null;
+  if (kind === 'memory' && !areParts(fields['parts'], fields['failure'] === '')) return null;
   return message as Messages[Kind];
 }
 
@@ -145,6 +175,13 @@ function fits(value: unknown, type: string): boolean {
   if (type === 'link') return value === null || typeof value === 'string';
   if (type === 'number') return Number.isSafeInteger(value) && (value as number) >= 0;
   return typeof value === type && value !== null;
+}
+
+/** Numbers of 64 bits in decimal digits; none from one who has failed. */
+function areParts(value: unknown, whole: boolean): value is readonly RemotePart[] {
+  if (!Array.isArray(value) || value.length !== (whole ? partsCount : 0)) return false;
+  const number = (text: unknown): boolean => typeof text === 'string' && /^\d{1,20}$/.test(text);
+  return value.every((part) => number(part?.address) && number(part?.key));
 }
 
 /** Geometry is checked closely: a region is mapped after it. */

@@ -13,55 +13,56 @@
  * something a client was told.
  */
 import { monotonicMs } from '../src/clock.js';
+import { HotspareError } from '../src/errors.js';
 import type { Journal } from '../src/journal.js';
-import { blocksInFlightMax, leaseShare, unackedBytesMax } from '../src/limits.js';
+import { leaseShare } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import type { Mirror } from '../src/mirror.js';
-import { epochOf, identityOf } from '../src/store/open.js';
+import { epochOf } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Wire } from '../src/wire.js';
-import { type Attached, overdue, type PrimaryEvents } from './attached.js';
-import type { Channel, ChannelOwner } from './channel.js';
+import { Absence } from './absence.js';
+import { type Attached, attached, overdue, type PrimaryEvents } from './attached.js';
+import { Brake } from './brake.js';
+import type { ChannelOwner } from './channel.js';
+import { copy, progress } from './copying.js';
 import { Door } from './door.js';
-import { Counts, figures, mebibytes } from './figures.js';
+import { Fabrics } from './fabrics.js';
+import { Counts, details, figures, type MirrorState, mebibytes } from './figures.js';
 import { type FrameHeader, FrameType } from './frame.js';
 import { type Greeting, noHeir, taken } from './greeting.js';
-import { type Proof, parse, type Welcome } from './hello.js';
+import { type Proof, parse } from './hello.js';
+import { Hold } from './hold.js';
+import type { Link, LinkEvents } from './link.js';
+import { Opening } from './opening.js';
 import { Resync } from './resync.js';
 import { type BackupSettings, seenLink } from './settings.js';
-import { TcpLink } from './tcp.js';
 import { Unacked } from './unacked.js';
 
-/** A longer gap than this many heartbeats is this node's own absence. */
-const awakeBeats = 3;
 export class Primary implements Mirror, ChannelOwner {
   private readonly wire: Wire;
   private readonly region: Region;
+  /** The region's number in the addon. */
+  private readonly memory: number;
   private readonly settings: BackupSettings;
   private readonly log: Log;
   private readonly events: PrimaryEvents;
   private readonly door: Door;
   private readonly heartbeat: NodeJS.Timeout;
   private standby: Attached | null = null;
-  private readonly unacked: Unacked;
-  private lastSentMs = 0;
-  /** Until when no reply leaves, because a standby that was lost may still take over; 0 = no such standby. */
-  private holdUntilMs = 0;
-  /** The node that was lost. */
-  private heldFor = '';
-  /** True when this node was silent for so long that its standby may reign by now. */
-  private doubtful = false;
+  readonly unacked: Unacked;
+  private readonly absence = new Absence();
+  private readonly fabrics: Fabrics;
+  private readonly hold = new Hold();
+  private readonly brake: Brake;
   private beats = 0;
-  private lastBeatMs = 0;
-  private paused = false;
-  /** True while clients must not be executed; `paused` follows at the end of the tick. */
-  private full = false;
   private ended = false;
   private readonly counts = new Counts();
 
   constructor(
     wire: Wire,
     region: Region,
+    memory: number,
     settings: BackupSettings,
     log: Log,
     sequence: number,
@@ -69,7 +70,10 @@ export class Primary implements Mirror, ChannelOwner {
   ) {
     this.wire = wire;
     this.region = region;
+    this.memory = memory;
     this.settings = settings;
+    this.fabrics = new Fabrics(settings);
+    this.brake = new Brake(wire);
     this.log = log;
     this.unacked = new Unacked(sequence);
     this.events = events;
@@ -81,7 +85,7 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   get congested(): boolean {
-    return this.full;
+    return this.brake.isOn;
   }
 
   /** Lets standbys attach; returns the port that was bound. Throws HotspareError LISTEN. */
@@ -93,35 +97,36 @@ export class Primary implements Mirror, ChannelOwner {
     const { standby, unacked } = this;
     if (standby !== null) {
       // By the clock of now: this node may have stood still within the tick.
-      this.noteSilence(standby, monotonicMs());
+      this.absence.note(standby, monotonicMs());
       // No reply before the standby has said, with an ack, that it has not taken over: an empty batch asks.
-      if (journal.count > 0 || this.doubtful) this.send(journal, nowMs);
-      this.setPaused(this.isFull(standby));
+      if (journal.count > 0 || this.absence.doubtful) this.send(journal, nowMs);
+      standby.link?.poll();
+      this.brake.set(this.standby !== null && this.isFull(standby));
     }
-    if (this.isHolding) return unacked.sequence;
-    const waits = standby?.inSync === true && this.settings.ack === 'sync' && !unacked.isEmpty;
+    if (this.hold.isOn) return unacked.sequence;
+    const waits = this.standby?.inSync === true && this.settings.ack === 'sync' && !unacked.isEmpty;
     return waits ? unacked.sequence : 0;
   }
 
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
-    const standby = this.standby!;
+    const { standby } = this;
+    const payload = bytes.subarray(at, at + header.length);
+    if (header.type === FrameType.DEPOSED) {
+      const peer = standby?.channel.peer ?? this.hold.peer;
+      this.depose(header.epoch, seenLink(parse('deposed', payload)?.link ?? null, peer));
+      return;
+    }
+    // One whose link broke, and who has not noticed.
+    if (standby === null) return;
     // It speaks only once it was welcomed, and has given up its old copy then.
-    if (this.isHolding) this.endHold('it attaches anew');
+    if (this.hold.isOn) this.endHold('it attaches anew');
     standby.heardMs = this.wire.nowMs;
-    switch (header.type) {
-      case FrameType.ACK:
-        this.ack(standby, header);
-        return;
-      case FrameType.HEARTBEAT:
-        standby.heardBeat = header.sequence;
-        return;
-      case FrameType.DEPOSED: {
-        const deposed = parse('deposed', bytes.subarray(at, at + header.length));
-        this.depose(header.epoch, seenLink(deposed?.link ?? null, standby.channel.peer));
-        return;
-      }
-      default:
-        this.detach(`it sent a frame of type ${header.type}`, 'lost');
+    if (header.type === FrameType.HEARTBEAT) standby.heardBeat = header.sequence;
+    else if (header.type === FrameType.MEMORY) {
+      if (standby.opening?.frame(payload) !== true)
+        this.detach('its memory makes no sense', 'lost');
+    } else if (standby.link?.frame(header) !== true) {
+      this.detach(`it sent a frame of type ${header.type}`, 'lost');
     }
   }
 
@@ -132,19 +137,16 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   stats(): Iterable<readonly [string, string | number]> {
-    const { standby, unacked, counts, settings } = this;
-    return figures({
-      standby,
-      unacked,
-      counts,
-      ack: settings.ack,
-      epoch: epochOf(this.region.head),
-    });
+    return figures(this.state());
+  }
+
+  details(): Iterable<readonly [string, string | number]> {
+    return details(this.state());
   }
 
   /** Whoever started the nodes knows that the standby's process has ended. */
   standbyIsDead(): void {
-    if (this.isHolding) this.endHold('its process has ended');
+    if (this.hold.isOn) this.endHold('its process has ended');
     else this.detach('its process has ended', 'dead');
   }
 
@@ -158,16 +160,19 @@ export class Primary implements Mirror, ChannelOwner {
     this.ended = true;
     clearInterval(this.heartbeat);
     this.door.close();
+    this.hold.end();
+    this.standby?.opening?.close();
     this.standby?.channel.close(false);
     this.standby = null;
-    this.setPaused(false);
+    this.fabrics.close();
+    this.brake.set(false);
     this.region.journal.active = false;
     this.region.journal.clear();
   }
 
   /** The peer knows the secret: it is somebody's standby, or the one who reigns instead of us. */
   private admit(greeting: Greeting, proof: Proof): void {
-    const epoch = epochOf(this.region.head);
+    const { epoch } = this;
     if (proof.epoch > epoch) {
       const link = seenLink(proof.link, greeting.channel.peer);
       greeting.channel.close(true);
@@ -179,149 +184,137 @@ export class Primary implements Mirror, ChannelOwner {
       return;
     }
     // Another node than the one that was lost waits until that one's lease is over.
-    if (this.isHolding && proof.node !== this.heldFor) {
-      setTimeout(() => this.admit(greeting, proof), this.holdUntilMs - monotonicMs() + 1);
+    if (this.hold.isOn && proof.node !== this.hold.node) {
+      setTimeout(() => this.admit(greeting, proof), this.hold.leftMs(monotonicMs()) + 1);
       return;
     }
     if (this.ended || !greeting.channel.isOpen) return;
+    this.hold.hangUp();
     // It saw the link break, and we did not yet.
     if (this.standby?.node === proof.node) this.detach('it attaches anew', 'lost');
     if (this.standby !== null) {
       greeting.turnAway(taken(this.standby.node));
       return;
     }
+    const choice = this.fabrics.choose(greeting.channel.localHost, proof);
+    if (choice instanceof HotspareError) {
+      greeting.refuse(choice);
+      return;
+    }
     greeting.channel.trusted = true;
     greeting.owner = this;
-    this.attach(greeting.channel, proof);
+    const standby = attached(greeting.channel, proof, this.wire.nowMs);
+    this.standby = standby;
+    const { wire, region, memory, settings, fabrics, sequence } = this;
+    const node = { wire, region, memory, settings, fabrics, sequence };
+    const events = this.eventsOf(standby);
+    standby.opening = new Opening({ ...node, channel: standby.channel, events }, choice);
+    this.unacked.forget();
+    this.absence.asked(this.wire.nowMs);
+    standby.opening.start();
   }
 
-  private attach(channel: Channel, proof: Proof): void {
-    const { region, settings, log } = this;
-    const welcome: Welcome = {
-      node: settings.node,
-      cache: identityOf(region.head),
-      epoch: epochOf(region.head),
-      sequence: this.unacked.sequence,
-      geometry: region.geometry,
-      ackTimeoutMs: settings.ackTimeoutMs,
-      heartbeatMs: settings.heartbeatMs,
+  private eventsOf(standby: Attached): LinkEvents {
+    const current = (): boolean => this.standby === standby;
+    return {
+      opened: (link) => {
+        if (current()) this.begin(standby, link);
+      },
+      refused: ({ code, message, remedy }) => {
+        standby.channel.sendMessage(FrameType.REFUSED, { code, reason: message, remedy });
+        if (current()) this.detach(message, 'lost');
+      },
+      acked: (sequence, blocks) => {
+        if (current()) this.ack(standby, sequence, blocks);
+      },
+      broken: (reason, revoked) => {
+        if (!current()) return;
+        // It closed its memory to us: that is what it does before it reigns.
+        if (revoked) this.depose(this.epoch + 1, seenLink(standby.address, standby.channel.peer));
+        else this.detach(reason, 'broken');
+      },
     };
-    channel.sendMessage(FrameType.WELCOME, welcome, welcome.epoch);
+  }
+
+  /** The link carries: the copy begins. */
+  private begin(standby: Attached, link: Link): void {
+    const { region, log } = this;
     const resync = new Resync(region);
-    this.standby = {
-      channel,
-      link: new TcpLink(this.wire, channel),
-      node: proof.node,
-      deadAfterMs: proof.deadAfterMs,
-      resync,
-      inSync: false,
-      confirmed: false,
-      blocksAcked: 0,
-      heardBeat: 0,
-      heardMs: this.wire.nowMs,
-    };
-    this.unacked.forget();
-    this.lastSentMs = this.wire.nowMs;
-    this.doubtful = false;
+    standby.link = link;
+    standby.resync = resync;
     region.journal.clear();
     region.journal.active = true;
     this.counts.resyncs++;
-    log.say(`standby ${proof.node} attached; resync of ${mebibytes(resync.totalBytes)} MiB begins`);
-    this.copy(this.standby);
-  }
-
-  /** Keeps a few blocks on their way; says SYNCED behind the last. */
-  private copy(standby: Attached): void {
-    const { resync } = standby;
-    if (resync === null || standby.inSync) return;
-    const epoch = epochOf(this.region.head);
-    while (resync.blocksSent - standby.blocksAcked < blocksInFlightMax) {
-      if (resync.sendNext(standby.link, epoch)) continue;
-      // What this tick has changed so far must come before SYNCED, as the blocks may hold it already.
-      if (this.region.journal.count > 0) this.send(this.region.journal, this.wire.nowMs);
-      standby.channel.send({ type: FrameType.SYNCED, epoch, sequence: this.unacked.sequence });
-      standby.inSync = true;
-      return;
-    }
-  }
-
-  private ack(standby: Attached, header: FrameHeader): void {
-    if (!this.unacked.ack(header.sequence, this.wire.nowMs)) {
-      this.detach(`it acked batch ${header.sequence}, which was not sent`, 'lost');
-      return;
-    }
-    this.wire.transport.release(header.sequence);
-    standby.blocksAcked = header.count;
-    this.setPaused(this.isFull(standby));
-    this.progress(standby);
+    const size = mebibytes(resync.totalBytes);
+    const over = `${link.description}: ${standby.opening!.why}`;
+    log.say(`standby ${standby.node} attached over ${over}; resync of ${size} MiB begins`);
     this.copy(standby);
   }
 
-  /** Tells how far the copy is. When the last block and SYNCED are acked, the standby is worth something. */
-  private progress(standby: Attached): void {
-    const { resync } = standby;
-    if (resync === null) return;
-    const quarter = resync.passedQuarter();
-    if (quarter !== null) {
-      const total = mebibytes(resync.totalBytes);
-      this.log.say(`resync of ${standby.node}: ${quarter} % of ${total} MiB`);
+  private get epoch(): number {
+    return epochOf(this.region.head);
+  }
+
+  private copy(standby: Attached): void {
+    copy(standby, this.epoch, () => {
+      if (this.region.journal.count > 0) this.send(this.region.journal, this.wire.nowMs);
+      return this.unacked.sequence;
+    });
+  }
+
+  private ack(standby: Attached, sequence: number, blocks: number): void {
+    if (!this.unacked.ack(sequence, monotonicMs())) {
+      this.detach(`it acked batch ${sequence}, which was not sent`, 'lost');
+      return;
     }
-    if (!standby.confirmed || standby.blocksAcked < resync.blocksSent) return;
-    standby.resync = null;
-    this.log.say(`standby ${standby.node} is in sync (${mebibytes(resync.doneBytes)} MiB copied)`);
-    this.events.synced();
+    this.wire.transport.release(sequence);
+    standby.blocksAcked = blocks;
+    this.brake.set(this.isFull(standby));
+    if (progress(standby, this.log)) this.events.synced();
+    this.copy(standby);
+  }
+
+  private state(): MirrorState {
+    const { standby, unacked, counts, settings, brake } = this;
+    return { standby, unacked, counts, ack: settings.ack, epoch: this.epoch, stalls: brake.stalls };
   }
 
   /** Seals the journal as the next batch and gives it to the link. */
   private send(journal: Journal, nowMs: number): void {
-    const { standby, counts } = this;
+    const { standby } = this;
     if (standby !== null) {
-      const sequence = this.unacked.commit(nowMs);
-      this.lastSentMs = nowMs;
-      this.doubtful = false;
-      counts.batches++;
-      counts.ranges += journal.count;
-      counts.bytes += journal.at;
-      standby.link.sendBatch(journal, epochOf(this.region.head), sequence);
-      // A journal that fills within a tick makes batches within it: the mark is checked between commands, too.
-      if (this.isFull(standby)) this.full = true;
+      const sequence = this.unacked.commit(monotonicMs());
+      this.absence.asked(nowMs);
+      this.counts.add(journal);
+      standby.link?.sendBatch(journal, this.epoch, sequence);
+      if (this.isFull(standby)) this.brake.isOn = true;
     }
     journal.clear();
   }
 
   private isFull(standby: Attached): boolean {
-    return standby.link.pendingBytes > unackedBytesMax || this.unacked.isFull;
-  }
-
-  private setPaused(paused: boolean): void {
-    this.full = paused;
-    if (paused === this.paused) return;
-    this.paused = paused;
-    this.wire.transport.pause(paused);
+    return standby.link?.isFull === true || this.unacked.isFull;
   }
 
   /** Every heartbeat: says that the data path lives, and applies the degrade rule. */
   private beat(): void {
     const { standby } = this;
     const now = monotonicMs();
-    if (this.isHolding && now >= this.holdUntilMs) this.endHold('its lease is over');
+    if (this.hold.isOn && this.hold.leftMs(now) <= 0) this.endHold('its lease is over');
     if (standby === null) return;
-    this.noteSilence(standby, now);
+    this.absence.note(standby, now);
     // After an absence of our own the acks that came meanwhile must be read before anybody is judged by them.
-    if (now - this.lastBeatMs < this.settings.heartbeatMs * awakeBeats)
-      this.checkAcks(standby, now);
-    this.lastBeatMs = now;
+    if (this.absence.wasAwake(now, this.settings.heartbeatMs)) this.checkAcks(standby, now);
     if (this.standby === null) return;
-    this.lastSentMs = now;
+    this.absence.spoke(now);
     this.beats++;
-    standby.channel.send({
-      type: FrameType.HEARTBEAT,
-      epoch: epochOf(this.region.head),
-      sequence: this.beats,
-      count: this.mayConfirm(standby, now) ? standby.heardBeat : 0,
-    });
-    if (standby.inSync && standby.heardBeat > 0) standby.confirmed = true;
-    this.progress(standby);
+    const echo = this.mayConfirm(standby, now) ? standby.heardBeat : 0;
+    standby.link?.beat(this.epoch, this.beats, echo);
+    standby.link?.poll();
+    if (this.standby === null) return;
+    const synced = standby.inSync && this.unacked.acked >= standby.syncedSequence;
+    if (synced && standby.heardBeat > 0) standby.confirmed = true;
+    if (progress(standby, this.log)) this.events.synced();
   }
 
   /** A lease that would outlast the ack timeout is not given: the standby could be dropped before it ends. */
@@ -333,36 +326,32 @@ export class Primary implements Mirror, ChannelOwner {
     return this.settings.ackTimeoutMs * leaseShare;
   }
 
-  private get isHolding(): boolean {
-    return this.holdUntilMs > 0;
-  }
-
-  private noteSilence(standby: Attached, nowMs: number): void {
-    if (standby.inSync && nowMs - this.lastSentMs > standby.deadAfterMs) this.doubtful = true;
-  }
-
   /** The degrade rule: a batch without an ack, or a standby that says nothing, for longer than the ack timeout. */
   private checkAcks(standby: Attached, nowMs: number): void {
     const waitedMs = this.unacked.waitedMs(nowMs);
     const reason = overdue(standby, waitedMs, nowMs - standby.heardMs, this.settings.ackTimeoutMs);
     if (reason === null) return;
-    standby.channel.send({ type: FrameType.DROPPED, epoch: epochOf(this.region.head) });
+    standby.channel.send({ type: FrameType.DROPPED, epoch: this.epoch });
     this.detach(reason, 'dropped');
   }
 
   /** The standby is gone, or no longer worth waiting for: the primary goes on alone, now or when its lease is over. */
-  private detach(reason: string, how: 'lost' | 'dropped' | 'dead'): void {
+  private detach(reason: string, how: 'lost' | 'broken' | 'dropped' | 'dead'): void {
     const { standby } = this;
     if (standby === null || this.ended) return;
     const dropped = how === 'dropped';
-    standby.channel.close(dropped);
+    // Of one that is dropped, or dead, the lease is over already.
+    const mayReign = standby.inSync && (how === 'lost' || how === 'broken');
+    const holds = mayReign && this.settings.ack === 'sync';
     this.standby = null;
+    standby.opening?.close();
+    // A standby that took over says so on the channel: there it is heard for as long as it may.
+    if (!holds || how === 'lost') standby.channel.close(how !== 'lost');
     this.region.journal.active = false;
     this.region.journal.clear();
     this.counts[dropped ? 'drops' : 'losses']++;
-    this.setPaused(false);
-    // Of one that is dropped the lease is over already.
-    if (standby.inSync && how === 'lost' && this.settings.ack === 'sync') this.hold(standby.node);
+    this.brake.set(false);
+    if (holds) this.startHold(standby);
     else this.letGo();
     this.log.say(
       `standby ${standby.node} ${dropped ? 'dropped' : 'lost'}: ${reason}; its copy is out of date, serving alone`,
@@ -371,16 +360,16 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   /** No reply leaves while a lost standby may take over. */
-  private hold(node: string): void {
-    this.heldFor = node;
-    this.holdUntilMs = monotonicMs() + this.leaseMs;
-    this.unacked.commit(monotonicMs());
+  private startHold(standby: Attached): void {
+    const now = monotonicMs();
+    this.hold.start(standby, now + this.leaseMs);
+    this.unacked.commit(now);
   }
 
   /** The standby that was lost will not take over any more. */
   private endHold(why: string): void {
-    this.holdUntilMs = 0;
-    this.log.say(`standby ${this.heldFor} cannot take over any more (${why}): answering again`);
+    this.hold.end();
+    this.log.say(`standby ${this.hold.node} cannot take over any more (${why}): answering again`);
     this.letGo();
   }
 
@@ -390,11 +379,11 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   private depose(epoch: number, link: string | null): void {
-    if (epoch <= epochOf(this.region.head)) {
+    if (epoch <= this.epoch) {
       this.detach(`it claims to reign with epoch ${epoch}, which is not newer`, 'lost');
       return;
     }
-    this.log.say(`deposed: epoch ${epoch} reigns now, ours was ${epochOf(this.region.head)}`);
+    this.log.say(`deposed: epoch ${epoch} reigns now, ours was ${this.epoch}`);
     this.events.deposed(epoch, link);
   }
 }

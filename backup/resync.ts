@@ -6,7 +6,7 @@
 import { blockBytes } from '../src/limits.js';
 import { headBytes, SuperWord, superblockBytes } from '../src/store/layout.js';
 import type { Region } from '../src/store/region.js';
-import { blockHeadroom, type Link } from './link.js';
+import type { Link } from './link.js';
 
 /** Copies smaller than this are done before anybody has read how far they are. */
 const loggedBytesLeast = 64 * 2 ** 20;
@@ -16,9 +16,10 @@ export class Resync {
   doneBytes = 0;
   readonly totalBytes: number;
   blocksSent = 0;
+  /** True when no block is left to send. */
+  isSent = false;
   private quarter = 0;
   private readonly region: Region;
-  private readonly staging = new Uint8Array(blockHeadroom + blockBytes);
   private readonly blocks: Iterator<readonly [offset: number, length: number]>;
 
   constructor(region: Region) {
@@ -41,12 +42,14 @@ export class Resync {
   sendNext(link: Link, epoch: number): boolean {
     for (;;) {
       const next = this.blocks.next();
-      if (next.done === true) return false;
+      if (next.done === true) {
+        this.isSent = true;
+        return false;
+      }
       const [offset, length] = next.value;
       this.doneBytes += length;
-      this.region.copyOut(offset, length, this.staging, blockHeadroom);
-      if (isZero(this.staging, length)) continue;
-      link.sendBlock(this.staging, offset, length, epoch);
+      if (isZero(this.region.wordsAt(offset, length))) continue;
+      link.sendBlock(offset, length, epoch);
       this.blocksSent++;
       return true;
     }
@@ -72,8 +75,7 @@ function* cut(from: number, to: number): Generator<readonly [number, number]> {
   for (let at = from; at < to; at += blockBytes) yield [at, Math.min(blockBytes, to - at)];
 }
 
-function isZero(staging: Uint8Array, length: number): boolean {
-  const words = new Int32Array(staging.buffer, blockHeadroom, length / 4);
+function isZero(words: Int32Array): boolean {
   for (let i = 0; i < words.length; i++) {
     if (words[i] !== 0) return false;
   }

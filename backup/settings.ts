@@ -1,4 +1,5 @@
 /** What both ends of a mirror are started with. */
+import type { FabricProvider, Transport } from '../src/fabric.js';
 
 export interface BackupSettings {
   /** `--link-listen`: where standbys attach, or null. */
@@ -13,9 +14,18 @@ export interface BackupSettings {
   readonly heartbeatMs: number;
   /** `--dead-after`: silence after which a standby takes over. */
   readonly deadAfterMs: number;
+  /** `--transport`. */
+  readonly transport: Transport;
+  /** `--fabric`: the only provider for the RDMA link, or null for the best there is. */
+  readonly provider: FabricProvider | null;
+  /** `--link-spin`: microseconds in which an ack of the RDMA link is waited for within the tick. */
+  readonly spinUs: number;
   /** Random name of this node, for logs. */
   readonly node: string;
 }
+
+/** Hosts that stand for every address of this machine. */
+export const anywhere: readonly string[] = ['0.0.0.0', '::'];
 
 /** What this node tells others of where standbys attach to it; null where it does not know beforehand. */
 export function advertisedLink({ linkListen }: BackupSettings): string | null {
@@ -34,4 +44,10 @@ export function seenLink(link: string | null, peer: string): string | null {
   const [, host, port] = anywhere;
   const seen = host === '0.0.0.0' ? /^tcp:([\d.]+):/.exec(peer) : /^tcp6:(\[[^\]]+\]):/.exec(peer);
   return seen === null ? null : `${seen[1]}:${port}`;
+}
+
+/** The host of an address as the transport shows it (tcp:10.0.0.2:4711, tcp6:[::1]:4711); empty when it has none. */
+export function hostOf(address: string): string {
+  const [, plain, bracketed] = /^(?:tcp:([\d.]+)|tcp6:\[([^\]]+)\]):\d+$/.exec(address) ?? [];
+  return plain ?? bracketed ?? '';
 }

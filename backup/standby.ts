@@ -1,21 +1,34 @@
 /**
  * The standby's end of the mirror: attaches to a primary, takes its geometry, and lets its batches land in a region of
- * its own. It executes nothing and knows no key. What it holds may be served only while `isWhole` is true.
+ * its own, over whichever link. It executes nothing and knows no key. What it holds may be served only while `isWhole`
+ * is true.
  */
 import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
-import { controlBytesMax, leaseShare } from '../src/limits.js';
+import { controlBytesMax } from '../src/limits.js';
 import { type MemoryOptions, mapMemory } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
 import { type Geometry, layoutVersion } from '../src/store/layout.js';
 import { epochOf, inspect, markInconsistent } from '../src/store/open.js';
 import type { Wire } from '../src/wire.js';
 import { Channel, type ChannelOwner } from './channel.js';
+import { Fabrics } from './fabrics.js';
 import { type FrameHeader, FrameType, protocolVersion } from './frame.js';
 import { sameVersion, wrongSecret } from './greeting.js';
-import { type Deposed, nonce, parse, proofsMatch, prove, type Welcome } from './hello.js';
+import {
+  type Deposed,
+  type Memory,
+  nonce,
+  parse,
+  proofsMatch,
+  prove,
+  type Welcome,
+} from './hello.js';
+import { openLanding } from './landing.js';
+import { Lease } from './lease.js';
+import type { Landing } from './link.js';
 import { advertisedLink, type BackupSettings } from './settings.js';
-import { land } from './tcp.js';
+import { mayCome, Stage, tooLate, unwantedLink } from './terms.js';
 
 export interface StandbyEvents {
   /** The primary has let us in: a copy begins. */
@@ -40,15 +53,6 @@ export interface PrimaryAddress {
   readonly port: number;
 }
 
-/** How far the hello with the primary has come. */
-const Stage = { STRANGER: 0, PROVED: 1, WELCOMED: 2 } as const;
-
-/** Heartbeats that may pass between the last one that was confirmed and the beginning of a silence. */
-const leaseSlackBeats = 3;
-
-/** Heartbeats whose send time is remembered; a power of two. An echo comes within two or three. */
-const beatsRemembered = 1024;
-
 /** errno of a connection that was refused. */
 export const connectionRefused = 111;
 
@@ -56,33 +60,25 @@ export class Standby implements ChannelOwner {
   /** The copy, once a primary has welcomed us. */
   memory: NativeRegion | null = null;
   geometry: Geometry | null = null;
-  /** Sequence of the newest batch that landed. */
-  sequence = 0;
-  /** When a frame last came in, in ms of the wire's clock. */
+  /** When the primary was last heard of, in ms of the wire's clock. */
   heardMs = 0;
   /** The epoch of the primary we mirror. */
   epoch = 0;
-  /** Bytes of blocks and batches that have landed. */
-  landedBytes = 0;
   private readonly wire: Wire;
   private readonly address: PrimaryAddress;
   private readonly settings: BackupSettings;
   private readonly events: StandbyEvents;
   private readonly memoryOptions: MemoryOptions;
+  private readonly fabrics: Fabrics;
   private channel: Channel | null = null;
+  /** What lets the primary's bytes into `memory`. */
+  private landing: Landing | null = null;
   private welcome: Welcome | null = null;
   /** Which cache we hold a copy of. */
   private cache = '';
-  private ackTimeoutMs = 0;
+  private readonly lease = new Lease();
   private whole = false;
-  private blocks = 0;
-  private unacked = false;
-  private beats = 0;
   private heardBeat = 0;
-  /** When each of our last heartbeats was sent. */
-  private readonly beatMs = new Float64Array(beatsRemembered);
-  /** When the newest heartbeat was sent that the primary has echoed: it was our primary then, or later. */
-  private confirmedMs = 0;
   private announced = false;
   private nonce = '';
   private stage: number = Stage.STRANGER;
@@ -101,6 +97,17 @@ export class Standby implements ChannelOwner {
     this.settings = settings;
     this.memoryOptions = memoryOptions;
     this.events = events;
+    this.fabrics = new Fabrics(settings);
+  }
+
+  /** Sequence of the newest batch that landed. */
+  get sequence(): number {
+    return this.landing?.sequence ?? 0;
+  }
+
+  /** Bytes of blocks and batches that have landed, or null where this processor does not see them. */
+  get landedBytes(): number | null {
+    return this.landing?.landedBytes ?? null;
   }
 
   /**
@@ -108,12 +115,12 @@ export class Standby implements ChannelOwner {
    * was heard to be ours so lately that it cannot have gone on without us yet.
    */
   isWhole(nowMs: number): boolean {
-    return this.whole && nowMs - this.confirmedMs < this.leaseMs;
+    return this.whole && this.lease.holds(nowMs);
   }
 
-  /** How long after `confirmedMs` the copy may be served. 0 before the welcome. */
+  /** How long the copy may be served without a word of the primary. 0 before the welcome. */
   get leaseMs(): number {
-    return this.ackTimeoutMs * leaseShare;
+    return this.lease.lengthMs;
   }
 
   /** Attaches as one who reigns with this epoch: a primary with a lower one steps down instead of welcoming us. */
@@ -132,7 +139,9 @@ export class Standby implements ChannelOwner {
       this.channel = new Channel(this.wire, connection, this);
       return this.channel;
     });
-    if (failure !== null) this.unreachable(failure.error);
+    if (failure === null) return;
+    const sentence = `cannot connect to ${host}:${port}: ${failure.error}`;
+    this.events.refused(new HotspareError('LINK_UNREACHABLE', sentence, 'check --of'));
   }
 
   opened(): void {
@@ -154,18 +163,17 @@ export class Standby implements ChannelOwner {
     switch (header.type) {
       case FrameType.BATCH:
       case FrameType.BLOCK:
-        this.landFrame(header, bytes, at);
-        return;
       case FrameType.HEARTBEAT:
-        this.heardBeat = header.sequence;
-        this.confirm(header.count);
+        if (this.landing?.frame(header, bytes, at) === true) return;
+        this.whole = false;
+        this.broken(`batch ${header.sequence} of epoch ${header.epoch} does not fit`);
         return;
       case FrameType.SYNCED:
         this.finish(header);
         return;
       case FrameType.DROPPED:
         this.whole = false;
-        this.close();
+        this.leave();
         this.events.dropped();
         return;
       default:
@@ -173,12 +181,8 @@ export class Standby implements ChannelOwner {
     }
   }
 
-  /** One ack for all that landed in this tick. */
   drained(): void {
-    if (!this.unacked || this.channel === null) return;
-    this.unacked = false;
-    const { epoch, sequence, blocks: count } = this;
-    this.channel.send({ type: FrameType.ACK, epoch, count, sequence });
+    this.landing?.drained();
   }
 
   foreign(version: number): void {
@@ -191,66 +195,57 @@ export class Standby implements ChannelOwner {
     this.events.lost(reason);
   }
 
-  /** Says that this node lives. */
+  /** Says that this node lives, and looks whether the primary does. */
   beat(nowMs: number): void {
+    this.landing?.look();
     if (this.welcome === null) return;
-    this.beats++;
-    this.beatMs[this.beats & (beatsRemembered - 1)] = nowMs;
-    this.channel?.send({ type: FrameType.HEARTBEAT, sequence: this.beats, count: this.heardBeat });
+    const sequence = this.lease.beat(nowMs);
+    this.channel?.send({ type: FrameType.HEARTBEAT, sequence, count: this.heardBeat });
   }
 
   /** Law 4: tells the primary that another epoch reigns, if it can hear, and lets no more of its bytes land. */
   fence(epoch: number): void {
+    this.landing?.revoke();
     const deposed: Deposed = { link: advertisedLink(this.settings) };
     this.channel?.sendMessage(FrameType.DEPOSED, deposed, epoch);
-    this.close();
-  }
-
-  /** The primary has heard our heartbeat number `beat`. */
-  private confirm(beat: number): void {
-    if (beat === 0 || beat > this.beats || this.beats - beat >= beatsRemembered) return;
-    this.confirmedMs = Math.max(this.confirmedMs, this.beatMs[beat & (beatsRemembered - 1)]!);
-    this.announce();
+    this.leave();
   }
 
   /** In sync is a copy that is whole, of a primary that counts on it. */
   private announce(): void {
-    if (this.announced || !this.whole || this.confirmedMs === 0) return;
+    if (this.announced || !this.whole || !this.lease.isConfirmed) return;
     this.announced = true;
     this.events.synced();
   }
 
-  /** Ends the connection, without an event. */
+  /** Ends both, without an event. */
   close(): void {
+    this.leave();
+    this.landing?.close();
+  }
+
+  /** Ends the connection, without an event. What we hold stays as it is. */
+  private leave(): void {
     this.channel?.close(true);
     this.channel = null;
   }
 
-  private landFrame(header: FrameHeader, bytes: Uint8Array, at: number): void {
-    const inOrder = header.type === FrameType.BLOCK || header.sequence === this.sequence + 1;
-    const fits = inOrder && header.epoch === this.epoch;
-    if (this.memory === null || !fits || !land(this.memory.id, header, bytes, at)) {
-      this.close();
-      this.whole = false;
-      this.events.lost(`batch ${header.sequence} of epoch ${header.epoch} does not fit`);
-      return;
-    }
-    if (header.type === FrameType.BATCH) this.sequence = header.sequence;
-    else this.blocks++;
-    this.landedBytes += header.length;
-    this.unacked = true;
+  /** Nothing more will land: the connection is of no use without. */
+  private broken(reason: string): void {
+    if (this.channel === null) return;
+    this.leave();
+    this.events.lost(reason);
   }
 
   private finish(header: FrameHeader): void {
     // The mark stays until this node takes over: a copy that is left behind goes out of date.
     const head = new Int32Array(this.memory!.head);
     const found = inspect(head);
-    if (found.kind !== 'region' || header.sequence !== this.sequence) {
+    if (found.kind !== 'region' || this.landing?.holds(header.sequence) !== true) {
       this.refuse('LINK_REFUSED', 'the copy of the region is damaged', 'start the standby again');
       return;
     }
     this.whole = true;
-    this.unacked = true;
     this.epoch = epochOf(head);
     this.announce();
   }
@@ -281,12 +276,16 @@ export class Standby implements ChannelOwner {
     this.channel!.trusted = true;
     const link = advertisedLink(this.settings);
     const proof = prove(secret, 'standby', this.nonce, challenge.nonce);
+    const { transport, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
     this.channel!.sendMessage(FrameType.PROOF, {
       proof,
       node,
       epoch: this.reign,
       link,
       deadAfterMs,
+      transport,
+      providers: providers.join(','),
+      lacks,
     });
   }
 
@@ -300,9 +299,14 @@ export class Standby implements ChannelOwner {
       );
       return;
     }
+    const unwanted = unwantedLink(this.fabrics.offer(this.channel!.localHost, true), welcome);
+    if (unwanted !== null) {
+      this.refuse('LINK_REFUSED', unwanted, 'run hotspare doctor on both nodes');
+      return;
+    }
     // The only whole copy is not given up for a primary that began anew.
     if (this.isWhole(monotonicMs()) && !this.isOurs(welcome)) {
-      this.close();
+      this.leave();
       this.events.replaced(welcome);
       return;
     }
@@ -330,10 +334,41 @@ export class Standby implements ChannelOwner {
     this.welcome = welcome;
     this.cache = welcome.cache;
     this.stage = Stage.WELCOMED;
-    this.ackTimeoutMs = welcome.ackTimeoutMs;
+    this.lease.agree(welcome.ackTimeoutMs);
     this.epoch = welcome.epoch;
-    this.sequence = welcome.sequence;
+    this.land(welcome, this.memory);
     this.events.welcomed(welcome);
+  }
+
+  private land(welcome: Welcome, memory: NativeRegion): void {
+    const channel = this.channel!;
+    const isCurrent = (): boolean => this.channel === channel;
+    openLanding({
+      welcome,
+      memory,
+      channel,
+      host: this.address.host,
+      isCurrent,
+      landed: (landing) => {
+        this.landing = landing;
+      },
+      decided: (parts) => this.decided(parts),
+      heard: (beat, echo) => {
+        this.heardMs = monotonicMs();
+        if (beat !== 0) this.heardBeat = beat;
+        if (this.lease.confirm(echo)) this.announce();
+      },
+      broken: (reason) => {
+        if (isCurrent()) this.broken(reason);
+      },
+    });
+  }
+
+  /** The RDMA link is ready for the primary's writes; or it cannot be, and only then may another take its place. */
+  private decided(memory: Memory): void {
+    const must = memory.failure !== '' && this.settings.transport === 'rdma';
+    if (!must) this.channel!.sendMessage(FrameType.MEMORY, memory, this.epoch);
+    else this.refuse('FABRIC', `--transport rdma: ${memory.failure}`, 'run hotspare doctor');
   }
 
   /** True of our primary, and of one that was restarted from its memory file: that holds all that ours does (law 2). */
@@ -343,57 +378,21 @@ export class Standby implements ChannelOwner {
 
   /** Gives up what was held: a new copy begins. */
   private forget(): void {
+    this.landing?.close();
+    this.landing = null;
     if (this.memory !== null) native.regionClose(this.memory.id);
     this.memory = null;
     this.whole = false;
-    this.confirmedMs = 0;
+    this.lease.forget();
     this.announced = false;
-    this.blocks = 0;
   }
 
   private refuse(code: HotspareError['code'], reason: string, remedy: string): void {
-    this.close();
+    this.leave();
     this.events.refused(new HotspareError(code, reason, remedy));
-  }
-
-  private unreachable(error: string): void {
-    const { host, port } = this.address;
-    const sentence = `cannot connect to ${host}:${port}: ${error}`;
-    this.events.refused(new HotspareError('LINK_UNREACHABLE', sentence, 'check --of'));
   }
 }
 
 function wipe(memory: NativeRegion): void {
   for (const buffer of [memory.head, ...memory.segments]) new Uint8Array(buffer).fill(0);
-}
-
-/** What a peer may send before and after it has proved itself and let us in. */
-function mayCome(type: number, stage: number): boolean {
-  if (type === FrameType.REFUSED) return true;
-  if (stage === Stage.STRANGER) return type === FrameType.CHALLENGE;
-  if (stage === Stage.PROVED) return type === FrameType.WELCOME;
-  switch (type) {
-    case FrameType.BATCH:
-    case FrameType.BLOCK:
-    case FrameType.SYNCED:
-    case FrameType.HEARTBEAT:
-    case FrameType.DROPPED:
-      return true;
-    default:
-      return false;
-  }
-}
-
-/** A death that is found only after the lease has ended could never lead to a takeover: says so, or null. */
-function tooLate({ deadAfterMs, heartbeatMs }: BackupSettings, welcome: Welcome): string | null {
-  if (deadAfterMs < leaseSlackBeats * welcome.heartbeatMs) {
-    return `--dead-after ${deadAfterMs} is less than three of the primary's heartbeats (${welcome.heartbeatMs} ms)`;
-  }
-  const foundMs = deadAfterMs + leaseSlackBeats * Math.max(heartbeatMs, welcome.heartbeatMs);
-  const leaseMs = welcome.ackTimeoutMs * leaseShare;
-  if (foundMs <= leaseMs) return null;
-  return (
-    `--dead-after ${deadAfterMs} is too long for the primary's --ack-timeout ${welcome.ackTimeoutMs}: ` +
-    `a silent primary is found after up to ${foundMs} ms, when this copy may be out of date already`
-  );
 }

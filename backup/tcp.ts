@@ -1,25 +1,42 @@
 /** The TCP link: batches and blocks as frames on the node-to-node connection itself. Works everywhere. */
 import type { Journal } from '../src/journal.js';
 import { journalHeadroom, recordHeaderBytes } from '../src/journal.js';
+import { blockBytes, unackedBytesMax } from '../src/limits.js';
 import { native } from '../src/native.js';
+import type { Region } from '../src/store/region.js';
 import { Counter, type Wire } from '../src/wire.js';
 import type { Channel } from './channel.js';
 import { type FrameHeader, FrameType, frameHeaderBytes } from './frame.js';
-import { blockHeadroom, type Link } from './link.js';
+import type { Landing, LandingEvents, Link, LinkEvents } from './link.js';
+
+/** Bytes before a block: its frame's header and its record's, so that the block is made of whole words. */
+const blockHeadroom = frameHeaderBytes + recordHeaderBytes;
 
 export class TcpLink implements Link {
   readonly name = 'tcp';
+  readonly description = 'tcp';
   private readonly wire: Wire;
   private readonly channel: Channel;
+  private readonly region: Region;
+  private readonly events: LinkEvents;
+  private readonly staging = new Uint8Array(blockHeadroom + blockBytes);
+  private readonly stagingView = new DataView(this.staging.buffer);
+  private readonly stagingWords = new Int32Array(this.staging.buffer);
   private journalView: DataView | null = null;
 
-  constructor(wire: Wire, channel: Channel) {
+  constructor(wire: Wire, channel: Channel, region: Region, events: LinkEvents) {
     this.wire = wire;
     this.channel = channel;
+    this.region = region;
+    this.events = events;
   }
 
   get pendingBytes(): number {
     return this.wire.counters[Counter.LINK_PENDING]!;
+  }
+
+  get isFull(): boolean {
+    return this.pendingBytes > unackedBytesMax;
   }
 
   sendBatch(journal: Journal, epoch: number, sequence: number): void {
@@ -29,19 +46,98 @@ export class TcpLink implements Link {
     this.channel.sealed(frame, bytes, this.journalView, at - journalHeadroom);
   }
 
-  sendBlock(staging: Uint8Array, offset: number, length: number, epoch: number): void {
-    const first = blockHeadroom - recordHeaderBytes - frameHeaderBytes;
-    const frame = staging.subarray(first, blockHeadroom + length);
-    const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
-    view.setUint32(frameHeaderBytes, offset >>> 0, true);
-    view.setUint32(frameHeaderBytes + 4, Math.floor(offset / 4294967296), true);
-    view.setUint32(frameHeaderBytes + 8, length, true);
+  sendBlock(offset: number, length: number, epoch: number): void {
+    const { staging, stagingView } = this;
+    this.stagingWords.set(this.region.wordsAt(offset, length), blockHeadroom >>> 2);
+    stagingView.setUint32(frameHeaderBytes, offset >>> 0, true);
+    stagingView.setUint32(frameHeaderBytes + 4, Math.floor(offset / 4294967296), true);
+    stagingView.setUint32(frameHeaderBytes + 8, length, true);
     const sealed = { type: FrameType.BLOCK, epoch, count: 1 };
-    this.channel.sealed(sealed, frame, view, recordHeaderBytes + length);
+    this.channel.sealed(sealed, staging, stagingView, recordHeaderBytes + length);
   }
+
+  sendSynced(epoch: number, sequence: number): void {
+    this.channel.send({ type: FrameType.SYNCED, epoch, sequence });
+  }
+
+  beat(epoch: number, beat: number, echo: number): void {
+    this.channel.send({ type: FrameType.HEARTBEAT, epoch, sequence: beat, count: echo });
+  }
+
+  poll(): void {}
+
+  frame(header: FrameHeader): boolean {
+    if (header.type !== FrameType.ACK) return false;
+    this.events.acked(header.sequence, header.count);
+    return true;
+  }
+
+  stats(): Iterable<readonly [string, string | number]> {
+    return [];
+  }
+
+  close(): void {}
 }
 
-/** Writes a batch's or a block's ranges into the standby's region. False when they are malformed. */
-export function land(region: number, header: FrameHeader, bytes: Uint8Array, at: number): boolean {
-  return native.regionApply(region, bytes, at, header.length) === header.count;
+/** Checks frames, copies their ranges, and acks once a tick. */
+export class TcpLanding implements Landing {
+  sequence: number;
+  landedBytes = 0;
+  private readonly region: number;
+  private readonly epoch: number;
+  private readonly channel: Channel;
+  private readonly events: LandingEvents;
+  private blocks = 0;
+  private unacked = false;
+  private revoked = false;
+
+  constructor(
+    region: number,
+    epoch: number,
+    sequence: number,
+    channel: Channel,
+    events: LandingEvents,
+  ) {
+    this.region = region;
+    this.epoch = epoch;
+    this.sequence = sequence;
+    this.channel = channel;
+    this.events = events;
+  }
+
+  frame(header: FrameHeader, bytes: Uint8Array, at: number): boolean {
+    if (header.type === FrameType.HEARTBEAT) {
+      this.events.heard(header.sequence, header.count);
+      return true;
+    }
+    const inOrder = header.type === FrameType.BLOCK || header.sequence === this.sequence + 1;
+    if (!inOrder || header.epoch !== this.epoch || this.revoked) return false;
+    if (native.regionApply(this.region, bytes, at, header.length) !== header.count) return false;
+    if (header.type === FrameType.BATCH) this.sequence = header.sequence;
+    else this.blocks++;
+    this.landedBytes += header.length;
+    this.unacked = true;
+    return true;
+  }
+
+  drained(): void {
+    if (!this.unacked) return;
+    this.unacked = false;
+    const { epoch, sequence, blocks: count } = this;
+    this.channel.send({ type: FrameType.ACK, epoch, count, sequence });
+  }
+
+  look(): void {}
+
+  holds(sequence: number): boolean {
+    return sequence === this.sequence;
+  }
+
+  revoke(): void {
+    this.revoked = true;
+  }
+
+  close(): void {
+    this.revoked = true;
+  }
 }

@@ -1,5 +1,6 @@
 /** The batches that are on their way: which is the newest, which is acked, and how long the oldest has waited. */
 import { unackedBatchesMax } from '../src/limits.js';
+import { Latencies } from './latency.js';
 
 export class Unacked {
   /** Of the newest batch that was committed. */
@@ -8,6 +9,7 @@ export class Unacked {
   acked: number;
   /** The longest that a batch has waited for its ack, in ms. */
   longestMs = 0;
+  readonly latencies = new Latencies();
   /** When each batch was committed, by sequence. */
   private readonly committedMs = new Float64Array(unackedBatchesMax);
 
@@ -37,7 +39,10 @@ export class Unacked {
   ack(sequence: number, nowMs: number): boolean {
     if (sequence > this.sequence || sequence < this.acked) return false;
     this.longestMs = Math.max(this.longestMs, this.waitedMs(nowMs));
-    this.acked = sequence;
+    while (this.acked < sequence) {
+      this.acked++;
+      this.latencies.add(nowMs - this.committedMs[this.acked & (unackedBatchesMax - 1)]!);
+    }
     return true;
   }
 

@@ -2,11 +2,13 @@
  * A node: primary or standby, and whatever it becomes. It runs role.ts over the real parts: turns what they say into
  * events, and actions into calls. Takeover is: detect → fence → new epoch → open → bind → serve.
  */
+import { checkTransport } from '../backup/fabrics.js';
 import { Primary } from '../backup/primary.js';
 import type { BackupSettings } from '../backup/settings.js';
 import { connectionRefused, type PrimaryAddress, Standby } from '../backup/standby.js';
 import { type Access, openAccess } from '../src/access.js';
 import { monotonicMs } from '../src/clock.js';
+import { dumpOnSignal } from '../src/dump.js';
 import { assert, HotspareError } from '../src/errors.js';
 import { Journal } from '../src/journal.js';
 import { drainingMs, helloMs, linkConnections } from '../src/limits.js';
@@ -70,11 +72,13 @@ export class Node {
     this.access = openAccess(options.settings, options.log);
     this.wire = new Wire({ connectionsMax: options.settings.connections + linkConnections });
     setInterval(() => this.wire.transport.sweep(drainingMs), sweepMs).unref();
+    dumpOnSignal(() => this.primary?.unacked.latencies.dump() ?? '', options.log);
   }
 
   /** Serves a new region, or the one in the memory file. Throws HotspareError. */
   startPrimary(): void {
-    const { settings, log } = this.options;
+    const { settings, backup, log } = this.options;
+    checkTransport(backup);
     const journal = new Journal();
     const { memory, region, fresh, gaveUp } = mapRegion(
       geometryOf(settings),
@@ -91,6 +95,7 @@ export class Node {
 
   /** Mirrors a primary until it dies. Throws HotspareError when it could not serve then. */
   startStandby(of: PrimaryAddress): void {
+    checkTransport(this.options.backup);
     checkAddresses(this.wire, this.options.settings);
     this.primaryAddress = of;
     this.attach();
@@ -314,7 +319,7 @@ export class Node {
     const server = new Server(this.wire, memory.segments, region, settings, log, this.access);
     this.server = server;
     if (backup.linkListen === null) return;
-    const primary = new Primary(this.wire, region, backup, log, sequence, {
+    const primary = new Primary(this.wire, region, memory.id, backup, log, sequence, {
       synced: () => report({ event: 'attached' }),
       detached: (_, dropped) => report({ event: 'detached', dropped }),
       deposed: (epoch, link) => this.deposed(epoch, link),

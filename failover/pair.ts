@@ -15,6 +15,8 @@ export interface PairOptions {
   readonly flags: readonly string[];
   /** Flags only a node that starts as primary takes: the geometry. */
   readonly primaryFlags: readonly string[];
+  /** Where the nodes link; the loopback unless a device is to be used. */
+  readonly linkHost?: string;
   readonly log: Log;
   /** A node's report, as it comes. */
   readonly onReport?: (report: Report, member: Member) => void;
@@ -190,7 +192,8 @@ export class Pair {
     const name = primary.name === 'a' ? 'b' : 'a';
     if (this.ending || this.members[name] !== null || this.members[primary.name] !== primary)
       return;
-    this.spawn(name, 'standby', ['--of', `127.0.0.1:${primary.linkPort}`]);
+    const host = this.options.linkHost ?? '127.0.0.1';
+    this.spawn(name, 'standby', ['--of', `${host}:${primary.linkPort}`]);
   }
 
   private other(member: Member): Member | null {

@@ -1,8 +1,7 @@
 // Node-API's side: checks and converts arguments, and drives a transport from Node's loop.
-// Everything that src/native.ts declares ends here; the only file that includes napi.h.
-#include <napi.h>
+// Everything that src/native.ts declares ends here. Only addon*.cc include napi.h, through addon.h.
+#include "addon.h"
 
-#include <cerrno>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -10,112 +9,17 @@
 #include <vector>
 
 #include "checksum.h"
-#include "failure.h"
-#include "libuv.h"
 #include "loop.h"
-#include "region.h"
 #include "transport.h"
 
 namespace hotspare {
 namespace {
 
-constexpr double kSafeIntegerMax = 9007199254740991;
-constexpr double kGiB = 1024.0 * 1024 * 1024;
 constexpr double kPageBytes = 4096;
 constexpr size_t kInputSlackBytes = 64;  // TypeScript may look this far past the last event
 
-/// Reads arguments; the first bad one throws in JavaScript, and the rest read as zero.
-class Arguments {
- public:
-  explicit Arguments(const Napi::CallbackInfo& call) : call_(call), env_(call.Env()) {}
-
-  bool good() const { return good_; }
-
-  double number(size_t index, const char* name, double low, double high) {
-    return checked(call_[index], name, low, high);
-  }
-  /// An integer field of the options object that is argument `index`.
-  double field(size_t index, const char* name, double low, double high) {
-    return checked(get(index, name), name, low, high);
-  }
-  bool flag(size_t index, const char* name) {
-    const Napi::Value value = get(index, name);
-    return require(value.IsBoolean(), name, "must be a boolean") &&
-           value.As<Napi::Boolean>().Value();
-  }
-  /// Empty for null.
-  std::string textOrNull(size_t index, const char* name) {
-    const Napi::Value value = get(index, name);
-    return value.IsNull() ? std::string() : text(value, name);
-  }
-  std::string text(const Napi::Value& value, const char* name) {
-    if (!require(value.IsString(), name, "must be a string")) return {};
-    return value.As<Napi::String>().Utf8Value();
-  }
-  std::string textField(size_t index, const char* name) { return text(get(index, name), name); }
-  /// bytes[offset, offset + length) of three arguments in a row.
-  const uint8_t* bytes(size_t index, size_t* length) {
-    const double offset = number(index + 1, "offset", 0, kSafeIntegerMax);
-    const double count = number(index + 2, "length", 0, kSafeIntegerMax);
-    if (!require(call_[index].IsTypedArray(), "bytes", "must be a Uint8Array")) return nullptr;
-    const auto array = call_[index].As<Napi::Uint8Array>();
-    if (!require(offset + count <= static_cast<double>(array.ByteLength()), "offset and length",
-                 "must lie within bytes")) {
-      return nullptr;
-    }
-    *length = static_cast<size_t>(count);
-    return array.Data() + static_cast<size_t>(offset);
-  }
-  bool require(bool condition, const char* name, const char* must) {
-    if (!condition && good_) {
-      good_ = false;
-      Napi::RangeError::New(env_, std::string(name) + " " + must).ThrowAsJavaScriptException();
-    }
-    return good_;
-  }
-
- private:
-  Napi::Value get(size_t index, const char* name) {
-    if (!good_ || !require(call_[index].IsObject(), "options", "must be an object")) {
-      return env_.Undefined();
-    }
-    return call_[index].As<Napi::Object>().Get(name);
-  }
-  double checked(const Napi::Value& value, const char* name, double low, double high) {
-    if (!require(value.IsNumber(), name, "must be a number")) return 0;
-    const double number = value.As<Napi::Number>().DoubleValue();
-    const bool fits = number >= low && number <= high && number == std::floor(number);
-    return require(fits, name, "is out of range or not an integer") ? number : 0;
-  }
-
-  const Napi::CallbackInfo& call_;
-  Napi::Env env_;
-  bool good_ = true;
-};
-
-Napi::Value failureOf(Napi::Env env, const Failure& failure) {
-  Napi::Object object = Napi::Object::New(env);
-  // EAGAIN and EWOULDBLOCK are one number; of a lock the second is the word.
-  object["error"] = failure.code == EWOULDBLOCK ? "EWOULDBLOCK" : uv_err_name(-failure.code);
-  object["call"] = failure.call;
-  return object;
-}
-
 // ----------------------------------------------------------------------------------------------
 // regions
-
-/// A region, and the ArrayBuffers over it: kept alive, so that they can be detached before it is
-/// unmapped.
-struct OpenRegion {
-  std::unique_ptr<Region> region;
-  std::vector<Napi::Reference<Napi::ArrayBuffer>> buffers;
-};
-
-/// What belongs to one JavaScript environment.
-struct Instance {
-  std::vector<OpenRegion> regions;
-  Napi::FunctionReference transport;  // the class
-};
 
 Napi::ArrayBuffer expose(Napi::Env env, OpenRegion* open, uint8_t* bytes, size_t length) {
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, bytes, length);
@@ -159,15 +63,6 @@ Napi::Value regionOpen(const Napi::CallbackInfo& call) {
   object["id"] = Napi::Number::New(env, static_cast<double>(instance->regions.size()));
   instance->regions.push_back(std::move(open));
   return object;
-}
-
-/// The region that argument 0 names, or null with an exception.
-OpenRegion* regionOf(const Napi::CallbackInfo& call, Arguments* arguments) {
-  std::vector<OpenRegion>& regions = call.Env().GetInstanceData<Instance>()->regions;
-  const double id = arguments->number(0, "id", 0, static_cast<double>(regions.size()) - 1);
-  if (!arguments->good()) return nullptr;
-  OpenRegion* open = &regions[static_cast<size_t>(id)];
-  return arguments->require(open->region != nullptr, "region", "is closed") ? open : nullptr;
 }
 
 Napi::Value regionClose(const Napi::CallbackInfo& call) {
@@ -604,6 +499,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["regionApply"] = Napi::Function::New<regionApply>(env, "regionApply");
   exports["crc32c"] = Napi::Function::New<checksum>(env, "crc32c");
   exports["datagramsOpen"] = Napi::Function::New<datagramsOpen>(env, "datagramsOpen");
+  exportFabric(env, exports);
   exports["transportCreate"] = Napi::Function::New<transportCreate>(env, "transportCreate");
   return exports;
 }

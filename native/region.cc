@@ -14,34 +14,15 @@
 #include <cstring>
 
 #include "keeper.h"
+#include "records.h"
 
 namespace hotspare {
 namespace {
-
-constexpr size_t kRecordHeadBytes = 12;
-constexpr size_t kAlignment = 4;
 
 // A killed process' descriptors are closed in ascending order. The mapping's must come after the
 // sockets', so that peers learn of the death before the kernel starts to free gigabytes. Not higher
 // than this, for the kernel's table of descriptors reaches up to the highest.
 constexpr rlim_t kDescriptorHighest = 65000;
-
-struct Record {
-  uint64_t offset;
-  uint32_t length;
-  const uint8_t* bytes;
-  size_t size;  // of the whole record, padding included
-};
-
-Record recordAt(const uint8_t* at) {
-  Record record{};
-  std::memcpy(&record.offset, at, sizeof record.offset);
-  std::memcpy(&record.length, at + sizeof record.offset, sizeof record.length);
-  record.bytes = at + kRecordHeadBytes;
-  const size_t padded = (size_t{record.length} + kAlignment - 1) & ~(kAlignment - 1);
-  record.size = kRecordHeadBytes + padded;
-  return record;
-}
 
 /// Moves a descriptor as high as the limit allows; keeps it where it is when that fails.
 int raised(int descriptor) {
@@ -126,11 +107,11 @@ Failure Region::sync() {
 }
 
 int64_t Region::apply(const uint8_t* list, size_t length) {
-  const int64_t records = count(list, length);
+  const int64_t records = countRecords(list, length, length_);
   for (int64_t i = 0; i < records; ++i) {
     const Record record = recordAt(list);
     uint8_t* target = bytes_ + record.offset;
-    if (record.length == sizeof(uint32_t)) {
+    if (record.isWord()) {
       uint32_t word;
       std::memcpy(&word, record.bytes, sizeof word);
       std::atomic_ref<uint32_t>(*reinterpret_cast<uint32_t*>(target))
@@ -141,21 +122,6 @@ int64_t Region::apply(const uint8_t* list, size_t length) {
       std::memcpy(target, record.bytes, record.length);
     }
     list += record.size;
-  }
-  return records;
-}
-
-int64_t Region::count(const uint8_t* list, size_t length) const {
-  int64_t records = 0;
-  while (length > 0) {
-    if (length < kRecordHeadBytes) return -1;
-    const Record record = recordAt(list);
-    if (record.size > length) return -1;
-    if (record.offset % kAlignment != 0) return -1;
-    if (record.offset > length_ || record.length > length_ - record.offset) return -1;
-    list += record.size;
-    length -= record.size;
-    records++;
   }
   return records;
 }

@@ -51,7 +51,6 @@ class Region {
   Failure openMemory();
   Failure openFile(const std::string& path, bool discard);
   Failure map(const RegionOptions& options);
-  int64_t count(const uint8_t* list, size_t length) const;
 
   uint8_t* bytes_ = nullptr;
   size_t length_ = 0;

@@ -2,7 +2,7 @@
 
 /** CLOCK_MONOTONIC in ms with fractions: the clock of the ticks, the same for all processes of a machine. */
 export function monotonicMs(): number {
-  return Number(process.hrtime.bigint() / 1000n) / 1000;
+  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 /** Unix time in whole seconds. */

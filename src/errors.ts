@@ -22,6 +22,8 @@ export const exitStatus = {
   LINK_LOST: 75,
   /** The peer cannot be reached. */
   LINK_UNREACHABLE: 69,
+  /** `--transport rdma` on a machine that cannot, or not with this much memory. */
+  FABRIC: 69,
   /** A drill found lost or wrong data. */
   DRILL: 1,
 } as const;

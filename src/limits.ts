@@ -154,6 +154,15 @@ export const drainingMs = 10_000;
 export const batchBytesMax = MiB;
 /** Committed bytes that are not acked yet; at this mark clients are not executed until acks come in. */
 export const unackedBytesMax = 32 * MiB;
+/** Ring of the RDMA link, in which writes wait for their completion; half full it stops the clients. */
+export const stagingBytes = 16 * MiB;
+/** A standby has this long to connect to the RDMA link that its primary offers, and to open its memory to it. */
+export const fabricMs = 5_000;
+/** `--link-spin`: most microseconds that an ack is waited for within the tick. */
+export const linkSpinUsMost = 1_000;
+
+/** Ack latencies that SIGUSR2 writes: the newest. */
+export const latenciesKept = 1_000_000;
 
 /** Batches sent and not acked; more of them stop the clients. A power of two. */
 export const unackedBatchesMax = 2 ** 17;
@@ -191,6 +200,7 @@ assert(readBytesMax >= 2 * lineBytesStreamed, 'a streamed get leaves room to rea
 assert(replyRoomBytes * 4 < outputBytes, 'a reply fits in the output buffer');
 assert(inputBytes >= 2 * readBytesMax, 'every tick can read at least one connection');
 assert(unackedBytesMax > 4 * batchBytesMax, 'a full batch does not stop the world');
+assert(stagingBytes > 8 * batchBytesMax, 'so does one that is written by a card');
 assert(greetingsMax * 2 <= linkConnections, 'strangers leave room for a standby and a herald');
 assert(unackedBatchesMax % 2 === 0, 'the ring of unacked batches is masked');
 assert(authBytesMax + lineBytesMax < readBytesMax, 'user and password are read whole');

@@ -5,10 +5,10 @@ import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
 import { addMirrorFlags, backupOf, givenMirrorFlags } from '../backup/flags.js';
 import type { BackupSettings } from '../backup/settings.js';
-import { drill, drillFlags } from '../failover/drill/drill.js';
 import { Node } from '../failover/node.js';
 import { Pair } from '../failover/pair.js';
 import { type Notice, report } from '../failover/report.js';
+import { toolCommands } from '../failover/tools.js';
 import { exitStatus, HotspareError } from './errors.js';
 import { addFlags, given, type Values } from './flags/flag.js';
 import { memcachedFlags, ownFlags } from './flags/memcached.js';
@@ -72,13 +72,7 @@ function main(): void {
     .action((_: Values, command: Command) => run(() => runPair(command)));
   addMirrorFlags(addFlags(pair, allFlags));
 
-  const rehearsal = program
-    .command('drill')
-    .description(
-      'start a pair, load it, kill its primary, and check that nothing acknowledged is lost',
-    )
-    .action((flags: Values) => run(() => runDrill(flags)));
-  drillFlags(rehearsal);
+  toolCommands(program, __filename, fail);
   program.parse();
 }
 
@@ -201,16 +195,6 @@ function checkCombinations(
       `choose a port from ${commonPortLeast} on, or leave -u out`,
     );
   }
-}
-
-function runDrill(flags: Values): void {
-  drill(flags, [__filename]).then(
-    (passed) => process.exit(passed ? 0 : exitStatus.DRILL),
-    (error: unknown) => {
-      if (error instanceof HotspareError) fail(error);
-      throw error;
-    },
-  );
 }
 
 /** Asks whoever started this node to end the old primary; null when there is nobody to ask. */

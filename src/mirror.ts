@@ -16,6 +16,8 @@ export interface Mirror {
   commit(journal: Journal, nowMs: number): number;
   /** Lines of `stats` about the mirror: name and value. */
   stats(): Iterable<readonly [string, string | number]>;
+  /** `stats mirror`: the same and more, for whoever looks closely. */
+  details(): Iterable<readonly [string, string | number]>;
 }
 
 /** No standby, and none expected: nothing is staged, every reply leaves at once. */
@@ -23,4 +25,5 @@ export const alone: Mirror = {
   congested: false,
   commit: () => 0,
   stats: () => [['mirror_state', 'none']],
+  details: () => [['mirror_state', 'none']],
 };

@@ -7,9 +7,10 @@
  */
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
 import { ackTimeoutMsDefault, deadAfterMsDefault, heartbeatMsDefault } from '../../src/limits.js';
 import { logger } from '../../src/log.js';
-import { usage } from '../../src/options.js';
+import { address, usage } from '../../src/options.js';
 import { Tally } from './client.js';
 import { fill, itemsFor } from './fill.js';
 import { freePort } from './port.js';
@@ -34,7 +35,7 @@ const outputKept = 200;
 
 /** Adds the drill's flags. */
 export function drillFlags(command: Command): Command {
-  return command
+  return addTransportFlags(command)
     .option('--rounds <num>', 'failures to rehearse', whole(1, 100_000), defaults.rounds)
     .option('--rate <num>', 'writes a second; 0: as fast as it goes', whole(0, 1e7), defaults.rate)
     .option('--value-bytes <num>', 'bytes of a value', whole(1, 500_000), defaults.valueBytes)
@@ -60,6 +61,8 @@ export function drillFlags(command: Command): Command {
       whole(3 * heartbeatMsDefault, 600_000),
       deadAfterMsDefault,
     )
+    .option('--link-host <addr>', 'address of this machine for the link', '127.0.0.1')
+    .option('--secret-file <file>', 'as of the nodes: needed for another link host')
     .option('--seed <num>', 'repeat the choices of an earlier drill', whole(0, 2 ** 32 - 1))
     .option('--json', 'print one JSON object')
     .option('-v, --verbose', 'show what the nodes say', (_: string, n: number) => n + 1, 0);
@@ -86,13 +89,15 @@ async function rehearse(
 ): Promise<Results> {
   const { seed, memory } = settings;
   const verbose = flags['verbose'] as number;
+  const linkHost = address(String(flags['linkHost']), 0).host;
   const said: string[] = [];
   const port = await freePort();
-  const node = ['-p', String(port), '-l', '127.0.0.1', '--link-listen', '127.0.0.1:0'];
+  const node = ['-p', String(port), '-l', '127.0.0.1', '--link-listen', `${linkHost}:0`];
   const stage = new Stage({
     program,
     flags: [...node, ...nodeFlags(settings), ...Array<string>(verbose).fill('-v')],
     primaryFlags: ['-m', String(memory)],
+    linkHost,
     log: verbose > 0 ? logger('drill', verbose) : { say: () => {}, detail: () => {} },
     onOutput: (text) => {
       if (verbose > 0) process.stderr.write(text);
@@ -127,12 +132,12 @@ async function rehearse(
   }
 }
 
-function nodeFlags({ connections, ack, deadAfter }: Settings): string[] {
+function nodeFlags({ connections, ack, deadAfter, link }: Settings): string[] {
   const most = String(connections + connectionsBeside);
   // The standby's lease must outlast the detection.
   const ackTimeout = Math.max(ackTimeoutMsDefault, deadAfter * 3 + 200);
   const times = ['--dead-after', String(deadAfter), '--ack-timeout', String(ackTimeout)];
-  return ['-c', most, '--ack', ack, ...times];
+  return ['-c', most, '--ack', ack, ...times, ...link];
 }
 
 function settingsOf(flags: Flags): Settings {
@@ -156,7 +161,17 @@ function settingsOf(flags: Flags): Settings {
     fault: flags['fault'] as string,
     ack: flags['ack'] as string,
     deadAfter: flags['deadAfter'] as number,
+    link: linkFlags(flags),
   };
+}
+
+/** The flags of the link, as the nodes take them. */
+function linkFlags(flags: Flags): string[] {
+  const { transport, provider, spinUs } = transportOf(flags);
+  const fabric = provider === null ? [] : ['--fabric', provider];
+  const file = flags['secretFile'] as string | undefined;
+  const secret = file === undefined ? [] : ['--secret-file', file];
+  return ['--transport', transport, ...fabric, '--link-spin', String(spinUs), ...secret];
 }
 
 function whole(least: number, most: number): (text: string) => number {

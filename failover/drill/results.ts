@@ -13,6 +13,8 @@ export interface Settings {
   readonly fault: string;
   readonly ack: string;
   readonly deadAfter: number;
+  /** The link's flags, as the nodes take them. */
+  readonly link: readonly string[];
 }
 
 export interface Results {

@@ -15,6 +15,7 @@ export interface StageOptions {
   readonly program: readonly string[];
   readonly flags: readonly string[];
   readonly primaryFlags: readonly string[];
+  readonly linkHost: string;
   readonly log: Log;
   /** Takes what the nodes print. */
   readonly onOutput: (text: string) => void;

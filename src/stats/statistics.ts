@@ -21,6 +21,8 @@ export function statistics(
   switch (topic) {
     case '':
       return [...general(executor, facts), ...mirror.stats()];
+    case 'mirror':
+      return [...mirror.details()];
     case 'settings':
       return settingRows(executor, facts);
     case 'items':

@@ -122,15 +122,13 @@ export class Region {
     this.journal.range(word * 4, count * 4, this.head, word);
   }
 
-  /** Copies bytes of the region, which may not span two segments, to `target` at `at`. */
-  copyOut(offset: number, length: number, target: Uint8Array, at: number): void {
+  /** Words of the region, which may not span two segments. */
+  wordsAt(offset: number, length: number): Int32Array {
     if (offset < this.pagesOffset) {
-      const { buffer, byteOffset } = this.head;
-      target.set(new Uint8Array(buffer, byteOffset + offset, length), at);
-      return;
+      return this.head.subarray(offset >>> 2, (offset + length) >>> 2);
     }
     const segment = Math.floor((offset - this.pagesOffset) / segmentBytes);
     const from = offset - this.pagesOffset - segment * segmentBytes;
-    target.set(this.bytes[segment]!.subarray(from, from + length), at);
+    return this.words[segment]!.subarray(from >>> 2, (from + length) >>> 2);
   }
 }

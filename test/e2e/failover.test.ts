@@ -40,7 +40,8 @@ describe('a drill', () => {
   test('that stops the primary: the pair ends it, and nothing is lost', async () => {
     const results = await drill('--rounds', '1', '--seed', '2', '--fault', 'hang');
     expect(results).toMatchObject({ passed: true, lost: 0, wrong: 0, evictions: 0 });
-    expect(results.rounds[0]!.detectMs).toBeGreaterThan(100);
+    // Silence counts from the last heartbeat, which came up to 20 ms before the fault.
+    expect(results.rounds[0]!.detectMs).toBeGreaterThan(75);
   });
 
   test('with a cache full of items finds them after the takeover', async () => {

@@ -4,7 +4,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { FrameType } from '../../backup/frame.js';
+import { FrameType, protocolVersion } from '../../backup/frame.js';
 import { exitStatus } from '../../src/errors.js';
 import { layoutVersion } from '../../src/store/layout.js';
 import { expectRefusal, hotspare, patienceMs, said } from '../support/nodes.js';
@@ -129,9 +129,17 @@ describe('a standby', () => {
   test('that does not know the secret is sent away, by whatever name', async () => {
     const of = await primary('--secret-file', secret('theirs'));
     const peer = await Peer.connect(of);
-    peer.send(FrameType.HELLO, { protocol: 1, layout: layoutVersion, nonce: 'n' });
+    peer.send(FrameType.HELLO, { protocol: protocolVersion, layout: layoutVersion, nonce: 'n' });
     await peer.message(FrameType.CHALLENGE);
-    const identity = { node: 'x', epoch: 9, link: null, deadAfterMs: 100 };
+    const identity = {
+      node: 'x',
+      epoch: 9,
+      link: null,
+      deadAfterMs: 100,
+      transport: 'tcp',
+      providers: '',
+      lacks: '',
+    };
     peer.send(FrameType.PROOF, { ...identity, proof: 'p'.repeat(64) });
     expect(await peer.message(FrameType.REFUSED)).toMatchObject({
       code: 'LINK_REFUSED',
@@ -167,7 +175,7 @@ describe('another version', () => {
     peer.send(FrameType.HELLO, { protocol: 99, layout: 7, nonce: 'n' });
     expect(await peer.message(FrameType.REFUSED)).toMatchObject({
       code: 'LINK_VERSION',
-      reason: expect.stringMatching(/standby speaks protocol 99, layout 7, the primary protocol 1/),
+      reason: expect.stringMatching(/standby speaks protocol 99, layout 7, the primary protocol 2/),
     });
     peer.end();
   });

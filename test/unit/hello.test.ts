@@ -41,6 +41,10 @@ describe('a message', () => {
     geometry,
     ackTimeoutMs: 500,
     heartbeatMs: 20,
+    provider: '',
+    fabricPort: 0,
+    token: '',
+    why: 'as --transport says',
   };
 
   test('that is whole is read', () => {

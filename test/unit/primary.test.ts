@@ -42,11 +42,14 @@ beforeEach(async () => {
     ackTimeoutMs: 600_000,
     heartbeatMs: 20,
     deadAfterMs,
+    transport: 'tcp',
+    provider: null,
+    spinUs: 0,
     node: 'n',
   } as const;
   const log = { say: () => {}, detail: () => {} };
   const events = { synced: () => {}, detached: () => {}, deposed: () => {} };
-  primary = new Primary(wire, region, settings, log, 0, events);
+  primary = new Primary(wire, region, 0, settings, log, 0, events);
   wire.hooks = {
     begin: () => {},
     end: () => primary.commit(region.journal, wire.nowMs),

@@ -324,6 +324,7 @@ describe('links', () => {
     expect(caller.rows[0]).toMatchObject({ connection: id, length: 0, group: 1 });
     expect(caller.transport.describe(id)).toMatchObject({
       address: `tcp:127.0.0.1:${port}`,
+      listenAddress: expect.stringMatching(/^tcp:127\.0\.0\.1:\d+$/),
       pendingBytes: 0,
     });
     expect(caller.transport.send(id, Buffer.from('..hello'), 2, 5)).toBe(0);

@@ -1,0 +1,165 @@
+/**
+ * A node's ends of libfabric: what it can offer a peer, and the passive ends that standbys connect to, one for each of
+ * this machine's addresses that they come to. They are opened once and serve one standby after another.
+ */
+import { HotspareError } from '../src/errors.js';
+import {
+  FabricEvent,
+  type FabricProvider,
+  fabric,
+  fabricProviders,
+  type NativeFabric,
+} from '../src/fabric.js';
+import { stagingBytes } from '../src/limits.js';
+import { failed, type NativeFailure } from '../src/native.js';
+import { isLoopback } from '../src/options.js';
+import { type Choice, choose, type Offer, offerOf } from './choice.js';
+import type { Proof } from './hello.js';
+import { anywhere, type BackupSettings } from './settings.js';
+
+/** Who waits for a standby to connect: it comes with a token, and nobody else knows that. */
+export interface FabricGuest {
+  readonly token: Uint8Array;
+  connected(): void;
+  broken(reason: string, revoked: boolean): void;
+  completed(): void;
+}
+
+/** A passive end, and the one standby that is expected, or connected. */
+export class FabricPort {
+  readonly native: NativeFabric;
+  readonly provider: FabricProvider;
+  readonly port: number;
+  guest: FabricGuest | null = null;
+
+  private constructor(
+    native: NativeFabric,
+    provider: FabricProvider,
+    port: number,
+    handlers: { event: (...args: EventArguments) => void },
+  ) {
+    this.native = native;
+    this.provider = provider;
+    this.port = port;
+    handlers.event = (...args) => this.event(...args);
+  }
+
+  static open(
+    provider: FabricProvider,
+    host: string,
+    patienceMs: number,
+  ): FabricPort | NativeFailure {
+    const handlers = { event: (..._: EventArguments): void => {} };
+    const options = { provider, host, port: 0, passive: true, stagingBytes, patienceMs };
+    const end = fabric.fabricOpen(options, (...args) => handlers.event(...args));
+    if (failed(end)) return end;
+    const port = end.listen();
+    if (!failed(port)) return new FabricPort(end, provider, port, handlers);
+    end.close();
+    return port;
+  }
+
+  private event(kind: number, request: number, bytes: Buffer, revoked: boolean): void {
+    const { guest } = this;
+    if (kind === FabricEvent.REQUEST) {
+      // The private bytes may be padded.
+      const expected = guest !== null && bytes.length >= guest.token.length;
+      const known = expected && guest.token.every((byte, i) => byte === bytes[i]);
+      if (!known) {
+        this.native.reject(request);
+        return;
+      }
+      const failure = this.native.accept(request);
+      if (failure !== null) guest.broken(`${failure.call}: ${failure.error}`, false);
+    } else if (kind === FabricEvent.CONNECTED) {
+      guest?.connected();
+    } else if (kind === FabricEvent.BROKEN) {
+      guest?.broken(bytes.toString(), revoked);
+    } else {
+      guest?.completed();
+    }
+  }
+}
+
+type EventArguments = [kind: number, request: number, bytes: Buffer, revoked: boolean];
+
+export class Fabrics {
+  private readonly settings: BackupSettings;
+  private readonly ports = new Map<string, FabricPort>();
+  private readonly offers = new Map<string, Offer>();
+
+  constructor(settings: BackupSettings) {
+    this.settings = settings;
+  }
+
+  /** What this node can do for a peer that is reached from, or at, this address. */
+  offer(host: string, passive: boolean): Offer {
+    const known = this.offers.get(host);
+    if (known !== undefined) return known;
+    const offer = offerAt(this.settings, host, passive);
+    this.offers.set(host, offer);
+    return offer;
+  }
+
+  /** The link with a standby that has proved itself, and has come to this address; an error where there is none. */
+  choose(host: string, { transport, providers, lacks }: Proof): Choice | HotspareError {
+    return choose(this.offer(host, true), offerOf(transport, providers, lacks));
+  }
+
+  /** The passive end at an address of this machine. */
+  port(provider: FabricProvider, host: string): FabricPort | NativeFailure {
+    const name = `${provider} ${host}`;
+    const known = this.ports.get(name);
+    if (known !== undefined) return known;
+    const port = FabricPort.open(provider, host, this.settings.ackTimeoutMs);
+    if (!failed(port)) this.ports.set(name, port);
+    return port;
+  }
+
+  close(): void {
+    for (const port of this.ports.values()) port.native.close();
+    this.ports.clear();
+  }
+}
+
+/** Throws HotspareError FABRIC where `--transport rdma` is asked of a machine that cannot. */
+export function checkTransport(settings: BackupSettings): void {
+  if (settings.transport !== 'rdma') return;
+  const version = fabric.fabricVersion();
+  if (failed(version)) throw noFabric(version.error, fabricRemedy(version));
+  const host = settings.linkListen?.host;
+  if (host === undefined || anywhere.includes(host)) return;
+  const { providers, lacks } = offerAt(settings, host, true);
+  if (providers.length === 0) throw noFabric(lacks, 'hotspare doctor says what there is');
+}
+
+function noFabric(why: string, remedy: string): HotspareError {
+  return new HotspareError('FABRIC', `--transport rdma: ${why}`, remedy);
+}
+
+/** What to do about a failure of libfabric. */
+export function fabricRemedy({ call }: NativeFailure): string {
+  if (call === 'build') return 'apt-get install libfabric-dev, then npm run build:native';
+  if (call === 'dlopen') return 'apt-get install libfabric1';
+  return 'run hotspare doctor';
+}
+
+function offerAt(settings: BackupSettings, host: string, passive: boolean): Offer {
+  const { transport, provider: pinned } = settings;
+  // Nobody who says tcp wants libfabric to be loaded.
+  if (transport === 'tcp') return { transport, providers: [], lacks: '' };
+  const version = fabric.fabricVersion();
+  if (failed(version)) return { transport, providers: [], lacks: version.error };
+  const wanted = fabricProviders.filter((provider) => pinned === null || provider === pinned);
+  // A device answers for the loopback, but nobody reaches it there.
+  const possible = wanted.filter((provider) => provider !== 'verbs' || !isLoopback(host));
+  const providers = possible.filter(
+    (provider) => !failed(fabric.fabricFind({ provider, host, port: 0, passive })),
+  );
+  const lacks = providers.includes('verbs')
+    ? ''
+    : wanted.includes('verbs')
+      ? `no verbs device for ${host}`
+      : `--fabric ${pinned}`;
+  return { transport, providers, lacks };
+}

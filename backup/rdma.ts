@@ -1,0 +1,112 @@
+/**
+ * The RDMA link, primary's end: every range is written straight into the standby's region, in order, and then the
+ * batch's sequence into its mailbox. The completion of that last write is the ack: the standby's processor does
+ * nothing for it.
+ */
+import { assert } from '../src/errors.js';
+import { FabricCell, type NativeFabric } from '../src/fabric.js';
+import { type Journal, journalHeadroom } from '../src/journal.js';
+import { stagingBytes } from '../src/limits.js';
+import type { Channel } from './channel.js';
+import { FrameType } from './frame.js';
+import type { Link, LinkEvents } from './link.js';
+
+export class RdmaLink implements Link {
+  readonly name = 'rdma';
+  readonly description: string;
+  private readonly fabric: NativeFabric;
+  private readonly channel: Channel;
+  private readonly events: LinkEvents;
+  /** Microseconds in which an ack is waited for within the tick. */
+  private readonly spinUs: number;
+  /** Newest batch that is placed; to begin with the newest that needed not be sent. */
+  private acked: number;
+  private blocks = 0;
+  /** What SYNCED will say, once that batch is acked. */
+  private synced: { readonly epoch: number; readonly sequence: number } | null = null;
+
+  constructor(
+    fabric: NativeFabric,
+    description: string,
+    channel: Channel,
+    spinUs: number,
+    sequence: number,
+    events: LinkEvents,
+  ) {
+    this.fabric = fabric;
+    this.description = description;
+    this.channel = channel;
+    this.spinUs = spinUs;
+    this.acked = sequence;
+    this.events = events;
+  }
+
+  get pendingBytes(): number {
+    return this.cell(FabricCell.STAGED_BYTES);
+  }
+
+  get isFull(): boolean {
+    return this.pendingBytes > stagingBytes / 2;
+  }
+
+  sendBatch(journal: Journal, _epoch: number, sequence: number): void {
+    const length = journal.at - journalHeadroom;
+    const { bytes, count } = journal;
+    const posted = this.fabric.post(bytes, journalHeadroom, length, sequence, this.spinUs);
+    assert(posted === count, 'every range of the journal is one that the standby mirrors');
+  }
+
+  sendBlock(offset: number, length: number): void {
+    assert(this.fabric.block(offset, length), 'every block is one that the standby mirrors');
+  }
+
+  sendSynced(epoch: number, sequence: number): void {
+    this.synced = { epoch, sequence };
+    this.announce();
+  }
+
+  beat(_epoch: number, beat: number, echo: number): void {
+    this.fabric.beat(beat >>> 0, echo >>> 0);
+  }
+
+  poll(): void {
+    const sequence = Math.max(this.acked, this.cell(FabricCell.ACKED_SEQUENCE));
+    const blocks = this.cell(FabricCell.ACKED_BLOCKS);
+    if (sequence === this.acked && blocks === this.blocks) return;
+    this.acked = sequence;
+    this.blocks = blocks;
+    this.announce();
+    this.events.acked(sequence, blocks);
+  }
+
+  frame(): boolean {
+    return false;
+  }
+
+  *stats(): Iterable<readonly [string, string | number]> {
+    yield ['fabric_writes', this.cell(FabricCell.WRITES)];
+    yield ['fabric_inline_writes', this.cell(FabricCell.INLINE_WRITES)];
+    yield ['fabric_bytes', this.cell(FabricCell.WRITTEN_BYTES)];
+    yield ['fabric_completions', this.cell(FabricCell.COMPLETIONS)];
+    yield ['fabric_merged_ranges', this.cell(FabricCell.MERGED_RANGES)];
+    yield ['stalls_queue_full', this.cell(FabricCell.QUEUE_STALLS)];
+    yield ['stalls_staging_full', this.cell(FabricCell.STAGING_STALLS)];
+  }
+
+  close(): void {
+    this.fabric.disconnect();
+  }
+
+  /** SYNCED goes another way than the batches: it waits until they are placed. */
+  private announce(): void {
+    const { synced } = this;
+    if (synced === null || this.acked < synced.sequence) return;
+    this.synced = null;
+    this.channel.send({ type: FrameType.SYNCED, ...synced });
+  }
+
+  /** Without a connection the cells are gone, and with them what they said. */
+  private cell(cell: number): number {
+    return this.fabric.cells[cell] ?? 0;
+  }
+}

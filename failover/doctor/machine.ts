@@ -1,0 +1,60 @@
+/** What this process may do on this machine: lock memory, use huge pages, own an address. */
+import { readFileSync } from 'node:fs';
+import type { Finding } from './doctor.js';
+
+/** Bits of the effective capabilities (linux/capability.h). */
+const capability = { netAdmin: 12n, netRaw: 13n, lockMemory: 14n } as const;
+
+export function machine(bytes: number): Finding[] {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  const rights = BigInt(`0x${/^CapEff:\s+([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
+  const may = (bit: bigint): boolean => ((rights >> bit) & 1n) === 1n;
+  return [lockedMemory(bytes, may(capability.lockMemory)), hugePages(), ...addresses(may)];
+}
+
+/** Registered memory is locked: all of `-m`, and the buckets beside it. */
+function lockedMemory(bytes: number, unlimited: boolean): Finding {
+  const what = 'locked memory';
+  const text = readFileSync('/proc/self/limits', 'utf8');
+  const limit = /^Max locked memory +(\S+)/m.exec(text)?.[1] ?? 'unlimited';
+  const wanted = Math.ceil((bytes * 1.05) / 2 ** 20);
+  if (unlimited || limit === 'unlimited') {
+    return { what, state: 'good', found: `no limit (${wanted} MiB are wanted)`, remedy: '' };
+  }
+  const mebibytes = Math.floor(Number(limit) / 2 ** 20);
+  const enough = mebibytes >= wanted;
+  return {
+    what,
+    state: enough ? 'good' : 'fail',
+    found: `${mebibytes} MiB, ${wanted} MiB are wanted`,
+    remedy: enough ? '' : 'ulimit -l unlimited, or LimitMEMLOCK=infinity in the service',
+  };
+}
+
+function hugePages(): Finding {
+  const what = 'huge pages';
+  let text: string;
+  try {
+    text = readFileSync('/sys/kernel/mm/transparent_hugepage/shmem_enabled', 'utf8');
+  } catch {
+    return { what, state: 'note', found: 'this kernel has none for shared memory', remedy: '' };
+  }
+  const mode = /\[(\w+)\]/.exec(text)?.[1] ?? 'never';
+  const used = mode !== 'never' && mode !== 'deny';
+  const remedy = 'echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled';
+  return { what, state: used ? 'good' : 'note', found: mode, remedy: used ? '' : remedy };
+}
+
+/** Only an address that moves between machines needs these. */
+function addresses(may: (bit: bigint) => boolean): Finding[] {
+  const rights = [
+    { what: 'address rights', bit: capability.netAdmin, name: 'CAP_NET_ADMIN' },
+    { what: 'raw sockets', bit: capability.netRaw, name: 'CAP_NET_RAW' },
+  ];
+  return rights.map(({ what, bit, name }) => ({
+    what,
+    state: may(bit) ? 'good' : 'note',
+    found: may(bit) ? name : `no ${name}: an address cannot be moved by this process`,
+    remedy: may(bit) ? '' : `run as root, or AmbientCapabilities=${name} in the service`,
+  }));
+}

@@ -1,0 +1,157 @@
+/**
+ * `hotspare bench replicate`: the mirror alone. A primary in this process, without clients, commits mutations as a set
+ * makes them (a chunk, then a bucket) to a standby in another process, and counts what is acked.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Primary } from '../../backup/primary.js';
+import type { BackupSettings } from '../../backup/settings.js';
+import { monotonicMs } from '../../src/clock.js';
+import { HotspareError } from '../../src/errors.js';
+import type { TransportSettings } from '../../src/flags/transport.js';
+import { Journal } from '../../src/journal.js';
+import { linkConnections } from '../../src/limits.js';
+import { logger } from '../../src/log.js';
+import { anonymous, mapRegion } from '../../src/memory.js';
+import { defaults } from '../../src/options.js';
+import { geometryOf, headerBytes } from '../../src/store/layout.js';
+import type { Region } from '../../src/store/region.js';
+import { Wire } from '../../src/wire.js';
+
+export interface ReplicateOptions {
+  readonly payload: number;
+  /** Mutations, each a batch of its own, that may wait for their ack at once. */
+  readonly outstanding: number;
+  readonly count: number;
+  readonly host: string;
+  readonly link: TransportSettings;
+  /** The program, for the standby. */
+  readonly entry: string;
+}
+
+export interface Replicated {
+  readonly description: string;
+  readonly ns: number;
+  /** Processor time in µs a mutation: of this process, and of the standby's. */
+  readonly primaryUs: number;
+  readonly standbyUs: number;
+  readonly figures: ReadonlyMap<string, string | number>;
+  /** ns, one a line. */
+  readonly latencies: string;
+}
+
+const memoryBytes = 64 * 2 ** 20;
+/** A standby that has not attached by then never will. */
+const attachMs = 20_000;
+const times = { ackTimeoutMs: 10_000, heartbeatMs: 100, deadAfterMs: 2_000 } as const;
+
+export async function replicate(options: ReplicateOptions): Promise<Replicated> {
+  const { host, link } = options;
+  const journal = new Journal();
+  const geometry = geometryOf({ ...defaults, memoryBytes });
+  const { region, memory } = mapRegion(geometry, anonymous, journal);
+  const wire = new Wire({ connectionsMax: linkConnections });
+  const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
+  const secret = join(folder, 'secret');
+  writeFileSync(secret, 'known to these two only');
+  const settings: BackupSettings = {
+    linkListen: { host, port: 0 },
+    secret: Buffer.from('known to these two only'),
+    ack: 'sync',
+    ...times,
+    ...link,
+    node: 'bench',
+  };
+  let standby: ChildProcess | null = null;
+  let primary: Primary | null = null;
+  try {
+    const attached = new Promise<void>((resolve, reject) => {
+      const gone = (why: string): void => reject(new HotspareError('LINK_LOST', why, 'try again'));
+      setTimeout(() => gone('no standby attached'), attachMs).unref();
+      primary = new Primary(wire, region, memory.id, settings, logger('bench', 0), 0, {
+        synced: resolve,
+        detached: gone,
+        deposed: () => gone('the standby took over'),
+      });
+    });
+    const port = primary!.listen(host, 0);
+    const of = ['--of', `${host}:${port}`, '-p', '-1', '-l', '127.0.0.1', '--secret-file', secret];
+    const flags = ['--transport', link.transport, '--dead-after', String(times.deadAfterMs)];
+    const timeouts = ['--ack-timeout', String(times.ackTimeoutMs)];
+    const fabric = link.provider === null ? [] : ['--fabric', link.provider];
+    standby = spawn(
+      process.execPath,
+      [options.entry, 'standby', ...of, ...flags, ...timeouts, ...fabric],
+      { stdio: ['ignore', 'ignore', 'inherit'] },
+    );
+    await attached;
+    return await measure(primary!, region, standby, options);
+  } finally {
+    (primary as Primary | null)?.end();
+    standby?.kill('SIGKILL');
+    if (standby !== null) await once(standby, 'exit');
+    wire.transport.destroy();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function measure(
+  primary: Primary,
+  region: Region,
+  standby: ChildProcess,
+  { payload, outstanding, count }: ReplicateOptions,
+): Promise<Replicated> {
+  const { unacked } = primary;
+  const first = unacked.sequence;
+  const before = process.cpuUsage();
+  const beforeStandby = processorUs(standby.pid!);
+  const begun = monotonicMs();
+  await new Promise<void>((resolve) => {
+    const pump = (): void => {
+      while (unacked.sequence - first < count && unacked.sequence - unacked.acked < outstanding) {
+        mutate(region, unacked.sequence, payload);
+        primary.commit(region.journal, monotonicMs());
+      }
+      if (unacked.acked - first >= count) resolve();
+      else setImmediate(pump);
+    };
+    pump();
+  });
+  const ns = Math.round((monotonicMs() - begun) * 1e6);
+  const { user, system } = process.cpuUsage(before);
+  const afterStandby = processorUs(standby.pid!);
+  const figures = new Map(primary.details());
+  return {
+    description: String(figures.get('mirror_device')),
+    ns,
+    primaryUs: (user + system) / count,
+    standbyUs: (afterStandby - beforeStandby) / count,
+    figures,
+    latencies: unacked.latencies.dump(),
+  };
+}
+
+/** What a set reports: its chunk, which nobody can reach yet, and the bucket that then leads to it. */
+function mutate(region: Region, number: number, payload: number): void {
+  const bytes = (headerBytes + payload + 7) & ~7;
+  const chunks = Math.floor(region.geometry.pageBytes / bytes);
+  const offset = (number % chunks) * bytes;
+  const words = region.words[0]!;
+  words.fill(number, offset >>> 2, (offset + bytes) >>> 2);
+  region.journal.range(region.pagesOffset + offset, bytes, words, offset >>> 2);
+  region.publishBucket(number % region.buckets.length, 0);
+}
+
+/** Processor time of a process so far, in µs; the kernel counts in hundredths of a second. */
+function processorUs(pid: number): number {
+  const stat = readStat(pid);
+  return (Number(stat[11]) + Number(stat[12])) * 10_000;
+}
+
+function readStat(pid: number): string[] {
+  const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
+}

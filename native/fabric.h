@@ -1,0 +1,215 @@
+// One-sided writes into another process' memory, over libfabric: one connection at a time.
+//
+//   passive (the primary)              active (the standby)
+//   listen ──► kRequest, accept   ◄──  connect, with private bytes
+//              kConnected              kConnected
+//   aim at the peer's memory           expose memory: keys for the peer, write-only
+//   post, block, beat ────────────►    (its processor does nothing on verbs)
+//              kBroken            ◄──  revoke
+//
+// Writes are placed in the order they were posted, and one completion, of the last, stands for a
+// batch: on tcp it is asked for when the bytes are placed (FI_DELIVERY_COMPLETE), on verbs it is
+// the peer's ack anyway. Beside the region the peer exposes a mailbox, where sequence and heartbeat
+// are written (mailbox.h). Not a word of when to promote, of secrets, or of what the bytes mean.
+#pragma once
+
+#include <rdma/fi_cm.h>
+#include <rdma/fi_domain.h>
+#include <rdma/fi_endpoint.h>
+#include <rdma/fi_rma.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fabric_library.h"
+#include "mailbox.h"
+#include "records.h"
+#include "staging.h"
+
+namespace hotspare {
+
+struct CloseFid {
+  void operator()(void* object) const { fi_close(static_cast<fid_t>(object)); }
+};
+/// libfabric's objects all begin with a struct fid; what it gave is given back once.
+template <typename Object>
+using Fid = std::unique_ptr<Object, CloseFid>;
+
+struct FabricOptions {
+  FabricQuery query;
+  /// Bytes of the ring that waits for completions; 0 for an end that posts nothing.
+  size_t stagingBytes = 0;
+  /// A full queue or ring is waited for this long.
+  double patienceMs = 0;
+};
+
+/// Where the peer's memory is written: the ranges of the region that it exposes, and its mailbox.
+struct RemoteMemory {
+  uint64_t address = 0;
+  uint64_t key = 0;
+};
+enum Part : int { kHead = 0, kBody = 1, kMailbox = 2, kParts = 3 };
+
+/// A region, as both ends know it: all but [headBytes, bodyOffset) is open to the peer.
+struct RegionSpan {
+  uint8_t* bytes = nullptr;
+  size_t length = 0;
+  size_t headBytes = 0;
+  size_t bodyOffset = 0;
+};
+
+struct FabricEvent {
+  enum Kind : int { kRequest = 0, kConnected = 1, kBroken = 2 } kind;
+  int request = 0;         // of kRequest: what accept and reject name
+  std::string bytes = {};  // of kRequest: the peer's private bytes; of kBroken: why
+  bool revoked = false;
+};
+
+/// Cells that TypeScript reads (FabricCell in src/fabric.ts).
+enum FabricCell : int {
+  kAckedSequence,
+  kAckedBlocks,
+  kStagedBytes,
+  kWrites,
+  kInlineWrites,
+  kPlacedBytes,
+  kCompletions,
+  kQueueStalls,
+  kStagingStalls,
+  kMergedRanges,
+  kCells
+};
+
+class Fabric {
+ public:
+  static std::unique_ptr<Fabric> open(const FabricOptions& options, double* cells,
+                                      FabricFailure* failure);
+  Fabric(const Fabric&) = delete;
+  Fabric& operator=(const Fabric&) = delete;
+  ~Fabric();
+
+  const fi_info& info() const { return *info_; }
+
+  /// Readable when `progress` should be called; the second is -1 without a connection.
+  int eventsDescriptor() const { return eventsDescriptor_; }
+  int completionsDescriptor() const { return completionsDescriptor_; }
+  /// Does what is due. True when it is safe to sleep on the descriptors.
+  bool progress();
+  /// The same for writes alone. True when it is safe to sleep, as far as they are concerned.
+  bool progressWrites();
+  std::deque<FabricEvent> takeEvents() { return std::exchange(events_, {}); }
+  bool hasEvents() const { return !events_.empty(); }
+
+  FabricFailure listen(int* port);
+  FabricFailure accept(int request);
+  void reject(int request);
+  FabricFailure connect(const void* bytes, size_t length);
+  /// Ends the connection and what belongs to it. The peer finds out by itself. No event follows.
+  void disconnect();
+
+  /// Registers a region and the mailbox for the peer's writes; `parts` are what it needs to know.
+  FabricFailure expose(const RegionSpan& region, RemoteMemory parts[kParts]);
+  /// First the registrations, then the connection: not one more byte is placed.
+  void revoke();
+  uint8_t* mailbox() const { return mailbox_; }
+
+  /// The peer's memory, and the region whose bytes stand at the same offsets here.
+  void aim(const RegionSpan& region, const RemoteMemory parts[kParts]);
+  /// Writes a list of records in order, then `sequence`; -1 when the list is malformed. An ack that
+  /// comes within `spinUs` is taken.
+  int64_t post(const uint8_t* list, size_t length, uint64_t sequence, double spinUs);
+  /// Writes bytes of the region from where they are. False when they are not the peer's to have.
+  bool postBlock(uint64_t offset, size_t length);
+  void beat(uint32_t beat, uint32_t echo);
+
+ private:
+  /// What a completion stands for: a batch, a piece of a block, or its last piece.
+  enum class Signal : uint8_t { kNone, kBatch, kPiece, kBlock };
+  /// A write that was posted with a completion.
+  struct Signalled {
+    Signal signal;
+    bool done;
+    uint64_t sequence;  // of a batch
+    uint64_t staged;    // the ring is free up to here when it is done
+    uint64_t window;    // of a piece
+  };
+  /// Pages of the region that are registered as a source.
+  struct Window {
+    uint64_t number;
+    Fid<fid_mr> registration;
+    int pieces;  // on their way
+  };
+  struct Write {
+    const void* bytes;
+    size_t length;
+    void* descriptor;
+    RemoteMemory target;
+  };
+
+  Fabric(const FabricOptions& options, FabricInfo info, double* cells);
+  FabricFailure openDomain();
+  FabricFailure openEndpoint(fi_info* info);
+  void readEvents();
+  bool readEventError();
+  void readCompletions();
+  bool readCompletionError();
+  void completed(uint64_t id);
+  void broke(const std::string& reason, bool revoked);
+  bool maySleep();
+
+  bool range(const uint8_t* list, const uint8_t* next);
+  bool range(const Record& record);
+  bool mail(size_t offset, const Letter& letter, Signal signal, uint64_t sequence);
+  bool write(const Write& write, Signal signal, uint64_t sequence, uint64_t window, bool more);
+  bool stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target, Signal signal,
+                   uint64_t sequence, bool more);
+  uint8_t* stage(size_t length);
+  template <typename Ready>
+  bool wait(Ready ready, FabricCell stall);
+  bool targetOf(uint64_t offset, uint64_t length, RemoteMemory* target) const;
+  FabricFailure registerMemory(void* bytes, size_t length, uint64_t access, Fid<fid_mr>* memory);
+  Window* windowOf(uint64_t offset);
+  bool isLocal() const { return (info_->domain_attr->mr_mode & FI_MR_LOCAL) != 0; }
+
+  const FabricOptions options_;
+  const FabricLibrary* library_ = nullptr;
+  double* const cells_;
+  FabricInfo info_;
+  // Closed in the opposite order: what stands below hangs on what stands above.
+  Fid<fid_fabric> fabric_;
+  Fid<fid_eq> eventQueue_;
+  Fid<fid_domain> domain_;
+  Fid<fid_pep> listener_;
+  Fid<fid_cq> completionQueue_;
+  Fid<fid_ep> endpoint_;
+  std::vector<Fid<fid_mr>> exposed_;
+  Fid<fid_mr> stagingRegistration_;
+  std::vector<Window> windows_;
+
+  int eventsDescriptor_ = -1;
+  int completionsDescriptor_ = -1;
+  std::map<int, FabricInfo> requests_;
+  int requestsSeen_ = 0;
+  std::deque<FabricEvent> events_;
+  bool connected_ = false;
+  bool broken_ = false;
+
+  uint8_t* mailbox_ = nullptr;
+  Staging staging_;
+  RegionSpan region_;
+  RemoteMemory remote_[kParts];
+  bool tearsWords_ = false;
+  uint64_t deliver_ = 0;  // flag of a write that must be known to be placed
+  std::deque<Signalled> signalled_;
+  uint64_t firstSignalled_ = 0;  // id of signalled_.front()
+  size_t unsignalled_ = 0;       // writes since the last one with a completion
+  size_t signalEvery_ = 1;
+};
+
+}  // namespace hotspare

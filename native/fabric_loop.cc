@@ -1,0 +1,101 @@
+// See fabric_loop.h.
+#include "fabric_loop.h"
+
+#include <new>
+
+#include "check.h"
+
+namespace hotspare {
+
+FabricLoop::FabricLoop(uv_loop_s* loop, std::unique_ptr<Fabric> fabric, Owner* owner)
+    : loop_(loop), fabric_(std::move(fabric)), owner_(owner) {
+  idle_ = open(UV_IDLE);
+  uv_idle_init(loop_, reinterpret_cast<uv_idle_s*>(idle_));
+  uv_handle_set_data(idle_, this);
+  watch(&events_, fabric_->eventsDescriptor());
+  settle();
+}
+
+void FabricLoop::settle() {
+  if (stopped_) return;
+  const int descriptor = fabric_->completionsDescriptor();
+  if (descriptor != watched_) {
+    unwatch(&completions_);
+    if (descriptor >= 0) watch(&completions_, descriptor);
+    watched_ = descriptor;
+  }
+  const bool restless = !fabric_->progress();
+  wake(restless || fabric_->hasEvents() || owner_->isBehind());
+}
+
+void FabricLoop::settleWrites() {
+  if (stopped_) return;
+  const bool restless = !fabric_->progressWrites();
+  if (restless || fabric_->hasEvents() || owner_->isBehind()) wake(true);
+}
+
+void FabricLoop::wake(bool on) {
+  if (on == awake_) return;
+  awake_ = on;
+  auto* idle = reinterpret_cast<uv_idle_s*>(idle_);
+  if (on) {
+    uv_idle_start(idle, [](uv_idle_s* handle) {
+      static_cast<FabricLoop*>(uv_handle_get_data(reinterpret_cast<uv_handle_s*>(handle)))->turn();
+    });
+  } else {
+    uv_idle_stop(idle);
+  }
+}
+
+void FabricLoop::turn() {
+  if (stopped_) return;
+  fabric_->progress();
+  for (const FabricEvent& event : fabric_->takeEvents()) {
+    owner_->event(event);
+    if (stopped_) return;
+  }
+  owner_->turned();
+  settle();
+}
+
+void FabricLoop::stop() {
+  if (stopped_) return;
+  stopped_ = true;
+  unwatch(&completions_);
+  unwatch(&events_);
+  close(idle_);
+  fabric_.reset();
+}
+
+uv_handle_s* FabricLoop::open(int type) {
+  open_++;
+  return static_cast<uv_handle_s*>(::operator new(uv_handle_size(type)));
+}
+
+void FabricLoop::watch(uv_handle_s** handle, int descriptor) {
+  *handle = open(UV_POLL);
+  auto* poll = reinterpret_cast<uv_poll_s*>(*handle);
+  HOTSPARE_CHECK(uv_poll_init(loop_, poll, descriptor) == 0);
+  uv_handle_set_data(*handle, this);
+  uv_poll_start(poll, UV_READABLE, [](uv_poll_s* ready, int, int) {
+    static_cast<FabricLoop*>(uv_handle_get_data(reinterpret_cast<uv_handle_s*>(ready)))->turn();
+  });
+  uv_unref(*handle);
+}
+
+void FabricLoop::unwatch(uv_handle_s** handle) {
+  if (*handle == nullptr) return;
+  close(*handle);
+  *handle = nullptr;
+  watched_ = -1;
+}
+
+void FabricLoop::close(uv_handle_s* handle) {
+  uv_close(handle, [](uv_handle_s* closed) {
+    auto* loop = static_cast<FabricLoop*>(uv_handle_get_data(closed));
+    ::operator delete(closed);
+    if (--loop->open_ == 0) delete loop;
+  });
+}
+
+}  // namespace hotspare

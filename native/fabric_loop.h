@@ -1,0 +1,62 @@
+// Drives a fabric from Node's loop: polls its two descriptors, and takes another turn while there
+// is work that no descriptor announces. It deletes itself when all of libuv's handles are closed.
+#pragma once
+
+#include <memory>
+
+#include "fabric.h"
+#include "libuv.h"
+
+namespace hotspare {
+
+class FabricLoop {
+ public:
+  /// What a turn tells its owner; nothing after `stop`.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void event(const FabricEvent& event) = 0;
+    /// Completions may have come.
+    virtual void turned() = 0;
+    /// True when some have that `turned` was not called for.
+    virtual bool isBehind() const = 0;
+  };
+
+  FabricLoop(uv_loop_s* loop, std::unique_ptr<Fabric> fabric, Owner* owner);
+
+  Fabric* fabric() { return fabric_.get(); }
+  /// To be called after every call of the fabric: what it left to do is done soon.
+  void settle();
+  /// The same after writes, which change no connection.
+  void settleWrites();
+  /// Closes the fabric at once, and itself when libuv has let go of it.
+  void stop();
+
+  /// Closes the connection's descriptor here before the fabric does.
+  template <typename Close>
+  void closing(Close close) {
+    unwatch(&completions_);
+    close();
+  }
+
+ private:
+  void turn();
+  void wake(bool on);
+  uv_handle_s* open(int type);
+  void watch(uv_handle_s** handle, int descriptor);
+  void unwatch(uv_handle_s** handle);
+  void close(uv_handle_s* handle);
+
+  uv_loop_s* loop_;
+  std::unique_ptr<Fabric> fabric_;
+  Owner* owner_;
+  uv_handle_s* events_ = nullptr;
+  uv_handle_s* completions_ = nullptr;
+  uv_handle_s* idle_ = nullptr;
+  int watched_ = -1;  // the descriptor that `completions_` polls
+  int open_ = 0;
+  bool awake_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace hotspare

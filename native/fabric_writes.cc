@@ -1,0 +1,302 @@
+// See fabric.h. Here: posting writes, and their completions.
+#include <poll.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "fabric.h"
+#include "records.h"
+#include "transport.h"
+
+namespace hotspare {
+namespace {
+
+constexpr uint64_t kWindowBytes = uint64_t{4} << 20;
+constexpr int kRemoteAccessError = 10;  // IBV_WC_REM_ACCESS_ERR
+constexpr size_t kCompletionsAtOnce = 32;
+constexpr int kWaitMs = 1;
+
+/// The end of the neighbouring records that one write may carry: law 2 lets bytes that nobody can
+/// reach arrive in any order, and a word only alone.
+const uint8_t* endOfRun(const uint8_t* list, const uint8_t* end) {
+  Record last = recordAt(list);
+  const uint8_t* next = list + last.size;
+  while (next < end && !last.isWord()) {
+    const Record record = recordAt(next);
+    const bool neighbour = record.offset == last.end() && !record.isWord();
+    if (!neighbour) break;
+    last = record;
+    next += record.size;
+  }
+  return next;
+}
+
+}  // namespace
+
+void Fabric::aim(const RegionSpan& region, const RemoteMemory parts[kParts]) {
+  region_ = region;
+  for (int part = 0; part < kParts; part++) remote_[part] = parts[part];
+}
+
+int64_t Fabric::post(const uint8_t* list, size_t length, uint64_t sequence, double spinUs) {
+  const int64_t records = countRecords(list, length, region_.length);
+  if (records < 0) return -1;
+  const uint8_t* end = list + length;
+  while (list < end && !broken_) {
+    const uint8_t* next = endOfRun(list, end);
+    if (!range(list, next)) return -1;
+    list = next;
+  }
+  const Letter letter(sequence, 0);
+  mail(kSequenceAt, letter, Signal::kBatch, sequence);
+  const double until = spinUs > 0 ? monotonicMs() + spinUs / 1000 : 0;
+  do {
+    if (endpoint_ != nullptr) readCompletions();
+  } while (spinUs > 0 && !broken_ && cells_[kAckedSequence] < static_cast<double>(sequence) &&
+           monotonicMs() < until);
+  return records;
+}
+
+/// The records in [list, next) are one range: a word that is published, or bytes that nobody can
+/// reach yet.
+bool Fabric::range(const uint8_t* list, const uint8_t* next) {
+  const Record first = recordAt(list);
+  const size_t records = static_cast<size_t>(next - list);
+  if (records == first.size) return range(first);
+  size_t length = 0;
+  for (const uint8_t* at = list; at < next; at += recordAt(at).size) length += recordAt(at).length;
+  RemoteMemory target;
+  if (!targetOf(first.offset, length, &target)) return false;
+  uint8_t* staged = stage(length);
+  if (staged == nullptr) return true;  // broken
+  uint8_t* to = staged;
+  for (const uint8_t* at = list; at < next; at += recordAt(at).size) {
+    const Record record = recordAt(at);
+    std::memcpy(to, record.bytes, record.length);
+    to += record.length;
+    cells_[kMergedRanges]++;
+  }
+  void* descriptor = isLocal() ? fi_mr_desc(stagingRegistration_.get()) : nullptr;
+  write({staged, length, descriptor, target}, Signal::kNone, 0, 0, true);
+  return true;
+}
+
+bool Fabric::range(const Record& record) {
+  RemoteMemory target;
+  if (!targetOf(record.offset, record.length, &target)) return false;
+  if (record.isWord() && tearsWords_) {
+    uint32_t word = 0;
+    std::memcpy(&word, record.bytes, sizeof word);
+    const Letter intent(record.offset, word);
+    mail(kIntentAt, intent, Signal::kNone, 0);
+  }
+  stagedWrite(record.bytes, record.length, target, Signal::kNone, 0, true);
+  return true;
+}
+
+bool Fabric::postBlock(uint64_t offset, size_t length) {
+  while (length > 0 && !broken_) {
+    const uint64_t left = kWindowBytes - offset % kWindowBytes;
+    const size_t piece = std::min<uint64_t>(length, left);
+    RemoteMemory target;
+    if (!targetOf(offset, piece, &target)) return false;
+    Window* window = windowOf(offset);
+    if (window == nullptr) return true;
+    void* descriptor = isLocal() ? fi_mr_desc(window->registration.get()) : nullptr;
+    window->pieces++;
+    length -= piece;
+    const Signal signal = length == 0 ? Signal::kBlock : Signal::kPiece;
+    const Write one{region_.bytes + offset, piece, descriptor, target};
+    write(one, signal, 0, window->number, length > 0);
+    offset += piece;
+  }
+  if (endpoint_ != nullptr) readCompletions();
+  return true;
+}
+
+void Fabric::beat(uint32_t beat, uint32_t echo) {
+  const Letter letter(beat | uint64_t{echo} << 32, 0);
+  mail(kBeatAt, letter, Signal::kNone, 0);
+}
+
+/// A letter is sent at once, but for the one that stands before a range.
+bool Fabric::mail(size_t offset, const Letter& letter, Signal signal, uint64_t sequence) {
+  RemoteMemory target = remote_[kMailbox];
+  target.address += offset;
+  const bool more = offset == kIntentAt;
+  return stagedWrite(letter.bytes, sizeof letter.bytes, target, signal, sequence, more);
+}
+
+/// A write whose bytes may change as soon as this returns.
+bool Fabric::stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target,
+                         Signal signal, uint64_t sequence, bool more) {
+  if (length <= info_->tx_attr->inject_size) {
+    cells_[kInlineWrites]++;
+    return write({bytes, length, nullptr, target}, signal, sequence, 0, more);
+  }
+  uint8_t* staged = stage(length);
+  if (staged == nullptr) return false;
+  std::memcpy(staged, bytes, length);
+  void* descriptor = isLocal() ? fi_mr_desc(stagingRegistration_.get()) : nullptr;
+  return write({staged, length, descriptor, target}, signal, sequence, 0, more);
+}
+
+uint8_t* Fabric::stage(size_t length) {
+  uint8_t* staged = staging_.take(length);
+  if (staged != nullptr) return staged;
+  wait(
+      [&] {
+        staged = staging_.take(length);
+        return staged != nullptr;
+      },
+      kStagingStalls);
+  return staged;
+}
+
+bool Fabric::write(const Write& one, Signal signal, uint64_t sequence, uint64_t window, bool more) {
+  if (broken_ || !connected_) return false;
+  const bool inlined = one.length <= info_->tx_attr->inject_size;
+  // A queue whose writes are never completed is never emptied.
+  const bool signalled = signal != Signal::kNone || ++unsignalled_ >= signalEvery_;
+  uint64_t flags = 0;
+  if (inlined) flags |= FI_INJECT;
+  if (signalled) flags |= FI_COMPLETION | deliver_;
+  if (more && !signalled) flags |= FI_MORE;
+  iovec source{const_cast<void*>(one.bytes), one.length};
+  fi_rma_iov target{one.target.address, one.length, one.target.key};
+  void* descriptor = one.descriptor;
+  fi_msg_rma message{};
+  message.msg_iov = &source;
+  message.desc = inlined ? nullptr : &descriptor;
+  message.iov_count = 1;
+  message.rma_iov = &target;
+  message.rma_iov_count = 1;
+  message.context = reinterpret_cast<void*>(firstSignalled_ + signalled_.size());
+  ssize_t code = fi_writemsg(endpoint_.get(), &message, flags);
+  if (code == -FI_EAGAIN) {
+    const auto posted = [&] {
+      code = fi_writemsg(endpoint_.get(), &message, flags);
+      return code != -FI_EAGAIN;
+    };
+    if (!wait(posted, kQueueStalls)) return false;
+  }
+  if (code != 0) {
+    broke(library_->strerror(static_cast<int>(-code)), false);
+    return false;
+  }
+  cells_[kWrites]++;
+  cells_[kPlacedBytes] += static_cast<double>(one.length);
+  if (signalled) {
+    unsignalled_ = 0;
+    signalled_.push_back({signal, false, sequence, staging_.head(), window});
+    cells_[kStagedBytes] = static_cast<double>(staging_.used());
+  }
+  return true;
+}
+
+/// Takes completions until `ready`, for as long as patience lasts: then the connection counts as
+/// broken.
+template <typename Ready>
+bool Fabric::wait(Ready ready, FabricCell stall) {
+  cells_[stall]++;
+  const double deadline = monotonicMs() + options_.patienceMs;
+  while (!broken_) {
+    readCompletions();
+    if (broken_) return false;
+    if (ready()) return true;
+    if (monotonicMs() > deadline) {
+      broke("the queue of writes stood still", false);
+      return false;
+    }
+    if (!maySleep()) continue;
+    pollfd queue{completionsDescriptor_, POLLIN, 0};
+    poll(&queue, 1, kWaitMs);
+  }
+  return false;
+}
+
+void Fabric::readCompletions() {
+  fi_cq_entry entries[kCompletionsAtOnce];
+  for (;;) {
+    const ssize_t count = fi_cq_read(completionQueue_.get(), entries, kCompletionsAtOnce);
+    if (count == -FI_EAVAIL) {
+      if (!readCompletionError()) break;
+      continue;
+    }
+    if (count <= 0) break;
+    for (ssize_t i = 0; i < count; i++) {
+      completed(reinterpret_cast<uint64_t>(entries[i].op_context));
+    }
+  }
+}
+
+bool Fabric::readCompletionError() {
+  fi_cq_err_entry error{};
+  if (fi_cq_readerr(completionQueue_.get(), &error, 0) < 0) return false;
+  char text[128] = "";
+  const char* detail =
+      fi_cq_strerror(completionQueue_.get(), error.prov_errno, error.err_data, text, sizeof text);
+  std::string reason = library_->strerror(error.err);
+  if (error.prov_errno != 0 && detail != nullptr) reason += std::string(" (") + detail + ")";
+  broke(reason, options_.query.provider == "verbs" && error.prov_errno == kRemoteAccessError);
+  return true;
+}
+
+void Fabric::completed(uint64_t id) {
+  if (broken_ || id < firstSignalled_ || id - firstSignalled_ >= signalled_.size()) return;
+  cells_[kCompletions]++;
+  signalled_[id - firstSignalled_].done = true;
+  while (!signalled_.empty() && signalled_.front().done) {
+    const Signalled& front = signalled_.front();
+    if (front.signal == Signal::kBatch) {
+      cells_[kAckedSequence] = static_cast<double>(front.sequence);
+    } else if (front.signal != Signal::kNone) {
+      if (front.signal == Signal::kBlock) cells_[kAckedBlocks]++;
+      for (Window& window : windows_) {
+        if (window.number == front.window) window.pieces--;
+      }
+    }
+    staging_.free(front.staged);
+    signalled_.pop_front();
+    firstSignalled_++;
+  }
+  cells_[kStagedBytes] = static_cast<double>(staging_.used());
+}
+
+bool Fabric::targetOf(uint64_t offset, uint64_t length, RemoteMemory* target) const {
+  const uint64_t end = offset + length;
+  if (end <= region_.headBytes) {
+    *target = remote_[kHead];
+    target->address += offset;
+    return true;
+  }
+  if (offset < region_.bodyOffset || end > region_.length) return false;
+  *target = remote_[kBody];
+  target->address += offset - region_.bodyOffset;
+  return true;
+}
+
+/// The window that holds an offset, registered once as a source; those with nothing on its way are
+/// closed.
+Fabric::Window* Fabric::windowOf(uint64_t offset) {
+  const uint64_t number = offset / kWindowBytes;
+  for (Window& window : windows_) {
+    if (window.number == number) return &window;
+  }
+  std::erase_if(windows_, [](const Window& window) { return window.pieces == 0; });
+  Fid<fid_mr> registration;
+  if (isLocal()) {
+    const uint64_t start = number * kWindowBytes;
+    const uint64_t length = std::min(kWindowBytes, region_.length - start);
+    const FabricFailure failure =
+        registerMemory(region_.bytes + start, length, FI_WRITE, &registration);
+    if (failure) {
+      broke("a part of the region cannot be registered: " + failure.reason, false);
+      return nullptr;
+    }
+  }
+  windows_.push_back({number, std::move(registration), 0});
+  return &windows_.back();
+}
+
+}  // namespace hotspare

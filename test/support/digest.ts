@@ -1,0 +1,57 @@
+/**
+ * A digest of what is mirrored, read from outside: from the memory file (`-e`) of a node. The node's own half of the
+ * superblock, and chunks that no key leads to, are no part of it.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Journal } from '../../src/journal.js';
+import { segmentBytes } from '../../src/limits.js';
+import {
+  headBytes,
+  headerBytes,
+  KEY_AND_BITS,
+  NEXT,
+  SuperWord,
+  superblockBytes,
+  VALUE_LENGTH,
+} from '../../src/store/layout.js';
+import { inspect } from '../../src/store/open.js';
+import { Region } from '../../src/store/region.js';
+
+export interface Mirrored {
+  readonly digest: string;
+  readonly items: number;
+}
+
+export function mirrored(file: string): Mirrored {
+  const bytes = readFileSync(file);
+  const whole = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
+  const found = inspect(new Int32Array(whole, 0, superblockBytes / 4));
+  if (found.kind !== 'region') throw new Error(`${file} holds no region: ${found.kind}`);
+  const start = headBytes(found.geometry);
+  const segments: ArrayBuffer[] = [];
+  for (let at = start; at < whole.byteLength; at += segmentBytes) {
+    segments.push(whole.slice(at, Math.min(at + segmentBytes, whole.byteLength)));
+  }
+  const head = whole.slice(0, start);
+  return digestOf(new Region({ head, segments }, found.geometry, new Journal()));
+}
+
+function digestOf(region: Region): Mirrored {
+  const hash = createHash('sha256');
+  const head = new Uint8Array(region.head.buffer);
+  hash.update(head.subarray(0, SuperWord.NODE * 4));
+  hash.update(head.subarray(superblockBytes));
+  let items = 0;
+  for (const bucket of region.buckets) {
+    for (let ref = bucket; ref !== 0; items++) {
+      const words = region.wordsOf(ref);
+      const index = region.indexOf(ref);
+      const keyLength = words[index + KEY_AND_BITS]! & 0xff;
+      const length = headerBytes + keyLength + (words[index + VALUE_LENGTH]! >>> 0);
+      hash.update(new Uint8Array(words.buffer, index * 4, length));
+      ref = words[index + NEXT]!;
+    }
+  }
+  return { digest: hash.digest('hex'), items };
+}

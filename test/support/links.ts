@@ -1,0 +1,21 @@
+/**
+ * The link that tests of RDMA run over: libfabric's tcp provider on the loopback, or what LINK_FABRIC and LINK_HOST
+ * name (test/rdma runs them over verbs). Where there is none they are skipped, and say so.
+ */
+import { type FabricProvider, fabric } from '../../src/fabric.js';
+import { failed } from '../../src/native.js';
+
+export const provider = (process.env['LINK_FABRIC'] ?? 'tcp') as FabricProvider;
+/** An address of this machine, and of the device where there is one. */
+export const linkHost = process.env['LINK_HOST'] ?? '127.0.0.1';
+export const linkFlags = ['--transport', 'rdma', '--fabric', provider] as const;
+
+const found = fabric.fabricFind({ provider, host: linkHost, port: 0, passive: true });
+/** Null, or why the tests cannot run. */
+export const missing = failed(found) ? `${found.call}: ${found.error}` : null;
+if (missing !== null) {
+  process.stderr.write(`not run: RDMA over ${provider} at ${linkHost} (${missing})\n`);
+}
+
+/** Rounds of a repeated test: LINK_ROUNDS for the long run. */
+export const rounds = Number(process.env['LINK_ROUNDS'] ?? 5);

@@ -1,0 +1,48 @@
+/** Which link two nodes use: every pair of wishes, with and without a device. */
+import { describe, expect, test } from '@jest/globals';
+import { type Choice, choose, type Offer, offerOf } from '../../backup/choice.js';
+import { HotspareError } from '../../src/errors.js';
+import { transports } from '../../src/fabric.js';
+
+const both = (transport: Offer['transport']): Offer => offerOf(transport, 'verbs,tcp', '');
+const soft = (transport: Offer['transport']): Offer => offerOf(transport, 'tcp', 'no verbs device');
+const none = (transport: Offer['transport']): Offer => offerOf(transport, '', 'no libfabric');
+
+const said = (result: Choice | HotspareError): string =>
+  result instanceof HotspareError ? 'refused' : (result.provider ?? 'tcp link');
+
+describe('two nodes', () => {
+  test.each([
+    ['tcp', 'tcp', 'tcp link', 'tcp link', 'tcp link'],
+    ['tcp', 'auto', 'tcp link', 'tcp link', 'tcp link'],
+    ['tcp', 'rdma', 'refused', 'refused', 'refused'],
+    ['auto', 'auto', 'verbs', 'tcp link', 'tcp link'],
+    ['auto', 'rdma', 'verbs', 'tcp', 'refused'],
+    ['rdma', 'rdma', 'verbs', 'tcp', 'refused'],
+  ] as const)('%s and %s', (one, other, withDevice, without, bare) => {
+    for (const [primary, standby] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      expect(said(choose(both(primary), both(standby)))).toBe(withDevice);
+      expect(said(choose(both(primary), soft(standby)))).toBe(without);
+      expect(said(choose(soft(primary), both(standby)))).toBe(without);
+      expect(said(choose(both(primary), none(standby)))).toBe(bare);
+    }
+  });
+
+  test('are told what is missing, and where', () => {
+    const choice = choose(both('auto'), soft('auto'));
+    expect(choice).toMatchObject({ why: 'the standby: no verbs device' });
+    const refusal = choose(none('rdma'), soft('auto')) as HotspareError;
+    expect(refusal.message).toMatch(/the primary: no libfabric/);
+  });
+
+  test('that say what nobody knows are taken for the least', () => {
+    expect(offerOf('carrier pigeon', 'shm,verbs;ofi_rxm,tcp', '')).toMatchObject({
+      transport: 'tcp',
+      providers: ['tcp'],
+    });
+    expect(transports).toContain('tcp');
+  });
+});

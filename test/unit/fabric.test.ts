@@ -1,0 +1,202 @@
+/** One-sided writes: in order, to this memory only, with this key only, until it is closed; and nothing is left. */
+import { fork } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { Mailbox } from '../../backup/mailbox.js';
+import { FabricCell, FabricEvent } from '../../src/fabric.js';
+import { native } from '../../src/native.js';
+import type { WriterReport } from '../support/fabric-writer.js';
+import { connected, End, fabricRegion, must, record, span } from '../support/fabrics.js';
+import { missing, rounds } from '../support/links.js';
+import { until } from '../support/until.js';
+
+const cycles = Number(process.env['LINK_CYCLES'] ?? 200);
+const ends: End[] = [];
+
+afterEach(() => {
+  for (const end of ends.splice(0)) end.native.close();
+});
+
+function listening(): { writer: End; port: number } {
+  const writer = new End(true, 0);
+  ends.push(writer);
+  return { writer, port: must(writer.native.listen()) };
+}
+
+async function two() {
+  const { writer, port } = listening();
+  const region = fabricRegion();
+  const source = fabricRegion();
+  const pair = await connected(writer, port, region);
+  ends.push(pair.reader);
+  const bytes = new Uint8Array(region.segments[0]!);
+  const cells = writer.native.cells;
+  const post = (list: Uint8Array, sequence: number): number =>
+    writer.native.post(list, 0, list.length, sequence, 0);
+  const acked = (sequence: number) =>
+    until('the ack', () => cells[FabricCell.ACKED_SEQUENCE]! >= sequence);
+  return { ...pair, port, region, source, bytes, cells, post, acked };
+}
+
+const run = missing === null ? describe : describe.skip;
+
+run('a batch', () => {
+  test('is placed, and its sequence behind it', async () => {
+    const { writer, source, region, parts, mailbox, post, acked, bytes, cells } = await two();
+    writer.native.aim(source.id, ...span, parts);
+    const letters = new Mailbox(mailbox);
+    expect([letters.sequence(), letters.beat(), letters.intent()]).toEqual([null, null, null]);
+    const list = Buffer.concat([
+      record(8192, Buffer.alloc(3000, 7)),
+      record(8192 + 3000, Buffer.alloc(1000, 8)),
+      record(4096, Buffer.from([1, 2, 3, 4])),
+      record(0, Buffer.alloc(16, 9)),
+    ]);
+    expect(post(list, 5)).toBe(4);
+    await acked(5);
+    expect([bytes[2999], bytes[3000], bytes[3999], bytes[4000]]).toEqual([7, 8, 8, 0]);
+    expect(new Uint8Array(region.head).slice(4096, 4100)).toEqual(new Uint8Array([1, 2, 3, 4]));
+    expect(new Uint8Array(region.head)[15]).toBe(9);
+    expect(letters.sequence()).toBe(5);
+    expect(cells[FabricCell.MERGED_RANGES]).toBe(2);
+    writer.native.beat(3, 4_000_000_000);
+    post(new Uint8Array(0), 6);
+    await acked(6);
+    expect(letters.beat()).toEqual({ beat: 3, echo: 4_000_000_000 });
+  });
+
+  test('that is larger than every queue arrives whole', async () => {
+    const { writer, source, parts, post, acked, bytes } = await two();
+    writer.native.aim(source.id, ...span, parts);
+    const many = Array.from({ length: 5000 }, (_, i) =>
+      record(8192 + 8 * i, Buffer.alloc(4, i % 251)),
+    );
+    for (let sequence = 1; sequence <= 10; sequence++) post(Buffer.concat(many), sequence);
+    await acked(10);
+    for (let i = 0; i < 5000; i++) expect(bytes[8 * i]).toBe(i % 251);
+  });
+
+  test('that is malformed, or reaches what is the node’s own, is refused', async () => {
+    const { writer, source, parts, post, region } = await two();
+    writer.native.aim(source.id, ...span, parts);
+    expect(post(Buffer.alloc(5), 1)).toBe(-1);
+    expect(post(record(2 ** 20, Buffer.alloc(4)), 2)).toBe(-1);
+    for (const offset of [2044, 2048, 4092]) {
+      expect(post(record(offset, Buffer.alloc(8, 1)), 3)).toBe(-1);
+    }
+    expect(writer.native.block(2048, 2048)).toBe(false);
+    expect(new Uint8Array(region.head).every((byte) => byte === 0)).toBe(true);
+  });
+
+  test('blocks are written from where they stand', async () => {
+    const { writer, source, parts, bytes, cells } = await two();
+    writer.native.aim(source.id, ...span, parts);
+    new Uint8Array(source.segments[0]!).fill(3);
+    expect(writer.native.block(8192, 2 ** 20 - 8192)).toBe(true);
+    await until('the block', () => cells[FabricCell.ACKED_BLOCKS] === 1);
+    expect(bytes.every((byte) => byte === 3)).toBe(true);
+  });
+});
+
+run('memory', () => {
+  test('is not written with a wrong key', async () => {
+    const { writer, source, parts, post, bytes } = await two();
+    const wrong = parts.map((part) => ({ ...part, key: String(BigInt(part.key) ^ 1n) }));
+    writer.native.aim(source.id, ...span, wrong);
+    post(record(8192, Buffer.alloc(4096, 1)), 1);
+    await until('the end', () => writer.has(FabricEvent.BROKEN));
+    expect(bytes.every((byte) => byte === 0)).toBe(true);
+  });
+
+  test('nor with the key of an earlier session', async () => {
+    const first = await two();
+    first.reader.native.close();
+    await until('the end', () => first.writer.has(FabricEvent.BROKEN));
+    const again = await connected(first.writer, first.port, first.region);
+    ends.push(again.reader);
+    first.writer.native.aim(first.source.id, ...span, first.parts);
+    expect(again.parts.map((part) => part.key)).not.toEqual(first.parts.map((part) => part.key));
+    first.post(record(8192, Buffer.alloc(4096, 1)), 1);
+    await until('the end', () => first.writer.has(FabricEvent.BROKEN));
+    expect(first.bytes.every((byte) => byte === 0)).toBe(true);
+  });
+
+  test('is offered to nobody without the token', async () => {
+    const { writer, port } = listening();
+    writer.token = Buffer.from('the right one');
+    const reader = new End(false, port);
+    ends.push(reader);
+    must(reader.native.connect(Buffer.from('the wrong one'), 0, 13));
+    await until('the refusal', () => reader.has(FabricEvent.BROKEN));
+    expect(writer.has(FabricEvent.CONNECTED)).toBe(false);
+  });
+
+  test(
+    `that is closed with writes in flight takes not one more byte, ${rounds} times`,
+    async () => {
+      for (let round = 0; round < rounds; round++) await closeInFlight();
+    },
+    10_000 + rounds * 3000,
+  );
+
+  test(
+    `is given back: nothing is left after ${cycles} sessions`,
+    async () => {
+      const { writer, port } = listening();
+      const region = fabricRegion();
+      const session = async (): Promise<void> => {
+        const { reader } = await connected(writer, port, region);
+        reader.native.close();
+        await until('the end', () => writer.has(FabricEvent.BROKEN), { everyMs: 1 });
+        writer.native.disconnect();
+      };
+      for (let i = 0; i < 5; i++) await session();
+      const before = held();
+      for (let i = 0; i < cycles; i++) await session();
+      expect(held()).toEqual(before);
+      native.regionClose(region.id);
+    },
+    10_000 + cycles * 200,
+  );
+});
+
+/** Another process writes at full rate; at some moment its memory is closed, and is then as it will be for ever. */
+async function closeInFlight(): Promise<void> {
+  const child = fork(join(__dirname, '../support/fabric-writer.js'));
+  try {
+    const reports: WriterReport[] = [];
+    child.on('message', (report) => reports.push(report as WriterReport));
+    const port = await until('the port', () => reports.find((one) => one.port !== undefined)?.port);
+    const region = fabricRegion();
+    const reader = new End(false, port);
+    ends.push(reader);
+    const { parts } = must(reader.native.expose(region.id, ...span));
+    must(reader.native.connect(Buffer.alloc(1), 0, 1));
+    await until('a connection', () => reader.has(FabricEvent.CONNECTED));
+    child.send(parts);
+    await until('writes', () => reports.some((one) => one.acked !== undefined), { everyMs: 1 });
+    reader.native.revoke();
+    const bytes = Buffer.from(new Uint8Array(region.head)).toString('hex');
+    await until('the writer to notice', () => reports.some((one) => one.broken !== undefined), {
+      withinMs: 20_000,
+    });
+    // It has ended by itself: nothing of it can be on its way.
+    await until('its end', () => child.exitCode !== null);
+    expect(Buffer.from(new Uint8Array(region.head)).toString('hex')).toBe(bytes);
+    reader.native.close();
+    native.regionClose(region.id);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+/** What the kernel holds for this process. */
+function held(): unknown {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  return {
+    descriptors: readdirSync('/proc/self/fd').length,
+    locked: /VmLck:\s+(\d+)/.exec(status)?.[1],
+    pinned: /VmPin:\s+(\d+)/.exec(status)?.[1],
+  };
+}
