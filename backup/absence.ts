@@ -1,6 +1,6 @@
 /**
- * The primary's own absence: after one its standby may have taken over, and acks may lie unread. Told by the gap between
- * what this node said, and between its heartbeats. Pure.
+ * The primary's own absence: after one its standby may have taken over, and acks may lie unread. Told by the gap
+ * between what this node said, and between its heartbeats. Pure.
  */
 import type { Attached } from './attached.js';
 

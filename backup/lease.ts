@@ -1,6 +1,6 @@
 /**
- * The standby's lease: how lately the primary was surely still ours. Every heartbeat is numbered, the primary echoes the
- * number, and the time the heartbeat was sent counts, not the time the echo came (docs/decisions/lease.md). Pure.
+ * The standby's lease: how lately the primary was surely still ours. Every heartbeat is numbered, the primary echoes
+ * the number, and the time the heartbeat was sent counts, not the time the echo came (docs/decisions/lease.md). Pure.
  */
 import { leaseShare } from '../src/limits.js';
 

@@ -106,12 +106,16 @@ function something(): Buffer {
   return bytes;
 }
 
+/** What a proof says of the link. */
+const stranger = { link: null, transport: 'tcp', providers: '', lacks: '' } as const;
+
 /** A frame that is sealed rightly, of any type, with a payload that may be a message. */
 function frame(): Buffer {
   const messages = [
     { protocol: 1, layout: 1, nonce: 'x'.repeat(random.below(100)) },
     { protocol: 1, layout: random.below(3), nonce: '' },
-    { proof: 'no', node: 'n', epoch: random.below(9), link: null, deadAfterMs: 100 },
+    { ...stranger, proof: 'no', node: 'n', epoch: random.below(9), deadAfterMs: 100 },
+    { failure: '', parts: [{ address: '1', key: '2' }] },
     { link: '127.0.0.1:1' },
     [],
     7,
@@ -120,7 +124,7 @@ function frame(): Buffer {
   const body = random.below(3) === 0 ? Buffer.alloc(random.below(5000)) : Buffer.from(text);
   const bytes = Buffer.concat([Buffer.alloc(frameHeaderBytes), body]);
   const fields = {
-    type: random.below(3) === 0 ? random.below(FrameType.DROPPED + 2) : FrameType.HELLO,
+    type: random.below(3) === 0 ? random.below(FrameType.MEMORY + 2) : FrameType.HELLO,
     epoch: random.below(5),
     count: random.below(3),
     sequence: random.below(1000),

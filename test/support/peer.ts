@@ -81,7 +81,8 @@ export class Peer {
     this.send(FrameType.HELLO, { protocol: protocolVersion, layout: layoutVersion, nonce: mine });
     const { nonce } = await this.message(FrameType.CHALLENGE);
     const proof = prove(secret, 'standby', mine, String(nonce));
-    const standby = { node: 'peer', epoch: 0, link: null, deadAfterMs: 100_000 };
+    const link = { link: null, transport: 'tcp', providers: '', lacks: '' };
+    const standby = { node: 'peer', epoch: 0, deadAfterMs: 100_000, ...link };
     this.send(FrameType.PROOF, { ...standby, ...identity, proof });
   }
 

@@ -1,6 +1,6 @@
 /** Where standbys attach: what a node says of itself, and what is made of it by those who see it. */
 import { describe, expect, test } from '@jest/globals';
-import { advertisedLink, type BackupSettings, seenLink } from '../../backup/settings.js';
+import { advertisedLink, type BackupSettings, hostOf, seenLink } from '../../backup/settings.js';
 
 describe('a link', () => {
   test.each([
@@ -25,4 +25,13 @@ describe('a link', () => {
   ])('%s of a peer at %s is %s', (link, peer, seen) => {
     expect(seenLink(link, peer)).toBe(seen);
   });
+});
+
+test.each([
+  ['tcp:10.0.0.2:4711', '10.0.0.2'],
+  ['tcp6:[fe80::1]:4711', 'fe80::1'],
+  ['unix:/run/cache.sock', ''],
+  ['', ''],
+])('the host of %s is %s', (address, host) => {
+  expect(hostOf(address)).toBe(host);
 });
