@@ -122,9 +122,14 @@ export class Fabrics {
   }
 }
 
-/** Throws HotspareError FABRIC where `--transport rdma` is asked of a machine that cannot. */
+/** Before a node serves. Throws HotspareError FABRIC where `--transport rdma` is asked of a machine that cannot. */
 export function checkTransport(settings: BackupSettings): void {
-  if (settings.transport !== 'rdma') return;
+  if (settings.transport === 'tcp') return;
+  if (settings.transport === 'auto') {
+    // To load libfabric takes some tenths of a second: now, and not when a standby attaches and clients wait.
+    if (settings.linkListen !== null) offerAt(settings, settings.linkListen.host, true);
+    return;
+  }
   const version = fabric.fabricVersion();
   if (failed(version)) throw noFabric(version.error, fabricRemedy(version));
   const host = settings.linkListen?.host;

@@ -44,8 +44,8 @@ export interface OpeningParts {
 }
 
 export class Opening {
-  /** Why this link was chosen. */
-  readonly why: string;
+  /** Why this link was chosen, or another took its place. */
+  why: string;
   private readonly link: LinkWelcome;
   private readonly parts: OpeningParts;
   private readonly port: FabricPort | null;
@@ -152,6 +152,7 @@ export class Opening {
 
   private fallBack(why: string): void {
     this.close();
+    this.why = why;
     const { settings, wire, channel, region, events } = this.parts;
     if (settings.transport === 'rdma') {
       events.refused(

@@ -246,8 +246,9 @@ export class Primary implements Mirror, ChannelOwner {
     region.journal.active = true;
     this.counts.resyncs++;
     const size = mebibytes(resync.totalBytes);
-    const over = `${link.description}: ${standby.opening!.why}`;
+    const over = link.description;
     log.say(`standby ${standby.node} attached over ${over}; resync of ${size} MiB begins`);
+    log.detail(`the link is ${over}: ${standby.opening!.why}`);
     this.copy(standby);
   }
 
