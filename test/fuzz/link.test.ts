@@ -107,14 +107,14 @@ function something(): Buffer {
 }
 
 /** What a proof says of the link. */
-const stranger = { link: null, transport: 'tcp', providers: '', lacks: '' } as const;
+const linkWords = { link: null, transport: 'tcp', providers: '', lacks: '' } as const;
 
 /** A frame that is sealed rightly, of any type, with a payload that may be a message. */
 function frame(): Buffer {
   const messages = [
     { protocol: 1, layout: 1, nonce: 'x'.repeat(random.below(100)) },
     { protocol: 1, layout: random.below(3), nonce: '' },
-    { ...stranger, proof: 'no', node: 'n', epoch: random.below(9), deadAfterMs: 100 },
+    { ...linkWords, proof: 'no', node: 'n', epoch: random.below(9), deadAfterMs: 100 },
     { failure: '', parts: [{ address: '1', key: '2' }] },
     { link: '127.0.0.1:1' },
     [],
