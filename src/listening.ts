@@ -125,7 +125,8 @@ export class Listening {
   private opened(transport: BoundPort['transport'], host: string, port: number): void {
     this.ports.push({ transport, host, port });
     const where = host.includes(':') ? `[${host}]` : host;
-    this.options.log.detail(`listening on ${transport} ${where}:${port}`);
+    const label = transport === 'UDP' ? 'UDP ' : '';
+    this.options.log.detail(`listening on ${label}${where}:${port}`);
   }
 
   private listen(

@@ -89,6 +89,25 @@ describe.each(programs)('%s tells its watchers', (program) => {
     expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
   });
 
+  test('of meta commands', async () => {
+    await start(program);
+    const watching = await watcher('fetchers mutations');
+    const client = await connect();
+    const sent = 'mg a v\r\nms a 2\r\nab\r\nms a 1 ME\r\nc\r\nms a 1 MA\r\nc\r\nms a 1 C1\r\nd\r\n';
+    await client.send(`${sent}ma n\r\nma n N0\r\nmd n\r\nme a\r\nmg last\r\n`);
+    const told = (await linesUntil(watching, 'last')).map((line) => {
+      const [, type, key, status, rest] = /type=item_(\w+) key=(\w+) status=(\w+) (.*)/.exec(line)!;
+      return [type, key, status, /cmd=(\w+)/.exec(rest!)?.[1] ?? ''].join(' ').trim();
+    });
+    expect(told).toEqual([
+      ...['get a not_found', 'get a not_found', 'store a stored set'],
+      ...['get a found', 'store a not_stored add', 'get a found', 'store a stored append'],
+      ...['get a found', 'store a exists cas', 'get n not_found'],
+      ...['get n not_found', 'get n not_found', 'store n stored add'],
+      ...['get n found', 'get a found', 'get last not_found'],
+    ]);
+  });
+
   test('of every storage command', async () => {
     await start(program);
     const watching = await watcher('mutations');
@@ -154,6 +173,17 @@ describe.each(programs)('%s tells its watchers', (program) => {
     expect(await all(1)).toEqual([closed]);
     second.close();
     expect(await all(1)).toEqual([closed]);
+  });
+
+  test('that an idle connection is closed for that', async () => {
+    await start(program, '-o', 'idle_timeout=1');
+    const watching = await watcher('connevents');
+    const idle = await connect();
+    await idle.readClosed(20_000);
+    // What happens between two ticks is told with the next one (docs/PROTOCOL.md).
+    await (await connect()).send('version\r\n');
+    const ended = (text: string) => text.includes('reason=idle_timeout');
+    await watching.readUntil('the end of an idle connection', ended);
   });
 });
 
