@@ -55,7 +55,12 @@ const wire = {
   again: false,
   isFull: () => !output.hasRoom(),
 };
-const shared = { wire: wire as unknown as Wire, executor, mirror: alone } as unknown as Shared;
+const shared = {
+  wire: wire as unknown as Wire,
+  executor,
+  mirror: alone,
+  unlocking: null,
+} as unknown as Shared;
 const sessions = Array.from({ length: connections }, (_, i) => new Session(i, shared));
 const random = seeded(7);
 const draw = (): string => keyText(Math.floor(random() * keys));

@@ -5,15 +5,17 @@
 import { Primary } from '../backup/primary.js';
 import type { BackupSettings } from '../backup/settings.js';
 import { connectionRefused, type PrimaryAddress, Standby } from '../backup/standby.js';
+import { type Access, openAccess } from '../src/access.js';
 import { monotonicMs } from '../src/clock.js';
 import { assert, HotspareError } from '../src/errors.js';
 import { Journal } from '../src/journal.js';
 import { drainingMs, helloMs, linkConnections } from '../src/limits.js';
+import { checkAddresses } from '../src/listening.js';
 import type { Log } from '../src/log.js';
 import { mapRegion, memoryOptions } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
 import type { Settings } from '../src/options.js';
-import { checkAddresses, Server } from '../src/server.js';
+import { Server } from '../src/server.js';
 import { geometryOf } from '../src/store/layout.js';
 import { epochOf, markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
@@ -46,6 +48,7 @@ const bindRetryMs = 1;
 export class Node {
   private readonly options: NodeOptions;
   private readonly wire: Wire;
+  private readonly access: Access;
   private state: State = 'attaching';
   private memory: NativeRegion | null = null;
   private server: Server | null = null;
@@ -64,6 +67,7 @@ export class Node {
 
   constructor(options: NodeOptions) {
     this.options = options;
+    this.access = openAccess(options.settings, options.log);
     this.wire = new Wire({ connectionsMax: options.settings.connections + linkConnections });
     setInterval(() => this.wire.transport.sweep(drainingMs), sweepMs).unref();
   }
@@ -95,6 +99,11 @@ export class Node {
   /** The standby's process has ended: a primary that lost it need not wait for it. */
   standbyIsDead(): void {
     this.primary?.standbyIsDead();
+  }
+
+  /** SIGHUP: who may use the cache is read again. */
+  reload(): void {
+    this.access.credentials?.reload();
   }
 
   /** Ends at once and in order: clients and links are closed. */
@@ -302,7 +311,7 @@ export class Node {
   private open(memory: NativeRegion, region: Region, sequence: number): void {
     const { settings, log, backup } = this.options;
     this.memory = memory;
-    const server = new Server(this.wire, memory.segments, region, settings, log);
+    const server = new Server(this.wire, memory.segments, region, settings, log, this.access);
     this.server = server;
     if (backup.linkListen === null) return;
     const primary = new Primary(this.wire, region, backup, log, sequence, {

@@ -86,6 +86,12 @@ export class Pair {
     return b?.role === role ? b : null;
   }
 
+  /** Passes a signal on to both nodes. */
+  signal(signal: NodeJS.Signals): void {
+    this.members.a?.process.kill(signal);
+    this.members.b?.process.kill(signal);
+  }
+
   private spawn(name: Member['name'], role: Member['role'], flags: readonly string[]): void {
     const { program, log, onOutput } = this.options;
     const output = onOutput === undefined ? 'inherit' : 'pipe';

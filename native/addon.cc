@@ -265,6 +265,8 @@ class TransportObject final : public Napi::ObjectWrap<TransportObject> {
   Napi::Value listenerPort(Call call);
   void closeListener(Call call);
   Napi::Value connect(Call call);
+  Napi::Value pair(Call call);
+  Napi::Value divert(Call call);
   void limit(Call call);
   Napi::Value send(Call call);
   void sink(Call call);
@@ -273,6 +275,7 @@ class TransportObject final : public Napi::ObjectWrap<TransportObject> {
   void release(Call call);
   void pause(Call call);
   Napi::Value describe(Call call);
+  Napi::Value describeListener(Call call);
   Napi::Value registerBuffer(Call call);
   void unregisterBuffer(Call call);
   void sweep(Call call);
@@ -310,6 +313,8 @@ Napi::Function TransportObject::define(Napi::Env env) {
                          InstanceMethod<&T::listenerPort>("listenerPort"),
                          InstanceMethod<&T::closeListener>("closeListener"),
                          InstanceMethod<&T::connect>("connect"),
+                         InstanceMethod<&T::pair>("pair"),
+                         InstanceMethod<&T::divert>("divert"),
                          InstanceMethod<&T::limit>("limit"),
                          InstanceMethod<&T::send>("send"),
                          InstanceMethod<&T::sink>("sink"),
@@ -318,6 +323,7 @@ Napi::Function TransportObject::define(Napi::Env env) {
                          InstanceMethod<&T::release>("release"),
                          InstanceMethod<&T::pause>("pause"),
                          InstanceMethod<&T::describe>("describe"),
+                         InstanceMethod<&T::describeListener>("describeListener"),
                          InstanceMethod<&T::registerBuffer>("register"),
                          InstanceMethod<&T::unregisterBuffer>("unregister"),
                          InstanceMethod<&T::sweep>("sweep"),
@@ -424,6 +430,33 @@ Napi::Value TransportObject::connect(Call call) {
   return numberOr(failure, id);
 }
 
+Napi::Value TransportObject::pair(Call) {
+  int32_t id = -1;
+  int other = -1;
+  if (transport() == nullptr) return failureOf(Env(), {EBADF, "socketpair"});
+  const Failure failure = transport()->pair(&id, &other);
+  if (failure) return failureOf(Env(), failure);
+  Napi::Object object = Napi::Object::New(Env());
+  object["connection"] = Napi::Number::New(Env(), id);
+  object["descriptor"] = Napi::Number::New(Env(), other);
+  return object;
+}
+
+Napi::Value TransportObject::divert(Call call) {
+  Arguments arguments(call);
+  const auto id = static_cast<int32_t>(arguments.number(0, "connection", 0, INT32_MAX));
+  if (!arguments.good()) return Env().Undefined();
+  int socket = -1;
+  int other = -1;
+  if (transport() == nullptr) return failureOf(Env(), {EBADF, "divert"});
+  const Failure failure = transport()->divert(id, &socket, &other);
+  if (failure) return failureOf(Env(), failure);
+  Napi::Object object = Napi::Object::New(Env());
+  object["socket"] = Napi::Number::New(Env(), socket);
+  object["descriptor"] = Napi::Number::New(Env(), other);
+  return object;
+}
+
 void TransportObject::limit(Call call) {
   Arguments arguments(call);
   const double connections = arguments.number(0, "connections", 0, kSafeIntegerMax);
@@ -490,12 +523,25 @@ Napi::Value TransportObject::describe(Call call) {
   Arguments arguments(call);
   const auto id = static_cast<int32_t>(arguments.number(0, "connection", 0, INT32_MAX));
   if (!arguments.good()) return Env().Undefined();
-  std::string address;
-  uint64_t pending = 0;
-  if (transport() == nullptr || !transport()->describe(id, &address, &pending)) return Env().Null();
+  const Connection* c = transport() == nullptr ? nullptr : transport()->describable(id);
+  if (c == nullptr) return Env().Null();
   Napi::Object object = Napi::Object::New(Env());
-  object["address"] = address;
-  object["pendingBytes"] = Napi::Number::New(Env(), static_cast<double>(pending));
+  object["address"] = describePeer(c->descriptor);
+  object["listenAddress"] = describeSelf(c->descriptor);
+  object["descriptor"] = Napi::Number::New(Env(), c->descriptor);
+  object["pendingBytes"] = Napi::Number::New(Env(), static_cast<double>(c->pending()));
+  return object;
+}
+
+Napi::Value TransportObject::describeListener(Call call) {
+  Arguments arguments(call);
+  const auto listener = static_cast<int32_t>(arguments.number(0, "listener", 0, INT32_MAX));
+  if (!arguments.good()) return Env().Undefined();
+  const int descriptor = transport() == nullptr ? -1 : transport()->listenerDescriptor(listener);
+  if (descriptor < 0) return Env().Null();
+  Napi::Object object = Napi::Object::New(Env());
+  object["address"] = describeSelf(descriptor);
+  object["descriptor"] = Napi::Number::New(Env(), descriptor);
   return object;
 }
 
@@ -529,6 +575,20 @@ void TransportObject::destroy(Call) {
   if (transport() != nullptr) transport()->destroy();
 }
 
+Napi::Value datagramsOpen(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  const std::string host = arguments.text(call[0], "host");
+  auto port = static_cast<int>(arguments.number(1, "port", 0, 65535));
+  if (!arguments.good()) return call.Env().Undefined();
+  int descriptor = -1;
+  const Failure failure = openDatagrams(host, &port, &descriptor);
+  if (failure) return failureOf(call.Env(), failure);
+  Napi::Object object = Napi::Object::New(call.Env());
+  object["descriptor"] = Napi::Number::New(call.Env(), descriptor);
+  object["port"] = Napi::Number::New(call.Env(), port);
+  return object;
+}
+
 Napi::Value transportCreate(const Napi::CallbackInfo& call) {
   Napi::FunctionReference& type = call.Env().GetInstanceData<Instance>()->transport;
   return type.New({call[0], call[1]});
@@ -543,6 +603,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["regionSync"] = Napi::Function::New<regionSync>(env, "regionSync");
   exports["regionApply"] = Napi::Function::New<regionApply>(env, "regionApply");
   exports["crc32c"] = Napi::Function::New<checksum>(env, "crc32c");
+  exports["datagramsOpen"] = Napi::Function::New<datagramsOpen>(env, "datagramsOpen");
   exports["transportCreate"] = Napi::Function::New<transportCreate>(env, "transportCreate");
   return exports;
 }

@@ -166,6 +166,38 @@ Failure startConnect(const std::string& host, int port, int* descriptor, int* co
   return {};
 }
 
+Failure openDatagrams(const std::string& host, int* port, int* descriptor) {
+  Address address;
+  const Failure failure = internetAddress(host, *port, &address);
+  if (failure) return failure;
+  Listener bound;
+  bound.descriptor =
+      socket(address.storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (bound.descriptor < 0) return {errno, "socket"};
+  Failure refused;
+  const int on = 1;
+  if (address.storage.ss_family == AF_INET6 &&
+      setsockopt(bound.descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) {
+    refused = {errno, "setsockopt"};
+  } else if (bind(bound.descriptor, address.get(), address.length) != 0) {
+    refused = {errno, "bind"};
+  } else {
+    refused = boundPort(&bound);
+  }
+  if (refused) {
+    ::close(bound.descriptor);
+    return refused;
+  }
+  *port = bound.port;
+  *descriptor = bound.descriptor;
+  return {};
+}
+
+Failure openPair(int descriptors[2]) {
+  if (socketpair(AF_UNIX, kSocketFlags, 0, descriptors) != 0) return {errno, "socketpair"};
+  return {};
+}
+
 void tune(int descriptor) {
   const int on = 1;
   setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -187,8 +219,13 @@ std::string describePeer(int descriptor) {
     return describe(address);
   }
   // A unix client has no name of its own: say which of our sockets it came to.
+  return describeSelf(descriptor);
+}
+
+std::string describeSelf(int descriptor) {
+  Address address;
   address.length = sizeof address.storage;
-  if (getsockname(descriptor, address.get(), &address.length) != 0) return "unix:";
+  if (getsockname(descriptor, address.get(), &address.length) != 0) return "";
   return describe(address);
 }
 

@@ -36,13 +36,20 @@ void closeListener(Listener* listener);
 /// Starts to connect; `*code` is 0, EINPROGRESS, or why the connect itself failed at once.
 Failure startConnect(const std::string& host, int port, int* descriptor, int* code);
 
+/// A bound UDP socket; `*port` is the one asked for (0: any), then the one it got.
+Failure openDatagrams(const std::string& host, int* port, int* descriptor);
+
+/// Two connected unix sockets.
+Failure openPair(int descriptors[2]);
+
 /// For small requests and replies: no delay, and keep-alive. Ignored by unix sockets.
 void tune(int descriptor);
 
 /// The pending error of a socket, 0 for none.
 int socketError(int descriptor);
 
-/// tcp:1.2.3.4:5, tcp6:[::1]:5, or unix:/path.
+/// Addresses as tcp:1.2.3.4:5, tcp6:[::1]:5, or unix:/path; empty when there is none.
 std::string describePeer(int descriptor);
+std::string describeSelf(int descriptor);
 
 }  // namespace hotspare

@@ -119,6 +119,11 @@ int Transport::listenerPort(int32_t listener) const {
   return listeners_[static_cast<size_t>(listener)].port;
 }
 
+int Transport::listenerDescriptor(int32_t listener) const {
+  if (listener < 0 || static_cast<size_t>(listener) >= listeners_.size()) return -1;
+  return listeners_[static_cast<size_t>(listener)].descriptor;
+}
+
 void Transport::closeListener(int32_t listener) {
   if (listener < 0 || static_cast<size_t>(listener) >= listeners_.size()) return;
   Listener& closed = listeners_[static_cast<size_t>(listener)];
@@ -139,6 +144,42 @@ Failure Transport::connect(const std::string& host, int port, Group group, int32
   *id = idOf(*c);
   if (code != 0 && code != EINPROGRESS) fail(c, code);
   wake();
+  return {};
+}
+
+Failure Transport::pair(int32_t* id, int* other) {
+  if (destroyed_) return {EBADF, "socketpair"};
+  if (tables_.counters[kConnections] >= static_cast<double>(connectionsLimit_)) {
+    tables_.counters[kRefused] += 1;
+    return {ENOBUFS, "limit"};
+  }
+  if (free_.empty()) return {ENOBUFS, "socketpair"};
+  int ends[2];
+  const Failure failure = openPair(ends);
+  if (failure) return failure;
+  const Connection* c = take(ends[0], kClients, State::kOpen);
+  if (c == nullptr) {
+    const int code = errno;
+    ::close(ends[1]);
+    return {code, "epoll_ctl"};
+  }
+  *id = idOf(*c);
+  *other = ends[1];
+  return {};
+}
+
+Failure Transport::divert(int32_t id, int* socket, int* other) {
+  Connection* c = live(id);
+  if (c == nullptr || c->state != State::kOpen) return {ENOTCONN, "divert"};
+  int ends[2];
+  const Failure failure = openPair(ends);
+  if (failure) return failure;
+  const uint32_t interest = c->interest;
+  watch(c, Connection::kUnwatched);
+  *socket = c->descriptor;
+  *other = ends[1];
+  c->descriptor = ends[0];
+  watch(c, interest);
   return {};
 }
 
@@ -198,12 +239,12 @@ void Transport::pause(bool paused) {
   wake();
 }
 
-bool Transport::describe(int32_t id, std::string* address, uint64_t* pendingBytes) {
-  const Connection* c = live(id);
-  if (c == nullptr) return false;
-  *address = describePeer(c->descriptor);
-  *pendingBytes = c->pending();
-  return true;
+const Connection* Transport::describable(int32_t id) const {
+  if (id < 0 || static_cast<size_t>(id) >= connections_.size()) return nullptr;
+  const Connection* c = &connections_[static_cast<size_t>(id)];
+  const bool known =
+      c->state == State::kOpen || c->state == State::kConnecting || c->state == State::kEnding;
+  return known ? c : nullptr;
 }
 
 int32_t Transport::addMemory(const Memory& memory) {

@@ -83,8 +83,15 @@ class Transport {
 
   Failure listen(const ListenOptions& options, Group group, int32_t* listener);
   int listenerPort(int32_t listener) const;
+  /// -1 when it is closed.
+  int listenerDescriptor(int32_t listener) const;
   void closeListener(int32_t listener);
   Failure connect(const std::string& host, int port, Group group, int32_t* id);
+  /// A connection whose other end, a descriptor, is the caller's to use and to close.
+  Failure pair(int32_t* id, int* other);
+  /// Puts one end of a socket pair in the place of an accepted connection's socket. Both the socket
+  /// and the pair's other end are the caller's from then on.
+  Failure divert(int32_t id, int* socket, int* other);
   void limit(size_t connections, const std::string& refusal);
   int64_t send(int32_t id, const char* bytes, size_t length);
   /// Null = throw the bytes away.
@@ -92,7 +99,8 @@ class Transport {
   void close(int32_t id, bool flush);
   void release(double sequence);
   void pause(bool paused);
-  bool describe(int32_t id, std::string* address, uint64_t* pendingBytes);
+  /// Also of a connection that ends in this tick: its descriptor is open until the tick is over.
+  const Connection* describable(int32_t id) const;
   int32_t addMemory(const Memory& memory);
   const Memory* memory(int32_t buffer) const;
   /// Forgets memory; connections that still read into it or send from it are ended.

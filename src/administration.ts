@@ -44,6 +44,18 @@ export class Administration {
     this.executor = executor;
   }
 
+  /** Takes over what `-o` says of `lru`, under the keys of `stats settings`. */
+  remember(tuning: ReadonlyMap<string, string>): void {
+    const { lruWords } = this;
+    const number = (key: string, otherwise: number) => Number(tuning.get(key) ?? otherwise);
+    lruWords.hotPercent = number('hot_lru_pct', lruWords.hotPercent);
+    lruWords.warmPercent = number('warm_lru_pct', lruWords.warmPercent);
+    lruWords.hotFactor = number('hot_max_factor', lruWords.hotFactor);
+    lruWords.warmFactor = number('warm_max_factor', lruWords.warmFactor);
+    lruWords.temporary = tuning.has('temporary_ttl');
+    lruWords.temporarySeconds = number('temporary_ttl', lruWords.temporarySeconds);
+  }
+
   slabs(): number {
     const { executor } = this;
     const { line } = executor;

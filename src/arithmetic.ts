@@ -28,6 +28,7 @@ export class Arithmetic {
     const keyLength = line.length(1);
     const hash = executor.lookahead.hash(at, keyLength);
     const ref = store.find(line.view, at, keyLength, hash);
+    if (executor.observer.on) executor.observer.looked(line.view, at, keyLength, ref);
     if (ref === 0) {
       this.countMiss(increments);
       return executor.say(lines.notFound);

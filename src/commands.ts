@@ -5,7 +5,7 @@
 import type { Executor } from './execute.js';
 import { ascii, lines } from './protocol/reply.js';
 import { Outcome, Verb } from './request.js';
-import { shutdown, stats, verbosity } from './serverwide.js';
+import { refreshCertificates, shutdown, stats, verbosity, watch } from './serverwide.js';
 import type { Session } from './session.js';
 
 export interface Command {
@@ -59,6 +59,8 @@ export const commands: readonly Command[] = [
   row('verbosity', 2, 3, 1, verbosity),
   row('stats', 1, any, 0, stats),
   row('shutdown', 1, any, 0, shutdown),
+  row('watch', 1, any, 1, watch),
+  row('refresh_certs', 1, any, 0, refreshCertificates),
   row('slabs', 3, any, 0, ({ administration }) => administration.slabs()),
   row('lru', 2, any, 1, ({ administration }) => administration.lru()),
   row('lru_crawler', 2, 3, 0, ({ administration }, session) => administration.lruCrawler(session)),

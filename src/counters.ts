@@ -32,6 +32,8 @@ export class Counters {
   totalConnections = 0;
   /** Connections closed because of `-o idle_timeout`. */
   idleKicks = 0;
+  authCommands = 0;
+  authErrors = 0;
   /** Times a connection had to wait for the next tick although it had requests left. */
   connectionYields = 0;
   /** By counter's name, then by class number. */

@@ -1,8 +1,8 @@
 /**
- * Answers too long for one tick: the whole cache as lines (`lru_crawler metadump`, `stats cachedump`, `stats
- * sizes`). Each goes through the buckets and writes a slice a tick, as its connection takes it: it blocks nobody
- * and needs no memory. What changes meanwhile may be in it or not; what does not change is in it once, also when it
- * moves to another chunk.
+ * Answers too long for one tick: every connection (`stats conns`), or the whole cache as lines (`lru_crawler metadump`,
+ * `stats cachedump`, `stats sizes`). Those go through the buckets. Each writes a slice a tick, as its connection takes
+ * it: it blocks nobody and needs no memory. What changes meanwhile may be in it or not; what does not change is in it
+ * once, also when it moves to another chunk.
  */
 import { memcachedBytes } from './itemsize.js';
 import { cachedumpBytesMost, upkeepLooks } from './limits.js';
@@ -42,7 +42,34 @@ const words = {
 };
 
 /** An answer that is written in slices. */
-export abstract class Dump {
+export interface Dump {
+  /** Writes what fits now; true when it was the last of it. */
+  write(wire: Wire): boolean;
+}
+
+/** Lines that are made as there is room for them (`stats conns`). */
+export class LineDump implements Dump {
+  private readonly texts: Iterator<string>;
+
+  constructor(texts: Iterator<string>) {
+    this.texts = texts;
+  }
+
+  write(wire: Wire): boolean {
+    while (!wire.isFull()) {
+      const { done, value } = this.texts.next();
+      if (done !== true) {
+        wire.output.text(value);
+        continue;
+      }
+      wire.output.put(lines.end);
+      return true;
+    }
+    return false;
+  }
+}
+
+abstract class ItemDump implements Dump {
   protected readonly store: Store;
   /** By class number: which items are wanted; null: all. */
   private readonly wanted: ReadonlySet<number> | null;
@@ -53,7 +80,6 @@ export abstract class Dump {
     this.wanted = wanted;
   }
 
-  /** Writes what fits now; true when it was the last of it. */
   write(wire: Wire): boolean {
     const { store } = this;
     const { buckets } = store;
@@ -107,7 +133,7 @@ export abstract class Dump {
 }
 
 /** `lru_crawler metadump`. */
-export class MetaDump extends Dump {
+export class MetaDump extends ItemDump {
   protected override item(ref: number, output: Output): void {
     const { store } = this;
     const meta = store.metaOf(ref);
@@ -130,7 +156,7 @@ export class MetaDump extends Dump {
 }
 
 /** `stats cachedump`: items of one class, a number of them at most (0: as many as memcached would send). */
-export class CacheDump extends Dump {
+export class CacheDump extends ItemDump {
   private readonly itemsMost: number;
   private items = 0;
   private bytes = 0;
@@ -161,7 +187,7 @@ export class CacheDump extends Dump {
 }
 
 /** `stats sizes`: how many items there are of each size, of those stored since it was enabled. */
-export class SizesDump extends Dump {
+export class SizesDump extends ItemDump {
   private readonly sinceCas: number;
   private readonly counts = new Map<number, number>();
 

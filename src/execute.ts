@@ -9,6 +9,7 @@ import type { Counters } from './counters.js';
 import { keyBytesMax } from './limits.js';
 import { Lookahead } from './lookahead.js';
 import { Meta } from './meta/meta.js';
+import { Observer } from './observer.js';
 import { Decimal } from './protocol/decimal.js';
 import { Line, tokensMax } from './protocol/line.js';
 import { ascii, lines, type Output, type Phrase } from './protocol/reply.js';
@@ -36,6 +37,7 @@ export class Executor {
   readonly lookahead: Lookahead;
   readonly upkeep: Upkeep;
   readonly administration: Administration;
+  readonly observer: Observer;
   /** The number that was read last. */
   readonly decimal = new Decimal();
   /** Set when the last token is `noreply`: nothing is answered. */
@@ -47,6 +49,7 @@ export class Executor {
     this.output = output;
     this.counters = counters;
     this.mayFlush = mayFlush;
+    this.observer = new Observer(store);
     this.lookahead = new Lookahead(store, this.line);
     this.storing = new Storing(this);
     this.retrieving = new Retrieving(this);
@@ -76,6 +79,7 @@ export class Executor {
       if (!valid) return this.say(lines.deleteUsage);
     }
     if (line.length(1) > keyBytesMax) return this.say(lines.badFormat);
+    if (this.observer.on) this.observer.deletes(line.view, line.start(1), line.length(1));
     const ref = this.findKey();
     if (ref === 0) {
       counters.deleteMisses++;
@@ -146,7 +150,9 @@ export class Executor {
     const { line, store } = this;
     const at = line.start(1);
     const length = line.length(1);
-    return store.find(line.view, at, length, this.lookahead.hash(at, length));
+    const ref = store.find(line.view, at, length, this.lookahead.hash(at, length));
+    if (this.observer.on) this.observer.looked(line.view, at, length, ref);
+    return ref;
   }
 
   word(ref: number, word: number): number {

@@ -97,6 +97,26 @@ export const linkConnections = 16;
 /** `-b`: length of the listen queue. */
 export const backlogDefault = 1024;
 
+/** Longest data block that may hold a user and a password; memcached's read buffer bounds it there. */
+export const authBytesMax = 8 * KiB;
+/** Users of a `-Y` file (memcached's MAX_ENTRIES). */
+export const authUsersMost = 8;
+/** A TLS handshake that takes longer is given up. */
+export const tlsHandshakeMs = 10_000;
+/** Datagrams that may be under way at once; more are dropped, as a full socket buffer would. */
+export const datagramsInFlightMost = 64;
+/** A datagram whose reply takes longer than this is given up. */
+export const datagramMs = 10_000;
+/** Longest reply that is sent as datagrams. */
+export const datagramReplyBytesMost = 2 * MiB;
+/** Bytes of a datagram that is sent, its header included (memcached's UDP_MAX_PAYLOAD_SIZE). */
+export const datagramBytesMax = 1400;
+/** Watchers at once (memcached's WATCHER_LIMIT), and what one of them may have unsent before lines are skipped. */
+export const watchersMost = 20;
+export const watcherBytesMax = 256 * KiB;
+/** Prefixes that `stats detail` counts: as many as its answer has room for. */
+export const prefixesMost = 1000;
+
 /** Shared input buffer of the transport. */
 export const inputBytes = 4 * MiB;
 /** Shared output buffer of the transport: what all replies of a tick may copy. */
@@ -173,6 +193,12 @@ assert(inputBytes >= 2 * readBytesMax, 'every tick can read at least one connect
 assert(unackedBytesMax > 4 * batchBytesMax, 'a full batch does not stop the world');
 assert(greetingsMax * 2 <= linkConnections, 'strangers leave room for a standby and a herald');
 assert(unackedBatchesMax % 2 === 0, 'the ring of unacked batches is masked');
+assert(authBytesMax + lineBytesMax < readBytesMax, 'user and password are read whole');
+assert(datagramReplyBytesMost / datagramBytesMax < 65_536, 'datagrams of a reply can be numbered');
+assert(
+  prefixesMost * (keyBytesMax + 100) < replyRoomBytes,
+  'a line for each prefix fits in a reply',
+);
 assert(blockBytes < batchBytesMax, 'a block is sent like a batch');
 assert(deadAfterMsDefault >= 3 * heartbeatMsDefault, 'one late heartbeat is not a death');
 assert(

@@ -125,6 +125,7 @@ async function runPair(command: Command): Promise<void> {
       fail(new HotspareError('LINK_LOST', reason, 'start the pair again'));
     },
   });
+  process.on('SIGHUP', () => pair.signal('SIGHUP'));
   stopOnSignals(() => void pair.end().then(() => process.exit(0)), log);
   pair.start();
 }
@@ -231,9 +232,8 @@ function nodeLog(settings: Settings): Log {
 
 /** Ends a node with the signals it gets, and passes on what its supervisor knows. */
 function superviseNode(node: Node, log: Log): void {
+  process.on('SIGHUP', () => node.reload());
   stopOnSignals(() => node.stop(), log);
-  // As memcached, a node outlives its terminal.
-  process.on('SIGHUP', () => {});
   process.on('message', ({ standbyDead }: Notice) => {
     if (standbyDead === true) node.standbyIsDead();
   });

@@ -204,6 +204,19 @@ export interface NativeTransport {
    */
   connect(host: string, port: number, group: 0 | 1): number | NativeFailure;
   /**
+   * A connection of group 0 over a socket pair: the other end is a descriptor that is the caller's to use and to close.
+   * Whoever brings bytes from elsewhere (UDP) feeds them in there. It counts as a connection; ENOBUFS when there are
+   * as many as `limit` allows.
+   */
+  pair(): { readonly connection: number; readonly descriptor: number } | NativeFailure;
+  /**
+   * Puts one end of a socket pair in the place of the socket of a connection that was just accepted: `socket` is what
+   * was accepted, `descriptor` the pair's other end, and both are the caller's to use and to close.
+   */
+  divert(
+    connection: number,
+  ): { readonly socket: number; readonly descriptor: number } | NativeFailure;
+  /**
    * Most connections of group 0 (connectionsMax to begin with); one more is answered with `refusal` and closed, or
    * waits to be accepted when that is empty.
    */
@@ -239,8 +252,12 @@ export interface NativeTransport {
    * RELEASED.
    */
   pause(paused: boolean): void;
-  /** Reads of one connection: `address` (tcp:1.2.3.4:5, tcp6:[::1]:5, unix:/path), and bytes unsent or held. */
-  describe(connection: number): { readonly address: string; readonly pendingBytes: number } | null;
+  /** What is known of one connection; null when it is dead. In the tick of its CLOSED (0) row it is not, yet. */
+  describe(connection: number): ConnectionDescription | null;
+  /** Where a listener listens; null when it is closed. */
+  describeListener(
+    listener: number,
+  ): { readonly address: string; readonly descriptor: number } | null;
   /** Registers memory that sinks and references may name; it must not go away before `unregister` or `destroy`. */
   register(buffer: ArrayBuffer): number;
   /** Forgets it. Connections that still read into it or send from it are ended (CLOSED with ECONNABORTED). */
@@ -252,6 +269,16 @@ export interface NativeTransport {
   sweep(drainingMs: number): void;
   /** Closes every socket and leaves Node's loop; within a tick, once its replies are out. No event follows. */
   destroy(): void;
+}
+
+export interface ConnectionDescription {
+  /** Of the peer: tcp:1.2.3.4:5, tcp6:[::1]:5, unix:/path. */
+  readonly address: string;
+  /** Of our end. */
+  readonly listenAddress: string;
+  readonly descriptor: number;
+  /** Unsent or held. */
+  readonly pendingBytes: number;
 }
 
 interface Addon {
@@ -269,6 +296,11 @@ interface Addon {
   regionApply(id: number, bytes: Uint8Array, offset: number, length: number): number;
   /** CRC32C (Castagnoli, RFC 3720 B.4) of bytes[offset, offset+length), continuing from `seed` (0 to start). */
   crc32c(bytes: Uint8Array, offset: number, length: number, seed: number): number;
+  /** A UDP socket bound to an address literal (port 0: any). Its descriptor is the caller's to use and to close. */
+  datagramsOpen(
+    host: string,
+    port: number,
+  ): { readonly descriptor: number; readonly port: number } | NativeFailure;
   transportCreate(options: TransportOptions, onTick: (rows: number) => number): NativeTransport;
 }
 

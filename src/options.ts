@@ -103,6 +103,8 @@ export interface Settings {
   readonly tuning: ReadonlyMap<string, string>;
 }
 
+const plainPrefix = 'notls:';
+
 export const defaults: Settings = {
   port: 11211,
   udpPort: 0,
@@ -153,6 +155,19 @@ export function check(settings: Settings): void {
       'give it more with -m, or choose a smaller -I',
     );
   }
+  if (settings.authFile !== null && settings.udpPort !== 0) {
+    throw usage(
+      `-U ${settings.udpPort}: Cannot use UDP with ascii authentication enabled (-U 0 to disable)`,
+      'leave -U or -Y out',
+    );
+  }
+  for (const text of settings.listen) {
+    if (cutPrefix(text)[0] === '' || settings.tls !== null) continue;
+    throw usage(
+      `-l ${text}: 'notls' option is valid only when SSL is enabled`,
+      `leave ${plainPrefix} out, or add -Z`,
+    );
+  }
 }
 
 /** HOST, HOST:PORT, [IPv6]:PORT or *; the port is `fallback` where none is named. */
@@ -169,6 +184,29 @@ export function address(text: string, fallback: number): { host: string; port: n
   const host = named === '*' ? '0.0.0.0' : named === 'localhost' ? '127.0.0.1' : named;
   if (isIP(host) === 0) throw usage(`${text}: name an IP address; host names are not resolved`);
   return { host, port };
+}
+
+/** A place to listen, as `-l` names it. */
+export interface Place {
+  readonly host: string;
+  readonly port: number;
+  /** Served without TLS in spite of `-Z`. */
+  readonly plain: boolean;
+  /** `*`: all addresses of both families; `host` is that of one. */
+  readonly everywhere: boolean;
+}
+
+/** An address of `-l`, which may begin with `notls:`. */
+export function listenAddress(text: string, fallback: number): Place {
+  const [prefix, rest] = cutPrefix(text);
+  const everywhere = /^\*(:|$)/.test(rest);
+  return { ...address(rest, fallback), plain: prefix !== '', everywhere };
+}
+
+/** `notls:`, when it stands before an address, and the address. */
+export function cutPrefix(text: string): readonly [prefix: string, rest: string] {
+  const prefix = text.startsWith(plainPrefix) ? plainPrefix : '';
+  return [prefix, text.slice(prefix.length)];
 }
 
 /** True for addresses that only this machine can reach. */

@@ -3,6 +3,7 @@ import type { Counters } from './counters.js';
 import type { Executor } from './execute.js';
 import { keyBytesMax, referenceBytesLeast } from './limits.js';
 import { type Lookahead, Row } from './lookahead.js';
+import type { Observer } from './observer.js';
 import type { Line } from './protocol/line.js';
 import { lines, type Output } from './protocol/reply.js';
 import { Outcome, type Retrieval } from './request.js';
@@ -24,6 +25,7 @@ export class Retrieving {
   private readonly store: Store;
   private readonly output: Output;
   private readonly counters: Counters;
+  private readonly observer: Observer;
 
   constructor(executor: Executor) {
     this.executor = executor;
@@ -32,6 +34,7 @@ export class Retrieving {
     this.store = executor.store;
     this.output = executor.output;
     this.counters = executor.counters;
+    this.observer = executor.observer;
   }
 
   /** get, gets, gat, gats: checks the line; the keys are answered by `key`. */
@@ -68,6 +71,7 @@ export class Retrieving {
     if (touches) counters.cmdTouch++;
     else counters.cmdGet++;
     const ref = store.find(view, at, length, hash);
+    if (this.observer.on) this.observer.got(view, at, length, ref);
     if (ref === 0) {
       this.countMiss(touches);
       return;

@@ -2,42 +2,49 @@
  * The server: a store in a region, and the tick that lets clients at it. It can run without a standby; a backup plugs
  * in by setting `mirror`. Nothing here knows whether the region was made, found in a file or left by a primary.
  */
+import type { Access } from './access.js';
 import { Background } from './background.js';
 import { monotonicMs, wallSeconds } from './clock.js';
 import { Counters } from './counters.js';
-import { HotspareError } from './errors.js';
 import { Executor } from './execute.js';
 import type { Journal } from './journal.js';
 import { casStep } from './limits.js';
+import { Listening } from './listening.js';
 import type { Log } from './log.js';
 import { alone, type Mirror } from './mirror.js';
-import { failed, type NativeFailure } from './native.js';
-import { address, type Settings } from './options.js';
-import { type BoundPort, writePortFile } from './portfile.js';
+import type { Observer } from './observer.js';
+import type { Settings } from './options.js';
+import { writePortFile } from './portfile.js';
 import { Session } from './session.js';
-import type { Shared } from './shared.js';
+import type { EndReason, Shared } from './shared.js';
+import { connectionLines, type Origin } from './stats/conns.js';
 import type { ServerFacts } from './stats/facts.js';
 import type { Region } from './store/region.js';
 import { Store } from './store/store.js';
-import { idle, type Wire } from './wire.js';
+import { Unlocking } from './unlocking.js';
+import { type LineOutput, Topic } from './watchers.js';
+import { Counter, idle, type Wire } from './wire.js';
 
 /** How often idle clients are looked for. */
 const idleLookMs = 1000;
 
-export class Server implements Shared {
+export class Server implements Shared, LineOutput {
   readonly wire: Wire;
   readonly executor: Executor;
   readonly facts: ServerFacts;
   readonly settings: Settings;
+  readonly access: Access;
+  readonly unlocking: Unlocking | null;
   /** The mirror of now; backup/ sets it. */
   mirror: Mirror = alone;
   /** Sessions that are open, by connection. */
   private readonly sessions = new Map<number, Session>();
+  /** Where those come from whose bytes come through TLS or UDP, or whom a watcher was told of. */
+  private readonly origins = new Map<number, Origin>();
+  private readonly listening: Listening;
   private readonly counters = new Counters();
   private readonly journal: Journal;
   private readonly log: Log;
-  private readonly listeners: number[] = [];
-  private readonly bound: BoundPort[] = [];
   private idler: NodeJS.Timeout | null = null;
   private nowMs = 0;
   /** Whole seconds of the wire's clock: what idle clients are measured by. */
@@ -50,13 +57,18 @@ export class Server implements Shared {
     region: Region,
     settings: Settings,
     log: Log,
+    access: Access = { credentials: null, tls: null },
   ) {
     this.wire = wire;
     this.settings = settings;
     this.log = log;
+    this.access = access;
     this.journal = region.journal;
     const store = new Store(region, { evict: settings.evict, casStep }, wallSeconds());
     this.executor = new Executor(store, wire.output, this.counters, settings.flush);
+    const { credentials } = access;
+    this.unlocking = credentials === null ? null : new Unlocking(this.executor, credentials);
+    this.observe(this.executor.observer);
     store.onStarved = () => this.dropSlowestReader();
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
@@ -64,6 +76,17 @@ export class Server implements Shared {
     store.patient = true;
     this.background = new Background(this);
     this.facts = factsOf(settings, this.counters, wire.counters);
+    this.listening = new Listening({
+      wire,
+      settings,
+      log,
+      encrypts: access.tls !== null,
+      accept: (connection, encrypted) => this.accept(connection, encrypted),
+      acceptDatagram: (connection, origin) => {
+        this.origins.set(connection, origin);
+        return this.open(connection);
+      },
+    });
     wire.useSegments(memory);
     wire.hooks = {
       begin: (nowMs, seconds) => {
@@ -74,6 +97,7 @@ export class Server implements Shared {
       },
       end: () => {
         if (this.executor.upkeep.isWanted) this.background.wake();
+        this.executor.observer.watchers.flush(this);
         return this.mirror.commit(this.journal, this.nowMs);
       },
       released: (ref) => store.slabs.unpin(ref),
@@ -87,13 +111,12 @@ export class Server implements Shared {
    * region holds in the background.
    */
   serve(): void {
-    const failure = this.bind();
-    if (failure !== null) {
-      this.stopListening();
-      throw failure;
-    }
+    const { listening, facts } = this;
+    listening.begin();
+    facts.port = listening.portOf('TCP');
+    facts.udpPort = listening.portOf('UDP');
     const { portFile, idleSeconds } = this.settings;
-    if (portFile !== null) writePortFile(portFile, this.bound, this.log);
+    if (portFile !== null) writePortFile(portFile, listening.ports, this.log);
     if (idleSeconds > 0) this.idler = setInterval(() => this.closeIdle(), idleLookMs).unref();
     this.background.start();
   }
@@ -104,8 +127,7 @@ export class Server implements Shared {
   }
 
   stopListening(): void {
-    for (const listener of this.listeners.splice(0)) this.wire.closeListener(listener);
-    this.bound.length = 0;
+    this.listening.end();
   }
 
   /** Stops serving and closes every client at once, unsent replies and all. The region is not touched any more. */
@@ -115,13 +137,40 @@ export class Server implements Shared {
     this.stopListening();
     this.wire.hooks = idle;
     for (const session of [...this.sessions.values()]) session.end();
+    this.access.tls?.end();
     // Those that wait for nothing but the rest of their replies, too.
     this.wire.transport.sweep(0);
     this.wire.forgetSegments();
   }
 
-  onClosed(session: Session): void {
-    this.sessions.delete(session.connection);
+  onClosed(session: Session, reason: EndReason): void {
+    const { connection } = session;
+    const { observer } = this.executor;
+    if ((observer.watchers.topics & Topic.connevents) !== 0) {
+      const { address, descriptor } = this.originOf(connection);
+      observer.closed(address, reason, descriptor);
+    }
+    this.sessions.delete(connection);
+    this.origins.delete(connection);
+    observer.watchers.remove(connection);
+    observer.update();
+  }
+
+  connectionLines(asker: Session): Iterator<string> {
+    const { sessions, origins, seconds: now } = this;
+    const { listeners, datagrams } = this.listening;
+    const { transport } = this.wire;
+    const startedAt = now - Math.floor(this.facts.uptimeSeconds());
+    const all = { transport, listeners, datagrams, sessions, origins, now, startedAt };
+    return connectionLines(all, asker);
+  }
+
+  append(connection: number, bytes: Uint8Array): boolean {
+    return this.wire.append(connection, bytes);
+  }
+
+  pendingBytes(connection: number): number {
+    return this.wire.transport.describe(connection)?.pendingBytes ?? 0;
   }
 
   /**
@@ -145,88 +194,46 @@ export class Server implements Shared {
       const unsent = this.wire.transport.describe(session.connection)?.pendingBytes ?? 0;
       if (unsent > 0) continue;
       this.counters.idleKicks++;
-      session.end();
+      session.end('idle_timeout');
     }
   }
 
-  private bind(): HotspareError | null {
-    const { settings } = this;
-    if (settings.unixSocket !== null) {
-      const listener = this.listen('', 0, settings.unixSocket);
-      return failed(listener)
-        ? listenFailure(`UNIX socket ${settings.unixSocket}`, listener)
-        : null;
-    }
-    if (settings.port === 0) return null;
-    if (settings.listen.length === 0) return this.bindAny(settings.port);
-    for (const text of settings.listen) {
-      const anywhere = /^\*(?::(\d+))?$/.exec(text);
-      if (anywhere !== null) {
-        const failure = this.bindAny(Number(anywhere[1] ?? settings.port));
-        if (failure !== null) return failure;
-        continue;
-      }
-      const { host, port } = address(text, settings.port);
-      const listener = this.listen(host, port === -1 ? 0 : port, null);
-      if (failed(listener)) return listenFailure(`TCP ${text} port ${port}`, listener);
-    }
-    return null;
-  }
-
-  /** All addresses of both families; a machine without IPv6 has only one. */
-  private bindAny(named: number): HotspareError | null {
-    const port = named === -1 ? 0 : named;
-    const four = this.listen('0.0.0.0', port, null);
-    if (failed(four)) return listenFailure(`TCP port ${port}`, four);
-    const six = this.listen('::', this.bound.at(-1)!.port, null);
-    if (!failed(six)) return null;
-    const none = six.error === 'EAFNOSUPPORT' || six.error === 'EADDRNOTAVAIL';
-    if (!none) return listenFailure(`TCP port ${port}`, six);
-    this.log.detail(`no IPv6: ${six.call}: ${six.error}`);
-    return null;
-  }
-
-  private listen(host: string, port: number, path: string | null): number | NativeFailure {
-    const { settings, wire } = this;
-    const options = {
-      host,
-      port,
-      path,
-      mode: settings.unixMode,
-      backlog: settings.backlog,
-      group: 0,
-    } as const;
-    const listener = wire.listen(options, (connection) => this.accept(connection));
-    if (failed(listener)) return listener;
-    this.listeners.push(listener);
-    const bound = wire.transport.listenerPort(listener);
-    if (this.facts.port === 0) this.facts.port = bound;
-    if (path === null) this.bound.push({ transport: 'TCP', host, port: bound });
-    const where = path ?? (host.includes(':') ? `[${host}]:${bound}` : `${host}:${bound}`);
-    this.log.detail(`listening on ${where}`);
-    return listener;
-  }
-
-  private accept(connection: number): Session {
+  private accept(connection: number, encrypted: boolean): Session {
     this.counters.totalConnections++;
+    const { observer } = this.executor;
+    const told = (observer.watchers.topics & Topic.connevents) !== 0;
+    if (encrypted || told) this.origins.set(connection, this.originOf(connection));
+    if (told) {
+      const { address, descriptor } = this.originOf(connection);
+      observer.opened(address, descriptor);
+    }
+    const session = this.open(connection);
+    if (encrypted && !this.access.tls!.divert(this.wire.transport, connection)) session.end();
+    return session;
+  }
+
+  private open(connection: number): Session {
     const session = new Session(connection, this);
     this.sessions.set(connection, session);
     return session;
   }
-}
 
-/**
- * Throws HotspareError LISTEN when an address to listen on is not this machine's. Whether the port is free is another
- * question: a standby's primary may hold it until it dies.
- */
-export function checkAddresses(wire: Wire, { listen, port, unixSocket }: Settings): void {
-  if (port === 0 || unixSocket !== null) return;
-  for (const text of listen) {
-    const { host } = address(text, port);
-    const any = { host, port: 0, path: null, mode: 0, backlog: 1, group: 0 } as const;
-    const listener = wire.listen(any, () => ({ data: (_, length) => length, closed: () => {} }));
-    if (failed(listener)) throw listenFailure(`TCP ${text}`, listener);
-    wire.closeListener(listener);
+  private originOf(connection: number): Origin {
+    return (
+      this.origins.get(connection) ??
+      this.wire.transport.describe(connection) ?? { address: '', listenAddress: '', descriptor: -1 }
+    );
+  }
+
+  private observe(observer: Observer): void {
+    const { settings, wire } = this;
+    observer.scene = {
+      wallMs: () => wire.counters[Counter.WALL_MS]!,
+      descriptor: () => this.originOf(wire.connection).descriptor,
+    };
+    observer.prefixes.delimiter = settings.prefixDelimiter.charCodeAt(0);
+    observer.prefixes.on = settings.detail;
+    observer.update();
   }
 }
 
@@ -240,6 +247,7 @@ function configure(executor: Executor, settings: Settings): void {
   upkeep.crawler.itemsMost = settings.lruCrawlerTocrawl;
   administration.crawlerSleepMicros = settings.lruCrawlerSleepMicros;
   administration.mayDump = settings.dump;
+  administration.remember(settings.tuning);
 }
 
 function factsOf(settings: Settings, counters: Counters, wire: Float64Array): ServerFacts {
@@ -248,6 +256,7 @@ function factsOf(settings: Settings, counters: Counters, wire: Float64Array): Se
     counters,
     wire,
     port: 0,
+    udpPort: 0,
     verbosity: settings.verbosity,
     uptimeSeconds: () => process.uptime(),
     usage: () => {
@@ -255,13 +264,4 @@ function factsOf(settings: Settings, counters: Counters, wire: Float64Array): Se
       return { userUs: user, systemUs: system, pid: process.pid };
     },
   };
-}
-
-function listenFailure(what: string, failure: NativeFailure): HotspareError {
-  const inUse = failure.error === 'EADDRINUSE';
-  const reason = inUse ? 'Address already in use' : `${failure.call}: ${failure.error}`;
-  const remedy = inUse
-    ? 'stop what serves there, or choose another address with -p, -l or -s'
-    : 'name an address of this machine with -l, and a port you may use with -p';
-  return new HotspareError('LISTEN', `failed to listen on ${what}: ${reason}`, remedy);
 }

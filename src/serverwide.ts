@@ -1,9 +1,15 @@
-/** Commands about the server, not about items: verbosity, stats, shutdown. Each returns an Outcome. */
+/**
+ * Commands about the server and its connections, not about items: verbosity, stats, watch, refresh_certs, shutdown.
+ * Each returns an Outcome. They are rare, and may take strings and time.
+ */
+import { LineDump } from './dumping.js';
 import type { Executor } from './execute.js';
+import { tokensMax } from './protocol/line.js';
 import { ascii, lines } from './protocol/reply.js';
 import { Outcome } from './request.js';
 import type { Session } from './session.js';
 import { resetStatistics, statistics } from './stats/statistics.js';
+import { Topic } from './watchers.js';
 
 const gracefulWord = ascii('graceful');
 
@@ -31,9 +37,16 @@ export function verbosity(executor: Executor, { shared }: Session): number {
 export function stats(executor: Executor, session: Session): number {
   const { facts, mirror } = session.shared;
   const topic = executor.line.count > 1 ? executor.line.text(1) : '';
-  if (topic === 'reset') {
-    resetStatistics(executor, facts);
-    return executor.say(lines.reset);
+  switch (topic) {
+    case 'reset':
+      resetStatistics(executor, facts);
+      return executor.say(lines.reset);
+    case 'detail':
+      return detail(executor);
+    case 'conns':
+      session.dump = new LineDump(session.shared.connectionLines(session));
+      return Outcome.DUMP;
+    default:
   }
   const outcome = executor.administration.stats(topic, session);
   if (outcome !== null) return outcome;
@@ -41,4 +54,51 @@ export function stats(executor: Executor, session: Session): number {
   if (rows === null) return executor.say(lines.error);
   for (const [name, value] of rows) executor.output.text(`STAT ${name} ${value}\r\n`);
   return executor.say(lines.end);
+}
+
+/** `stats detail on|off|dump`. */
+function detail(executor: Executor): number {
+  const { line, observer, output } = executor;
+  const { prefixes } = observer;
+  const word = line.count > 2 ? line.text(2) : '';
+  switch (word) {
+    case 'on':
+    case 'off':
+      prefixes.on = word === 'on';
+      observer.update();
+      return executor.say(lines.ok);
+    case 'dump':
+      for (const text of prefixes.lines()) output.text(text);
+      return executor.say(lines.end);
+    default:
+      return executor.say(lines.detailUsage);
+  }
+}
+
+/** `watch [topic …]`. */
+export function watch(executor: Executor, session: Session): number {
+  const { facts, wire } = session.shared;
+  const { line, observer } = executor;
+  if (!facts.settings.watch) return executor.say(lines.watchDisabled);
+  if (wire.answered) return executor.say(lines.watchPipelined);
+  let topics = line.count === 1 ? Topic.fetchers : 0;
+  for (let token = 1; token < Math.min(line.count, tokensMax); token++) {
+    const topic = (Topic as Readonly<Record<string, number>>)[line.text(token)];
+    if (topic === undefined) return executor.say(lines.error);
+    topics |= topic;
+  }
+  if (!observer.watchers.add(session.connection, topics)) return executor.say(lines.watchersMost);
+  observer.update();
+  session.becomeWatcher();
+  return executor.say(lines.ok);
+}
+
+/** `refresh_certs`: connections to come get what the files hold now. */
+export function refreshCertificates(executor: Executor, session: Session): number {
+  const { tls } = session.shared.access;
+  if (tls === null) return executor.say(lines.tlsDisabled);
+  const fault = tls.refresh();
+  if (fault === null) return executor.say(lines.ok);
+  executor.output.text(`${fault}\r\n`);
+  return Outcome.DONE;
 }

@@ -4,21 +4,35 @@
  *
  *      LINE ──storage command, value not whole──► VALUE ──all bytes──► VALUE_END ──line end──► LINE
  *       ├──── refused value ───────────────────► SKIP ──all bytes──► LINE
- *       ├──── metadump … ──────────────────────► DUMP ──all written──► LINE
- *       └──── get … ───────────────────────────► KEYS ──newline───► LINE
- *                                                  └── NUL in a streamed line ──► REST ──newline──► LINE
+ *       ├──── metadump, stats conns … ─────────► DUMP ──all written──► LINE
+ *       ├──── get … ───────────────────────────► KEYS ──newline───► LINE
+ *       │                                          └── NUL in a streamed line ──► REST ──newline──► LINE
+ *       └──── watch ───────────────────────────► WATCH (what else comes is thrown away)
+ *      LOCKED ──user and password (-Y)──► LINE
  */
 import { commandFor } from './commands.js';
 import type { Dump } from './dumping.js';
 import { keyBytesMax, lineBytesMax, lineBytesStreamed, lineBytesWhole } from './limits.js';
 import { Row } from './lookahead.js';
 import { isDelimiter, tokensMax } from './protocol/line.js';
-import { ascii, lines, type Phrase } from './protocol/reply.js';
+import { lines, type Phrase } from './protocol/reply.js';
+import { isHttp, isLongGet } from './protocol/strangers.js';
 import { Outcome, Retrieval, StorageRequest } from './request.js';
-import type { Shared } from './shared.js';
+import type { EndReason, Shared } from './shared.js';
+import { hangUp } from './unlocking.js';
 import type { Endpoint } from './wire.js';
 
-const State = { LINE: 0, VALUE: 1, VALUE_END: 2, SKIP: 3, KEYS: 4, REST: 5, DUMP: 6 } as const;
+const State = {
+  LINE: 0,
+  VALUE: 1,
+  VALUE_END: 2,
+  SKIP: 3,
+  KEYS: 4,
+  REST: 5,
+  DUMP: 6,
+  WATCH: 7,
+  LOCKED: 8,
+} as const;
 
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
@@ -26,9 +40,6 @@ const RETURN = 0x0d;
 const LOWER_S = 0x73;
 /** First byte of memcached's binary protocol. */
 const BINARY_MAGIC = 0x80;
-const httpPrefix = ascii('HTTP/');
-/** Spaces that memcached skips before it looks whether a long line is a get. */
-const leadingSpacesMax = 100;
 
 export class Session implements Endpoint {
   readonly connection: number;
@@ -38,7 +49,7 @@ export class Session implements Endpoint {
   /** The answer that is being written in slices. */
   dump: Dump | null = null;
   readonly shared: Shared;
-  private state: number = State.LINE;
+  private state: number;
   private fresh = true;
   /** After the command that runs now the connection is closed, its replies sent. */
   private closing = false;
@@ -52,6 +63,7 @@ export class Session implements Endpoint {
     this.connection = connection;
     this.shared = shared;
     this.activeAt = shared.seconds;
+    this.state = shared.unlocking === null ? State.LINE : State.LOCKED;
   }
 
   data(offset: number, length: number, filled: boolean): number {
@@ -81,7 +93,7 @@ export class Session implements Endpoint {
     }
     if (this.ended) return length;
     if (!this.closing) return at - offset;
-    this.closed();
+    this.closed(0);
     wire.close(this.connection, true);
     return length;
   }
@@ -97,20 +109,37 @@ export class Session implements Endpoint {
   }
 
   /** Ends the connection at once; what was not sent yet is dropped. */
-  end(): void {
+  end(reason: EndReason = 'shutdown'): void {
     this.ended = true;
-    this.closed();
+    this.leave(reason);
     this.shared.wire.close(this.connection, false);
   }
 
-  closed(): void {
-    if (this.request !== null) this.shared.executor.storing.abandon(this.request);
-    this.shared.onClosed(this);
+  closed(errno: number): void {
+    this.leave(errno === 0 ? 'normal' : 'error');
   }
 
   /** True while nothing is under way: it waits for a command. */
   get waits(): boolean {
-    return this.state === State.LINE && !this.closing;
+    return (this.state === State.LINE || this.state === State.LOCKED) && !this.closing;
+  }
+
+  /** memcached's name for what this connection waits for. */
+  stateName(unsent: boolean): string {
+    if (this.state === State.WATCH) return 'conn_watch';
+    if (unsent) return 'conn_mwrite';
+    if (this.state === State.VALUE || this.state === State.VALUE_END) return 'conn_nread';
+    return this.state === State.SKIP ? 'conn_swallow' : 'conn_read';
+  }
+
+  /** From now on what comes is thrown away; lines are sent to it. */
+  becomeWatcher(): void {
+    this.state = State.WATCH;
+  }
+
+  private leave(reason: EndReason): void {
+    if (this.request !== null) this.shared.executor.storing.abandon(this.request);
+    this.shared.onClosed(this, reason);
   }
 
   /** Handles what begins at `at`; returns where the rest begins, `at` when more bytes are needed. */
@@ -128,6 +157,10 @@ export class Session implements Endpoint {
         return this.rest(at, end);
       case State.DUMP:
         return this.dumpSlice(at);
+      case State.WATCH:
+        return end;
+      case State.LOCKED:
+        return this.locked(at, end);
       default:
         throw new Error('assertion failed: bytes behind a sink come with its end');
     }
@@ -146,13 +179,13 @@ export class Session implements Endpoint {
     const row = executor.lookahead.whole(at, end);
     if (row >= 0) return this.plain(row, end);
     if (!line.scan(at, end)) return this.longLine(at, end);
-    if (line.next - at > lineBytesWhole && !this.isLongGet(at, end)) {
+    if (line.next - at > lineBytesWhole && !isLongGet(this.shared.wire.input, at, end)) {
       this.closing = true;
       return end;
     }
     const command = line.count === 0 ? null : commandFor(line.bytes, line.start(0), line.length(0));
     if (command === null || line.count < command.least || line.count > command.most) {
-      if (command === null && this.isHttp()) this.closing = true;
+      if (command === null && isHttp(line)) this.closing = true;
       else executor.output.put(lines.error);
       return line.next;
     }
@@ -236,7 +269,7 @@ export class Session implements Endpoint {
   /** A line without an end: memcached waits up to 2048 bytes, and longer only for a get. */
   private longLine(at: number, end: number): number {
     if (end - at <= lineBytesMax) return at;
-    if (!this.isLongGet(at, end)) {
+    if (!isLongGet(this.shared.wire.input, at, end)) {
       this.closing = true;
       return end;
     }
@@ -249,15 +282,6 @@ export class Session implements Endpoint {
     this.retrieval.touches = false;
     this.state = State.KEYS;
     return start;
-  }
-
-  /** memcached's test for lines that may be long: `get ` or `gets `, behind at most 100 spaces. */
-  private isLongGet(at: number, end: number): boolean {
-    const { input } = this.shared.wire;
-    let start = at;
-    while (start < end && input[start] === SPACE && start - at <= leadingSpacesMax) start++;
-    const word = String.fromCharCode(...input.subarray(start, start + 5));
-    return start - at <= leadingSpacesMax && (word === 'gets ' || word.startsWith('get '));
   }
 
   /** Answers keys until the newline, the end of the input, or until the output is full. */
@@ -361,15 +385,15 @@ export class Session implements Endpoint {
     return next + have;
   }
 
-  /** memcached hangs up on browsers: the last token of an unknown command begins with HTTP/. */
-  private isHttp(): boolean {
-    const { line } = this.shared.executor;
-    const last = line.count - 1;
-    if (last < 0 || last >= tokensMax) return false;
-    const first = String.fromCharCode(line.bytes[line.start(0)]!);
-    const length = line.length(0);
-    const mayBeCommand =
-      'acdgist'.includes(first) || length === 1 || (first === 'm' && length === 2);
-    return line.beginsWith(last, httpPrefix) && !mayBeCommand;
+  /** Whoever has not said who he is may say nothing else. */
+  private locked(at: number, end: number): number {
+    const unlocking = this.shared.unlocking!;
+    const next = unlocking.step(at, end);
+    if (next === hangUp) {
+      this.closing = true;
+      return end;
+    }
+    if (unlocking.unlocked) this.state = State.LINE;
+    return next;
   }
 }

@@ -1,9 +1,14 @@
 /** What all sessions of a server share, and all that a session asks of its server. */
+import type { Access } from './access.js';
 import type { Executor } from './execute.js';
 import type { Mirror } from './mirror.js';
 import type { Session } from './session.js';
 import type { ServerFacts } from './stats/facts.js';
+import type { Unlocking } from './unlocking.js';
 import type { Wire } from './wire.js';
+
+/** Why a connection ends, as watchers are told. */
+export type EndReason = 'normal' | 'error' | 'shutdown' | 'idle_timeout';
 
 export interface Shared {
   readonly wire: Wire;
@@ -11,10 +16,15 @@ export interface Shared {
   readonly facts: ServerFacts;
   /** The mirror of now; it changes when a standby attaches. */
   readonly mirror: Mirror;
+  readonly access: Access;
+  /** Null without -Y. */
+  readonly unlocking: Unlocking | null;
   /** Seconds that pass as the wire's clock does. */
   readonly seconds: number;
   /** Ends this process, as a signal would. */
   shutdown(graceful: boolean): void;
-  /** Called when a session ends. */
-  onClosed(session: Session): void;
+  /** The lines of `stats conns`. */
+  connectionLines(asker: Session): Iterator<string>;
+  /** Called when a session ends; `reason` as memcached tells watchers. */
+  onClosed(session: Session, reason: EndReason): void;
 }

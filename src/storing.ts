@@ -7,6 +7,7 @@ import type { Executor } from './execute.js';
 import { memcachedBytes } from './itemsize.js';
 import { arrivingShare, keyBytesMax, valueLengthMax } from './limits.js';
 import { Row } from './lookahead.js';
+import type { Observer, StoreStatus } from './observer.js';
 import type { Line } from './protocol/line.js';
 import { copyBytes, lines, type Phrase } from './protocol/reply.js';
 import { Outcome, StorageRequest, Verb } from './request.js';
@@ -22,12 +23,14 @@ export class Storing {
   private readonly line: Line;
   private readonly store: Store;
   private readonly counters: Counters;
+  private readonly observer: Observer;
 
   constructor(executor: Executor) {
     this.executor = executor;
     this.line = executor.line;
     this.store = executor.store;
     this.counters = executor.counters;
+    this.observer = executor.observer;
   }
 
   /** set, add, replace, append, prepend, cas: checks the line. */
@@ -78,8 +81,12 @@ export class Storing {
 
   /** The line is in order: refuses a value that is too large. */
   admit(request: StorageRequest): number {
+    if (this.observer.on && !request.meta) {
+      this.observer.sets(this.line.view, request.keyAt, request.keyLength);
+    }
     if (this.fits(request.keyLength, request.valueLength, request.flags)) return Outcome.VALUE;
     this.counters.storeTooLarge++;
+    if (this.observer.on) this.observeRefusal(request, 'too_large');
     this.dropOld(request);
     request.refusal = request.quiet ? null : lines.tooLarge;
     return Outcome.SWALLOW;
@@ -182,6 +189,7 @@ export class Storing {
 
   private refuse(request: StorageRequest): void {
     this.counters.storeNoMemory++;
+    if (this.observer.on) this.observeRefusal(request, 'no_memory');
     this.dropOld(request);
     request.refusal = request.quiet ? null : lines.outOfMemory;
   }
@@ -197,6 +205,7 @@ export class Storing {
     if (request.verb !== Verb.SET && !request.meta) return;
     const { line, store } = this;
     const old = store.find(line.view, request.keyAt, request.keyLength, request.hash);
+    if (this.observer.on) this.observer.looked(line.view, request.keyAt, request.keyLength, old);
     if (old !== 0) store.unlink(old);
   }
 
@@ -209,6 +218,7 @@ export class Storing {
     if (verb === Verb.ADD && old !== 0) refusal = lines.notStored;
     else if (verb === Verb.REPLACE && old === 0) refusal = lines.notStored;
     else if (verb === Verb.CAS) refusal = this.compare(request, old);
+    if (this.observer.on) this.observeStore(request, ref, old, refusal);
     if (refusal === null) {
       if (request.meta) this.executor.meta.storing.commit(request, old);
       else store.commit(ref, old, request.flags, request.exptime);
@@ -224,6 +234,25 @@ export class Storing {
   private answer(request: StorageRequest, phrase: Phrase, stored: number): void {
     if (request.meta) this.executor.meta.storing.answer(request, phrase, stored);
     else this.executor.say(phrase);
+  }
+
+  private observeStore(
+    request: StorageRequest,
+    ref: number,
+    old: number,
+    refusal: Phrase | null,
+  ): void {
+    const { region } = this.store;
+    const view = region.views[(ref - 1) >>> region.segmentShift]!;
+    const at = region.indexOf(ref) * 4 + headerBytes;
+    this.observer.looked(view, at, request.keyLength, old);
+    const { keyLength, verb, exptime } = request;
+    this.observer.stored(view, at, keyLength, statusOf(refusal), verb, exptime, ref);
+  }
+
+  private observeRefusal(request: StorageRequest, status: StoreStatus): void {
+    const { keyAt, keyLength, verb, exptime } = request;
+    this.observer.stored(this.line.view, keyAt, keyLength, status, verb, exptime, 0);
   }
 
   private compare(request: StorageRequest, old: number): Phrase | null {
@@ -259,13 +288,14 @@ export class Storing {
   ): void {
     const { store } = this;
     const old = store.find(keyView, keyAt, request.keyLength, request.hash);
+    if (this.observer.on) this.observer.looked(keyView, keyAt, request.keyLength, old);
     if (old === 0) {
-      this.answer(request, lines.notStored, 0);
+      this.concatenated(request, keyView, keyAt, lines.notStored, 0);
       return;
     }
     const compares = request.meta && (request.casLow | request.casHigh) !== 0;
     if (compares && !this.hasCas(request, old)) {
-      this.answer(request, lines.exists, 0);
+      this.concatenated(request, keyView, keyAt, lines.exists, 0);
       return;
     }
     const oldLength = this.executor.word(old, VALUE_LENGTH);
@@ -274,7 +304,7 @@ export class Storing {
     const fits = this.fits(request.keyLength, total, this.executor.word(old, FLAGS));
     const fresh = fits ? this.executor.reserveLike(old, total) : 0;
     if (fresh === 0) {
-      this.answer(request, lines.notStored, 0);
+      this.concatenated(request, keyView, keyAt, lines.notStored, 0);
       return;
     }
     const { region } = store;
@@ -298,7 +328,22 @@ export class Storing {
     );
     copyBytes(target, targetView, appends ? to + oldLength : to, bytes, view, at, added);
     this.executor.replace(fresh);
-    this.answer(request, lines.stored, fresh);
+    this.concatenated(request, keyView, keyAt, lines.stored, fresh);
+  }
+
+  /** The key stands in `view` at `at`; `stored`: the item that has been stored, 0 for none. */
+  private concatenated(
+    request: StorageRequest,
+    view: DataView,
+    at: number,
+    phrase: Phrase,
+    stored: number,
+  ): void {
+    if (this.observer.on) {
+      const status = statusOf(stored === 0 ? phrase : null);
+      this.observer.stored(view, at, request.keyLength, status, request.verb, 0, stored);
+    }
+    this.answer(request, phrase, stored);
   }
 
   /** True when memcached would store an item of this size under the same -I. */
@@ -306,4 +351,10 @@ export class Storing {
     const bytes = memcachedBytes(keyLength, valueLength, flags);
     return bytes <= this.store.region.geometry.itemBytesMax;
   }
+}
+
+function statusOf(refusal: Phrase | null): StoreStatus {
+  if (refusal === null) return 'stored';
+  if (refusal === lines.exists) return 'exists';
+  return refusal === lines.notFound ? 'not_found' : 'not_stored';
 }

@@ -96,9 +96,10 @@ export class Wire {
   /** Ids of buffers that references and sinks name, by the segment number of the region. */
   private segments: number[] = [];
   private rows = 0;
-  /** First byte of the output that no row covers yet, and the connection it belongs to. */
+  /** First byte of the output that no row covers yet. */
   private rowStart = 0;
-  private connection = 0;
+  /** The connection that it belongs to: the one whose endpoint runs. */
+  connection = 0;
   /** Where the output of the endpoint that runs now began, and what it has referred to beside. */
   private outputStart = 0;
   private referencedBytes = 0;
@@ -170,6 +171,15 @@ export class Wire {
     return null;
   }
 
+  /** A connection whose other end is a descriptor for whoever brings bytes from elsewhere; it is his to close. */
+  pair(
+    endpoint: (connection: number) => Endpoint,
+  ): { readonly connection: number; readonly descriptor: number } | NativeFailure {
+    const made = this.transport.pair();
+    if (!failed(made)) this.endpoints[made.connection] = endpoint(made.connection);
+    return made;
+  }
+
   /** Ends a connection; its endpoint is not called again. */
   close(connection: number, flush: boolean): void {
     this.endpoints[connection] = null;
@@ -202,6 +212,27 @@ export class Wire {
     );
   }
 
+  /** True when the endpoint that runs now has written a reply in this tick. */
+  get answered(): boolean {
+    return this.output.at > this.outputStart || this.referencedBytes > 0;
+  }
+
+  /**
+   * Adds bytes that answer nobody to what a connection is sent, between the last endpoint of a tick and its end. False
+   * when there is no room left in this tick.
+   */
+  append(connection: number, bytes: Uint8Array): boolean {
+    const { output } = this;
+    if (this.rows === limits.repliesMax || output.at + bytes.length > output.bytes.length) {
+      return false;
+    }
+    this.connection = connection;
+    output.bytes.set(bytes, output.at);
+    output.at += bytes.length;
+    this.copyRow();
+    return true;
+  }
+
   private tick(count: number): number {
     const { events, counters, hooks, output } = this;
     this.inputEnd = this.endOf(count);
@@ -214,8 +245,9 @@ export class Wire {
       if (events[row + EventWord.KIND] === EventKind.DATA) this.data(row, connection);
       else this.other(row, connection);
     }
+    const barrier = hooks.end();
     counters[Counter.REPLY_ROWS] = this.rows;
-    return hooks.end();
+    return barrier;
   }
 
   /** Rows stand in the input one behind another. */

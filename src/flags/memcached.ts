@@ -25,11 +25,9 @@ export const memcachedFlags: readonly Flag[] = [
     parse: integer(...portRange),
     initial: [defaults.port],
   }),
-  row('-U, --udp-port <num>', 'clients', 'refused', 'UDP is not served yet', {
+  row('-U, --udp-port <num>', 'clients', 'implemented', 'UDP port; -1: any free one; 0: none', {
     parse: integer(...portRange),
     initial: [defaults.udpPort],
-    when: (port) => port !== 0,
-    remedy: 'leave it out, or give 0',
   }),
   row('-s, --unix-socket <file>', 'clients', 'implemented', 'UNIX socket (no TCP then)'),
   row('-a, --unix-mask <mask>', 'clients', 'implemented', 'its permissions, octal', {
@@ -110,13 +108,9 @@ export const memcachedFlags: readonly Flag[] = [
   row('-F, --disable-flush-all', 'clients', 'implemented', 'refuse flush_all'),
   row('-X, --disable-dumping', 'clients', 'implemented', 'refuse stats cachedump and metadump'),
   row('-W, --disable-watch', 'clients', 'implemented', 'refuse watch'),
-  row('-Y, --auth-file <file>', 'clients', 'refused', 'passwords are not served yet', {
-    remedy: 'keep strangers out with -l or -s',
-  }),
+  row('-Y, --auth-file <file>', 'clients', 'implemented', 'let in only its user:password lines'),
   row('-e, --memory-file <file>', 'clients', 'implemented', 'keep the cache in this file'),
-  row('-Z, --enable-ssl', 'clients', 'refused', 'TLS is not served yet', {
-    remedy: 'put stunnel or a proxy in front of a loopback address',
-  }),
+  row('-Z, --enable-ssl', 'clients', 'implemented', 'TLS, with -o ssl_chain_cert and ssl_key'),
   row('-o, --extended <words>', 'clients', 'implemented', 'words with commas: docs/OPERATING.md', {
     parse: each,
     initial: [[], 'none'],

@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Command } from 'commander';
 import { memoryMebibytesDefault } from '../limits.js';
-import { address, check, defaults, type Settings, usage } from '../options.js';
+import { address, check, cutPrefix, defaults, type Settings, usage } from '../options.js';
 import { type Extended, extended } from './extended.js';
 import { review, type Values } from './flag.js';
 import { memcachedFlags } from './memcached.js';
@@ -93,13 +93,11 @@ function text(value: unknown): string | null {
 
 /** The literal addresses that an entry of `-l` stands for, each with its port when it names one. */
 async function resolve(entry: string): Promise<string[]> {
-  if (entry.startsWith('notls:')) {
-    throw usage(`-l ${entry}: 'notls' option is valid only when SSL is enabled`, 'leave it out');
-  }
-  const named = /^([^:[\]*]+)(:.*)?$/.exec(entry);
+  const [prefix, rest] = cutPrefix(entry);
+  const named = /^([^:[\]*]+)(:.*)?$/.exec(rest);
   const host = named?.[1];
   if (host === undefined || isIP(host) !== 0) {
-    address(entry, 0);
+    address(rest, 0);
     return [entry];
   }
   const port = named![2] ?? '';
@@ -109,7 +107,9 @@ async function resolve(entry: string): Promise<string[]> {
     // A machine without IPv6 listens on what else there is, as memcached does.
     const usable = hasIpv6() ? found : found.filter(({ family }) => family === 4);
     const all = usable.length > 0 ? usable : found;
-    const texts = all.map(({ address: one, family }) => (family === 6 ? `[${one}]` : one) + port);
+    const texts = all.map(
+      ({ address: one, family }) => prefix + (family === 6 ? `[${one}]` : one) + port,
+    );
     return [...new Set(texts)];
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code;

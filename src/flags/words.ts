@@ -77,17 +77,17 @@ const logBuffer = (name: string): Word =>
   );
 const storage = (name: string): Word =>
   tuning('it tunes extstore, which is not there', anyText(`Missing ${name} argument`));
-const tls = (name: string, check: Check = anyText(`Missing ${name} argument`)): Word =>
-  tuning('it has a meaning with -Z only', check);
+const tls = (
+  name: string,
+  sentence: string,
+  check: Check = anyText(`Missing ${name} argument`),
+): Word => implemented(sentence, check);
 const tlsNumber = (name: string, most: number): Check => {
   const invalid = `Invalid ${name}. Use help to see valid options.`;
   return (value) =>
     number(`Missing ${name} argument`, `could not parse argument to ${name}`)(value) ??
     number('', invalid, 0, most)(value);
 };
-
-const noThread = 'there is no such thread: dead items are taken as they are met';
-const noMoves = 'pages move between classes when one needs them';
 
 export const words: Readonly<Record<string, Word>> = {
   maxconns_fast: implemented('a client too many is told so and closed'),
@@ -133,22 +133,20 @@ export const words: Readonly<Record<string, Word>> = {
     const known = ['jenkins', 'murmur3', 'xxh3'].includes(value);
     return known ? null : 'Unknown hash_algorithm option (jenkins, murmur3, xxh3)';
   }),
-  lru_crawler: tuning(noThread),
-  no_lru_crawler: tuning(noThread),
-  lru_crawler_sleep: tuning(
-    noThread,
+  lru_crawler: implemented('dead items are looked for in the background'),
+  no_lru_crawler: implemented('dead items are taken only as they are met'),
+  lru_crawler_sleep: implemented(
+    'microseconds between two slices of a crawl',
     number(
       'Missing lru_crawler_sleep value',
       'LRU crawler sleep must be between 0 and 1 second',
       0,
       1e6,
     ),
-    { shown: ['lru_crawler_sleep', asIs] },
   ),
-  lru_crawler_tocrawl: tuning(
-    noThread,
+  lru_crawler_tocrawl: implemented(
+    'items of a class that a crawl looks at; 0: all',
     number('Missing lru_crawler_tocrawl value', 'lru_crawler_tocrawl takes a numeric 32bit value'),
-    { shown: ['lru_crawler_tocrawl', asIs] },
   ),
   lru_maintainer: tuning('recency is counted, not kept in lists'),
   no_lru_maintainer: tuning('recency is counted, not kept in lists'),
@@ -161,10 +159,10 @@ export const words: Readonly<Record<string, Word>> = {
     number('Missing temporary_ttl argument', 'a number of seconds is needed'),
     { shown: ['temporary_ttl', asIs] },
   ),
-  slab_reassign: tuning(noMoves),
-  no_slab_reassign: tuning(noMoves),
-  slab_automove: tuning(
-    noMoves,
+  slab_reassign: implemented('pages may move between classes'),
+  no_slab_reassign: implemented('pages stay with their classes'),
+  slab_automove: implemented(
+    'pages move by themselves: 0 never, 1 when it pays, 2 at every eviction',
     optional(
       number(
         'slab_automove must be between 0 and 2',
@@ -174,9 +172,9 @@ export const words: Readonly<Record<string, Word>> = {
       ),
     ),
   ),
-  no_slab_automove: tuning(noMoves),
-  slab_automove_ratio: tuning(
-    noMoves,
+  no_slab_automove: implemented('as slab_automove=0'),
+  slab_automove_ratio: implemented(
+    'how much younger what a class evicts must be to get a page',
     number(
       'Missing slab_automove_ratio argument',
       'slab_automove_ratio must be > 0 and < 1',
@@ -184,12 +182,10 @@ export const words: Readonly<Record<string, Word>> = {
       0.9999,
       false,
     ),
-    { shown: ['slab_automove_ratio', hundredths] },
   ),
-  slab_automove_window: tuning(
-    noMoves,
+  slab_automove_window: implemented(
+    'seconds that are looked at',
     number('Missing slab_automove_window argument', 'slab_automove_window must be > 2', 3),
-    { shown: ['slab_automove_window', asIs] },
   ),
   slab_automove_freeratio: storage('slab_automove_freeratio'),
   slab_chunk_max: tuning(
@@ -240,14 +236,26 @@ export const words: Readonly<Record<string, Word>> = {
   ext_max_sleep: storage('ext_max_sleep'),
   ext_max_frag: storage('ext_max_frag'),
   ext_drop_unread: tuning('it tunes extstore, which is not there'),
-  ssl_chain_cert: tls('ssl_chain_cert'),
-  ssl_key: tls('ssl_key'),
-  ssl_keyformat: tls('ssl_keyformat', tlsNumber('ssl_keyformat', 2)),
-  ssl_verify_mode: tls('ssl_verify_mode', tlsNumber('ssl_verify_mode', 3)),
-  ssl_ciphers: tls('ssl_ciphers'),
-  ssl_ca_cert: tls('ssl_ca_cert'),
-  ssl_wbuf_size: tls('ssl_wbuf_size', tlsNumber('ssl_wbuf_size', 2 ** 20)),
-  ssl_session_cache: tls('ssl_session_cache', alone),
-  ssl_kernel_tls: tls('ssl_kernel_tls', alone),
-  ssl_min_version: tls('ssl_min_version', tlsNumber('ssl_min_version', 3)),
+  ssl_chain_cert: tls('ssl_chain_cert', 'the certificate chain, PEM'),
+  ssl_key: tls('ssl_key', 'its private key'),
+  ssl_keyformat: tls('ssl_keyformat', '1 PEM, 2 DER', tlsNumber('ssl_keyformat', 2)),
+  ssl_verify_mode: tls(
+    'ssl_verify_mode',
+    'certificates of clients: 0 not asked for, 1 or 3 must be good, 2 must be shown',
+    tlsNumber('ssl_verify_mode', 3),
+  ),
+  ssl_ciphers: tls('ssl_ciphers', 'ciphers of TLS 1.2 and older'),
+  ssl_ca_cert: tls('ssl_ca_cert', 'who signs certificates of clients, PEM'),
+  ssl_wbuf_size: tls(
+    'ssl_wbuf_size',
+    'KiB of plain text that wait to be encrypted',
+    tlsNumber('ssl_wbuf_size', 2 ** 20),
+  ),
+  ssl_session_cache: tls('ssl_session_cache', 'sessions may be resumed', alone),
+  ssl_kernel_tls: tuning('the kernel does not encrypt here'),
+  ssl_min_version: tls(
+    'ssl_min_version',
+    '0 to 3 for TLS 1.0 to 1.3',
+    tlsNumber('ssl_min_version', 3),
+  ),
 };

@@ -7,7 +7,7 @@ import type { Executor } from '../execute.js';
 import type { Line } from '../protocol/line.js';
 import { Lower, type MetaFlags, Upper } from '../protocol/metaflags.js';
 import { copyBytes, lines, type Output, type Phrase } from '../protocol/reply.js';
-import { Outcome } from '../request.js';
+import { Outcome, Verb } from '../request.js';
 import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../store/layout.js';
 import type { Store } from '../store/store.js';
 import type { Meta } from './meta.js';
@@ -142,7 +142,13 @@ export class MetaChanging {
     if (ref === 0) return executor.say(lines.outOfMemoryNew);
     arithmetic.fill(ref, arithmetic.length);
     const touches = (flags.upper & Upper.TOUCH) !== 0 && flags.touchesLast;
-    store.commit(ref, 0, 0, executor.absolute(touches ? flags.exptime : flags.vivifyExptime));
+    const exptime = executor.absolute(touches ? flags.exptime : flags.vivifyExptime);
+    const { observer } = executor;
+    if (observer.on) {
+      observer.looked(line.view, at, keyLength, 0);
+      observer.stored(line.view, at, keyLength, 'stored', Verb.ADD, exptime, ref);
+    }
+    store.commit(ref, 0, 0, exptime);
     this.putNumber(ref, 0, true);
     return Outcome.DONE;
   }

@@ -44,8 +44,10 @@ export class Meta {
   find(): number {
     const at = this.line.start(1);
     const length = this.flags.keyLength;
-    const { store, lookahead } = this.executor;
-    return store.find(this.line.view, at, length, lookahead.hash(at, length));
+    const { store, lookahead, observer } = this.executor;
+    const ref = store.find(this.line.view, at, length, lookahead.hash(at, length));
+    if (observer.on) observer.looked(this.line.view, at, length, ref);
+    return ref;
   }
 
   casOf(ref: number): number {

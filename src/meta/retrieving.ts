@@ -84,6 +84,7 @@ export class MetaRetrieving {
     if (length === 0) return executor.say(lines.badFormat);
     executor.counters.cmdMeta++;
     const ref = store.find(line.view, at, length, executor.lookahead.hash(at, length));
+    if (executor.observer.on) executor.observer.looked(line.view, at, length, ref);
     if (ref === 0) return executor.say(lines.metaEnd);
     const word = (number: number): number => executor.word(ref, number) >>> 0;
     const binary = (word(KEY_AND_BITS) & ItemBit.BINARY) !== 0;

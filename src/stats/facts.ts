@@ -15,6 +15,8 @@ export interface ServerFacts {
   readonly wire: Float64Array;
   /** The port clients are served on; 0 when there is none. */
   port: number;
+  /** The port of UDP; 0 when there is none. */
+  udpPort: number;
   verbosity: number;
   /** Seconds since the server began. */
   uptimeSeconds(): number;

@@ -62,8 +62,8 @@ function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
     ['touch_misses', counters.touchMisses],
     ['store_too_large', counters.storeTooLarge],
     ['store_no_memory', counters.storeNoMemory],
-    ['auth_cmds', 0],
-    ['auth_errors', 0],
+    ['auth_cmds', counters.authCommands],
+    ['auth_errors', counters.authErrors],
     ...(facts.settings.idleSeconds > 0 ? [['idle_kicks', counters.idleKicks] as const] : []),
     ['bytes_read', facts.wire[Counter.BYTES_READ]!],
     ['bytes_written', facts.wire[Counter.BYTES_WRITTEN]!],
@@ -87,6 +87,7 @@ function accepts({ settings, wire }: ServerFacts): boolean {
 function cache(executor: Executor): StatRow[] {
   const { store, upkeep } = executor;
   const { slabs: state, mover } = store;
+  const { watchers } = executor.observer;
   const total = (of: (slabClass: SlabClass) => number): number =>
     state.classes.reduce((sum, slabClass) => sum + of(slabClass), 0);
   return [
@@ -100,10 +101,12 @@ function cache(executor: Executor): StatRow[] {
     ['slabs_moved', mover.moved],
     ['lru_crawler_running', upkeep.crawler.isRunning ? 1 : 0],
     ['lru_crawler_starts', upkeep.crawler.starts],
-    ...zeroes(
-      'lru_maintainer_juggles malloc_fails log_worker_dropped',
-      'log_worker_written log_watcher_skipped log_watcher_sent log_watchers unexpected_napi_ids round_robin_fallback',
-    ),
+    ...zeroes('lru_maintainer_juggles malloc_fails log_worker_dropped'),
+    ['log_worker_written', watchers.written],
+    ['log_watcher_skipped', watchers.skipped],
+    ['log_watcher_sent', watchers.sent],
+    ['log_watchers', watchers.count],
+    ...zeroes('unexpected_napi_ids round_robin_fallback'),
     ['bytes', total((slabClass) => slabClass.itemBytes)],
     ['curr_items', total((slabClass) => slabClass.items)],
     ['total_items', store.totalItems],

@@ -1,19 +1,28 @@
 /**
- * `stats settings`: what the server was started with, under memcached's keys and in their order. What tunes an inside
- * that is not here stands as it was set, or with memcached's default; a switch of such an inside is off.
+ * `stats settings`: what the server was started with, or was told since, under memcached's keys and in their order.
+ * What tunes an inside that is not here stands as it was set, or with memcached's default; a switch of such an inside
+ * is off.
  */
+import type { Executor } from '../execute.js';
 import type { ServerFacts, StatRow } from './facts.js';
 
-export function settingRows(facts: ServerFacts): StatRow[] {
-  return [...server(facts), ...slabs(facts), ...recency(facts), ...storage, ...tls(facts)];
+export function settingRows(executor: Executor, facts: ServerFacts): StatRow[] {
+  return [
+    ...server(executor, facts),
+    ...slabs(executor, facts),
+    ...recency(executor, facts),
+    ...storage,
+    ...tls(facts),
+  ];
 }
 
-function server({ settings: own, port, verbosity }: ServerFacts): StatRow[] {
+function server(executor: Executor, facts: ServerFacts): StatRow[] {
+  const { settings: own, port, verbosity } = facts;
   return [
     ['maxbytes', own.memoryBytes],
     ['maxconns', own.connections],
     ['tcpport', port],
-    ['udpport', own.udpPort],
+    ['udpport', facts.udpPort],
     ['inter', own.interfaces ?? 'NULL'],
     ['verbosity', verbosity],
     ['oldest', 0],
@@ -26,47 +35,51 @@ function server({ settings: own, port, verbosity }: ServerFacts): StatRow[] {
     ['num_threads', 1],
     ['num_threads_per_udp', 1],
     ['stat_key_prefix', own.prefixDelimiter],
-    ['detail_enabled', yes(own.detail)],
+    ['detail_enabled', yes(executor.observer.prefixes.on)],
     ['reqs_per_event', own.tuning.get('reqs_per_event') ?? 20],
     ['cas_enabled', 'yes'],
     ['tcp_backlog', own.backlog],
     ['binding_protocol', own.protocol === 'auto' ? 'auto-negotiate' : own.protocol],
     ['auth_enabled_sasl', 'no'],
-    ['auth_enabled_ascii', yes(own.authFile !== null)],
+    ['auth_enabled_ascii', own.authFile ?? 'no'],
     ['item_size_max', own.itemBytesMax],
     ['maxconns_fast', yes(own.refuseFast)],
   ];
 }
 
-function slabs({ settings: { tuning } }: ServerFacts): StatRow[] {
+function slabs({ upkeep }: Executor, { settings: { tuning } }: ServerFacts): StatRow[] {
+  const { balance } = upkeep;
   return [
     ['hashpower_init', tuning.get('hashpower_init') ?? 0],
-    ['slab_reassign', 'no'],
-    ['slab_automove', 0],
-    ['slab_automove_ratio', tuning.get('slab_automove_ratio') ?? '0.80'],
-    ['slab_automove_window', tuning.get('slab_automove_window') ?? 30],
+    ['slab_reassign', yes(upkeep.reassigns)],
+    ['slab_automove', upkeep.automove],
+    ['slab_automove_ratio', balance.ratio.toFixed(2)],
+    ['slab_automove_window', balance.windowSeconds],
     ['slab_chunk_max', tuning.get('slab_chunk_max') ?? 524288],
   ];
 }
 
-function recency({ settings: own }: ServerFacts): StatRow[] {
+function recency(executor: Executor, { settings: own }: ServerFacts): StatRow[] {
   const { tuning } = own;
+  const { administration } = executor;
+  const { crawler } = executor.upkeep;
+  const { lruWords } = administration;
   return [
-    ['lru_crawler', 'no'],
-    ['lru_crawler_sleep', tuning.get('lru_crawler_sleep') ?? 100],
-    ['lru_crawler_tocrawl', tuning.get('lru_crawler_tocrawl') ?? 0],
+    ['lru_crawler', yes(crawler.enabled)],
+    ['lru_crawler_sleep', administration.crawlerSleepMicros],
+    ['lru_crawler_tocrawl', crawler.itemsMost],
     ['tail_repair_time', tuning.get('tail_repair_time') ?? 0],
     ['flush_enabled', yes(own.flush)],
-    ['dump_enabled', yes(own.dump)],
+    ['dump_enabled', yes(administration.mayDump)],
     ['hash_algorithm', 'halfsiphash13'],
     ['lru_maintainer_thread', 'no'],
-    ['lru_segmented', 'no'],
-    ['hot_lru_pct', tuning.get('hot_lru_pct') ?? 20],
-    ['warm_lru_pct', tuning.get('warm_lru_pct') ?? 40],
-    ['hot_max_factor', tuning.get('hot_max_factor') ?? '0.20'],
-    ['warm_max_factor', tuning.get('warm_max_factor') ?? '2.00'],
-    ['temp_lru', 'no'],
-    ['temporary_ttl', tuning.get('temporary_ttl') ?? 61],
+    ['lru_segmented', yes(lruWords.segmented)],
+    ['hot_lru_pct', lruWords.hotPercent],
+    ['warm_lru_pct', lruWords.warmPercent],
+    ['hot_max_factor', lruWords.hotFactor.toFixed(2)],
+    ['warm_max_factor', lruWords.warmFactor.toFixed(2)],
+    ['temp_lru', yes(lruWords.temporary)],
+    ['temporary_ttl', lruWords.temporarySeconds],
     ['idle_timeout', own.idleSeconds],
     ['watcher_logbuf_size', tuning.get('watcher_logbuf_size') ?? 262144],
     ['worker_logbuf_size', tuning.get('worker_logbuf_size') ?? 65536],

@@ -22,7 +22,7 @@ export function statistics(
     case '':
       return [...general(executor, facts), ...mirror.stats()];
     case 'settings':
-      return settingRows(facts);
+      return settingRows(executor, facts);
     case 'items':
       return itemRows(executor);
     case 'slabs':
@@ -36,6 +36,8 @@ export function statistics(
 export function resetStatistics(executor: Executor, facts: ServerFacts): void {
   executor.counters.reset();
   executor.store.resetCounters();
+  executor.observer.prefixes.clear();
+  executor.observer.watchers.resetCounters();
   const { BYTES_READ, BYTES_WRITTEN, REFUSED, LISTEN_OFF_US, LISTEN_OFF_TIMES } = Counter;
   for (const cell of [BYTES_READ, BYTES_WRITTEN, REFUSED, LISTEN_OFF_US, LISTEN_OFF_TIMES]) {
     facts.wire[cell] = 0;

@@ -66,6 +66,8 @@ export class Store {
   waits = false;
   /** Called when nothing could be evicted: all chunks are being filled or sent. */
   onStarved: () => void = () => {};
+  /** Called before an item that is alive is evicted. */
+  onEvicted: (ref: number, idleSeconds: number, fetched: boolean) => void = () => {};
   readonly buckets: Buckets;
   readonly eviction: Eviction;
   private readonly options: StoreOptions;
@@ -345,6 +347,7 @@ export class Store {
         this.evictedUnfetched++;
         slabClass.evictedUnfetched++;
       }
+      this.onEvicted(ref, slabClass.evictedAge, (meta & Meta.FETCHED) !== 0);
     }
     this.unlink(ref);
   }

@@ -88,6 +88,13 @@ export const stockSettings: Readonly<Record<string, string>> = {
   maxconns_fast: 'yes',
   binding_protocol: 'auto-negotiate',
   idle_timeout: '0',
+  slab_reassign: 'yes',
+  slab_automove: '1',
+  slab_automove_ratio: '0.80',
+  slab_automove_window: '30',
+  lru_crawler: 'yes',
+  lru_crawler_sleep: '100',
+  lru_crawler_tocrawl: '0',
 };
 
 const items: Partial<Record<Look, string[]>> = {

@@ -7,8 +7,10 @@ import { FrameType } from '../../backup/frame.js';
 import { Client } from '../support/client.js';
 import { hotspare, patienceMs, said, stats } from '../support/nodes.js';
 import type { PeerFrame } from '../support/peer.js';
+import { freePort } from '../support/ports.js';
 import type { Child } from '../support/process.js';
 import { Relay } from '../support/relay.js';
+import { secureClient, tlsFlags } from '../support/secure.js';
 import { until } from '../support/until.js';
 
 const host = '127.0.0.1';
@@ -19,6 +21,7 @@ let primary: Child;
 let standby: Child;
 let relay: Relay;
 let port: number;
+let securePort: number;
 /** Acks that had passed when they began to be held. */
 let held = 0;
 const clients: Client[] = [];
@@ -26,7 +29,10 @@ const clients: Client[] = [];
 beforeEach(async () => {
   // Nobody is dropped, and nobody found silent, however long a test holds the acks.
   const times = ['--ack-timeout', '600000', '--dead-after', '200000', '--heartbeat', '10'];
-  primary = await hotspare('-p', '-1', '-l', host, '--link-listen', `${host}:0`, ...times);
+  securePort = await freePort();
+  const listen = `notls:${host},${host}:${securePort}`;
+  const flags = ['-p', '-1', '-l', listen, '--link-listen', `${host}:0`, ...tlsFlags(), ...times];
+  primary = await hotspare(...flags);
   const [, served, link] = await said(primary, /serving on port (\d+),.* attach at [\d.]+:(\d+)/);
   port = Number(served);
   relay = new Relay(Number(link));
@@ -63,6 +69,30 @@ test('a read that saw the write waits for the same ack, on whatever connection',
   expect(await reader.readUntil('a value', (text) => text.endsWith('END\r\n'))).toEqual(
     Buffer.from('VALUE k 0 1\r\n1\r\nEND\r\n'),
   );
+});
+
+test('a watcher hears of a write only after its ack', async () => {
+  const [watcher, writer] = [await connect(), await connect()];
+  await watcher.send('watch mutations\r\n');
+  expect(await watcher.readLine()).toBe('OK');
+  holdAcks();
+  await writer.send('set k 0 0 1\r\n1\r\n');
+  await ackOf(1);
+  await expectNothing(watcher, writer);
+  relay.toPrimary.release();
+  const line = await watcher.readUntil('a line', (text) => text.endsWith('\n'));
+  expect(line.toString()).toMatch(/type=item_store key=k status=stored/);
+});
+
+test('a write over TLS is answered only after its ack', async () => {
+  const writer = await secureClient(securePort);
+  clients.push(writer);
+  holdAcks();
+  await writer.send('set k 0 0 1\r\n1\r\n');
+  await ackOf(1);
+  await expectNothing(writer);
+  relay.toPrimary.release();
+  expect(await writer.readLine()).toBe('STORED');
 });
 
 test('so does a read that saw a delete, an incr or a touch', async () => {

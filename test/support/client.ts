@@ -54,6 +54,11 @@ export class Client {
     return new Client(socket);
   }
 
+  /** Over a socket that is connected already, be it TLS. */
+  static over(socket: Socket): Client {
+    return new Client(socket);
+  }
+
   /** Sends all bytes, piece by piece if told so; what the server no longer wants to read is dropped. */
   async send(bytes: Buffer | string, cut?: Cut): Promise<void> {
     const all = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;

@@ -2,10 +2,9 @@
  * hotspare with an attached standby on this machine: a node that every reply must wait for, as in production
  * (`--ack sync`, over TCP).
  */
-import { hotspare, patienceMs, stats } from './nodes.js';
+import { hotspare, said } from './nodes.js';
 import { freePort } from './ports.js';
 import { type Server, startProgram } from './server.js';
-import { until } from './until.js';
 
 /** A busy machine must not turn a test into a takeover, nor drop the standby. */
 const patient = ['--dead-after', '20000', '--ack-timeout', '60000'];
@@ -21,11 +20,8 @@ export async function startMirrored(flags: readonly string[] = []): Promise<Serv
     await primary.stop();
   };
   try {
-    await until(
-      `the standby to be in sync:\n${standby.output()}`,
-      async () => (await stats(primary.port)).get('mirror_state') === 'in_sync',
-      { withinMs: patienceMs },
-    );
+    // Its own word for it: with -Y a stranger is not told statistics.
+    await said(standby, /in sync with .*: ready to take over/);
   } catch (error) {
     await stop();
     throw error;

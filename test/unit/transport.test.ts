@@ -322,7 +322,7 @@ describe('links', () => {
     const id = must(caller.transport.connect('127.0.0.1', port, 1));
     await reached(() => caller.of(EventKind.CONNECTED).length === 1);
     expect(caller.rows[0]).toMatchObject({ connection: id, length: 0, group: 1 });
-    expect(caller.transport.describe(id)).toEqual({
+    expect(caller.transport.describe(id)).toMatchObject({
       address: `tcp:127.0.0.1:${port}`,
       pendingBytes: 0,
     });

@@ -1,11 +1,13 @@
 /** All topics of the table. */
 import type { Topic } from '../table.js';
+import { access } from './access.js';
 import { administration } from './administration.js';
 import { arithmetic } from './arithmetic.js';
 import { blocks } from './blocks.js';
 import { differences } from './differences.js';
 import { expiry } from './expiry.js';
 import { lines } from './lines.js';
+import { looking } from './looking.js';
 import { metaChange } from './meta-change.js';
 import { metaFlags } from './meta-flags.js';
 import { metaGet } from './meta-get.js';
@@ -43,4 +45,6 @@ export const topics: readonly Topic[] = [
   shutdown,
   differences,
   administration,
+  access,
+  looking,
 ];

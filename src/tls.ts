@@ -1,0 +1,183 @@
+/**
+ * TLS in front of the data path: a connection that was accepted gives its socket to node:tls and goes on over one end
+ * of a socket pair; what is decrypted goes in at the other end, and what comes out there is encrypted. So a session
+ * does not know of it, and barriers, limits and back-pressure hold as for any connection (docs/decisions/tls-path.md).
+ *
+ *   client ══ socket ══ node:tls ── pipe ── socket pair ── transport ── session
+ */
+import { constants, createPrivateKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import {
+  createSecureContext,
+  createServer,
+  type SecureContextOptions,
+  type Server,
+  type TLSSocket,
+} from 'node:tls';
+import { HotspareError } from './errors.js';
+import { drainingMs, tlsHandshakeMs } from './limits.js';
+import type { NativeTransport } from './native.js';
+import { failed } from './native.js';
+import type { TlsSettings } from './options.js';
+
+/** `ssl_min_version`. */
+const versions = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
+/** Those of TLS 1.3 have a setting of their own in OpenSSL, which memcached leaves alone. */
+const suites = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256';
+const Verify = { NONE: 0, REQUIRED: 2 } as const;
+const formatDer = 2;
+
+/** A client's two sockets. */
+interface Bridge {
+  readonly outer: Socket;
+  readonly inner: Socket;
+}
+
+export class Tls {
+  private readonly settings: TlsSettings;
+  private readonly server: Server;
+  /** Those whose handshake is under way, by their addresses: node:tls says no more when it is done. */
+  private readonly greeting = new Map<string, Bridge>();
+  private readonly bridges = new Set<Bridge>();
+
+  /** Throws HotspareError when a certificate or a key cannot be used. */
+  constructor(settings: TlsSettings) {
+    this.settings = settings;
+    this.server = createServer({
+      ...contextOptions(settings),
+      requestCert: settings.verifyMode !== Verify.NONE,
+      rejectUnauthorized: settings.verifyMode === Verify.REQUIRED,
+      handshakeTimeout: tlsHandshakeMs,
+    });
+    this.server.on('secureConnection', (socket) => this.secured(socket));
+    this.server.on('tlsClientError', (_, socket) => socket.destroy());
+  }
+
+  /** Reads certificates and key again, for connections to come. Returns what is wrong with them, or null. */
+  refresh(): string | null {
+    try {
+      this.server.setSecureContext(contextOptions(this.settings));
+      return null;
+    } catch (error) {
+      if (!(error instanceof HotspareError)) throw error;
+      return error.message;
+    }
+  }
+
+  /** Takes over the socket of a connection that was just accepted. False when there is no descriptor for it. */
+  divert(transport: NativeTransport, connection: number): boolean {
+    const made = transport.divert(connection);
+    if (failed(made)) return false;
+    const highWaterMark = Math.max(1, this.settings.writeBufferBytes);
+    // A client that gives up in mid-handshake is closed; one that is in may close its side and still be answered.
+    const outer = new Socket({ fd: made.socket, allowHalfOpen: false, ...bothWays });
+    const inner = new Socket({
+      fd: made.descriptor,
+      allowHalfOpen: true,
+      ...bothWays,
+      readableHighWaterMark: highWaterMark,
+    } as ConstructorParameters<typeof Socket>[0]);
+    const bridge = { outer, inner };
+    this.bridges.add(bridge);
+    const name = addressesOf(outer);
+    this.greeting.set(name, bridge);
+    outer.on('error', () => outer.destroy());
+    inner.on('error', () => inner.destroy());
+    outer.on('close', () => {
+      if (this.greeting.get(name) === bridge) this.greeting.delete(name);
+      this.bridges.delete(bridge);
+      inner.destroy();
+    });
+    // The session is over. A client that does not close, too, is not waited for for ever.
+    inner.on('close', () => outer.setTimeout(drainingMs, () => outer.destroy()));
+    this.server.emit('connection', outer);
+    return true;
+  }
+
+  /** Closes every connection at once. */
+  end(): void {
+    for (const { outer, inner } of this.bridges) {
+      inner.destroy();
+      outer.destroy();
+    }
+  }
+
+  private secured(socket: TLSSocket): void {
+    const name = addressesOf(socket);
+    const bridge = this.greeting.get(name);
+    this.greeting.delete(name);
+    // A certificate that was not asked for, or not shown, is nobody's; one that is shown must be good.
+    const shown = this.settings.verifyMode !== Verify.NONE && hasCertificate(socket);
+    if (bridge === undefined || (shown && !socket.authorized)) {
+      socket.destroy();
+      return;
+    }
+    const { inner } = bridge;
+    socket.allowHalfOpen = true;
+    socket.on('error', () => socket.destroy());
+    inner.on('error', () => socket.destroy());
+    socket.pipe(inner).pipe(socket);
+  }
+}
+
+const bothWays = { readable: true, writable: true } as const;
+
+function hasCertificate(socket: TLSSocket): boolean {
+  return Object.keys(socket.getPeerCertificate()).length > 0;
+}
+
+function addressesOf(socket: Socket): string {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket;
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}
+
+/** What the files and words of the settings say, tried out. Throws HotspareError. */
+function contextOptions(settings: TlsSettings): SecureContextOptions {
+  const { chainCert, key, caCert, ciphers, sessionCache } = settings;
+  const options: SecureContextOptions = { minVersion: versions[settings.minVersion]! };
+  if (!sessionCache) options.secureOptions = constants.SSL_OP_NO_TICKET;
+  step(`Error loading the certificate chain: ${chainCert}`, () => {
+    options.cert = readFileSync(chainCert);
+    createSecureContext(options);
+  });
+  step(`Error loading the key: ${key}`, () => {
+    options.key = privateKey(readFileSync(key), settings.keyFormat);
+    createSecureContext(options);
+  });
+  if (ciphers !== null) {
+    step(`Error setting the provided cipher(s): ${ciphers}`, () => {
+      options.ciphers = `${ciphers}:${suites}`;
+      createSecureContext({ ciphers });
+    });
+  }
+  if (caCert !== null) {
+    step(`Error loading the CA certificate: ${caCert}`, () => {
+      options.ca = readFileSync(caCert);
+      createSecureContext(options);
+    });
+  }
+  return options;
+}
+
+function step(what: string, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    const remedy = 'correct the ssl_ words of -o';
+    throw new HotspareError('USAGE', `${what} : ${(error as Error).message}`, remedy);
+  }
+}
+
+function privateKey(bytes: Buffer, format: number): string | Buffer {
+  if (format !== formatDer) return bytes;
+  for (const type of ['pkcs8', 'pkcs1', 'sec1'] as const) {
+    try {
+      const key = createPrivateKey({ key: bytes, format: 'der', type });
+      return key.export({ format: 'pem', type: 'pkcs8' });
+    } catch {
+      // One of the three it must be: what follows says that it is none.
+    }
+  }
+  throw new Error('it is no private key in DER');
+}
