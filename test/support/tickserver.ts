@@ -190,7 +190,7 @@ export async function rests(server: TickServer): Promise<void> {
   const { user, system } = process.cpuUsage(before);
   const busy = (user + system) / 1000 / (performance.now() - begun);
   if (server.ticks !== ticks || busy > 0.5) {
-    throw new Error(`${server.ticks - ticks} ticks, the processor is used for ${busy} of the time`);
+    throw new Error(`${server.ticks - ticks} ticks, busy for ${busy} of the time`);
   }
 }
 
