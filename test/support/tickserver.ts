@@ -184,8 +184,8 @@ export async function reached(condition: () => boolean, what = 'a condition'): P
 
 /**
  * Throws unless the loop comes to rest: for a while there are no ticks, and the process is most of the time without the
- * processor, whoever else uses it. What spins never rests; a compiler's or collector's thread is soon done. Only looking
- * on can show that nothing spins, so this is the one place that waits for time.
+ * processor, whoever else uses it. What spins never rests; a compiler's or collector's thread is soon done. Only
+ * looking on can show that nothing spins, so this is the one place that waits for time.
  */
 export async function rests(server: TickServer): Promise<void> {
   let found = '';
