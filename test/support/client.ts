@@ -16,6 +16,8 @@ export interface Cut {
 }
 
 export class Client {
+  /** The port of this end, also once it is closed. */
+  readonly localPort: number | undefined;
   readonly #socket: Socket;
   #received: Buffer = Buffer.alloc(0);
   #chunks: Buffer[] = [];
@@ -25,6 +27,7 @@ export class Client {
 
   private constructor(socket: Socket) {
     this.#socket = socket;
+    this.localPort = socket.localPort;
     socket.setNoDelay(true);
     socket.on('data', (chunk) => {
       this.#chunks.push(chunk);

@@ -39,7 +39,7 @@ export async function expectRefusal(
 /** The groups of the `nth` line that matches, once the process has written it. */
 export function said(child: Child, pattern: RegExp, nth = 1): Promise<RegExpMatchArray> {
   return until(
-    `${pattern} (${nth}) in what ${child.command} says:\n${child.output()}`,
+    () => `${pattern} (${nth}) in what ${child.command} says:\n${child.output()}`,
     () => {
       const matches = [...child.output().matchAll(new RegExp(pattern, 'gm'))];
       if (matches.length >= nth) return matches[nth - 1];

@@ -10,9 +10,12 @@ export interface Patience {
   readonly everyMs?: number;
 }
 
-/** Calls `condition` until it answers something other than undefined, null or false, and gives that back. */
+/**
+ * Calls `condition` until it answers something other than undefined, null or false, and gives that back. `what` may be
+ * a function: it is asked when the wait was in vain, so that it can show how things stand then.
+ */
 export async function until<T>(
-  what: string,
+  what: string | (() => string),
   condition: () => T | undefined | null | false | Promise<T | undefined | null | false>,
   patience: Patience = {},
 ): Promise<T> {
@@ -24,7 +27,8 @@ export async function until<T>(
       return found;
     }
     if (performance.now() > deadline) {
-      throw new Error(`waited ${withinMs} ms in vain for ${what}`);
+      const name = typeof what === 'string' ? what : what();
+      throw new Error(`waited ${withinMs} ms in vain for ${name}`);
     }
     await pause(patience.everyMs ?? 10);
   }
