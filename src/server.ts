@@ -152,6 +152,7 @@ export class Server implements Shared, LineOutput {
     }
     this.sessions.delete(connection);
     this.origins.delete(connection);
+    this.access.tls?.left(connection);
     observer.watchers.remove(connection);
     observer.update();
   }
