@@ -65,6 +65,7 @@ export class MetaRetrieving {
       this.hit(made, true);
       return Outcome.DONE;
     }
+    if (this.store.waits) return meta.comeAgain();
     executor.retrieving.countMiss(false);
     executor.counters.cmdGet++;
     if ((flags.lower & Lower.QUIET) !== 0) return Outcome.DONE;
