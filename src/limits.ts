@@ -147,6 +147,8 @@ export const replyRoomBytes = 384 * KiB;
 export const arrivingShare = 0.5;
 /** A `stats cachedump` ends after this many bytes (memcached's limit). */
 export const cachedumpBytesMost = 2 * MiB;
+/** While replies hold all memory, one that has been read for so long is given up, and its reader closed. */
+export const slowReaderMs = 1_000;
 /** A closed connection whose peer does not read the rest is given up after this long. */
 export const drainingMs = 10_000;
 
