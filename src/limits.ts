@@ -107,6 +107,8 @@ export const tlsHandshakeMs = 10_000;
 export const datagramsInFlightMost = 64;
 /** A datagram whose reply takes longer than this is given up. */
 export const datagramMs = 10_000;
+/** Bytes of replies that wait for the network in a socket; while there are more, requests are dropped. */
+export const datagramQueueBytesMost = 8 * MiB;
 /** Longest reply that is sent as datagrams. */
 export const datagramReplyBytesMost = 2 * MiB;
 /** Bytes of a datagram that is sent, its header included (memcached's UDP_MAX_PAYLOAD_SIZE). */

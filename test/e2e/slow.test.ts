@@ -90,9 +90,13 @@ async function count(client: Client): Promise<number> {
   return Number(/curr_connections (\d+)/.exec(text)![1]);
 }
 
-/** All that is answered, up to END. */
+/**
+ * All that is answered, up to END. Gigabytes go into the kernel's buffers first, and everybody takes his turn: on a
+ * machine that others use that takes longer than a reply otherwise may.
+ */
 async function lines(client: Client): Promise<string> {
-  return (await client.readUntil('END', (text) => text.endsWith('END\r\n'))).toString();
+  const all = await client.readUntil('END', (text) => text.endsWith('END\r\n'), 30_000);
+  return all.toString();
 }
 
 function residentMebibytes(): number {
