@@ -101,12 +101,9 @@ export class Session implements Endpoint {
 
   /** The bytes that went past the event table are all there. */
   private filled(): void {
-    if (this.state === State.VALUE) {
-      this.state = State.VALUE_END;
-      return;
-    }
-    this.state = State.LINE;
-    if (this.refusal !== null) this.shared.wire.output.put(this.refusal);
+    const skipped = this.state === State.SKIP;
+    this.state = skipped ? State.LINE : State.VALUE_END;
+    if (skipped && this.refusal !== null) this.shared.wire.output.put(this.refusal);
   }
 
   /** Ends the connection at once; what was not sent yet is dropped. */

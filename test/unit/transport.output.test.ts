@@ -294,22 +294,6 @@ describe('references', () => {
     expect(client.received).toBe('');
   });
 
-  // A node that is deposed while it commits a tick gives its region up before that tick's replies leave.
-  test('rows into memory that is forgotten in their own tick leave no more', async () => {
-    const server = serve((row, self) => {
-      self.refer(row.connection, buffer, 0, 10, 3);
-      self.transport.close(row.connection, true);
-      self.transport.sweep(0);
-      self.transport.unregister(buffer);
-      return undefined;
-    });
-    const buffer = server.transport.register(memory());
-    const client = await open(server.listen());
-    client.send('quit');
-    await reached(() => server.released().length === 1 && client.closed);
-    expect(client.received).toBe('');
-  });
-
   test('released while paused', async () => {
     const server = serve((row, self) => {
       self.refer(row.connection, buffer, 0, 10, 3);
