@@ -163,6 +163,8 @@ describe('moving a page', () => {
     const from = classOf(scene, [...scene.reader.items().keys()][0]!);
     store.mover.begin(from, null);
     const page = slabs.draining;
+    // The ring of new items is asked first, and then the hand.
+    from.probationShare = 0;
     const left = new Set<number>();
     for (const { ref } of scene.reader.items().values()) {
       if (region.pageOf(ref) === page) continue;
