@@ -161,8 +161,8 @@ describe('moving a page', () => {
     const { store } = scene;
     const { slabs, eviction, region } = store;
     const from = classOf(scene, [...scene.reader.items().keys()][0]!);
-    store.mover.begin(from, null);
-    const page = slabs.draining;
+    const page = from.pages.at(-1)!;
+    slabs.drain(page);
     // The ring of new items is asked first, and then the hand.
     from.probationShare = 0;
     const left = new Set<number>();
