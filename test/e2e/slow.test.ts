@@ -31,7 +31,7 @@ afterEach(async () => {
   await server.stop();
 });
 
-// Large values are sent from where they stand: it is those of less than 16 KiB that are copied for whoever reads slowly.
+// Large values are sent from where they stand: those of less than 16 KiB are copied for whoever reads slowly.
 test('clients that ask for small values and read nothing do not bloat the server', async () => {
   const [readers, smallBytes, gets] = [300, 15_000, 1000];
   const client = await Client.connect(server.host, server.port);

@@ -7,8 +7,8 @@ import { within } from './until.js';
 
 const OUTPUT_CHARACTERS_MAX = 256 * 1024;
 /**
- * A pair ends its nodes one after the other, and forces each that does not end in 5 s: Node's own handler of SIGTERM may
- * block for ever in a process that has only just started. A pair that is killed meanwhile would leave that one behind.
+ * A pair ends its nodes one after the other, and forces each that does not end in 5 s: Node's own handler of SIGTERM
+ * may block for ever in a process that has only just started. A pair that is killed meanwhile would leave it behind.
  */
 const ASK_MS = 12_000;
 const KILL_MS = 5000;
