@@ -57,6 +57,7 @@ export class Retrieving {
     retrieval.touches = false;
     const at = lookahead.rows[row + Row.KEY]!;
     this.answer(retrieval, at, lookahead.rows[row + Row.KEY_LENGTH]!, lookahead.hashOf(row));
+    this.output.put(lines.end);
   }
 
   /** Answers one key. Its bytes stand in the line's buffer. */

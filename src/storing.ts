@@ -61,13 +61,14 @@ export class Storing {
     return this.admit(request);
   }
 
-  /** A set that the lookahead has read, data block and all. */
+  /** A set or ms that the lookahead has read, data block and all. */
   plain(row: number): number {
     const { request } = this;
     const { lookahead } = this.executor;
     const { rows } = lookahead;
     request.ref = 0;
-    request.meta = false;
+    request.meta = rows[row + Row.META] !== 0;
+    if (request.meta) request.plainMeta();
     request.verb = Verb.SET;
     request.quiet = false;
     request.flags = rows[row + Row.FLAGS]!;

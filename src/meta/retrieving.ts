@@ -6,6 +6,7 @@
 import type { Executor } from '../execute.js';
 import { memcachedBytes } from '../itemsize.js';
 import { keyBytesMax } from '../limits.js';
+import { Row } from '../lookahead.js';
 import { decodeBase64, needsEncoding, putBase64 } from '../protocol/base64.js';
 import type { Line } from '../protocol/line.js';
 import { Lower, type MetaFlags, Upper } from '../protocol/metaflags.js';
@@ -49,28 +50,46 @@ export class MetaRetrieving {
 
   /** mg */
   get(): number {
-    const { meta, flags, executor } = this;
+    const { meta, flags, executor, line } = this;
     const refusal =
       meta.check(lines.flagsAreTooLong) ??
-      flags.read(this.line, firstFlag) ??
+      flags.read(line, firstFlag) ??
       (flags.opaqueTooLong ? lines.opaqueTooLong : null);
     if (refusal !== null) return executor.say(refusal);
     const ref = meta.find();
     if (ref !== 0) {
-      this.hit(ref, false);
+      this.hit(ref, false, line.count);
       return Outcome.DONE;
     }
     const made = (flags.upper & Upper.VIVIFY) === 0 ? 0 : this.vivify();
     if (made !== 0) {
-      this.hit(made, true);
+      this.hit(made, true, line.count);
       return Outcome.DONE;
     }
-    executor.retrieving.countMiss(false);
-    executor.counters.cmdGet++;
+    this.countMiss();
     if ((flags.lower & Lower.QUIET) !== 0) return Outcome.DONE;
     this.output.put(lines.metaMiss);
     meta.putEchoes(firstFlag);
     return Outcome.DONE;
+  }
+
+  /** `mg KEY v`, which the lookahead has read. */
+  plain(row: number): void {
+    const { flags, line, store, output } = this;
+    const { lookahead, observer } = this.executor;
+    const at = lookahead.rows[row + Row.KEY]!;
+    const length = lookahead.rows[row + Row.KEY_LENGTH]!;
+    const ref = store.find(line.view, at, length, lookahead.hashOf(row));
+    if (observer.on) observer.looked(line.view, at, length, ref);
+    if (ref === 0) {
+      this.countMiss();
+      output.put(lines.metaMiss);
+      output.put(lines.crlf);
+      return;
+    }
+    flags.lower = Lower.VALUE;
+    flags.upper = 0;
+    this.hit(ref, false, 0);
   }
 
   /** me: what is known of an item, for people. */
@@ -118,8 +137,14 @@ export class MetaRetrieving {
     return ref;
   }
 
-  /** Answers an item; `made`: it was made for this request. */
-  private hit(ref: number, made: boolean): void {
+  private countMiss(): void {
+    const { executor } = this;
+    executor.retrieving.countMiss(false);
+    executor.counters.cmdGet++;
+  }
+
+  /** Answers an item; `made`: it was made for this request; the line has so many tokens. */
+  private hit(ref: number, made: boolean, tokens: number): void {
     const { flags, store, output, executor } = this;
     const { counters } = executor;
     const slabClass = store.slabs.classOf(ref).number;
@@ -133,7 +158,7 @@ export class MetaRetrieving {
     } else {
       output.put(lines.metaHit);
     }
-    this.putFlags(ref, bits, made);
+    this.putFlags(ref, bits, made, tokens);
     this.putState(bits);
     if (showsValue) executor.retrieving.putValue(ref);
     if ((flags.upper & Upper.TOUCH) === 0) {
@@ -149,10 +174,10 @@ export class MetaRetrieving {
   }
 
   /** What the tokens ask for, in their order. Those that change the expiry count from where they stand. */
-  private putFlags(ref: number, bits: number, made: boolean): void {
+  private putFlags(ref: number, bits: number, made: boolean, tokens: number): void {
     const { line, flags, meta, executor } = this;
-    const { bytes, count } = line;
-    for (let token = firstFlag; token < count; token++) {
+    const { bytes } = line;
+    for (let token = firstFlag; token < tokens; token++) {
       const letter = bytes[line.start(token)]!;
       switch (letter) {
         case 0x54: // T
