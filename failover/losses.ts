@@ -1,6 +1,7 @@
 /** What a node says when it loses its primary, or its place: each loss in a sentence, with what to do about it. */
 import { connectionRefused, type PrimaryAddress } from '../backup/standby.js';
 import { HotspareError } from '../src/errors.js';
+import { helloMs } from '../src/limits.js';
 import { address } from '../src/options.js';
 
 /** `copiedBytes`: what has landed of a copy that is not whole, or null. */
@@ -21,6 +22,13 @@ export function unreachable(primary: string, errno: number): HotspareError {
   const why = errno === connectionRefused ? 'nobody listens there' : `errno ${errno}`;
   const remedy = 'start the primary with --link-listen, or correct --of';
   const sentence = `cannot reach the primary at ${primary}: ${why}`;
+  return new HotspareError('LINK_UNREACHABLE', sentence, remedy);
+}
+
+/** Somebody takes the connection, and does not speak as a primary does. */
+export function silent(primary: string): HotspareError {
+  const sentence = `no answer from ${primary} within ${helloMs / 1000} s`;
+  const remedy = "is that the --link-listen of a primary, and not its clients' port? Correct --of";
   return new HotspareError('LINK_UNREACHABLE', sentence, remedy);
 }
 

@@ -24,7 +24,7 @@ import { Region } from '../src/store/region.js';
 import { Wire } from '../src/wire.js';
 import { Detector } from './detector.js';
 import { Herald } from './herald.js';
-import { doubtful, homeless, linkLost, parseLink, unreachable } from './losses.js';
+import { doubtful, homeless, linkLost, parseLink, silent, unreachable } from './losses.js';
 import { report } from './report.js';
 import { type Action, type Event, type State, step } from './role.js';
 
@@ -215,7 +215,7 @@ export class Node {
       standby.beat(now);
       const attaching = this.state === 'attaching' || this.state === 'reconnecting';
       if (this.state === 'attaching') {
-        if (now - standby.heardMs > helloMs) this.on('silent', this.linkLost('no answer'));
+        if (now - standby.heardMs > helloMs) this.on('silent', silent(this.primaryName()));
         return;
       }
       const watched = attaching || this.state === 'copying' || this.state === 'standby';

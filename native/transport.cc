@@ -284,6 +284,8 @@ void Transport::sweep(double drainingMs) {
   if (destroyed_) return;
   const double now = monotonicMs();
   for (Connection& c : connections_) {
+    // One that ends in this tick has drained for no time yet; its rows are dropped when they come.
+    if (c.state == State::kEnding && drainingMs <= 0) bury(&c);
     if (c.state != State::kDraining && c.state != State::kLingering) continue;
     if (now - c.endedMs >= drainingMs) bury(&c);
   }

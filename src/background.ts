@@ -63,6 +63,8 @@ export class Background {
   }
 
   private schedule(pace: number): void {
+    // A commit may have found that this node is deposed.
+    if (this.stopped) return;
     this.pace = pace;
     if (pace === Pace.NOW) {
       this.immediate = setImmediate(() => this.turn());

@@ -51,6 +51,10 @@ export const classesMax = 128;
 export const segmentBytes = GiB;
 /** Buckets: one for this many bytes of pages, rounded up to a power of two. */
 export const pageBytesPerBucket = 128;
+/** Most buckets, as a power of two: from 64 GiB on chains grow longer, for what stands before the pages is one buffer. */
+export const bucketBitsMost = 29;
+/** What one ArrayBuffer holds. */
+export const headBytesMost = 4 * GiB - 4096;
 /** Chunks of an opened region that a set looks at for a free one before it evicts an item. */
 export const adoptChunksOnDemand = 16;
 /** With -M: chunks of an opened region that one request looks at for a free one; well under a millisecond of work. */
@@ -107,6 +111,8 @@ export const tlsHandshakeMs = 10_000;
 export const datagramsInFlightMost = 64;
 /** A datagram whose reply takes longer than this is given up. */
 export const datagramMs = 10_000;
+/** Bytes of replies that wait for the network in a socket; while there are more, requests are dropped. */
+export const datagramQueueBytesMost = 8 * MiB;
 /** Longest reply that is sent as datagrams. */
 export const datagramReplyBytesMost = 2 * MiB;
 /** Bytes of a datagram that is sent, its header included (memcached's UDP_MAX_PAYLOAD_SIZE). */
@@ -147,6 +153,8 @@ export const replyRoomBytes = 384 * KiB;
 export const arrivingShare = 0.5;
 /** A `stats cachedump` ends after this many bytes (memcached's limit). */
 export const cachedumpBytesMost = 2 * MiB;
+/** While replies hold all memory, one that has been read for so long is given up, and its reader closed. */
+export const slowReaderMs = 1_000;
 /** A closed connection whose peer does not read the rest is given up after this long. */
 export const drainingMs = 10_000;
 
@@ -200,6 +208,10 @@ assert(readBytesMax >= 2 * lineBytesStreamed, 'a streamed get leaves room to rea
 assert(replyRoomBytes * 4 < outputBytes, 'a reply fits in the output buffer');
 assert(inputBytes >= 2 * readBytesMax, 'every tick can read at least one connection');
 assert(unackedBytesMax > 4 * batchBytesMax, 'a full batch does not stop the world');
+assert(
+  4 * 2 ** bucketBitsMost + memoryBytesMax / pageBytesLeast < headBytesMost,
+  'superblock, page table and buckets fit in one buffer, whatever -m',
+);
 assert(stagingBytes > 8 * batchBytesMax, 'so does one that is written by a card');
 assert(greetingsMax * 2 <= linkConnections, 'strangers leave room for a standby and a herald');
 assert(unackedBatchesMax % 2 === 0, 'the ring of unacked batches is masked');

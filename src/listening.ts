@@ -172,10 +172,14 @@ function hasNoAddress(failure: NativeFailure): boolean {
 }
 
 function listenFailure(what: string, failure: NativeFailure): HotspareError {
+  const local = what.startsWith('UNIX');
   const inUse = failure.error === 'EADDRINUSE';
   const reason = inUse ? 'Address already in use' : `${failure.call}: ${failure.error}`;
+  const elsewhere = local
+    ? 'name a path with -s that you may write to'
+    : 'name an address of this machine with -l, and a port you may use with -p';
   const remedy = inUse
     ? 'stop what serves there, or choose another address with -p, -l, -s or -U'
-    : 'name an address of this machine with -l, and a port you may use with -p';
+    : elsewhere;
   return new HotspareError('LISTEN', `failed to listen on ${what}: ${reason}`, remedy);
 }

@@ -50,10 +50,7 @@ function main(): void {
       'print the version',
     )
     .helpOption('-h, --help', 'print this help')
-    .showHelpAfterError('(hotspare -h lists all flags)')
-    .configureOutput({
-      outputError: (text, write) => write(`hotspare: ${text.replace(/^error: /, '')}`),
-    })
+    .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : exitStatus.USAGE))
     .enablePositionalOptions();
   program.action((_: Values, command: Command) => run(() => serve(command)));
@@ -243,6 +240,16 @@ function run(body: () => void | Promise<void>): void {
       if (!(error instanceof HotspareError)) throw error;
       fail(error);
     });
+}
+
+/** What the parser of the command line says, as one line like all others. */
+function usageLine(text: string): string {
+  const sentence = text
+    .trim()
+    .replace(/^error: /, '')
+    .replace(/^too many arguments\..*$/, 'unknown command')
+    .replaceAll('\n', ' ');
+  return `hotspare: ${sentence} (hotspare -h lists all flags and commands)\n`;
 }
 
 /** One line that names what is wrong and what to do, and the status that belongs to it. */

@@ -263,8 +263,9 @@ export interface NativeTransport {
   /** Forgets it. Connections that still read into it or send from it are ended (CLOSED with ECONNABORTED). */
   unregister(buffer: number): void;
   /**
-   * Closes connections that have been draining after a close for at least this many ms, and lets listeners
-   * that are off for want of descriptors try again. To be called every second or so.
+   * Closes connections that have been draining after a close for at least this many ms (0: also those that were closed
+   * in this tick, whose rows are dropped), and lets listeners that are off for want of descriptors try again. To be
+   * called every second or so.
    */
   sweep(drainingMs: number): void;
   /** Closes every socket and leaves Node's loop; within a tick, once its replies are out. No event follows. */

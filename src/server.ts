@@ -8,7 +8,7 @@ import { monotonicMs, wallSeconds } from './clock.js';
 import { Counters } from './counters.js';
 import { Executor } from './execute.js';
 import type { Journal } from './journal.js';
-import { casStep } from './limits.js';
+import { casStep, slowReaderMs } from './limits.js';
 import { Listening } from './listening.js';
 import type { Log } from './log.js';
 import { alone, type Mirror } from './mirror.js';
@@ -27,6 +27,8 @@ import { Counter, idle, type Wire } from './wire.js';
 
 /** How often idle clients are looked for. */
 const idleLookMs = 1000;
+/** Ticks without a request for memory that last for so long: nobody waits for it any more. */
+const starvedGapMs = 100;
 
 export class Server implements Shared, LineOutput {
   readonly wire: Wire;
@@ -47,6 +49,11 @@ export class Server implements Shared, LineOutput {
   private readonly log: Log;
   private idler: NodeJS.Timeout | null = null;
   private nowMs = 0;
+  /** Connections that are closed at the end of this tick. */
+  private readonly slowReaders: number[] = [];
+  /** When memory was asked for in vain last, and since when it is in one tick after the other. */
+  private starvedMs = 0;
+  private starvedSinceMs = 0;
   /** Whole seconds of the wire's clock: what idle clients are measured by. */
   seconds = 0;
   private readonly background: Background;
@@ -69,7 +76,7 @@ export class Server implements Shared, LineOutput {
     const { credentials } = access;
     this.unlocking = credentials === null ? null : new Unlocking(this.executor, credentials);
     this.observe(this.executor.observer);
-    store.onStarved = () => this.dropSlowestReader();
+    store.onStarved = () => this.freeMemory();
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
     configure(this.executor, settings);
@@ -96,6 +103,7 @@ export class Server implements Shared, LineOutput {
         this.executor.lookahead.begin(wire.inputEnd);
       },
       end: () => {
+        for (const connection of this.slowReaders.splice(0)) this.dropReader(connection);
         if (this.executor.upkeep.isWanted) this.background.wake();
         this.executor.observer.watchers.flush(this);
         return this.mirror.commit(this.journal, this.nowMs);
@@ -152,6 +160,7 @@ export class Server implements Shared, LineOutput {
     }
     this.sessions.delete(connection);
     this.origins.delete(connection);
+    this.access.tls?.left(connection);
     observer.watchers.remove(connection);
     observer.update();
   }
@@ -174,12 +183,23 @@ export class Server implements Shared, LineOutput {
   }
 
   /**
-   * All memory is held by replies that nobody reads: the one who has been reading for longest is closed, so that the
-   * others can go on.
+   * All memory is held by replies. Most are on their way, and whoever needs memory can wait for them. But one who has
+   * been reading his for too long is closed, so that the others can go on; and so is the slowest of all when somebody
+   * has waited for too long. False when there is nothing to wait for.
    */
-  private dropSlowestReader(): void {
-    const connection = this.wire.slowestReader();
-    if (connection === null) return;
+  private freeMemory(): boolean {
+    const { wire, nowMs } = this;
+    // Who waits asks again in every tick.
+    if (nowMs - this.starvedMs > starvedGapMs) this.starvedSinceMs = nowMs;
+    this.starvedMs = nowMs;
+    const patience = nowMs - this.starvedSinceMs < slowReaderMs;
+    const slowest = wire.slowestReader(patience ? slowReaderMs : 0);
+    if (slowest !== null) this.slowReaders.push(slowest);
+    return wire.isReferring;
+  }
+
+  /** Once no command is under way: it may be its own that closes a connection. */
+  private dropReader(connection: number): void {
     this.log.say('memory is full of replies that are not read: the slowest reader is closed');
     const session = this.sessions.get(connection);
     if (session !== undefined) session.end();

@@ -12,6 +12,7 @@
  */
 import { commandFor } from './commands.js';
 import type { Dump } from './dumping.js';
+import { assert } from './errors.js';
 import { keyBytesMax, lineBytesMax, lineBytesStreamed, lineBytesWhole } from './limits.js';
 import { Row } from './lookahead.js';
 import { isDelimiter, tokensMax } from './protocol/line.js';
@@ -100,12 +101,9 @@ export class Session implements Endpoint {
 
   /** The bytes that went past the event table are all there. */
   private filled(): void {
-    if (this.state === State.VALUE) {
-      this.state = State.VALUE_END;
-      return;
-    }
-    this.state = State.LINE;
-    if (this.refusal !== null) this.shared.wire.output.put(this.refusal);
+    const skipped = this.state === State.SKIP;
+    this.state = skipped ? State.LINE : State.VALUE_END;
+    if (skipped && this.refusal !== null) this.shared.wire.output.put(this.refusal);
   }
 
   /** Ends the connection at once; what was not sent yet is dropped. */
@@ -146,8 +144,9 @@ export class Session implements Endpoint {
   private step(at: number, end: number): number {
     switch (this.state) {
       case State.LINE: {
+        const before = this.shared.wire.output.at;
         const next = this.line(at, end);
-        return this.shared.executor.store.waits ? this.wait(at) : next;
+        return this.shared.executor.store.waits ? this.wait(at, before) : next;
       }
       case State.KEYS:
         return this.keys(at, end);
@@ -167,9 +166,11 @@ export class Session implements Endpoint {
   }
 
   /** Memory for the command at `at` is being made: it is executed anew in a later tick, when others had theirs. */
-  private wait(at: number): number {
-    this.shared.executor.store.waits = false;
-    this.shared.wire.again = true;
+  private wait(at: number, outputBefore: number): number {
+    const { wire, executor } = this.shared;
+    assert(wire.output.at === outputBefore, 'a command that waits has not answered');
+    executor.store.waits = false;
+    wire.again = true;
     return at;
   }
 

@@ -138,8 +138,8 @@ export class Storing {
     request.ref = store.reserve(line.view, keyAt, keyLength, hash, valueLength, 0);
     if (request.ref !== 0) return true;
     request.refusal = null;
-    // The session will come again with the same line.
     if (!store.waits) this.refuse(request);
+    else if (request.meta) this.executor.meta.comeAgain();
     return false;
   }
 

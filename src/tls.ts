@@ -32,6 +32,8 @@ const formatDer = 2;
 interface Bridge {
   readonly outer: Socket;
   readonly inner: Socket;
+  /** Runs from the end of the session on. */
+  patience: NodeJS.Timeout | null;
 }
 
 export class Tls {
@@ -39,6 +41,8 @@ export class Tls {
   private readonly server: Server;
   /** Those whose handshake is under way, by their addresses: node:tls says no more when it is done. */
   private readonly greeting = new Map<string, Bridge>();
+  /** By connection, until its session ends. */
+  private readonly served = new Map<number, Bridge>();
   private readonly bridges = new Set<Bridge>();
 
   /** Throws HotspareError when a certificate or a key cannot be used. */
@@ -78,8 +82,9 @@ export class Tls {
       ...bothWays,
       readableHighWaterMark: highWaterMark,
     } as ConstructorParameters<typeof Socket>[0]);
-    const bridge = { outer, inner };
+    const bridge: Bridge = { outer, inner, patience: null };
     this.bridges.add(bridge);
+    this.served.set(connection, bridge);
     const name = addressesOf(outer);
     this.greeting.set(name, bridge);
     outer.on('error', () => outer.destroy());
@@ -87,12 +92,22 @@ export class Tls {
     outer.on('close', () => {
       if (this.greeting.get(name) === bridge) this.greeting.delete(name);
       this.bridges.delete(bridge);
+      if (bridge.patience !== null) clearTimeout(bridge.patience);
       inner.destroy();
     });
-    // The session is over. A client that does not close, too, is not waited for for ever.
-    inner.on('close', () => outer.setTimeout(drainingMs, () => outer.destroy()));
     this.server.emit('connection', outer);
     return true;
+  }
+
+  /**
+   * The session of a connection is over. Its client has as long as a plain one to read the rest and close, too: the
+   * sockets here are none of the connections that `-c` counts.
+   */
+  left(connection: number): void {
+    const bridge = this.served.get(connection);
+    if (bridge === undefined) return;
+    this.served.delete(connection);
+    bridge.patience = setTimeout(() => bridge.outer.destroy(), drainingMs).unref();
   }
 
   /** Closes every connection at once. */

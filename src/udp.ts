@@ -10,6 +10,7 @@ import { Socket } from 'node:net';
 import {
   datagramBytesMax,
   datagramMs,
+  datagramQueueBytesMost,
   datagramReplyBytesMost,
   datagramsInFlightMost,
 } from './limits.js';
@@ -77,6 +78,8 @@ export class Udp {
       return;
     }
     if (this.inFlight.size >= datagramsInFlightMost) return;
+    // Answers that the network does not take pile up in the socket, and count as under way no more.
+    if (socket.getSendQueueSize() > datagramQueueBytesMost) return;
     const { wire, accept } = this.options;
     const sender = addressOf(from.address, from.port);
     const origin = { address: sender, listenAddress: bound.address, descriptor: bound.descriptor };

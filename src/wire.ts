@@ -55,6 +55,8 @@ interface Reference {
   /** The chunk that must not be reused meanwhile. */
   readonly ref: number;
   readonly connection: number;
+  /** When it was made. */
+  readonly sinceMs: number;
   /** Its reader was named as the slowest, and is being closed. */
   givenUp: boolean;
 }
@@ -191,10 +193,16 @@ export class Wire {
     this.transport.sink(connection, this.segments[segment]!, offset, length);
   }
 
-  /** The connection that has been reading a reference for longest, or null. */
-  slowestReader(): number | null {
+  /** True while anything is sent from where it stands. */
+  get isReferring(): boolean {
+    return this.references.size > 0;
+  }
+
+  /** The connection that has been reading a reference for longest, if it has been for so long; or null. */
+  slowestReader(leastMs: number): number | null {
     for (const reference of this.references.values()) {
       if (reference.givenUp) continue;
+      if (this.nowMs - reference.sinceMs < leastMs) return null;
       reference.givenUp = true;
       return reference.connection;
     }
@@ -329,7 +337,8 @@ export class Wire {
     this.replies[row + ReplyWord.LENGTH] = length;
     this.replies[row + ReplyWord.BUFFER] = this.segments[segment]!;
     this.lastToken = (this.lastToken + 1) & 0x7fffffff;
-    this.references.set(this.lastToken, { ref, connection: this.connection, givenUp: false });
+    const { connection, nowMs: sinceMs } = this;
+    this.references.set(this.lastToken, { ref, connection, sinceMs, givenUp: false });
     this.replies[row + ReplyWord.TOKEN] = this.lastToken;
   }
 

@@ -139,7 +139,7 @@ export class MetaChanging {
     const { keyLength } = flags;
     const hash = executor.lookahead.hash(at, keyLength);
     const ref = store.reserve(line.view, at, keyLength, hash, arithmetic.length, 0);
-    if (ref === 0) return executor.say(lines.outOfMemoryNew);
+    if (ref === 0) return store.waits ? this.meta.comeAgain() : executor.say(lines.outOfMemoryNew);
     arithmetic.fill(ref, arithmetic.length);
     const touches = (flags.upper & Upper.TOUCH) !== 0 && flags.touchesLast;
     const exptime = executor.absolute(touches ? flags.exptime : flags.vivifyExptime);

@@ -5,6 +5,7 @@ import { putBase64 } from '../protocol/base64.js';
 import type { Line } from '../protocol/line.js';
 import { Lower, MetaFlags, Upper } from '../protocol/metaflags.js';
 import { lines, type Output, type Phrase } from '../protocol/reply.js';
+import { Outcome } from '../request.js';
 import { CAS_HIGH, CAS_LOW } from '../store/layout.js';
 import { MetaChanging } from './changing.js';
 import { MetaRetrieving } from './retrieving.js';
@@ -48,6 +49,12 @@ export class Meta {
     const ref = store.find(this.line.view, at, length, lookahead.hash(at, length));
     if (observer.on) observer.looked(this.line.view, at, length, ref);
     return ref;
+  }
+
+  /** Memory is being made: nothing is answered, the session will come again with the same line. */
+  comeAgain(): number {
+    this.flags.restoreKey(this.line);
+    return Outcome.DONE;
   }
 
   casOf(ref: number): number {

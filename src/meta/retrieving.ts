@@ -66,6 +66,7 @@ export class MetaRetrieving {
       this.hit(made, true, line.count);
       return Outcome.DONE;
     }
+    if (this.store.waits) return meta.comeAgain();
     this.countMiss();
     if ((flags.lower & Lower.QUIET) !== 0) return Outcome.DONE;
     this.output.put(lines.metaMiss);

@@ -5,7 +5,7 @@
  *
  * `O` and `k` are answered in the order in which they were asked: whoever answers walks the line's tokens again.
  */
-import { opaqueBytesMax } from '../limits.js';
+import { keyBytesMax, opaqueBytesMax } from '../limits.js';
 import { decodeBase64 } from './base64.js';
 import { Decimal } from './decimal.js';
 import type { Line } from './line.js';
@@ -74,6 +74,8 @@ export class MetaFlags {
   initialHigh = 0;
   /** True when an opaque token is longer than a reply may repeat. */
   opaqueTooLong = false;
+  /** A base64 key as it came. */
+  private readonly coded = new Uint8Array(keyBytesMax);
   private readonly decimal = new Decimal();
   private refusal: Phrase | null = null;
   private bad = false;
@@ -123,7 +125,15 @@ export class MetaFlags {
     this.bad = false;
   }
 
+  /** Puts a key that was decoded in place back as it came: the line will be read once more. */
+  restoreKey(line: Line): void {
+    if ((this.lower & Lower.BASE64) === 0) return;
+    line.bytes.set(this.coded.subarray(0, line.length(keyToken)), line.start(keyToken));
+  }
+
   private decodeKey(line: Line): void {
+    const at = line.start(keyToken);
+    for (let i = 0; i < this.keyLength; i++) this.coded[i] = line.bytes[at + i]!;
     this.keyLength = decodeBase64(line.bytes, line.start(keyToken), this.keyLength);
     if (this.keyLength === 0) this.refuse(lines.badKey);
   }

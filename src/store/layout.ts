@@ -28,6 +28,7 @@
  */
 import { assert } from '../errors.js';
 import {
+  bucketBitsMost,
   chunkBytesRegularMax,
   chunkGrowthLargeLeast,
   classesMax,
@@ -142,7 +143,8 @@ export function geometryOf(options: GeometryOptions): Geometry {
   const pageBytes = Math.max(pageBytesLeast, 2 ** Math.ceil(Math.log2(itemBytesMax)));
   const pageCount = Math.max(1, Math.floor(memoryBytes / pageBytes));
   const pagesBytes = pageBytes * pageCount;
-  const bucketBits = Math.max(10, Math.ceil(Math.log2(pagesBytes / pageBytesPerBucket)));
+  const wanted = Math.ceil(Math.log2(pagesBytes / pageBytesPerBucket));
+  const bucketBits = Math.min(bucketBitsMost, Math.max(10, wanted));
   const unitBytes = 8 * 2 ** Math.max(0, Math.ceil(Math.log2(pagesBytes / 2 ** 35)));
   return { pageBytes, pageCount, bucketBits, unitBytes, chunkMin, growthFactor, itemBytesMax };
 }

@@ -34,12 +34,13 @@ export class Room {
       const ref = taken === 0 ? this.within(larger, shielded) : taken;
       if (ref !== 0) return ref;
     }
-    const most = store.patient && shielded === 0 ? seizeItemsMost : Number.MAX_SAFE_INTEGER;
+    const mayWait = store.patient && shielded === 0;
+    const most = mayWait ? seizeItemsMost : Number.MAX_SAFE_INTEGER;
     const seizure = store.mover.seize(slabClass, shielded, most);
     if (seizure !== Seizure.NONE) store.wanted = 0;
     if (seizure === Seizure.WHOLE) return slabs.take(slabClass);
     if (seizure === Seizure.PART) store.waits = true;
-    else store.onStarved();
+    else if (store.onStarved()) store.waits = mayWait;
     return 0;
   }
 

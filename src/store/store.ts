@@ -62,10 +62,10 @@ export class Store {
   readonly mover: PageMover;
   /** True when who reserves a chunk can wait a tick and ask again: see `waits`. */
   patient = false;
-  /** Set when `reserve` gave nothing only because a page is being emptied for it. Who waits sets it back. */
+  /** Set when `reserve` gave nothing, but will when it is asked again in a later tick. Who waits sets it back. */
   waits = false;
-  /** Called when nothing could be evicted: all chunks are being filled or sent. */
-  onStarved: () => void = () => {};
+  /** Called when nothing could be evicted: all chunks are being filled or sent. True: some may soon be there. */
+  onStarved: () => boolean = () => false;
   /** Called before an item that is alive is evicted. */
   onEvicted: (ref: number, idleSeconds: number, fetched: boolean) => void = () => {};
   readonly buckets: Buckets;

@@ -17,8 +17,11 @@ import { type Child, run } from '../support/process.js';
 import { until } from '../support/until.js';
 
 const host = '127.0.0.1';
-/** A test's processes share the machine with other tests': silence is no death here before this. */
-const times = ['--dead-after', '440', '--ack-timeout', '1100'];
+/**
+ * A test's processes share the machine with other tests': silence is no death here before this, and a standby that
+ * waited for a processor meanwhile finds the death within its lease all the same.
+ */
+const times = ['--dead-after', '440', '--ack-timeout', '4000'];
 
 let folder: string;
 let children: Child[] = [];

@@ -40,7 +40,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe('the command line', () => {
   test.each<[string, string[], RegExp]>([
     ['an unknown flag', ['--colour'], /unknown option '--colour'/],
-    ['an unknown command', ['mirror'], /too many arguments|unknown command/],
+    ['an unknown command', ['mirror'], /unknown command/],
+    ['a misspelt flag', ['--prot', '1'], /unknown option '--prot' \(Did you mean --port\?\) \(/],
     ['a value that is no number', ['-p', 'http'], /'-p, --port <num>'.* a whole number/],
     ['a standby of nobody', ['standby'], /required option '--of/],
     ['a standby of no port', ['standby', '--of', '127.0.0.1'], /a port is missing/],
@@ -80,6 +81,14 @@ describe('what is taken', () => {
     );
   });
 
+  test('a path for a UNIX socket', async () => {
+    const path = join(folder, 'taken');
+    writeFileSync(path, '');
+    await expectRefusal(['-s', path], exitStatus.LISTEN, /taken: Address already in use/);
+    const nowhere = join(folder, 'no', 'socket');
+    await expectRefusal(['-s', nowhere], exitStatus.LISTEN, /bind: ENOENT \(name a path with -s/);
+  });
+
   test('an address of another machine', async () => {
     const args = ['-p', '-1', '-l', '192.0.2.1'];
     await expectRefusal(args, exitStatus.LISTEN, /192\.0\.2\.1.*EADDRNOTAVAIL/);
@@ -117,6 +126,15 @@ describe('a standby', () => {
   test('of a port where nobody listens', async () => {
     const args = ['standby', ...alone, '--of', `127.0.0.1:${await closedPort()}`];
     await expectRefusal(args, exitStatus.LINK_UNREACHABLE, /nobody listens there/);
+  });
+
+  test('of a port that clients use', async () => {
+    const args = ['standby', ...alone, '--of', `127.0.0.1:${await listener()}`];
+    await expectRefusal(
+      args,
+      exitStatus.LINK_UNREACHABLE,
+      /no answer .* \(is that the --link-listen/,
+    );
   });
 
   test('of a primary with another secret: each side sees it', async () => {

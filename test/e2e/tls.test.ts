@@ -1,7 +1,8 @@
 /** TLS with real clients: what is encrypted, who is let in, certificates that change, and a takeover. */
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { freePort } from '../../failover/drill/port.js';
 import { Client } from '../support/client.js';
@@ -102,6 +103,38 @@ describe('a connection with TLS', () => {
       );
       for (const client of clients.splice(0)) client.close();
     }
+  });
+
+  // Its session was over; its two sockets stayed for as long as it liked, and nobody counted them.
+  test('that stays after quit loses its descriptors all the same', async () => {
+    const port = await start(...tlsFlags());
+    const before = await descriptors(port);
+    const socket = await stays(port);
+    socket.write('quit\r\n');
+    await until('its descriptors', async () => (await descriptors(port)) > before);
+    await closes(port, before);
+    socket.destroy();
+  });
+
+  test('that quits and does not read what is left loses its descriptors all the same', async () => {
+    const port = await start(...tlsFlags());
+    const client = await secure(port);
+    const value = 'x'.repeat(100_000);
+    expect(await asks(client, `set k 0 0 ${value.length}\r\n${value}\r\n`)).toBe('STORED');
+    const before = await descriptors(port);
+    const socket = await stays(port);
+    // One by one until the buffers between both are full: then there is a rest, and quit is still read.
+    for (let gets = 1; !(await all(client, 'stats conns\r\n')).includes('conn_mwrite'); gets++) {
+      socket.write('get k\r\n');
+      const told = `STAT cmd_get ${gets}\r\n`;
+      await until('the get', async () => (await all(client, 'stats\r\n')).includes(told));
+    }
+    socket.write('quit\r\n');
+    await until('the end of the session', async () =>
+      (await all(client, 'stats\r\n')).includes('STAT curr_connections 1\r\n'),
+    );
+    await closes(port, before);
+    socket.destroy();
   });
 
   test('is told of by its own address', async () => {
@@ -237,6 +270,35 @@ async function served(port: number, options: object): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** A client that reads nothing and never closes its side. */
+function stays(port: number): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', port, ca: first.cert, allowHalfOpen: true };
+    const socket = connectTls(options, () => {
+      socket.pause();
+      resolve(socket);
+    });
+    socket.once('error', reject);
+  });
+}
+
+/** The server closes descriptors until there are as many as before, and serves on. */
+async function closes(port: number, before: number): Promise<void> {
+  await until('the descriptors to be closed', async () => (await descriptors(port)) <= before, {
+    withinMs: 20_000,
+  });
+  expect(await asks(await secure(port), 'version\r\n')).toBe('VERSION 1.6.18');
+}
+
+/** How many the server has open, once it has answered somebody. */
+async function descriptors(port: number): Promise<number> {
+  const client = await secureClient(port);
+  await asks(client, 'version\r\n');
+  const { length } = readdirSync(`/proc/${server!.child!.pid}/fd`);
+  client.close();
+  return length;
 }
 
 async function all(client: Client, sent: string): Promise<string> {

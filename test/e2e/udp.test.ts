@@ -19,6 +19,11 @@ afterEach(async () => {
 async function start(program: Program = 'hotspare', ...flags: string[]): Promise<DatagramClient> {
   const port = await freePort();
   server = await startProgram(program, ['-t', '1', '-U', String(port), ...flags]);
+  // TCP accepts a moment before UDP is bound; whoever is answered comes later.
+  const tcp = await Client.connect('127.0.0.1', server.port);
+  await tcp.send('version\r\n');
+  await tcp.readLine();
+  tcp.close();
   client = new DatagramClient(port);
   return client;
 }

@@ -49,6 +49,7 @@ const storage = fc.record({
   unique: fc.integer({ min: 0, max: 3 }).map((number) => number > 0),
   meta: fc.boolean(),
   lower: fc.boolean(),
+  coded: fc.boolean(),
 });
 
 const perhaps = fc.option(exptime);

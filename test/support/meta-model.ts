@@ -4,6 +4,7 @@ import {
   type Change,
   count,
   type Ending,
+  keyShown,
   keys,
   nonNumeric,
   remove,
@@ -47,8 +48,9 @@ export function endingsOfMetaGet(
 ): Ending[] {
   const { touch, vivify, recache } = command;
   const key = keys[command.key]!;
+  const shown = keyShown(key, old?.bits ?? 0);
   const line = (length: number, flags: number, exptime: number, state: string) =>
-    `VA ${length} k${key} s${length} f${flags} t${exptime === 0 ? -1 : (exptime - now) >>> 0}${state}\r\n`;
+    `VA ${length} k${shown} s${length} f${flags} t${exptime === 0 ? -1 : (exptime - now) >>> 0}${state}\r\n`;
   if (old === undefined) {
     const miss: Ending = { reply: `EN k${key}\r\n`, change: unchanged };
     if (vivify === null) return [miss];
@@ -90,7 +92,8 @@ export function endingsOfMetaDelete(
   if (!found) return [{ reply: 'HD\r\n', change: remove, needsMemory: true }];
   const { flags, value } = old;
   const left = exptime ?? old.exptime;
-  const change: Change = { is: 'put', flags, exptime: left, bits: ItemBit.STALE, value };
+  const bits = ItemBit.STALE | (old.bits & ItemBit.BINARY);
+  const change: Change = { is: 'put', flags, exptime: left, bits, value };
   return [{ reply: 'HD\r\n', change }];
 }
 

@@ -34,6 +34,8 @@ export interface Storage {
   readonly meta: boolean;
   /** For cas sent as ms: with an id lower than the item's and I, which stores a stale value. */
   readonly lower: boolean;
+  /** For ms: with its key in base64, where that fits. */
+  readonly coded: boolean;
 }
 
 export type Command =
@@ -178,8 +180,22 @@ export function endingsOfStorage(
   if (!command.meta || !command.ends) return endings;
   return endings.map((ending) => ({
     ...ending,
-    reply: `${metaResults[(ending.reply as string).trim()]} k${keys[command.key]!}\r\n`,
+    reply: `${metaResults[(ending.reply as string).trim()]} k${keyShown(keys[command.key]!, bitsOf(command))}\r\n`,
   }));
+}
+
+/** Bits of an item that this command makes. */
+export function bitsOf({ meta, coded, key }: Storage): number {
+  return meta && coded && coding(keys[key]!).length <= 250 ? ItemBit.BINARY : 0;
+}
+
+export function coding(key: string): string {
+  return Buffer.from(key, 'latin1').toString('base64');
+}
+
+/** A key as a meta command shows that of an item with these bits. */
+export function keyShown(key: string, bits: number): string {
+  return (bits & ItemBit.BINARY) === 0 ? key : `${coding(key)} b`;
 }
 
 function classicEndings(
@@ -191,7 +207,7 @@ function classicEndings(
   cas: number,
 ): Ending[] {
   if (!command.ends) return [{ reply: 'CLIENT_ERROR bad data chunk\r\n', change: unchanged }];
-  const put = { is: 'put', flags: command.flags, exptime, bits: 0, value } as const;
+  const put = { is: 'put', flags: command.flags, exptime, bits: bitsOf(command), value } as const;
   const stored: Ending = { reply: 'STORED\r\n', change: put };
   const refused = (reply: string): Ending => ({ reply, change: unchanged });
   switch (command.verb) {
@@ -213,7 +229,7 @@ function classicEndings(
           change: {
             ...put,
             exptime: old.exptime,
-            bits: ItemBit.STALE | (old.bits & ItemBit.TOKEN_SENT),
+            bits: put.bits | ItemBit.STALE | (old.bits & ItemBit.TOKEN_SENT),
           },
         },
       ];

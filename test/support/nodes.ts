@@ -27,12 +27,14 @@ export async function expectRefusal(
 ): Promise<void> {
   const [program, ...rest] = [...prefix, process.execPath, main, ...args];
   const finished = await run(program!, rest, patienceMs);
-  const lines = finished.output.split('\n').filter((line) => line.startsWith('hotspare:'));
+  // What is logged begins with the time; all else is for whoever has started it.
+  const lines = finished.output.split('\n').filter((line) => line !== '' && !/^20\d\d-/.test(line));
   expect({ lines: lines.length, code: finished.code, output: finished.output }).toEqual({
     lines: 1,
     code,
     output: finished.output,
   });
+  expect(lines[0]).toMatch(/^hotspare: .* \(.*\)$/);
   expect(lines[0]).toMatch(sentence);
 }
 

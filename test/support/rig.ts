@@ -23,7 +23,9 @@ import {
   type MetaGet,
 } from './meta-model.js';
 import {
+  bitsOf,
   type Command,
+  coding,
   type Ending,
   endingsOfCount,
   endingsOfDelete,
@@ -491,5 +493,7 @@ function lineOf(command: Storage, length: number, cas: number): string {
   }
   const mode = { set: 'S', add: 'E', replace: 'R', append: 'A', prepend: 'P', cas: 'S' }[verb];
   const compares = verb === 'cas' ? ` C${cas}${command.lower ? ' I' : ''}` : '';
-  return `ms ${key} ${length} M${mode} F${flags} T${exptime} k${compares}`;
+  const sent = bitsOf(command) === 0 ? key : coding(key);
+  const coded = bitsOf(command) === 0 ? '' : ' b';
+  return `ms ${sent} ${length}${coded} M${mode} F${flags} T${exptime} k${compares}`;
 }

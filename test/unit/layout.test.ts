@@ -1,6 +1,6 @@
 /** Where things stand in a region: slab classes as memcached has them, and what follows from the flags. */
 import { describe, expect, test } from '@jest/globals';
-import { classesMax } from '../../src/limits.js';
+import { classesMax, headBytesMost } from '../../src/limits.js';
 import {
   chunkSizes,
   type GeometryOptions,
@@ -99,6 +99,15 @@ test('refs reach every chunk: the unit grows with the memory', () => {
     const geometry = geometryOf({ ...defaults, memoryBytes: gibibytes * GiB });
     expect(pagesBytes(geometry) / geometry.unitBytes).toBeLessThanOrEqual(2 ** 32);
     expect(geometry.unitBytes).toBe(8 * Math.max(1, 2 ** Math.ceil(Math.log2(gibibytes / 32))));
+  }
+});
+
+// From -m 65537 on the server ended with a RangeError: the buckets were more than one buffer holds.
+test('what stands before the pages fits in one buffer, whatever -m', () => {
+  for (const gibibytes of [64, 65, 256, 1024]) {
+    const geometry = geometryOf({ ...defaults, memoryBytes: gibibytes * GiB });
+    expect(headBytes(geometry)).toBeLessThanOrEqual(headBytesMost);
+    expect(geometry.bucketBits).toBe(29);
   }
 });
 

@@ -1,5 +1,6 @@
 /** Chunks and pages, scene by scene: what is busy is never given away, and what is full makes room as it should. */
 import { describe, expect, test } from '@jest/globals';
+import { adoptChunksOnDemand, adoptChunksPerRequest } from '../../src/limits.js';
 import { checkAdopted, checkStore } from '../support/check-store.js';
 import { geometries } from '../support/region.js';
 import { SmallStore } from '../support/small-store.js';
@@ -198,6 +199,28 @@ describe('a region that is opened', () => {
       expect(small.set(`k${freed}`, 10)).not.toBe(0);
       checkAdopted(small.store, small.reader);
     }
+  });
+
+  // The first set looked at all of a full class: 480 ms with -m 128.
+  test('with -M looks at so many chunks for a set and no more', () => {
+    const geometry = { ...geometries.classes, chunkMin: 48, growthFactor: 1.25 };
+    const first = new SmallStore({ geometry, evict: false });
+    let number = 0;
+    while (first.set(`k${number}`, 10) !== 0) number++;
+    first.delete('k0');
+    const small = first.again({ evict: false });
+    const { slabs } = small.store;
+    const known = () => {
+      const class1 = slabs.classes[1]!;
+      return class1.pages.reduce((sum, page) => sum + class1.perPage - slabs.firstKnown(page), 0);
+    };
+    let refused = 0;
+    for (let before = 0; small.set('new', 10) === 0; before = known(), refused++) {
+      expect(known() - before).toBeGreaterThan(0);
+      expect(known() - before).toBeLessThanOrEqual(adoptChunksPerRequest + adoptChunksOnDemand);
+    }
+    expect(refused).toBeGreaterThan(number / (2 * adoptChunksPerRequest));
+    checkAdopted(small.store, small.reader);
   });
 
   test('gives a chunk whose value was arriving to the next who asks', () => {

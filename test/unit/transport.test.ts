@@ -374,3 +374,19 @@ describe('links', () => {
     expect(server.rows[1]).toMatchObject({ connection: unix, length: 2 }); // ENOENT
   });
 });
+
+// A node that is deposed while it commits a tick gives its region up before that tick's replies leave.
+test('rows into memory that is forgotten in their own tick leave no more', async () => {
+  const server = serve((row, self) => {
+    self.refer(row.connection, buffer, 0, 10, 3);
+    self.transport.close(row.connection, true);
+    self.transport.sweep(0);
+    self.transport.unregister(buffer);
+    return undefined;
+  });
+  const buffer = server.transport.register(new ArrayBuffer(4096));
+  const client = await open(server.listen());
+  client.send('quit');
+  await reached(() => server.released().length === 1 && client.closed);
+  expect(client.received).toBe('');
+});

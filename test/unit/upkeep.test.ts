@@ -135,6 +135,54 @@ describe('moving a page', () => {
     expect(from.pages).toHaveLength(8);
   });
 
+  test('leaves what is being sent where it is', () => {
+    const scene = fullOfSmall();
+    const { store } = scene;
+    const from = classOf(scene, [...scene.reader.items().keys()][0]!);
+    store.mover.begin(from, null);
+    const page = store.slabs.draining;
+    const item = [...scene.reader.items().values()].find(
+      ({ ref }) => store.region.pageOf(ref) === page,
+    )!;
+    const { ref, key } = item;
+    for (let hits = 0; hits < 3; hits++) store.hit(ref);
+    store.slabs.pin(ref);
+    for (let i = 0; i < 100; i++) store.mover.step(upkeepLooks);
+    expect(scene.find(key)).toBe(ref | 0);
+    store.slabs.unpin(ref);
+    for (let i = 0; i < 100; i++) store.mover.step(upkeepLooks);
+    expect(scene.find(key)).not.toBe(ref | 0);
+    expect(store.mover.moved).toBe(1);
+    checkStore(store, scene.reader);
+  });
+
+  test('gives up no item for room, of the page itself or being sent: neither makes any', () => {
+    const scene = fullOfSmall();
+    const { store } = scene;
+    const { slabs, eviction, region } = store;
+    const from = classOf(scene, [...scene.reader.items().keys()][0]!);
+    const page = from.pages.at(-1)!;
+    slabs.drain(page);
+    // The ring of new items is asked first, and then the hand.
+    from.probationShare = 0;
+    const left = new Set<number>();
+    for (const { ref } of scene.reader.items().values()) {
+      if (region.pageOf(ref) === page) continue;
+      // All but ten of each page are being sent.
+      const kept = slabs.chunkOf(ref, from) < 10;
+      if (kept) left.add(ref | 0);
+      else slabs.pin(ref);
+    }
+    const victims = new Set<number>();
+    for (let victim = eviction.victim(from, 0); victim !== 0; victim = eviction.victim(from, 0)) {
+      expect(left).toContain(victim);
+      victims.add(victim);
+      store.evict(victim, from);
+      expect(slabs.take(from)).toBe(victim);
+    }
+    expect(victims).toEqual(left);
+  });
+
   test('with -M gives nothing up', () => {
     const scene = new SmallStore({ geometry: eight, evict: false });
     let number = 0;

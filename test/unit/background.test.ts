@@ -1,0 +1,39 @@
+/** When the store's upkeep gets its turns, and when it gets none any more. */
+import { expect, test } from '@jest/globals';
+import { Background } from '../../src/background.js';
+import { Counters } from '../../src/counters.js';
+import { Executor } from '../../src/execute.js';
+import { alone, type Mirror } from '../../src/mirror.js';
+import { Output } from '../../src/protocol/reply.js';
+import { Pace } from '../../src/store/upkeep.js';
+import { geometries } from '../support/region.js';
+import { SmallStore } from '../support/small-store.js';
+import { until } from '../support/until.js';
+
+// Over RDMA a commit looks for completions, and may find that this node is deposed: its region is unmapped then.
+test('a turn in which the node is deposed is the last', async () => {
+  const { store } = new SmallStore({ geometry: geometries.single });
+  const executor = new Executor(store, new Output(new ArrayBuffer(1024)), new Counters(), true);
+  const { journal } = store.region;
+  journal.active = true;
+  let commits = 0;
+  const mirror: Mirror = {
+    ...alone,
+    commit: () => {
+      commits++;
+      background.stop();
+      return 0;
+    },
+  };
+  const background = new Background({ executor, mirror });
+  let turns = 0;
+  executor.upkeep.work = () => {
+    turns++;
+    journal.word(0, turns);
+    return Pace.NOW;
+  };
+  background.start();
+  await until('the turn', () => commits > 0, { everyMs: 0 });
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect([turns, commits]).toEqual([1, 1]);
+});
