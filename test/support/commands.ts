@@ -33,6 +33,12 @@ const size: fc.Arbitrary<Size> = fc.oneof(
   },
 );
 
+/** Ids that the counter has given out or will, that no Number holds, the largest and the smallest. */
+const explicit = fc.option(
+  fc.constantFrom('0', '1', '3', '40', '2000', '9007199254740993', '18446744073709551615'),
+  { freq: 2 },
+);
+
 const storage = fc.record({
   is: fc.constant('store' as const),
   verb: fc.oneof(
@@ -49,6 +55,8 @@ const storage = fc.record({
   unique: fc.integer({ min: 0, max: 3 }).map((number) => number > 0),
   meta: fc.boolean(),
   lower: fc.boolean(),
+  vivifies: fc.boolean(),
+  explicit,
 });
 
 const perhaps = fc.option(exptime);
@@ -59,13 +67,16 @@ const metaGet = fc.record({
   touch: perhaps,
   vivify: perhaps,
   recache: perhaps,
+  explicit,
 });
 
 const metaDelete = fc.record({
   is: fc.constant('metaDelete' as const),
   key,
   keeps: fc.integer({ min: 0, max: 5 }).map((number) => number > 0),
+  empties: fc.integer({ min: 0, max: 2 }).map((number) => number > 1),
   touch: perhaps,
+  explicit,
 });
 
 const count = fc.record({
@@ -82,6 +93,7 @@ const metaCount = fc.record({
   delta: fc.constantFrom('0', '1', '7', '99999', '4294967296', '18446744073709551615'),
   touch: perhaps,
   vivify: perhaps,
+  explicit,
 });
 
 const touch = fc.record({

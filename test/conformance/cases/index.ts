@@ -16,6 +16,7 @@ import { metaPipelines } from './meta-pipelines.js';
 import { metaSet } from './meta-set.js';
 import { metaStale } from './meta-stale.js';
 import { misc } from './misc.js';
+import { newerThanJudge } from './newer.js';
 import { noreply } from './noreply.js';
 import { pipelining } from './pipelining.js';
 import { removal } from './removal.js';
@@ -47,4 +48,5 @@ export const topics: readonly Topic[] = [
   administration,
   access,
   looking,
+  newerThanJudge,
 ];
