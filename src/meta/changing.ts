@@ -73,6 +73,8 @@ export class MetaChanging {
       arithmetic.countMiss(increments);
       return this.answer(lines.metaNotFound);
     }
+    // As in memcached, which looks at other texts only when the ids are the same.
+    if (executor.word(ref, VALUE_LENGTH) === 0) return executor.say(lines.nonNumeric);
     // C0 compares with nothing.
     const compares = (flags.casLow | flags.casHigh) !== 0;
     if (compares && !meta.comparesWell(ref)) return this.answer(lines.metaExists);

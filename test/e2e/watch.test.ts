@@ -207,7 +207,7 @@ describe.each(programs)('%s tells its watchers', (program) => {
     const watching = await watcher('connevents');
     const idle = await connect();
     await idle.readClosed(20_000);
-    // What happens between two ticks is told with the next one (docs/PROTOCOL.md).
+    // The difference idle-lines: what happens between two ticks is told with the next one (docs/PROTOCOL.md).
     await (await connect()).send('version\r\n');
     const ended = (text: string) => text.includes('reason=idle_timeout');
     await watching.readUntil('the end of an idle connection', ended);

@@ -18,6 +18,7 @@ import { metaStale } from './meta-stale.js';
 import { misc } from './misc.js';
 import { newerThanJudge } from './newer.js';
 import { noreply } from './noreply.js';
+import { oddities } from './oddities.js';
 import { pipelining } from './pipelining.js';
 import { removal } from './removal.js';
 import { retrieval } from './retrieval.js';
@@ -49,4 +50,5 @@ export const topics: readonly Topic[] = [
   access,
   looking,
   newerThanJudge,
+  oddities,
 ];
