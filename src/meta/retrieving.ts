@@ -12,15 +12,8 @@ import type { Line } from '../protocol/line.js';
 import { Lower, type MetaFlags, Upper } from '../protocol/metaflags.js';
 import { ascii, lines, type Output } from '../protocol/reply.js';
 import { Outcome } from '../request.js';
-import {
-  CAS_HIGH,
-  CAS_LOW,
-  EXPTIME,
-  FLAGS,
-  ItemBit,
-  KEY_AND_BITS,
-  VALUE_LENGTH,
-} from '../store/layout.js';
+import { casHigh, casLow } from '../store/cas.js';
+import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../store/layout.js';
 import type { Store } from '../store/store.js';
 import type { Meta } from './meta.js';
 
@@ -117,9 +110,11 @@ export class MetaRetrieving {
     const exptime = word(EXPTIME);
     const bytes = memcachedBytes(length, word(VALUE_LENGTH), word(FLAGS));
     output.text(
-      ` exp=${exptime === 0 ? -1 : store.now - exptime} la=${store.secondsIdle(ref)}` +
-        ` cas=${word(CAS_HIGH) * 4294967296 + word(CAS_LOW)}` +
-        ` fetch=${store.wasFetched(ref) ? 'yes' : 'no'}` +
+      ` exp=${exptime === 0 ? -1 : store.now - exptime} la=${store.secondsIdle(ref)} cas=`,
+    );
+    output.wide(casLow(store.region, ref), casHigh(store.region, ref));
+    output.text(
+      ` fetch=${store.wasFetched(ref) ? 'yes' : 'no'}` +
         ` cls=${store.slabs.classOf(ref).number} size=${bytes}\r\n`,
     );
     return Outcome.DONE;
@@ -130,7 +125,8 @@ export class MetaRetrieving {
     const { line, flags, store, executor } = this;
     const at = line.start(1);
     const length = flags.keyLength;
-    const ref = store.reserve(line.view, at, length, executor.lookahead.hash(at, length), 0, 0);
+    const hash = executor.lookahead.hash(at, length);
+    const ref = store.reserve(line.view, at, length, hash, 0, 0, flags.explicit);
     if (ref === 0) return 0;
     const touches = (flags.upper & Upper.TOUCH) !== 0 && flags.touchesLast;
     const exptime = executor.absolute(touches ? flags.exptime : flags.vivifyExptime);
@@ -212,7 +208,7 @@ export class MetaRetrieving {
     const { meta, store } = this;
     switch (letter) {
       case 0x63: // c
-        meta.putNumber(letter, meta.casOf(ref));
+        meta.putCas(ref);
         break;
       case 0x68: // h
         meta.putNumber(letter, store.wasFetched(ref) ? 1 : 0);

@@ -117,7 +117,12 @@ export const administration: Topic = {
       name: 'lru_crawler metadump of a class that holds nothing',
       steps: [['lru_crawler metadump 30\r\n', end]],
     },
-    one('mgdump is of a later version', 'lru_crawler mgdump all\r\n', error),
+    one(
+      'lru_crawler metadump behind an answer that has not left',
+      'version\r\nlru_crawler metadump all\r\n',
+      /^VERSION .*\r\nERROR cannot pipeline other commands before metadump\r\n$/,
+      { splits: ['whole'], why: 'else the answer may have left' },
+    ),
     answers('cache_memlimit 64', ok),
     answers('cache_memlimit 64 foo', ok),
     answers('cache_memlimit 7', tooSmall),
