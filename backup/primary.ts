@@ -354,9 +354,10 @@ export class Primary implements Mirror, ChannelOwner {
     this.brake.set(false);
     if (holds) this.startHold(standby);
     else this.letGo();
-    this.log.say(
-      `standby ${standby.node} ${dropped ? 'dropped' : 'lost'}: ${reason}; its copy is out of date, serving alone`,
-    );
+    const now = holds
+      ? `it may take over for ${this.leaseMs} ms yet, no reply leaves before`
+      : 'its copy is out of date, serving alone';
+    this.log.say(`standby ${standby.node} ${dropped ? 'dropped' : 'lost'}: ${reason}; ${now}`);
     this.events.detached(reason, dropped);
   }
 
@@ -370,7 +371,7 @@ export class Primary implements Mirror, ChannelOwner {
   /** The standby that was lost will not take over any more. */
   private endHold(why: string): void {
     this.hold.end();
-    this.log.say(`standby ${this.hold.node} cannot take over any more (${why}): answering again`);
+    this.log.say(`standby ${this.hold.node} cannot take over any more (${why}): serving alone`);
     this.letGo();
   }
 

@@ -1,6 +1,7 @@
 /**
  * Mixed load for a long time, and the most memory the server was resident in: is it within -m and the overhead that
- * docs/OPERATING.md states? Values from 1 byte to 1 MB, evenly over the orders of magnitude.
+ * docs/OPERATING.md states? Values from 1 byte to 1 MB, evenly over the orders of magnitude. Exit status 1: it was not,
+ * or clients were answered no more.
  *
  *      node dist/bench/soak.js [--seconds 600] [--memory 64] [--connections 50]
  */
@@ -26,7 +27,14 @@ const main = join(__dirname, '..', 'src', 'main.js');
 const server = spawn(process.execPath, [main, '-p', values.port, '-m', values.memory], {
   stdio: ['ignore', 'inherit', 'inherit'],
 });
+/** docs/OPERATING.md, Memory: the program and its buffers, what grows with -m, and what clients may leave unread. */
+const overheadMost = 60 + 10 + 0.126 * Number(values.memory) + 0.375 * Number(values.connections);
+/** Seconds in which somebody must have been answered. */
+const patience = 10;
 let residentMax = 0;
+/** Requests at the last sample that saw more than the one before, and when. */
+let answered = 0;
+let answeredAt = 0;
 let requests = 0;
 let ending = false;
 const started = performance.now();
@@ -36,6 +44,8 @@ const sampler = setInterval(() => {
   const mebibytes = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
   residentMax = Math.max(residentMax, mebibytes);
   const seconds = (performance.now() - started) / 1000;
+  if (requests > answered) [answered, answeredAt] = [requests, seconds];
+  if (seconds - answeredAt > patience) end(`nobody was answered for ${patience} s`);
   if (Math.floor(seconds) % 30 === 0) {
     process.stdout.write(
       `${seconds.toFixed(0)} s, ${requests} requests, ${mebibytes.toFixed(1)} MiB\n`,
@@ -78,14 +88,16 @@ function client(number: number): void {
   };
 }
 
-function end(): void {
+function end(failure = ''): void {
   ending = true;
   clearInterval(sampler);
   server.kill('SIGTERM');
   const limit = Number(values.memory);
+  const overhead = residentMax - limit;
   process.stdout.write(
     `${requests} requests; most resident ${residentMax.toFixed(1)} MiB: -m ${limit} and ` +
-      `${(residentMax - limit).toFixed(1)} MiB\n`,
+      `${overhead.toFixed(1)} MiB, of ${overheadMost.toFixed(1)} that docs/OPERATING.md grants\n`,
   );
-  process.exit(0);
+  if (failure !== '') process.stdout.write(`failed: ${failure}\n`);
+  process.exit(failure !== '' || overhead > overheadMost ? 1 : 0);
 }

@@ -83,9 +83,9 @@ export function watch(executor: Executor, session: Session): number {
   if (wire.answered) return executor.say(lines.watchPipelined);
   let topics = line.count === 1 ? Topic.fetchers : 0;
   for (let token = 1; token < Math.min(line.count, tokensMax); token++) {
-    const topic = (Topic as Readonly<Record<string, number>>)[line.text(token)];
-    if (topic === undefined) return executor.say(lines.error);
-    topics |= topic;
+    const word = line.text(token);
+    if (!Object.hasOwn(Topic, word)) return executor.say(lines.error);
+    topics |= Topic[word as keyof typeof Topic];
   }
   if (!observer.watchers.add(session.connection, topics)) return executor.say(lines.watchersMost);
   observer.update();

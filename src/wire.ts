@@ -55,6 +55,8 @@ interface Reference {
   /** The chunk that must not be reused meanwhile. */
   readonly ref: number;
   readonly connection: number;
+  /** Its owner: another has the number once that one is gone. */
+  readonly endpoint: Endpoint | null;
   /** When it was made. */
   readonly sinceMs: number;
   /** Its reader was named as the slowest, and is being closed. */
@@ -201,10 +203,11 @@ export class Wire {
   /** The connection that has been reading a reference for longest, if it has been for so long; or null. */
   slowestReader(leastMs: number): number | null {
     for (const reference of this.references.values()) {
-      if (reference.givenUp) continue;
+      const { connection, endpoint } = reference;
+      if (reference.givenUp || this.endpoints[connection] !== endpoint) continue;
       if (this.nowMs - reference.sinceMs < leastMs) return null;
       reference.givenUp = true;
-      return reference.connection;
+      return connection;
     }
     return null;
   }
@@ -338,7 +341,9 @@ export class Wire {
     this.replies[row + ReplyWord.BUFFER] = this.segments[segment]!;
     this.lastToken = (this.lastToken + 1) & 0x7fffffff;
     const { connection, nowMs: sinceMs } = this;
-    this.references.set(this.lastToken, { ref, connection, sinceMs, givenUp: false });
+    const endpoint = this.endpoints[connection]!;
+    const reference = { ref, connection, endpoint, sinceMs, givenUp: false };
+    this.references.set(this.lastToken, reference);
     this.replies[row + ReplyWord.TOKEN] = this.lastToken;
   }
 

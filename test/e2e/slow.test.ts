@@ -12,6 +12,9 @@ import { until } from '../support/until.js';
 const memoryMebibytes = 64;
 /** Fixed overhead of the process (docs/OPERATING.md), plus what a thousand connections may hold. */
 const overheadMebibytes = 160;
+/** The program and its buffers beside them, and what each client may leave unread. */
+const programMebibytes = 80;
+const unreadMebibytes = 0.375;
 const crowd = 1000;
 const valueBytes = 900_000;
 /** Gigabytes go into the kernel's buffers first, and everybody takes his turn: that takes longer than a reply may. */
@@ -28,6 +31,21 @@ afterEach(async () => {
   for (const socket of sockets) socket.destroy();
   sockets = [];
   await server.stop();
+});
+
+// Large values are sent from where they stand: those of less than 16 KiB are copied for whoever reads slowly.
+test('clients that ask for small values and read nothing do not bloat the server', async () => {
+  const [readers, smallBytes, gets] = [300, 15_000, 1000];
+  const client = await Client.connect(server.host, server.port);
+  await client.send(`set small 0 0 ${smallBytes}\r\n${'x'.repeat(smallBytes)}\r\n`);
+  expect(await client.readLine()).toBe('STORED');
+  const line = Buffer.from(`get${' small'.repeat(gets / 10)}\r\n`.repeat(10));
+  await Promise.all(Array.from({ length: readers }, () => lazy(line)));
+  await rest(client);
+  await answers(client);
+  const unread = readers * unreadMebibytes;
+  expect(residentMebibytes()).toBeLessThan(memoryMebibytes + programMebibytes + unread);
+  client.close();
 });
 
 describe('a thousand clients that', () => {
@@ -84,6 +102,25 @@ async function answers(client: Client): Promise<void> {
     await client.send(`set k${i} 0 0 2\r\nab\r\nget k${i}\r\n`);
     expect(await lines(client)).toBe(`STORED\r\nVALUE k${i} 0 2\r\nab\r\nEND\r\n`);
   }
+}
+
+/** Nobody is served any more: all have their answers, or do not read them. */
+async function rest(client: Client): Promise<void> {
+  let [before, same] = ['', 0];
+  const gets = async () => {
+    await client.send('stats\r\n');
+    return /cmd_get \d+/.exec(await lines(client))![0];
+  };
+  await until(
+    'the server to rest',
+    async () => {
+      const now = await gets();
+      same = now === before ? same + 1 : 0;
+      before = now;
+      return same === 10;
+    },
+    { withinMs: 40_000, everyMs: 50 },
+  );
 }
 
 async function count(client: Client): Promise<number> {

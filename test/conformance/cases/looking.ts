@@ -17,6 +17,7 @@ export const looking: Topic = {
     ),
     one('watch something else', 'watch bogus\r\n', error),
     one('watch something else, too', 'watch fetchers bogus\r\n', error),
+    one('watch what every object has', 'watch constructor\r\n', error),
     one(
       'watch behind an answer',
       'version\r\nwatch\r\n',
