@@ -5,6 +5,7 @@ import { DatagramClient } from '../support/datagrams.js';
 import { gone, hotspare, pids, said } from '../support/nodes.js';
 import { freePort } from '../support/ports.js';
 import { memcachedMissing, type Program, type Server, startProgram } from '../support/server.js';
+import { until } from '../support/until.js';
 
 let server: Server | null = null;
 let client: DatagramClient | null = null;
@@ -19,8 +20,19 @@ afterEach(async () => {
 async function start(program: Program = 'hotspare', ...flags: string[]): Promise<DatagramClient> {
   const port = await freePort();
   server = await startProgram(program, ['-t', '1', '-U', String(port), ...flags]);
+  await listening(port);
   client = new DatagramClient(port);
   return client;
+}
+
+/** A server opens its UDP port when TCP is open already; what comes before is lost. */
+async function listening(port: number): Promise<void> {
+  const probe = new DatagramClient(port);
+  await until('UDP to be open', async () => {
+    await probe.send(1, 'version\r\n');
+    return probe.received.length > 0;
+  });
+  probe.close();
 }
 
 const programs: Program[] = memcachedMissing() === null ? ['hotspare', 'memcached'] : ['hotspare'];
