@@ -184,6 +184,16 @@ const others: readonly Case[] = [
     'BADCLASS invalid class id\r\n',
   ),
   {
+    ...newer(
+      'mgdump',
+      'with -X lru_crawler mgdump',
+      'lru_crawler mgdump all\r\n',
+      error,
+      'ERROR key dump not allowed\r\n',
+    ),
+    flags: ['-X'],
+  },
+  {
     name: 'lru_crawler mgdump behind an answer that has not left',
     steps: [['mn\r\nlru_crawler mgdump all\r\n', `MN\r\n${error}`]],
     splits: ['whole'],
