@@ -141,6 +141,7 @@ export class Storing {
     request.refusal = null;
     // The session will come again with the same line.
     if (!store.waits) this.refuse(request);
+    else if (request.meta) this.executor.meta.comeAgain();
     return false;
   }
 

@@ -164,6 +164,7 @@ export class MetaChanging {
     const hash = executor.lookahead.hash(at, keyLength);
     const { length } = arithmetic;
     const ref = store.reserve(line.view, at, keyLength, hash, length, 0, flags.explicit);
+    if (store.waits) return this.meta.comeAgain();
     if (ref === 0) return executor.say(lines.outOfMemoryNew);
     arithmetic.fill(ref, length);
     const touches = (flags.upper & Upper.TOUCH) !== 0 && flags.touchesLast;

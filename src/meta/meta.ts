@@ -5,6 +5,7 @@ import { putBase64 } from '../protocol/base64.js';
 import type { Line } from '../protocol/line.js';
 import { Lower, MetaFlags, Upper } from '../protocol/metaflags.js';
 import { lines, type Output, type Phrase } from '../protocol/reply.js';
+import { Outcome } from '../request.js';
 import { casHigh, casLow } from '../store/cas.js';
 import { MetaChanging } from './changing.js';
 import { MetaRetrieving } from './retrieving.js';
@@ -49,6 +50,12 @@ export class Meta {
     const ref = store.find(this.line.view, at, length, lookahead.hash(at, length));
     if (observer.on) observer.looked(this.line.view, at, length, ref);
     return ref;
+  }
+
+  /** Memory is being made: the session will come again with the same line, which must be the same then. */
+  comeAgain(): number {
+    this.flags.restore(this.line);
+    return Outcome.DONE;
   }
 
   /** ` c` and an item's CAS id. */

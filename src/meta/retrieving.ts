@@ -54,6 +54,7 @@ export class MetaRetrieving {
       return Outcome.DONE;
     }
     const made = (flags.upper & Upper.VIVIFY) === 0 ? 0 : this.vivify();
+    if (executor.store.waits) return meta.comeAgain();
     if (made !== 0) {
       this.hit(made, true);
       return Outcome.DONE;

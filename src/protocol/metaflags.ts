@@ -5,7 +5,7 @@
  *
  * `O` and `k` are answered in the order in which they were asked: whoever answers walks the line's tokens again.
  */
-import { opaqueBytesMax } from '../limits.js';
+import { keyBytesMax, opaqueBytesMax } from '../limits.js';
 import type { CasId } from '../store/cas.js';
 import { decodeBase64 } from './base64.js';
 import { Decimal } from './decimal.js';
@@ -80,12 +80,14 @@ export class MetaFlags {
   /** True when an opaque token is longer than a reply may repeat. */
   opaqueTooLong = false;
   private readonly decimal = new Decimal();
+  private readonly encodedKey = new Uint8Array(keyBytesMax);
   private refusal: Phrase | null = null;
   private bad = false;
 
   /**
    * Reads the flags of a line from token `from` on. Returns null, or what memcached says of them; of several mistakes
-   * in tokens it names the last. A base64 key is decoded in place.
+   * in tokens it names the last. A base64 key is decoded in place, and is at most as
+   * long as a key may be.
    */
   read(line: Line, from: number): Phrase | null {
     this.clear();
@@ -129,8 +131,17 @@ export class MetaFlags {
     this.bad = false;
   }
 
+  /** Puts the key of a line that `read` has read, and that will be read again, back as it came. */
+  restore(line: Line): void {
+    if ((this.lower & Lower.BASE64) === 0) return;
+    const at = line.start(keyToken);
+    for (let i = 0; i < line.length(keyToken); i++) line.bytes[at + i] = this.encodedKey[i]!;
+  }
+
   private decodeKey(line: Line): void {
-    this.keyLength = decodeBase64(line.bytes, line.start(keyToken), this.keyLength);
+    const at = line.start(keyToken);
+    for (let i = 0; i < this.keyLength; i++) this.encodedKey[i] = line.bytes[at + i]!;
+    this.keyLength = decodeBase64(line.bytes, at, this.keyLength);
     if (this.keyLength === 0) this.refuse(lines.badKey);
   }
 
