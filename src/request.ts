@@ -73,14 +73,6 @@ export class StorageRequest {
     opaque.set(other.opaque);
   }
 
-  /** An ms without flags. */
-  plainMeta(): void {
-    this.hidesSuccess = false;
-    this.invalidates = false;
-    this.bits = 0;
-    this.echoes = 0;
-  }
-
   keepOpaque(bytes: Uint8Array, at: number, length: number): void {
     for (let i = 0; i < length; i++) this.opaque[i] = bytes[at + i]!;
     this.opaqueLength = length;

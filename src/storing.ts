@@ -69,7 +69,7 @@ export class Storing {
     const { rows } = lookahead;
     request.ref = 0;
     request.meta = rows[row + Row.META] !== 0;
-    if (request.meta) request.plainMeta();
+    if (request.meta) this.executor.meta.storing.plain(request);
     request.verb = Verb.SET;
     request.quiet = false;
     request.flags = rows[row + Row.FLAGS]!;

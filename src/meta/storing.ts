@@ -67,6 +67,17 @@ export class MetaStoring {
     return storing.admit(request);
   }
 
+  /** An ms without flags, which the lookahead has read: it has nothing of the one before. */
+  plain(request: StorageRequest): void {
+    this.flags.lower = 0;
+    request.hidesSuccess = false;
+    request.invalidates = false;
+    request.vivifies = false;
+    request.explicit = null;
+    request.bits = 0;
+    request.echoes = 0;
+  }
+
   keyStands(bytes: Uint8Array, view: DataView, at: number): void {
     this.keyBytes = bytes;
     this.keyView = view;

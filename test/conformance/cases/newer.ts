@@ -55,6 +55,13 @@ const explicitCas: readonly Case[] = [
   ),
   newer(
     'explicit-cas',
+    'an ms without flags behind one with E gets an id of the counter',
+    `${ms('k', 'a', 'E5')}ms k 1\r\nb\r\nmg k c\r\n`,
+    /^CLIENT_ERROR invalid flag\r\nHD\r\nHD c\d+\r\n$/,
+    /^HD\r\nHD\r\nHD c(?!5\r)\d+\r\n$/,
+  ),
+  newer(
+    'explicit-cas',
     'me shows the id',
     `${ms('k', 'a', `E${largest}`)}me k\r\n`,
     `${invalid}${miss}`,
@@ -183,6 +190,16 @@ const others: readonly Case[] = [
     error,
     'BADCLASS invalid class id\r\n',
   ),
+  {
+    ...newer(
+      'mgdump',
+      'with -X lru_crawler mgdump',
+      'lru_crawler mgdump all\r\n',
+      error,
+      'ERROR key dump not allowed\r\n',
+    ),
+    flags: ['-X'],
+  },
   {
     name: 'lru_crawler mgdump behind an answer that has not left',
     steps: [['mn\r\nlru_crawler mgdump all\r\n', `MN\r\n${error}`]],

@@ -1,6 +1,6 @@
 /**
- * Where memcached 1.6.18 does what nobody would ask of it, and hotspare does not: answers lost, items that come back,
- * errors that have changed something. docs/PROTOCOL.md has the reasons.
+ * More of where hotspare knowingly answers otherwise: where memcached 1.6.18 does what nobody would ask of it (answers
+ * lost, items that come back, errors that have changed something), and in what looks after a cache.
  */
 import { fixture } from '../../support/fixtures.js';
 import {
@@ -8,6 +8,7 @@ import {
   type Case,
   type Expected,
   end,
+  error,
   key251,
   ok,
   type Split,
@@ -17,6 +18,7 @@ import {
   type Topic,
   value,
 } from '../table.js';
+import { crawlerRests } from './administration.js';
 
 const opaque = `O${'o'.repeat(32)}`;
 const opaqueTooLong = 'CLIENT_ERROR opaque token too long\r\n';
@@ -183,6 +185,24 @@ export const oddities: Topic = {
       { flags: ownServer },
     ),
     odd(
+      'extstore',
+      'extstore, and silenced',
+      [],
+      'extstore item_size 600\r\nextstore x noreply\r\n',
+      ok,
+      error + error,
+      { flags: ownServer },
+    ),
+    odd(
+      'disable-cas',
+      'with -C gets and mg with c',
+      [[set('k', '1'), stored]],
+      'gets k\r\nmg k c\r\n',
+      `VALUE k 0 1 0\r\n1\r\n${end}HD c0\r\n`,
+      /^VALUE k 0 1 [1-9]\d*\r\n1\r\nEND\r\nHD c[1-9]\d*\r\n$/,
+      { flags: ['-C'] },
+    ),
+    odd(
       'large-classes',
       'slabs reassign to the class of large items, and from it',
       [],
@@ -226,7 +246,7 @@ export const oddities: Topic = {
     },
     {
       name: 'metadump behind an mn, which memcached answers at once',
-      steps: [['mn\r\nlru_crawler metadump all\r\n', `MN\r\n${end}`]],
+      steps: [crawlerRests, ['mn\r\nlru_crawler metadump all\r\n', `MN\r\n${end}`]],
       ...atOnce,
       differs: {
         name: 'pipelined-dump',
