@@ -3,6 +3,8 @@
 
 #include <dlfcn.h>
 
+#include <array>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 
@@ -12,6 +14,32 @@ namespace {
 constexpr char kLibraryName[] = "libfabric.so.1";
 constexpr uint64_t kBlockBytesMost = uint64_t{1} << 20;  // of one write
 constexpr int kMemoryModes = FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY;
+
+/// Keeps the process' signal handlers while libfabric runs code that installs its own: that of its
+/// shm provider ends the process on SIGTERM, whichever providers were asked for.
+class SignalHandlers {
+ public:
+  SignalHandlers() {
+    for (int number = 1; number < kEnd; ++number) {
+      known_[static_cast<size_t>(number)] =
+          sigaction(number, nullptr, &before_[static_cast<size_t>(number)]) == 0;
+    }
+  }
+  SignalHandlers(const SignalHandlers&) = delete;
+  SignalHandlers& operator=(const SignalHandlers&) = delete;
+  ~SignalHandlers() {
+    for (int number = 1; number < kEnd; ++number) {
+      if (!known_[static_cast<size_t>(number)]) continue;
+      static_cast<void>(sigaction(number, &before_[static_cast<size_t>(number)], nullptr));
+    }
+  }
+
+ private:
+  static constexpr int kEnd = 32;  // those beyond are for real time
+
+  std::array<struct sigaction, kEnd> before_{};
+  std::array<bool, kEnd> known_{};
+};
 
 template <typename Function>
 bool find(void* library, const char* name, Function* function) {
@@ -25,6 +53,7 @@ bool open(FabricLibrary* f, FabricFailure* failure) {
   // no device.
   setenv("FI_MR_CACHE_MAX_COUNT", "0", 1);
   setenv("FI_PROVIDER", "verbs,tcp", 0);
+  const SignalHandlers ours;
   void* library = dlopen(kLibraryName, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     *failure = {std::string(kLibraryName) + " is not installed", "dlopen"};
@@ -76,6 +105,7 @@ FabricInfo findFabric(const FabricQuery& query, FabricFailure* failure) {
   hints->rx_attr->msg_order = FI_ORDER_WAW;
   hints->fabric_attr->prov_name = strdup(query.provider.c_str());
   fi_info* found = nullptr;
+  const SignalHandlers ours;
   const int code = library->getinfo(FI_VERSION(1, 17), query.host.c_str(), query.service.c_str(),
                                     query.passive ? FI_SOURCE : 0, hints.get(), &found);
   if (code != 0) {

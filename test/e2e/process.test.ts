@@ -152,6 +152,28 @@ describe('signals', () => {
     expect(await within('its end', patienceMs, node.exited)).toEqual({ code: 0, signal: null });
   });
 
+  // libfabric's shm provider took the signals: the process ended with status 1, and nothing in order.
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    '%s ends nodes that link in order, too',
+    async (signal) => {
+      const links = [...alone, '--link-listen', '127.0.0.1:0', '-P'];
+      const primary = await hotspare(...links, join(folder, 'primary'));
+      children.push(primary);
+      const [, at] = await said(primary, /standbys attach at (\S+)/);
+      const standby = await hotspare('standby', ...links, join(folder, 'standby'), '--of', at!);
+      children.push(standby);
+      await said(standby, /in sync with/);
+      for (const node of [standby, primary]) {
+        node.signal(signal);
+        expect((await node.exited).code).toBe(0);
+        expect(node.output()).toContain(`ending: ${signal}`);
+      }
+      expect(existsSync(join(folder, 'primary')) || existsSync(join(folder, 'standby'))).toBe(
+        false,
+      );
+    },
+  );
+
   test('SIGHUP does not', async () => {
     const node = await start();
     node.signal('SIGHUP');
