@@ -1,7 +1,7 @@
 /**
- * The RDMA link, primary's end: every range is written straight into the standby's region, in order, and then the
- * batch's sequence into its mailbox. The completion of that last write is the ack: the standby's processor does
- * nothing for it.
+ * The RDMA link, primary's end: every range is written straight into the standby's region, in order. The completion of
+ * the last write is the ack: the standby's processor does nothing for it. It reads in its mailbox how far the batches
+ * are: that is written with the heartbeat, not with every batch, for nobody needs it sooner.
  */
 import { assert } from '../src/errors.js';
 import { FabricCell, type NativeFabric } from '../src/fabric.js';
@@ -19,10 +19,12 @@ export class RdmaLink implements Link {
   private readonly events: LinkEvents;
   /** Microseconds in which an ack is waited for within the tick. */
   private readonly spinUs: number;
-  /** Newest batch that is placed; to begin with the newest that needed not be sent. */
+  /** The newest batch that needed not be sent. */
+  private readonly first: number;
+  /** Newest batch that is placed. */
   private acked: number;
   private blocks = 0;
-  /** What SYNCED will say, once that batch is acked. */
+  /** What SYNCED will say, once the standby can read that this batch is placed. */
   private synced: { readonly epoch: number; readonly sequence: number } | null = null;
 
   constructor(
@@ -37,6 +39,7 @@ export class RdmaLink implements Link {
     this.description = description;
     this.channel = channel;
     this.spinUs = spinUs;
+    this.first = sequence;
     this.acked = sequence;
     this.events = events;
   }
@@ -62,6 +65,7 @@ export class RdmaLink implements Link {
 
   sendSynced(epoch: number, sequence: number): void {
     this.synced = { epoch, sequence };
+    this.fabric.tell();
     this.announce();
   }
 
@@ -70,12 +74,12 @@ export class RdmaLink implements Link {
   }
 
   poll(): void {
+    this.announce();
     const sequence = Math.max(this.acked, this.cell(FabricCell.ACKED_SEQUENCE));
     const blocks = this.cell(FabricCell.ACKED_BLOCKS);
     if (sequence === this.acked && blocks === this.blocks) return;
     this.acked = sequence;
     this.blocks = blocks;
-    this.announce();
     this.events.acked(sequence, blocks);
   }
 
@@ -97,10 +101,13 @@ export class RdmaLink implements Link {
     this.fabric.disconnect();
   }
 
-  /** SYNCED goes another way than the batches: it waits until they are placed. */
+  /** SYNCED goes another way than the batches: it waits until they are placed, and the mailbox says so. */
   private announce(): void {
     const { synced } = this;
-    if (synced === null || this.acked < synced.sequence) return;
+    if (synced === null) return;
+    // What needed not be sent the standby was told in the WELCOME.
+    const told = Math.max(this.first, this.cell(FabricCell.TOLD_SEQUENCE));
+    if (told < synced.sequence) return;
     this.synced = null;
     this.channel.send({ type: FrameType.SYNCED, ...synced });
   }

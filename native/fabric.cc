@@ -181,6 +181,8 @@ void Fabric::disconnect() {
   firstSignalled_ += signalled_.size();
   signalled_.clear();
   unsignalled_ = 0;
+  sequence_ = 0;
+  unlettered_ = 0;
   connected_ = false;
   broken_ = false;
   for (double* cell = cells_; cell < cells_ + kCells; cell++) *cell = 0;
@@ -227,9 +229,9 @@ bool Fabric::progress() {
 }
 
 bool Fabric::progressWrites() {
-  if (completionQueue_ == nullptr) return true;
-  readCompletions();
   // With nothing on its way there is nothing to be woken for.
+  if (completionQueue_ == nullptr || signalled_.empty()) return true;
+  readCompletions();
   if (signalled_.empty()) return true;
   fid* queue = &completionQueue_->fid;
   return fi_trywait(fabric_.get(), &queue, 1) == 0;

@@ -8,7 +8,7 @@ import { FabricCell, FabricEvent } from '../../src/fabric.js';
 import { native } from '../../src/native.js';
 import type { WriterReport } from '../support/fabric-writer.js';
 import { connected, End, fabricRegion, must, record, span } from '../support/fabrics.js';
-import { missing, rounds } from '../support/links.js';
+import { missing, provider, rounds } from '../support/links.js';
 import { until } from '../support/until.js';
 
 const cycles = Number(process.env['LINK_CYCLES'] ?? 200);
@@ -58,12 +58,35 @@ run('a batch', () => {
     expect([bytes[2999], bytes[3000], bytes[3999], bytes[4000]]).toEqual([7, 8, 8, 0]);
     expect(new Uint8Array(region.head).slice(4096, 4100)).toEqual(new Uint8Array([1, 2, 3, 4]));
     expect(new Uint8Array(region.head)[15]).toBe(9);
-    expect(letters.sequence()).toBe(5);
     expect(cells[FabricCell.MERGED_RANGES]).toBe(2);
     writer.native.beat(3, 4_000_000_000);
+    await until('the heartbeat', () => letters.beat()?.beat === 3);
+    expect(letters.beat()).toEqual({ beat: 3, echo: 4_000_000_000 });
+    expect(letters.sequence()).toBe(5);
     post(new Uint8Array(0), 6);
     await acked(6);
-    expect(letters.beat()).toEqual({ beat: 3, echo: 4_000_000_000 });
+    expect(letters.sequence()).toBe(6);
+  });
+
+  test('is one write for each range; its sequence is mailed when it is asked for', async () => {
+    const { writer, source, parts, mailbox, post, acked, cells } = await two();
+    writer.native.aim(source.id, ...span, parts);
+    const letters = new Mailbox(mailbox);
+    writer.native.tell();
+    post(Buffer.concat([record(8192, Buffer.alloc(112, 7)), record(4096, Buffer.alloc(4, 1))]), 1);
+    await acked(1);
+    // Where words may be torn a letter precedes each.
+    expect(cells[FabricCell.WRITES]).toBe(provider === 'verbs' ? 2 : 3);
+    expect(cells[FabricCell.COMPLETIONS]).toBe(1);
+    expect(letters.sequence()).toBe(null);
+    writer.native.tell();
+    await until('the letter', () => cells[FabricCell.TOLD_SEQUENCE] === 1);
+    expect(letters.sequence()).toBe(1);
+    // Long batches are a sign of life, too.
+    for (let sequence = 2; sequence <= 40; sequence++)
+      post(record(8192, Buffer.alloc(8000)), sequence);
+    await acked(40);
+    expect(letters.sequence()).toBeGreaterThan(1);
   });
 
   test('that is larger than every queue arrives whole', async () => {
