@@ -3,11 +3,11 @@
  * is not heard, uses SIGKILL, by pid. Whatever a test forgot is killed when the test's process ends.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { within } from './until.js';
+import { slowness, within } from './until.js';
 
 const OUTPUT_CHARACTERS_MAX = 256 * 1024;
-const ASK_MS = 3000;
-const KILL_MS = 5000;
+const ASK_MS = 3000 * slowness;
+const KILL_MS = 5000 * slowness;
 
 export interface Exit {
   readonly code: number | null;
