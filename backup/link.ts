@@ -15,8 +15,9 @@ import type { FrameHeader } from './frame.js';
 /** The primary's end. */
 export interface Link {
   readonly name: 'tcp' | 'rdma';
-  /** Which device and provider, for the log and for `stats`. */
-  readonly description: string;
+  /** Who carries it, and over which device: '' where the kernel decides. */
+  readonly provider: string;
+  readonly device: string;
   /** Bytes that were given to the link and have not left this process. */
   readonly pendingBytes: number;
   /** True when no more should be given to it for now. */

@@ -4,7 +4,7 @@
  * are: that is written with the heartbeat, not with every batch, for nobody needs it sooner.
  */
 import { assert } from '../src/errors.js';
-import { FabricCell, type NativeFabric } from '../src/fabric.js';
+import { FabricCell, type FabricProvider, type NativeFabric } from '../src/fabric.js';
 import { type Journal, journalHeadroom } from '../src/journal.js';
 import { stagingBytes } from '../src/limits.js';
 import type { Channel } from './channel.js';
@@ -13,7 +13,8 @@ import type { Link, LinkEvents } from './link.js';
 
 export class RdmaLink implements Link {
   readonly name = 'rdma';
-  readonly description: string;
+  readonly provider: FabricProvider;
+  readonly device: string;
   private readonly fabric: NativeFabric;
   private readonly channel: Channel;
   private readonly events: LinkEvents;
@@ -29,14 +30,15 @@ export class RdmaLink implements Link {
 
   constructor(
     fabric: NativeFabric,
-    description: string,
+    provider: FabricProvider,
     channel: Channel,
     spinUs: number,
     sequence: number,
     events: LinkEvents,
   ) {
     this.fabric = fabric;
-    this.description = description;
+    this.provider = provider;
+    this.device = fabric.found.device;
     this.channel = channel;
     this.spinUs = spinUs;
     this.first = sequence;
@@ -88,8 +90,11 @@ export class RdmaLink implements Link {
   }
 
   *stats(): Iterable<readonly [string, string | number]> {
-    yield ['fabric_writes', this.cell(FabricCell.WRITES)];
-    yield ['fabric_inline_writes', this.cell(FabricCell.INLINE_WRITES)];
+    const writes = this.cell(FabricCell.WRITES);
+    const inlined = this.cell(FabricCell.INLINE_WRITES);
+    yield ['fabric_writes', writes];
+    yield ['fabric_inline_writes', inlined];
+    yield ['fabric_inline_share', (writes === 0 ? 0 : inlined / writes).toFixed(3)];
     yield ['fabric_bytes', this.cell(FabricCell.WRITTEN_BYTES)];
     yield ['fabric_completions', this.cell(FabricCell.COMPLETIONS)];
     yield ['fabric_merged_ranges', this.cell(FabricCell.MERGED_RANGES)];
