@@ -49,6 +49,7 @@ Fabric::Fabric(const FabricOptions& options, FabricInfo info, double* cells)
 }
 
 Fabric::~Fabric() {
+  while (!requests_.empty()) reject(requests_.begin()->first);
   disconnect();
   if (mailbox_ != nullptr) munmap(mailbox_, kMailboxBytes);
 }
@@ -145,6 +146,8 @@ FabricFailure Fabric::accept(int request) {
   requests_.erase(found);
   disconnect();
   FabricFailure failure = openEndpoint(info.get());
+  // Whoever asked is told, if nobody else will.
+  if (endpoint_ == nullptr) fi_reject(listener_.get(), info->handle, nullptr, 0);
   if (!failure) {
     const int code = fi_accept(endpoint_.get(), nullptr, 0);
     if (code != 0) failure = library_->failed("fi_accept", code);

@@ -166,6 +166,7 @@ class Fabric {
   void completed(uint64_t id);
   void broke(const std::string& reason, bool revoked);
   bool maySleep();
+  bool carries() const { return connected_ && !broken_; }
 
   bool range(const uint8_t* list, const uint8_t* next, Signal signal);
   bool range(const Record& record, Signal signal);

@@ -50,7 +50,7 @@ int64_t Fabric::post(const uint8_t* list, size_t length, uint64_t sequence, doub
   unlettered_ += length;
   const bool lettered = records == 0 || unlettered_ >= kUnletteredBytes;
   const uint8_t* end = list + length;
-  while (list < end && !broken_) {
+  while (list < end && carries()) {
     const uint8_t* next = endOfRun(list, end);
     const bool last = next == end && !lettered;
     if (!range(list, next, last ? Signal::kBatch : Signal::kNone)) return -1;
@@ -76,7 +76,7 @@ bool Fabric::range(const uint8_t* list, const uint8_t* next, Signal signal) {
   RemoteMemory target;
   if (!targetOf(first.offset, length, &target)) return false;
   uint8_t* staged = stage(length);
-  if (staged == nullptr) return true;  // broken
+  if (staged == nullptr) return true;  // there is no connection any more
   uint8_t* to = staged;
   for (const uint8_t* at = list; at < next; at += recordAt(at).size) {
     const Record record = recordAt(at);
@@ -103,7 +103,7 @@ bool Fabric::range(const Record& record, Signal signal) {
 }
 
 bool Fabric::postBlock(uint64_t offset, size_t length) {
-  while (length > 0 && !broken_) {
+  while (length > 0 && carries()) {
     const uint64_t left = kWindowBytes - offset % kWindowBytes;
     const size_t piece = std::min<uint64_t>(length, left);
     RemoteMemory target;
@@ -172,6 +172,7 @@ bool Fabric::stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory
 }
 
 uint8_t* Fabric::stage(size_t length) {
+  if (!carries()) return nullptr;
   uint8_t* staged = staging_.take(length);
   if (staged != nullptr) return staged;
   wait(
@@ -184,7 +185,7 @@ uint8_t* Fabric::stage(size_t length) {
 }
 
 bool Fabric::write(const Write& one, Signal signal, uint64_t window, bool more) {
-  if (broken_ || !connected_) return false;
+  if (!carries()) return false;
   const bool inlined = one.length <= info_->tx_attr->inject_size;
   // A queue whose writes are never completed is never emptied.
   const bool signalled = signal != Signal::kNone || ++unsignalled_ >= signalEvery_;
