@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { checkTransport } from '../../backup/fabrics.js';
 import { Primary } from '../../backup/primary.js';
 import type { BackupSettings } from '../../backup/settings.js';
 import { monotonicMs } from '../../src/clock.js';
@@ -55,13 +56,6 @@ const times = { ackTimeoutMs: 30_000, heartbeatMs: 100, deadAfterMs: 10_000 } as
 
 export async function replicate(options: ReplicateOptions): Promise<Replicated> {
   const { host, link } = options;
-  const journal = new Journal();
-  const geometry = geometryOf({ ...defaults, memoryBytes });
-  const { region, memory } = mapRegion(geometry, anonymous, journal);
-  const wire = new Wire({ connectionsMax: linkConnections });
-  const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
-  const secret = join(folder, 'secret');
-  writeFileSync(secret, 'known to these two only');
   const settings: BackupSettings = {
     linkListen: { host, port: 0 },
     secret: Buffer.from('known to these two only'),
@@ -70,12 +64,24 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
     ...link,
     node: 'bench',
   };
+  checkTransport(settings);
+  const journal = new Journal();
+  const geometry = geometryOf({ ...defaults, memoryBytes });
+  const { region, memory } = mapRegion(geometry, anonymous, journal);
+  const wire = new Wire({ connectionsMax: linkConnections });
+  const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
+  const secret = join(folder, 'secret');
+  writeFileSync(secret, settings.secret);
   let standby: ChildProcess | null = null;
   let primary: Primary | null = null;
+  let gone = (_: string): void => {};
+  const lost = new Promise<never>((_, reject) => {
+    gone = (why) => reject(new HotspareError('LINK_LOST', why, 'try again'));
+  });
+  lost.catch(() => {});
+  const late = setTimeout(() => gone('no standby attached'), attachMs);
   try {
-    const attached = new Promise<void>((resolve, reject) => {
-      const gone = (why: string): void => reject(new HotspareError('LINK_LOST', why, 'try again'));
-      setTimeout(() => gone('no standby attached'), attachMs).unref();
+    const attached = new Promise<void>((resolve) => {
       primary = new Primary(wire, region, memory.id, settings, logger('bench', 0), 0, {
         synced: resolve,
         detached: gone,
@@ -92,12 +98,17 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
       [options.entry, 'standby', ...of, ...flags, ...timeouts, ...fabric],
       { stdio: ['ignore', 'ignore', 'inherit'] },
     );
-    await attached;
-    return await measure(primary!, region, standby, options);
+    standby.once('exit', () => gone('the standby has ended'));
+    await Promise.race([attached, lost]);
+    clearTimeout(late);
+    return await Promise.race([measure(primary!, region, standby, options), lost]);
   } finally {
+    clearTimeout(late);
     (primary as Primary | null)?.end();
-    standby?.kill('SIGKILL');
-    if (standby !== null) await once(standby, 'exit');
+    if (standby !== null && standby.exitCode === null && standby.signalCode === null) {
+      standby.kill('SIGKILL');
+      await once(standby, 'exit');
+    }
     wire.transport.destroy();
     rmSync(folder, { recursive: true });
   }
