@@ -53,7 +53,7 @@ export interface LinkEvents {
 
 /** The standby's end: how bytes get into its region. */
 export interface Landing {
-  /** Sequence of the newest batch that has landed. */
+  /** Sequence of the newest batch that is known to have landed; over rdma a heartbeat late. */
   readonly sequence: number;
   /** Bytes that have landed, or null where this processor has not seen them. */
   readonly landedBytes: number | null;
