@@ -32,8 +32,8 @@ export interface Takeover {
   readonly epochAfter: number;
 }
 
-const startMs = 15_000;
-const takeoverMs = 30_000;
+const startMs = 60_000;
+const takeoverMs = 60_000;
 
 export class Stage {
   private readonly pair: Pair;
