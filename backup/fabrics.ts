@@ -2,6 +2,7 @@
  * A node's ends of libfabric: what it can offer a peer, and the passive ends that standbys connect to, one for each of
  * this machine's addresses that they come to. They are opened once and serve one standby after another.
  */
+import { timingSafeEqual } from 'node:crypto';
 import { HotspareError } from '../src/errors.js';
 import {
   FabricEvent,
@@ -64,8 +65,7 @@ export class FabricPort {
     if (kind === FabricEvent.REQUEST) {
       // The private bytes may be padded.
       const expected = guest !== null && bytes.length >= guest.token.length;
-      const known = expected && guest.token.every((byte, i) => byte === bytes[i]);
-      if (!known) {
+      if (!expected || !timingSafeEqual(bytes.subarray(0, guest.token.length), guest.token)) {
         this.native.reject(request);
         return;
       }

@@ -1,6 +1,7 @@
 /** What `stats` says of the mirror. docs/MIRROR.md explains the names. */
 import type { Journal } from '../src/journal.js';
 import type { Attached } from './attached.js';
+import type { Link } from './link.js';
 import type { Unacked } from './unacked.js';
 
 /** What was counted since the reign began. */
@@ -59,13 +60,19 @@ export function details(mirror: MirrorState): (readonly [string, string | number
   const perBatch = counts.batches === 0 ? 0 : counts.ranges / counts.batches;
   return [
     ...figures(mirror),
-    ['mirror_device', standby?.link?.description ?? 'none'],
+    ['mirror_provider', standby?.link?.provider ?? 'none'],
+    ['mirror_device', standby?.link?.device || 'none'],
     ['mirror_why', standby?.opening?.why ?? ''],
     ['ranges_per_batch', perBatch.toFixed(2)],
     ...unacked.latencies.rows(),
     ['stalls_ack', mirror.stalls],
     ...(standby?.link?.stats() ?? []),
   ];
+}
+
+/** A link, for people. */
+export function nameOf({ name, provider, device }: Link): string {
+  return device === '' ? name : `${name} (${provider}, ${device})`;
 }
 
 export function mebibytes(bytes: number): string {

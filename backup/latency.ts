@@ -31,13 +31,15 @@ export class Latencies {
     ];
   }
 
-  /** The newest, oldest first, one a line. */
-  dump(): string {
+  /** The newest, oldest first, in ns: a copy. */
+  newest(): Uint32Array {
     const { last, count } = this;
-    if (last === null) return '';
-    const kept = Math.min(count, latenciesKept);
-    const lines: string[] = [];
-    for (let i = count - kept; i < count; i++) lines.push(`${last[i % latenciesKept]}\n`);
-    return lines.join('');
+    if (last === null) return new Uint32Array(0);
+    if (count <= latenciesKept) return last.slice(0, count);
+    const newest = new Uint32Array(latenciesKept);
+    const oldest = count % latenciesKept;
+    newest.set(last.subarray(oldest));
+    newest.set(last.subarray(0, oldest), latenciesKept - oldest);
+    return newest;
   }
 }

@@ -15,8 +15,9 @@ import type { FrameHeader } from './frame.js';
 /** The primary's end. */
 export interface Link {
   readonly name: 'tcp' | 'rdma';
-  /** Which device and provider, for the log and for `stats`. */
-  readonly description: string;
+  /** Who carries it, and over which device: '' where the kernel decides. */
+  readonly provider: string;
+  readonly device: string;
   /** Bytes that were given to the link and have not left this process. */
   readonly pendingBytes: number;
   /** True when no more should be given to it for now. */
@@ -52,7 +53,7 @@ export interface LinkEvents {
 
 /** The standby's end: how bytes get into its region. */
 export interface Landing {
-  /** Sequence of the newest batch that has landed. */
+  /** Sequence of the newest batch that is known to have landed; over rdma a heartbeat late. */
   readonly sequence: number;
   /** Bytes that have landed, or null where this processor has not seen them. */
   readonly landedBytes: number | null;

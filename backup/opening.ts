@@ -137,10 +137,9 @@ export class Opening {
     if (!this.connected || memory === null || port === null || this.open !== null) return;
     if (this.timer !== null) clearTimeout(this.timer);
     port.native.aim(parts.memory, ...mirroredSpan, memory.parts);
-    const description = `rdma (${port.provider}, ${port.native.found.device})`;
     const { channel, settings, sequence, events } = parts;
     const { spinUs } = settings;
-    this.open = new RdmaLink(port.native, description, channel, spinUs, sequence, events);
+    this.open = new RdmaLink(port.native, port.provider, channel, spinUs, sequence, events);
     events.opened(this.open);
   }
 

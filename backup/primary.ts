@@ -28,7 +28,7 @@ import type { ChannelOwner } from './channel.js';
 import { copy, progress } from './copying.js';
 import { Door } from './door.js';
 import { Fabrics } from './fabrics.js';
-import { Counts, details, figures, type MirrorState, mebibytes } from './figures.js';
+import { Counts, details, figures, type MirrorState, mebibytes, nameOf } from './figures.js';
 import { type FrameHeader, FrameType } from './frame.js';
 import { type Greeting, noHeir, taken } from './greeting.js';
 import { type Proof, parse } from './hello.js';
@@ -246,7 +246,7 @@ export class Primary implements Mirror, ChannelOwner {
     region.journal.active = true;
     this.counts.resyncs++;
     const size = mebibytes(resync.totalBytes);
-    const over = link.description;
+    const over = nameOf(link);
     log.say(`standby ${standby.node} attached over ${over}; resync of ${size} MiB begins`);
     log.detail(`the link is ${over}: ${standby.opening!.why}`);
     this.copy(standby);

@@ -1,10 +1,10 @@
 /**
- * The RDMA link, primary's end: every range is written straight into the standby's region, in order, and then the
- * batch's sequence into its mailbox. The completion of that last write is the ack: the standby's processor does
- * nothing for it.
+ * The RDMA link, primary's end: every range is written straight into the standby's region, in order. The completion of
+ * the last write is the ack: the standby's processor does nothing for it. It reads in its mailbox how far the batches
+ * are: that is written with the heartbeat, not with every batch, for nobody needs it sooner.
  */
 import { assert } from '../src/errors.js';
-import { FabricCell, type NativeFabric } from '../src/fabric.js';
+import { FabricCell, type FabricProvider, type NativeFabric } from '../src/fabric.js';
 import { type Journal, journalHeadroom } from '../src/journal.js';
 import { stagingBytes } from '../src/limits.js';
 import type { Channel } from './channel.js';
@@ -13,30 +13,35 @@ import type { Link, LinkEvents } from './link.js';
 
 export class RdmaLink implements Link {
   readonly name = 'rdma';
-  readonly description: string;
+  readonly provider: FabricProvider;
+  readonly device: string;
   private readonly fabric: NativeFabric;
   private readonly channel: Channel;
   private readonly events: LinkEvents;
   /** Microseconds in which an ack is waited for within the tick. */
   private readonly spinUs: number;
-  /** Newest batch that is placed; to begin with the newest that needed not be sent. */
+  /** The newest batch that needed not be sent. */
+  private readonly first: number;
+  /** Newest batch that is placed. */
   private acked: number;
   private blocks = 0;
-  /** What SYNCED will say, once that batch is acked. */
+  /** What SYNCED will say, once the standby can read that this batch is placed. */
   private synced: { readonly epoch: number; readonly sequence: number } | null = null;
 
   constructor(
     fabric: NativeFabric,
-    description: string,
+    provider: FabricProvider,
     channel: Channel,
     spinUs: number,
     sequence: number,
     events: LinkEvents,
   ) {
     this.fabric = fabric;
-    this.description = description;
+    this.provider = provider;
+    this.device = fabric.found.device;
     this.channel = channel;
     this.spinUs = spinUs;
+    this.first = sequence;
     this.acked = sequence;
     this.events = events;
   }
@@ -62,6 +67,7 @@ export class RdmaLink implements Link {
 
   sendSynced(epoch: number, sequence: number): void {
     this.synced = { epoch, sequence };
+    this.fabric.tell();
     this.announce();
   }
 
@@ -70,12 +76,12 @@ export class RdmaLink implements Link {
   }
 
   poll(): void {
+    this.announce();
     const sequence = Math.max(this.acked, this.cell(FabricCell.ACKED_SEQUENCE));
     const blocks = this.cell(FabricCell.ACKED_BLOCKS);
     if (sequence === this.acked && blocks === this.blocks) return;
     this.acked = sequence;
     this.blocks = blocks;
-    this.announce();
     this.events.acked(sequence, blocks);
   }
 
@@ -84,8 +90,11 @@ export class RdmaLink implements Link {
   }
 
   *stats(): Iterable<readonly [string, string | number]> {
-    yield ['fabric_writes', this.cell(FabricCell.WRITES)];
-    yield ['fabric_inline_writes', this.cell(FabricCell.INLINE_WRITES)];
+    const writes = this.cell(FabricCell.WRITES);
+    const inlined = this.cell(FabricCell.INLINE_WRITES);
+    yield ['fabric_writes', writes];
+    yield ['fabric_inline_writes', inlined];
+    yield ['fabric_inline_share', (writes === 0 ? 0 : inlined / writes).toFixed(3)];
     yield ['fabric_bytes', this.cell(FabricCell.WRITTEN_BYTES)];
     yield ['fabric_completions', this.cell(FabricCell.COMPLETIONS)];
     yield ['fabric_merged_ranges', this.cell(FabricCell.MERGED_RANGES)];
@@ -97,10 +106,13 @@ export class RdmaLink implements Link {
     this.fabric.disconnect();
   }
 
-  /** SYNCED goes another way than the batches: it waits until they are placed. */
+  /** SYNCED goes another way than the batches: it waits until they are placed, and the mailbox says so. */
   private announce(): void {
     const { synced } = this;
-    if (synced === null || this.acked < synced.sequence) return;
+    if (synced === null) return;
+    // What needed not be sent the standby was told in the WELCOME.
+    const told = Math.max(this.first, this.cell(FabricCell.TOLD_SEQUENCE));
+    if (told < synced.sequence) return;
     this.synced = null;
     this.channel.send({ type: FrameType.SYNCED, ...synced });
   }

@@ -14,7 +14,8 @@ const blockHeadroom = frameHeaderBytes + recordHeaderBytes;
 
 export class TcpLink implements Link {
   readonly name = 'tcp';
-  readonly description = 'tcp';
+  readonly provider = 'kernel';
+  readonly device = '';
   private readonly wire: Wire;
   private readonly channel: Channel;
   private readonly region: Region;

@@ -21,7 +21,7 @@ import type { Shared } from '../src/shared.js';
 import { geometryOf } from '../src/store/layout.js';
 import { Store } from '../src/store/store.js';
 import type { Wire } from '../src/wire.js';
-import { keyText, seeded, setText, Tag } from './requests.js';
+import { keyText, metaSetText, seeded, setText, Tag } from './requests.js';
 
 setFlagsFromString('--max-inlined-bytecode-size-cumulative=3000');
 
@@ -68,6 +68,8 @@ const many = (count: number, text: () => string): string =>
   Array.from({ length: count }, text).join('');
 const get = (): string => `get ${draw()}\r\n`;
 const set = (): string => setText(draw(), Tag.WRITTEN, valueBytes, false);
+const metaGet = (): string => `mg ${draw()} v\r\n`;
+const metaSet = (): string => metaSetText(draw(), Tag.WRITTEN, valueBytes);
 
 /** What each connection sends in a tick, and how many requests (or keys) that is. */
 const shapes: Readonly<Record<string, readonly [request: () => string, count: number]>> = {
@@ -75,6 +77,8 @@ const shapes: Readonly<Record<string, readonly [request: () => string, count: nu
   set: [set, 1],
   'get x 32': [(): string => many(32, get), 32],
   'set x 32': [(): string => many(32, set), 32],
+  'mg x 32': [(): string => many(32, metaGet), 32],
+  'ms x 32': [(): string => many(32, metaSet), 32],
   multiget: [(): string => `get${many(100, () => ` ${draw()}`)}\r\n`, 100],
 };
 

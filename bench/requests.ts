@@ -23,7 +23,7 @@ export function setText(key: string, tag: string, bytes: number, noreply: boolea
   return `set ${key} 0 0 ${bytes}${noreply ? ' noreply' : ''}\r\n${valueText(key, tag, bytes)}\r\n`;
 }
 
-function metaSetText(key: string, tag: string, bytes: number): string {
+export function metaSetText(key: string, tag: string, bytes: number): string {
   return `ms ${key} ${bytes}\r\n${valueText(key, tag, bytes)}\r\n`;
 }
 

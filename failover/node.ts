@@ -72,7 +72,7 @@ export class Node {
     this.access = openAccess(options.settings, options.log);
     this.wire = new Wire({ connectionsMax: options.settings.connections + linkConnections });
     setInterval(() => this.wire.transport.sweep(drainingMs), sweepMs).unref();
-    dumpOnSignal(() => this.primary?.unacked.latencies.dump() ?? '', options.log);
+    dumpOnSignal(() => this.primary?.unacked.latencies.newest() ?? new Uint32Array(0), options.log);
   }
 
   /** Serves a new region, or the one in the memory file. Throws HotspareError. */

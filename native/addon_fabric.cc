@@ -73,7 +73,7 @@ class FabricObject final : public Napi::ObjectWrap<FabricObject>, public FabricL
  private:
   static constexpr int kCompleted = 3;  // a kind beside FabricEvent's
 
-  void tell(const std::vector<napi_value>& values);
+  void notify(const std::vector<napi_value>& values);
   Fabric* fabric() { return loop_ == nullptr ? nullptr : loop_->fabric(); }
   Napi::Value result(const FabricFailure& failure) { return failureOf(Env(), failure); }
   RegionSpan spanOf(Call call, Arguments* arguments);
@@ -91,6 +91,7 @@ class FabricObject final : public Napi::ObjectWrap<FabricObject>, public FabricL
   Napi::Value post(Call call);
   Napi::Value block(Call call);
   void beat(Call call);
+  void tell(Call call);
   void close(Call) { end(); }
 
   FabricLoop* loop_ = nullptr;
@@ -116,6 +117,7 @@ Napi::Function FabricObject::define(Napi::Env env) {
                          InstanceMethod<&F::post>("post"),
                          InstanceMethod<&F::block>("block"),
                          InstanceMethod<&F::beat>("beat"),
+                         InstanceMethod<&F::tell>("tell"),
                          InstanceMethod<&F::close>("close"),
                      });
 }
@@ -163,19 +165,19 @@ void FabricObject::end() {
 
 void FabricObject::event(const FabricEvent& event) {
   const Napi::HandleScope scope(Env());
-  tell({Napi::Number::New(Env(), event.kind), Napi::Number::New(Env(), event.request),
-        Napi::Buffer<char>::Copy(Env(), event.bytes.data(), event.bytes.size()),
-        Napi::Boolean::New(Env(), event.revoked)});
+  notify({Napi::Number::New(Env(), event.kind), Napi::Number::New(Env(), event.request),
+          Napi::Buffer<char>::Copy(Env(), event.bytes.data(), event.bytes.size()),
+          Napi::Boolean::New(Env(), event.revoked)});
 }
 
 void FabricObject::turned() {
   if (!isBehind()) return;
   told_ = cells_[kCompletions];
   const Napi::HandleScope scope(Env());
-  tell({Napi::Number::New(Env(), kCompleted)});
+  notify({Napi::Number::New(Env(), kCompleted)});
 }
 
-void FabricObject::tell(const std::vector<napi_value>& values) {
+void FabricObject::notify(const std::vector<napi_value>& values) {
   if (onEvent_.IsEmpty()) return;
   const Napi::Env env = Env();  // the callback may close this object, and it may be gone then
   onEvent_.MakeCallback(env.Global(), values, *context_);
@@ -318,6 +320,12 @@ void FabricObject::beat(Call call) {
   const auto echo = static_cast<uint32_t>(arguments.number(1, "echo", 0, UINT32_MAX));
   if (!arguments.good() || fabric() == nullptr) return;
   fabric()->beat(beat, echo);
+  loop_->settle();
+}
+
+void FabricObject::tell(Call) {
+  if (fabric() == nullptr) return;
+  fabric()->tell();
   loop_->settle();
 }
 

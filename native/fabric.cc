@@ -49,6 +49,7 @@ Fabric::Fabric(const FabricOptions& options, FabricInfo info, double* cells)
 }
 
 Fabric::~Fabric() {
+  while (!requests_.empty()) reject(requests_.begin()->first);
   disconnect();
   if (mailbox_ != nullptr) munmap(mailbox_, kMailboxBytes);
 }
@@ -145,6 +146,8 @@ FabricFailure Fabric::accept(int request) {
   requests_.erase(found);
   disconnect();
   FabricFailure failure = openEndpoint(info.get());
+  // Whoever asked is told, if nobody else will.
+  if (endpoint_ == nullptr) fi_reject(listener_.get(), info->handle, nullptr, 0);
   if (!failure) {
     const int code = fi_accept(endpoint_.get(), nullptr, 0);
     if (code != 0) failure = library_->failed("fi_accept", code);
@@ -181,6 +184,8 @@ void Fabric::disconnect() {
   firstSignalled_ += signalled_.size();
   signalled_.clear();
   unsignalled_ = 0;
+  sequence_ = 0;
+  unlettered_ = 0;
   connected_ = false;
   broken_ = false;
   for (double* cell = cells_; cell < cells_ + kCells; cell++) *cell = 0;
@@ -227,9 +232,9 @@ bool Fabric::progress() {
 }
 
 bool Fabric::progressWrites() {
-  if (completionQueue_ == nullptr) return true;
-  readCompletions();
   // With nothing on its way there is nothing to be woken for.
+  if (completionQueue_ == nullptr || signalled_.empty()) return true;
+  readCompletions();
   if (signalled_.empty()) return true;
   fid* queue = &completionQueue_->fid;
   return fi_trywait(fabric_.get(), &queue, 1) == 0;

@@ -83,6 +83,7 @@ enum FabricCell : int {
   kQueueStalls,
   kStagingStalls,
   kMergedRanges,
+  kToldSequence,
   kCells
 };
 
@@ -121,21 +122,24 @@ class Fabric {
 
   /// The peer's memory, and the region whose bytes stand at the same offsets here.
   void aim(const RegionSpan& region, const RemoteMemory parts[kParts]);
-  /// Writes a list of records in order, then `sequence`; -1 when the list is malformed. An ack that
-  /// comes within `spinUs` is taken.
+  /// Writes a list of records in order, as batch `sequence`; -1 when the list is malformed. An ack
+  /// that comes within `spinUs` is taken.
   int64_t post(const uint8_t* list, size_t length, uint64_t sequence, double spinUs);
   /// Writes bytes of the region from where they are. False when they are not the peer's to have.
   bool postBlock(uint64_t offset, size_t length);
+  /// Mails the heartbeat, and the sequence of the newest batch.
   void beat(uint32_t beat, uint32_t echo);
+  /// Mails the sequence of the newest batch, and counts it as told when it has arrived.
+  void tell();
 
  private:
-  /// What a completion stands for: a batch, a piece of a block, or its last piece.
-  enum class Signal : uint8_t { kNone, kBatch, kPiece, kBlock };
+  /// What a completion stands for: a batch, a piece of a block, its last piece, or a letter.
+  enum class Signal : uint8_t { kNone, kBatch, kPiece, kBlock, kTold };
   /// A write that was posted with a completion.
   struct Signalled {
     Signal signal;
     bool done;
-    uint64_t sequence;  // of a batch
+    uint64_t sequence;  // of the newest batch then
     uint64_t staged;    // the ring is free up to here when it is done
     uint64_t window;    // of a piece
   };
@@ -162,13 +166,15 @@ class Fabric {
   void completed(uint64_t id);
   void broke(const std::string& reason, bool revoked);
   bool maySleep();
+  bool carries() const { return connected_ && !broken_; }
 
-  bool range(const uint8_t* list, const uint8_t* next);
-  bool range(const Record& record);
-  bool mail(size_t offset, const Letter& letter, Signal signal, uint64_t sequence);
-  bool write(const Write& write, Signal signal, uint64_t sequence, uint64_t window, bool more);
+  bool range(const uint8_t* list, const uint8_t* next, Signal signal);
+  bool range(const Record& record, Signal signal);
+  void mailSequence(Signal signal);
+  bool mail(size_t offset, const uint8_t* letters, size_t length, Signal signal);
+  bool write(const Write& write, Signal signal, uint64_t window, bool more);
   bool stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target, Signal signal,
-                   uint64_t sequence, bool more);
+                   bool more);
   uint8_t* stage(size_t length);
   template <typename Ready>
   bool wait(Ready ready, FabricCell stall);
@@ -210,6 +216,8 @@ class Fabric {
   uint64_t firstSignalled_ = 0;  // id of signalled_.front()
   size_t unsignalled_ = 0;       // writes since the last one with a completion
   size_t signalEvery_ = 1;
+  uint64_t sequence_ = 0;    // of the newest batch; 0 before the first
+  uint64_t unlettered_ = 0;  // bytes of batches since the peer was last told a sequence
 };
 
 }  // namespace hotspare

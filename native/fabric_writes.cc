@@ -15,6 +15,8 @@ constexpr uint64_t kWindowBytes = uint64_t{4} << 20;
 constexpr int kRemoteAccessError = 10;  // IBV_WC_REM_ACCESS_ERR
 constexpr size_t kCompletionsAtOnce = 32;
 constexpr int kWaitMs = 1;
+/// Bytes of batches without a letter: a standby that sees none for long believes that nobody lives.
+constexpr uint64_t kUnletteredBytes = uint64_t{256} << 10;
 
 /// The end of the neighbouring records that one write may carry: law 2 lets bytes that nobody can
 /// reach arrive in any order, and a word only alone.
@@ -38,17 +40,23 @@ void Fabric::aim(const RegionSpan& region, const RemoteMemory parts[kParts]) {
   for (int part = 0; part < kParts; part++) remote_[part] = parts[part];
 }
 
+/// The last write of a batch is the one with a completion: that of its last range. The sequence is
+/// mailed by itself where there is no range, and now and then; the next heartbeat carries it
+/// anyway.
 int64_t Fabric::post(const uint8_t* list, size_t length, uint64_t sequence, double spinUs) {
   const int64_t records = countRecords(list, length, region_.length);
   if (records < 0) return -1;
+  sequence_ = sequence;
+  unlettered_ += length;
+  const bool lettered = records == 0 || unlettered_ >= kUnletteredBytes;
   const uint8_t* end = list + length;
-  while (list < end && !broken_) {
+  while (list < end && carries()) {
     const uint8_t* next = endOfRun(list, end);
-    if (!range(list, next)) return -1;
+    const bool last = next == end && !lettered;
+    if (!range(list, next, last ? Signal::kBatch : Signal::kNone)) return -1;
     list = next;
   }
-  const Letter letter(sequence, 0);
-  mail(kSequenceAt, letter, Signal::kBatch, sequence);
+  if (lettered) mailSequence(Signal::kBatch);
   const double until = spinUs > 0 ? monotonicMs() + spinUs / 1000 : 0;
   do {
     if (endpoint_ != nullptr) readCompletions();
@@ -59,16 +67,16 @@ int64_t Fabric::post(const uint8_t* list, size_t length, uint64_t sequence, doub
 
 /// The records in [list, next) are one range: a word that is published, or bytes that nobody can
 /// reach yet.
-bool Fabric::range(const uint8_t* list, const uint8_t* next) {
+bool Fabric::range(const uint8_t* list, const uint8_t* next, Signal signal) {
   const Record first = recordAt(list);
   const size_t records = static_cast<size_t>(next - list);
-  if (records == first.size) return range(first);
+  if (records == first.size) return range(first, signal);
   size_t length = 0;
   for (const uint8_t* at = list; at < next; at += recordAt(at).size) length += recordAt(at).length;
   RemoteMemory target;
   if (!targetOf(first.offset, length, &target)) return false;
   uint8_t* staged = stage(length);
-  if (staged == nullptr) return true;  // broken
+  if (staged == nullptr) return true;  // there is no connection any more
   uint8_t* to = staged;
   for (const uint8_t* at = list; at < next; at += recordAt(at).size) {
     const Record record = recordAt(at);
@@ -77,25 +85,25 @@ bool Fabric::range(const uint8_t* list, const uint8_t* next) {
     cells_[kMergedRanges]++;
   }
   void* descriptor = isLocal() ? fi_mr_desc(stagingRegistration_.get()) : nullptr;
-  write({staged, length, descriptor, target}, Signal::kNone, 0, 0, true);
+  write({staged, length, descriptor, target}, signal, 0, signal == Signal::kNone);
   return true;
 }
 
-bool Fabric::range(const Record& record) {
+bool Fabric::range(const Record& record, Signal signal) {
   RemoteMemory target;
   if (!targetOf(record.offset, record.length, &target)) return false;
   if (record.isWord() && tearsWords_) {
     uint32_t word = 0;
     std::memcpy(&word, record.bytes, sizeof word);
     const Letter intent(record.offset, word);
-    mail(kIntentAt, intent, Signal::kNone, 0);
+    mail(kIntentAt, intent.bytes, sizeof intent.bytes, Signal::kNone);
   }
-  stagedWrite(record.bytes, record.length, target, Signal::kNone, 0, true);
+  stagedWrite(record.bytes, record.length, target, signal, signal == Signal::kNone);
   return true;
 }
 
 bool Fabric::postBlock(uint64_t offset, size_t length) {
-  while (length > 0 && !broken_) {
+  while (length > 0 && carries()) {
     const uint64_t left = kWindowBytes - offset % kWindowBytes;
     const size_t piece = std::min<uint64_t>(length, left);
     RemoteMemory target;
@@ -107,7 +115,7 @@ bool Fabric::postBlock(uint64_t offset, size_t length) {
     length -= piece;
     const Signal signal = length == 0 ? Signal::kBlock : Signal::kPiece;
     const Write one{region_.bytes + offset, piece, descriptor, target};
-    write(one, signal, 0, window->number, length > 0);
+    write(one, signal, window->number, length > 0);
     offset += piece;
   }
   if (endpoint_ != nullptr) readCompletions();
@@ -115,33 +123,56 @@ bool Fabric::postBlock(uint64_t offset, size_t length) {
 }
 
 void Fabric::beat(uint32_t beat, uint32_t echo) {
-  const Letter letter(beat | uint64_t{echo} << 32, 0);
-  mail(kBeatAt, letter, Signal::kNone, 0);
+  const Letter heartbeat(beat | uint64_t{echo} << 32, 0);
+  if (sequence_ == 0) {
+    mail(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kNone);
+    return;
+  }
+  // Both letters stand side by side.
+  static_assert(kBeatAt == kSequenceAt + kLetterBytes);
+  const Letter sequence(sequence_, 0);
+  uint8_t letters[2 * kLetterBytes];
+  std::memcpy(letters, sequence.bytes, kLetterBytes);
+  std::memcpy(letters + kLetterBytes, heartbeat.bytes, kLetterBytes);
+  mail(kSequenceAt, letters, sizeof letters, Signal::kNone);
+  unlettered_ = 0;
 }
 
-/// A letter is sent at once, but for the one that stands before a range.
-bool Fabric::mail(size_t offset, const Letter& letter, Signal signal, uint64_t sequence) {
+void Fabric::tell() {
+  if (sequence_ != 0) mailSequence(Signal::kTold);
+  if (endpoint_ != nullptr) readCompletions();
+}
+
+void Fabric::mailSequence(Signal signal) {
+  const Letter letter(sequence_, 0);
+  mail(kSequenceAt, letter.bytes, sizeof letter.bytes, signal);
+  unlettered_ = 0;
+}
+
+/// Letters are sent at once, but for the one that stands before a range.
+bool Fabric::mail(size_t offset, const uint8_t* letters, size_t length, Signal signal) {
   RemoteMemory target = remote_[kMailbox];
   target.address += offset;
   const bool more = offset == kIntentAt;
-  return stagedWrite(letter.bytes, sizeof letter.bytes, target, signal, sequence, more);
+  return stagedWrite(letters, length, target, signal, more);
 }
 
 /// A write whose bytes may change as soon as this returns.
 bool Fabric::stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target,
-                         Signal signal, uint64_t sequence, bool more) {
+                         Signal signal, bool more) {
   if (length <= info_->tx_attr->inject_size) {
     cells_[kInlineWrites]++;
-    return write({bytes, length, nullptr, target}, signal, sequence, 0, more);
+    return write({bytes, length, nullptr, target}, signal, 0, more);
   }
   uint8_t* staged = stage(length);
   if (staged == nullptr) return false;
   std::memcpy(staged, bytes, length);
   void* descriptor = isLocal() ? fi_mr_desc(stagingRegistration_.get()) : nullptr;
-  return write({staged, length, descriptor, target}, signal, sequence, 0, more);
+  return write({staged, length, descriptor, target}, signal, 0, more);
 }
 
 uint8_t* Fabric::stage(size_t length) {
+  if (!carries()) return nullptr;
   uint8_t* staged = staging_.take(length);
   if (staged != nullptr) return staged;
   wait(
@@ -153,8 +184,8 @@ uint8_t* Fabric::stage(size_t length) {
   return staged;
 }
 
-bool Fabric::write(const Write& one, Signal signal, uint64_t sequence, uint64_t window, bool more) {
-  if (broken_ || !connected_) return false;
+bool Fabric::write(const Write& one, Signal signal, uint64_t window, bool more) {
+  if (!carries()) return false;
   const bool inlined = one.length <= info_->tx_attr->inject_size;
   // A queue whose writes are never completed is never emptied.
   const bool signalled = signal != Signal::kNone || ++unsignalled_ >= signalEvery_;
@@ -188,7 +219,7 @@ bool Fabric::write(const Write& one, Signal signal, uint64_t sequence, uint64_t 
   cells_[kPlacedBytes] += static_cast<double>(one.length);
   if (signalled) {
     unsignalled_ = 0;
-    signalled_.push_back({signal, false, sequence, staging_.head(), window});
+    signalled_.push_back({signal, false, sequence_, staging_.head(), window});
     cells_[kStagedBytes] = static_cast<double>(staging_.used());
   }
   return true;
@@ -227,6 +258,7 @@ void Fabric::readCompletions() {
     for (ssize_t i = 0; i < count; i++) {
       completed(reinterpret_cast<uint64_t>(entries[i].op_context));
     }
+    if (static_cast<size_t>(count) < kCompletionsAtOnce) break;
   }
 }
 
@@ -250,6 +282,8 @@ void Fabric::completed(uint64_t id) {
     const Signalled& front = signalled_.front();
     if (front.signal == Signal::kBatch) {
       cells_[kAckedSequence] = static_cast<double>(front.sequence);
+    } else if (front.signal == Signal::kTold) {
+      cells_[kToldSequence] = static_cast<double>(front.sequence);
     } else if (front.signal != Signal::kNone) {
       if (front.signal == Signal::kBlock) cells_[kAckedBlocks]++;
       for (Window& window : windows_) {

@@ -13,18 +13,9 @@
 namespace hotspare {
 namespace {
 
-constexpr int kAcceptsPerTick = 64;
-constexpr size_t kSinkBytesPerRead = size_t{256} * 1024;
-constexpr int kScratchParts =
-    4;  // scratch memory is this many times smaller than the most a read throws away
-
-bool again(int code) {
-  return code == EAGAIN || code == EWOULDBLOCK || code == EINTR;
-}
-
-bool wantOfResources(int code) {
-  return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
-}
+constexpr size_t kSinkBytesPerRead = size_t{512} * 1024;
+constexpr size_t kPatienceBytesLeast = size_t{32} * 1024;
+constexpr int kScratchParts = kSinkBytesPerRead / kScratchBytes;
 
 }  // namespace
 
@@ -216,7 +207,7 @@ void Transport::read(Connection* c, uint32_t mask) {
   if (sinking == c->sinkRest) parts[count++] = {start + c->leftoverBytes, freshBytes(*c)};
   const ssize_t got = count == 1 ? recv(c->descriptor, parts[0].iov_base, parts[0].iov_len, 0)
                                  : readv(c->descriptor, parts, count);
-  if (got < 0 && again(errno)) {
+  if (got < 0 && isTransient(errno)) {
     if ((mask & (EPOLLERR | EPOLLHUP)) != 0 && errno != EINTR) fail(c, ECONNRESET);
     return;
   }
@@ -235,6 +226,7 @@ void Transport::read(Connection* c, uint32_t mask) {
   sunkBytes_ += sunk;
   if (c->sink != nullptr) c->sink += sunk;
   c->sinkRest -= sunk;
+  awaitSink(c);
   if (c->sinkRest > 0) return;
   c->filled = sinking > 0;
   const size_t received = static_cast<size_t>(got) - sunk;
@@ -251,6 +243,17 @@ void Transport::read(Connection* c, uint32_t mask) {
   c->servedTick = tick_;
 }
 
+/// The bytes of a sink are of no use before the last has come: the kernel tells of them in large
+/// parts, and so wakes neither us nor the sender for each packet.
+void Transport::awaitSink(Connection* c) {
+  const size_t part = std::min<uint64_t>(c->sinkRest, kSinkBytesPerRead);
+  const bool worth = part >= kPatienceBytesLeast;
+  if (!worth && !c->patient) return;
+  if (c->patient && part == kSinkBytesPerRead) return;
+  c->patient = worth;
+  wakeAfter(c->descriptor, worth ? part : 1);
+}
+
 /// A closing connection's input is thrown away, so that its peer gets to read our last reply.
 void Transport::discard(Connection* c, uint32_t mask) {
   if (!c->peerEnded) {
@@ -258,7 +261,7 @@ void Transport::discard(Connection* c, uint32_t mask) {
     iovec parts[kScratchParts];
     for (iovec& part : parts) part = {scratch_.data(), scratch_.size()};
     const ssize_t got = readv(c->descriptor, parts, kScratchParts);
-    const bool later = got < 0 && again(errno) && (mask & (EPOLLHUP | EPOLLERR)) == 0;
+    const bool later = got < 0 && isTransient(errno) && (mask & (EPOLLHUP | EPOLLERR)) == 0;
     if (got > 0 || later) return;
     c->peerEnded = got == 0;
   }
@@ -274,109 +277,6 @@ void Transport::discard(Connection* c, uint32_t mask) {
 void Transport::ignore(Connection* c, uint32_t mask) {
   const uint32_t output = c->interest & EPOLLOUT;
   watch(c, (mask & EPOLLHUP) != 0 && output == 0 ? Connection::kUnwatched : output);
-}
-
-bool Transport::accept(Listener* listener) {
-  if (!listener->armed) return true;
-  if (!listenerWanted(*listener)) {
-    arm(listener, false);
-    return true;
-  }
-  while (accepted_ < kAcceptsPerTick) {
-    const bool full = listener->group == kClients &&
-                      tables_.counters[kConnections] >= static_cast<double>(connectionsLimit_);
-    if (!roomForRow()) return false;
-    if (full && !refuses_) {
-      waitForRoom(true);
-      return true;
-    }
-    if (free_.empty() && !full) {
-      turnListeners(false);
-      return true;
-    }
-    const int descriptor =
-        accept4(listener->descriptor, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (descriptor < 0) {
-      if (again(errno)) return true;
-      if (wantOfResources(errno)) {
-        turnListeners(false);
-        return true;
-      }
-      accepted_++;  // a connection that died in the queue
-      continue;
-    }
-    accepted_++;
-    if (full) {
-      refuse(descriptor);
-      continue;
-    }
-    if (listener->path.empty()) tune(descriptor);
-    const Connection* c = take(descriptor, static_cast<Group>(listener->group), State::kOpen);
-    if (c == nullptr) {
-      turnListeners(false);
-      return true;
-    }
-    const auto index = static_cast<int32_t>(listener - listeners_.data());
-    addRow(kOpened, idOf(*c), index, 0, listener->group);
-  }
-  return true;
-}
-
-void Transport::refuse(int descriptor) {
-  tables_.counters[kRefused] += 1;
-  static_cast<void>(!::send(descriptor, refusal_.data(), refusal_.size(), MSG_NOSIGNAL));
-  shutdown(descriptor, SHUT_WR);
-  // Unread bytes would turn the close into a reset, which overtakes the text.
-  static_cast<void>(!recv(descriptor, scratch_.data(), scratch_.size(), 0));
-  ::close(descriptor);
-}
-
-bool Transport::listenerWanted(const Listener& listener) const {
-  const bool stopped = listener.group == kClients && (paused_ || waiting_);
-  return listener.descriptor >= 0 && !listenersOff_ && !stopped;
-}
-
-void Transport::arm(Listener* listener, bool on) {
-  if (listener->armed == on) return;
-  listener->armed = on;
-  epoll_event event{};
-  event.events = on ? static_cast<uint32_t>(EPOLLIN) : 0;
-  event.data.u64 =
-      uint64_t{kListenerMark} << 32 | static_cast<uint32_t>(listener - listeners_.data());
-  const int epoll = ready_[listener->group].epoll;
-  HOTSPARE_CHECK(epoll_ctl(epoll, EPOLL_CTL_MOD, listener->descriptor, &event) == 0);
-}
-
-/// Off for want of descriptors or slots, until some come free: polling would only spin.
-void Transport::turnListeners(bool on) {
-  if (listenersOff_ == !on) return;
-  listenersOff_ = !on;
-  if (on) {
-    const double offMs = monotonicMs() - listenersOffSinceMs_;
-    tables_.counters[kListenersOffMicroseconds] += offMs * 1e3;
-  } else {
-    listenersOffSinceMs_ = monotonicMs();
-    tables_.counters[kListenersOffTimes] += 1;
-  }
-  for (Listener& listener : listeners_) {
-    if (listener.descriptor >= 0) arm(&listener, listenerWanted(listener));
-  }
-}
-
-/// At the limit, when one more is not to be refused: clients wait in the kernel's queue until one
-/// leaves.
-void Transport::waitForRoom(bool on) {
-  if (waiting_ == on) return;
-  waiting_ = on;
-  if (on) {
-    waitingSinceMs_ = monotonicMs();
-    tables_.counters[kListenersOffTimes] += 1;
-  } else {
-    tables_.counters[kListenersOffMicroseconds] += (monotonicMs() - waitingSinceMs_) * 1e3;
-  }
-  for (Listener& listener : listeners_) {
-    if (listener.descriptor >= 0) arm(&listener, listenerWanted(listener));
-  }
 }
 
 EventRow* Transport::addRow(EventKind kind, int32_t id, int32_t offset, int32_t length,

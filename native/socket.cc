@@ -204,6 +204,11 @@ void tune(int descriptor) {
   setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
+void wakeAfter(int descriptor, size_t bytes) {
+  const int least = static_cast<int>(bytes);
+  setsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least);
+}
+
 int socketError(int descriptor) {
   int code = 0;
   socklen_t length = sizeof code;

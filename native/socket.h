@@ -45,6 +45,15 @@ Failure openPair(int descriptors[2]);
 /// For small requests and replies: no delay, and keep-alive. Ignored by unix sockets.
 void tune(int descriptor);
 
+/// Errors that only say: not now.
+inline bool isTransient(int code) {
+  return code == EAGAIN || code == EWOULDBLOCK || code == EINTR;
+}
+
+/// Nobody is woken for fewer than so many bytes, unless the peer has ended; 1 is the default. The
+/// kernel keeps its buffer large enough for them. Ignored by unix sockets.
+void wakeAfter(int descriptor, size_t bytes);
+
 /// The pending error of a socket, 0 for none.
 int socketError(int descriptor);
 

@@ -16,7 +16,6 @@ namespace {
 
 constexpr int kRoundsPerTurn = 8;      // ticks before Node's timers get their turn
 constexpr size_t kReadyEvents = 1024;  // fetched from epoll at once
-constexpr size_t kScratchBytes = size_t{64} * 1024;
 constexpr double kTurnMs = 2;
 constexpr size_t kLeftoverBytesMin = 256;
 
@@ -343,6 +342,7 @@ void Transport::settleRow(Connection* c, const EventRow& row) {
     bytes += part;
     rest -= part;
   }
+  awaitSink(c);
   keep(c, bytes, rest);
   if (c->filled || (rest > 0 && row.next == kAgain)) {
     deliverAgain(c);

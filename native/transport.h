@@ -69,6 +69,9 @@ class Host {
   virtual void stopped() = 0;
 };
 
+/// Where bytes go that nobody wants; a read may name it several times.
+constexpr size_t kScratchBytes = size_t{64} * 1024;
+
 class Transport {
  public:
   Transport(const TransportOptions& options, const SharedTables& tables, Host* host);
@@ -168,6 +171,7 @@ class Transport {
   void quiet(Connection* c, uint32_t mask);
   void ignore(Connection* c, uint32_t mask);
   void read(Connection* c, uint32_t mask);
+  void awaitSink(Connection* c);
   void discard(Connection* c, uint32_t mask);
   bool accept(Listener* listener);
   void refuse(int descriptor);

@@ -3,7 +3,7 @@
  * look at every item. The words are memcached's; what they set is in Upkeep, or only remembered where hotspare has
  * nothing of the kind (docs/PROTOCOL.md).
  */
-import { CacheDump, type Dump, MetaDump, SizesDump } from './dumping.js';
+import { CacheDump, type Dump, MetaDump, MetaGetDump, SizesDump } from './dumping.js';
 import type { Executor } from './execute.js';
 import { classesRegularMax } from './limits.js';
 import { lines } from './protocol/reply.js';
@@ -98,7 +98,8 @@ export class Administration {
     return executor.say(lines.error);
   }
 
-  lruCrawler(reader: Reader): number {
+  /** `answered`: there are answers to this reader that have not left yet. */
+  lruCrawler(reader: Reader, answered: boolean): number {
     const { executor } = this;
     const { line, upkeep } = executor;
     const { crawler } = upkeep;
@@ -118,7 +119,9 @@ export class Administration {
       case 'crawl':
         return this.crawl(line.text(2));
       case 'metadump':
-        return this.metadump(line.text(2), reader);
+        return this.metadump(line.text(2), reader, answered);
+      case 'mgdump':
+        return this.mgdump(line.text(2), reader, answered);
       case 'sleep': {
         const micros = this.unsigned32(2);
         if (micros === null) return executor.say(lines.badFormat);
@@ -251,13 +254,31 @@ export class Administration {
     return executor.say(lines.ok);
   }
 
-  private metadump(text: string, reader: Reader): number {
+  private metadump(text: string, reader: Reader, answered: boolean): number {
     const { executor } = this;
     if (!executor.upkeep.crawler.enabled) return this.answer('CLIENT_ERROR lru crawler disabled');
     if (!this.mayDump) return this.answer('ERROR metadump not allowed');
-    const classes = text === 'hash' ? this.classes('all') : this.classes(text);
+    if (answered) {
+      return this.answer('ERROR cannot pipeline other commands before metadump');
+    }
+    const classes = this.dumpedClasses(text);
     if (classes === null) return this.answer('BADCLASS invalid class id');
-    return this.begin(new MetaDump(executor.store, new Set(classes)), reader);
+    return this.begin(new MetaDump(executor.store, classes), reader);
+  }
+
+  private mgdump(text: string, reader: Reader, answered: boolean): number {
+    const { executor } = this;
+    if (!executor.upkeep.crawler.enabled) return this.answer('CLIENT_ERROR lru crawler disabled');
+    if (!this.mayDump) return this.answer('ERROR key dump not allowed');
+    if (answered) return this.answer('ERROR cannot pipeline other commands before mgdump');
+    const classes = this.dumpedClasses(text);
+    if (classes === null) return this.answer('BADCLASS invalid class id');
+    return this.begin(new MetaGetDump(executor.store, classes), reader);
+  }
+
+  private dumpedClasses(text: string): ReadonlySet<number> | null {
+    const classes = this.classes(text === 'hash' ? 'all' : text);
+    return classes === null ? null : new Set(classes);
   }
 
   private cachedump(reader: Reader): number {

@@ -3,7 +3,15 @@ import type { Executor } from './execute.js';
 import { keyBytesMax } from './limits.js';
 import { lines } from './protocol/reply.js';
 import { Outcome } from './request.js';
-import { EXPTIME, FLAGS, KEY_AND_BITS, keyLengthMask, VALUE_LENGTH } from './store/layout.js';
+import type { CasId } from './store/cas.js';
+import {
+  EXPTIME,
+  FLAGS,
+  ItemBit,
+  KEY_AND_BITS,
+  keyLengthMask,
+  VALUE_LENGTH,
+} from './store/layout.js';
 
 export class Arithmetic {
   /** Digits of the number that was calculated last, and how many they are. */
@@ -77,14 +85,20 @@ export class Arithmetic {
 
   /**
    * Puts a chunk with the digits in an item's place; returns it, 0 when memory is full. As in memcached they fill the
-   * old value's length, and then it is the same item, stale or not; a longer value makes a new one.
+   * old value's length, and then it is the same item, stale or not; a longer value makes a new one. `explicit` is the
+   * CAS id that a client chose.
    */
-  replace(ref: number, increments: boolean, exptime: number): number {
+  replace(
+    ref: number,
+    increments: boolean,
+    exptime: number,
+    explicit: CasId | null = null,
+  ): number {
     const { executor } = this;
     const { store, counters } = executor;
     const oldLength = executor.word(ref, VALUE_LENGTH);
     const length = Math.max(this.length, oldLength);
-    const fresh = executor.reserveLike(ref, length);
+    const fresh = executor.reserveLike(ref, length, explicit);
     if (fresh === 0) return 0;
     const name = increments ? 'incr_hits' : 'decr_hits';
     counters.byClass[name][store.slabs.classOf(ref).number]!++;
@@ -92,7 +106,7 @@ export class Arithmetic {
     const old = store.findLike(fresh);
     const flags = executor.word(old, FLAGS);
     if (length === oldLength) {
-      const bits = executor.word(old, KEY_AND_BITS) & ~keyLengthMask;
+      const bits = executor.word(old, KEY_AND_BITS) & ~(keyLengthMask | ItemBit.EXPLICIT);
       store.commit(fresh, old, flags, exptime, bits, store.recencyOf(old, true));
     } else {
       store.commit(fresh, old, flags, exptime);

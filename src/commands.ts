@@ -63,7 +63,9 @@ export const commands: readonly Command[] = [
   row('refresh_certs', 1, any, 0, refreshCertificates),
   row('slabs', 3, any, 0, ({ administration }) => administration.slabs()),
   row('lru', 2, any, 1, ({ administration }) => administration.lru()),
-  row('lru_crawler', 2, 3, 0, ({ administration }, session) => administration.lruCrawler(session)),
+  row('lru_crawler', 2, 3, 0, ({ administration }, session) =>
+    administration.lruCrawler(session, session.shared.wire.answered),
+  ),
   row('cache_memlimit', 2, 3, 1, ({ administration }) => administration.memoryLimit()),
   row('quit', 1, any, 0, () => Outcome.CLOSE),
 ];

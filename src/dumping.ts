@@ -1,18 +1,21 @@
 /**
- * Answers too long for one tick: every connection (`stats conns`), or the whole cache as lines (`lru_crawler metadump`,
- * `stats cachedump`, `stats sizes`). Those go through the buckets. Each writes a slice a tick, as its connection takes
- * it: it blocks nobody and needs no memory. What changes meanwhile may be in it or not; what does not change is in it
- * once, also when it moves to another chunk.
+ * Answers too long for one tick: every connection (`stats conns`), or the whole cache as lines (`lru_crawler metadump`
+ * and `mgdump`, `stats cachedump`, `stats sizes`). Those go through the buckets. Each writes a slice a tick, as its
+ * connection takes it: it blocks nobody and needs no memory. What changes meanwhile may be in it or not; what does not
+ * change is in it once, also when it moves to another chunk.
  */
 import { memcachedBytes } from './itemsize.js';
 import { cachedumpBytesMost, upkeepLooks } from './limits.js';
+import { needsEncoding, putBase64 } from './protocol/base64.js';
 import { ascii, lines, type Output } from './protocol/reply.js';
+import { casHigh, casLow } from './store/cas.js';
 import {
   CAS_HIGH,
   CAS_LOW,
   EXPTIME,
   FLAGS,
   headerBytes,
+  ItemBit,
   KEY_AND_BITS,
   keyLengthMask,
   VALUE_LENGTH,
@@ -35,6 +38,8 @@ const words = {
   fetched: ascii(' fetch=yes cls='),
   unfetched: ascii(' fetch=no cls='),
   size: ascii(' size='),
+  metaGet: ascii('mg '),
+  base64: ascii(' b'),
   item: ascii('ITEM '),
   bracket: ascii(' ['),
   seconds: ascii(' b; '),
@@ -120,10 +125,6 @@ abstract class ItemDump implements Dump {
     return memcachedBytes(keyLength, this.word(ref, VALUE_LENGTH), this.word(ref, FLAGS));
   }
 
-  protected casOf(ref: number): number {
-    return this.word(ref, CAS_LOW) + this.word(ref, CAS_HIGH) * 4294967296;
-  }
-
   protected keyOf(ref: number): Uint8Array {
     const { region } = this.store;
     const at = region.indexOf(ref) * 4 + headerBytes;
@@ -146,12 +147,32 @@ export class MetaDump extends ItemDump {
     write(output, words.la);
     output.decimal(store.now - store.idleSeconds(meta));
     write(output, words.cas);
-    output.decimal(this.casOf(ref));
+    output.wide(casLow(store.region, ref), casHigh(store.region, ref));
     write(output, (meta & Meta.FETCHED) !== 0 ? words.fetched : words.unfetched);
     output.decimal(store.slabs.classOf(ref).number);
     write(output, words.size);
     output.decimal(this.sizeOf(ref));
     output.byte(0x0a);
+  }
+}
+
+/** `lru_crawler mgdump`: a line for every item that gets it, a key in base64 where it must be or came so. */
+export class MetaGetDump extends ItemDump {
+  protected override item(ref: number, output: Output): void {
+    const key = this.keyOf(ref);
+    const binary = (this.word(ref, KEY_AND_BITS) & ItemBit.BINARY) !== 0;
+    write(output, words.metaGet);
+    if (binary || needsEncoding(key, 0, key.length)) {
+      putBase64(output, key, 0, key.length);
+      write(output, words.base64);
+    } else {
+      write(output, key);
+    }
+    output.put(lines.crlf);
+  }
+
+  protected override end(output: Output): void {
+    output.put(lines.metaEnd);
   }
 }
 
@@ -197,7 +218,9 @@ export class SizesDump extends ItemDump {
   }
 
   protected override item(ref: number): void {
-    if (this.casOf(ref) <= this.sinceCas) return;
+    // The id in the header is in order, whatever id the client sees.
+    const cas = this.word(ref, CAS_LOW) + this.word(ref, CAS_HIGH) * 4294967296;
+    if (cas <= this.sinceCas) return;
     const size = Math.ceil(this.sizeOf(ref) / sizeStepBytes) * sizeStepBytes;
     this.counts.set(size, (this.counts.get(size) ?? 0) + 1);
   }

@@ -15,6 +15,7 @@ import { Line, tokensMax } from './protocol/line.js';
 import { ascii, lines, type Output, type Phrase } from './protocol/reply.js';
 import { Outcome } from './request.js';
 import { Retrieving } from './retrieving.js';
+import type { CasId } from './store/cas.js';
 import { EXPTIME, FLAGS, HASH, headerBytes, KEY_AND_BITS, keyLengthMask } from './store/layout.js';
 import type { Store } from './store/store.js';
 import { Upkeep } from './store/upkeep.js';
@@ -86,6 +87,7 @@ export class Executor {
       return this.say(lines.notFound);
     }
     counters.byClass.delete_hits[store.slabs.classOf(ref).number]!++;
+    if (this.observer.on) this.observer.deleted(ref, 'delete');
     store.unlink(ref);
     return this.say(lines.deleted);
   }
@@ -161,7 +163,7 @@ export class Executor {
   }
 
   /** A chunk with an item's key and room for another value; the item is not evicted for it. */
-  reserveLike(ref: number, valueLength: number): number {
+  reserveLike(ref: number, valueLength: number, explicit: CasId | null = null): number {
     const { store } = this;
     const { region } = store;
     const view = region.views[(ref - 1) >>> region.segmentShift]!;
@@ -169,7 +171,8 @@ export class Executor {
     const words = region.wordsOf(ref);
     const keyLength = words[index + KEY_AND_BITS]! & keyLengthMask;
     const hash = words[index + HASH]!;
-    return store.reserve(view, index * 4 + headerBytes, keyLength, hash, valueLength, ref);
+    const keyAt = index * 4 + headerBytes;
+    return store.reserve(view, keyAt, keyLength, hash, valueLength, ref, explicit);
   }
 
   /** Links a filled chunk as a new item in the place of the one with its key, with that one's flags and expiry. */

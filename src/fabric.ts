@@ -76,6 +76,8 @@ export const FabricCell = {
   QUEUE_STALLS: 7,
   STAGING_STALLS: 8,
   MERGED_RANGES: 9,
+  /** Sequence that the peer was told with `tell`, once it has arrived. */
+  TOLD_SEQUENCE: 10,
 } as const;
 
 export type OnFabricEvent = (
@@ -112,15 +114,17 @@ export interface NativeFabric {
   /** Where the peer's memory is; the region is the one whose bytes it mirrors. */
   aim(...args: [...Span, parts: readonly RemotePart[]]): void;
   /**
-   * Writes the records of bytes[offset, offset+length) in order, and then the sequence. Returns their number, or -1
-   * when they are malformed or not the peer's. Waits up to `spinUs` for the ack: of completions that come within the
-   * call no event tells.
+   * Writes the records of bytes[offset, offset+length) in order, as one batch. Returns their number, or -1 when they
+   * are malformed or not the peer's. Waits up to `spinUs` for the ack: of completions that come within the call no
+   * event tells. The peer reads the batch's sequence once there is no range in it, or `beat` or `tell` follows.
    */
   post(bytes: Uint8Array, offset: number, length: number, sequence: number, spinUs: number): number;
   /** Writes bytes of the region from where they stand. False when they are not the peer's. */
   block(offset: number, length: number): boolean;
-  /** Writes the heartbeat, and the newest of the peer's that it answers. */
+  /** Writes the sequence of the newest batch, the heartbeat, and the newest of the peer's that it answers. */
   beat(beat: number, echo: number): void;
+  /** Writes the sequence of the newest batch: see TOLD_SEQUENCE. */
+  tell(): void;
   /** Ends everything. No event follows. */
   close(): void;
 }

@@ -51,7 +51,7 @@ export const classesMax = 128;
 export const segmentBytes = GiB;
 /** Buckets: one for this many bytes of pages, rounded up to a power of two. */
 export const pageBytesPerBucket = 128;
-/** Most buckets, as a power of two. Beyond 64 GiB chains grow longer: what stands before the pages is one buffer. */
+/** Most buckets, as a power of two: what stands before the pages is one buffer. From 64 GiB on chains grow longer. */
 export const bucketBitsMost = 29;
 /** What one ArrayBuffer holds. */
 export const headBytesMost = 4 * GiB - 4096;

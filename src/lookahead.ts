@@ -4,8 +4,8 @@
  * A cache is larger than the processor's caches, so most requests wait for memory two or three times,
  * one after another: for the bucket, for the item, for what stands behind it. The requests of a tick
  * stand one behind another in the input, though, so the waits of many can pass together. Where a request is the
- * commonest of all, one key's `get` or `set` in its plainest form, the look has read all of it, and the
- * session need not read it again. All else is only guessed at: a line that is misread (the middle of a value, say)
+ * commonest of all, one key's `get` or `set`, `mg … v` or `ms` in its plainest form, the look has read all of it, and
+ * the session need not read it again. All else is only guessed at: a line that is misread (the middle of a value, say)
  * costs a look at a bucket that nobody asked for.
  */
 import { keyBytesMax, lookaheadKeysMost } from './limits.js';
@@ -22,6 +22,12 @@ const GET = 0x20746567;
 const SET = 0x20746573;
 const LETTER_M = 0x6d;
 const LETTER_S = 0x73;
+/** `mg ` and `ms `: a word of which three bytes count. */
+const META_GET = 0x20676d;
+const META_SET = 0x20736d;
+const threeBytes = 0xffffff;
+/** ` v`, the only flag of an mg that is read whole. */
+const SPACE_V = 0x7620;
 /** In a storage command, the token that says how many bytes of value follow the line. */
 const lengthTokenOfSet = 4;
 const lengthTokenOfMetaSet = 2;
@@ -43,7 +49,9 @@ export const Row = {
   VALUE_LENGTH: 5,
   FLAGS: 6,
   EXPTIME: 7,
-  WORDS: 8,
+  /** 1 for mg and ms. */
+  META: 8,
+  WORDS: 9,
 } as const;
 
 export class Lookahead {
@@ -116,41 +124,94 @@ export class Lookahead {
 
   /** Notes the keys of the request at `at`; returns where it ends, or where no more keys could be noted. */
   private request(at: number): number {
-    const word = this.line.view.getInt32(at, true);
-    const next = word === SET ? this.plainSet(at) : word === GET ? this.plainGet(at) : 0;
+    const next = this.plain(at, this.line.view.getInt32(at, true));
     return next !== 0 ? next : this.guess(at, false);
+  }
+
+  /** Reads the request at `at`, of whose first bytes `word` is made; returns where it ends, 0 if it is not plain. */
+  private plain(at: number, word: number): number {
+    if (word === SET) return this.plainSet(at);
+    if (word === GET) return this.plainGet(at);
+    const three = word & threeBytes;
+    if (three === META_GET) return this.plainMetaGet(at);
+    return three === META_SET ? this.plainMetaSet(at) : 0;
   }
 
   /** Reads `get KEY` and its line end; returns where it ends, 0 if it is anything else. */
   private plainGet(at: number): number {
-    const { view } = this.line;
     const key = at + 4;
-    const behind = tokenEnd(view, key, this.end);
-    const next = this.lineEnd(behind);
-    if (next === 0 || behind === key || behind - key > keyBytesMax) return 0;
-    const row = this.note(key, behind - key);
-    this.rows[row + Row.AT] = at;
-    this.rows[row + Row.NEXT] = next;
-    this.rows[row + Row.VALUE] = 0;
+    const behind = this.keyEnd(key);
+    const next = behind === 0 ? 0 : this.lineEnd(behind);
+    if (next !== 0) this.noteGet(at, key, behind, next, 0);
+    return next;
+  }
+
+  /** Reads `mg KEY v`; returns as `plainGet`. */
+  private plainMetaGet(at: number): number {
+    const key = at + 3;
+    const behind = this.keyEnd(key);
+    if (behind === 0 || this.line.view.getInt16(behind, true) !== SPACE_V) return 0;
+    const next = this.lineEnd(behind + 2);
+    if (next !== 0) this.noteGet(at, key, behind, next, 1);
     return next;
   }
 
   /** Reads `set KEY FLAGS EXPTIME LENGTH`, its line end, and over its data block; returns as `plainGet`. */
   private plainSet(at: number): number {
-    const { view, bytes } = this.line;
+    const { bytes } = this.line;
     const key = at + 4;
-    const behind = tokenEnd(view, key, this.end);
-    if (behind === key || behind - key > keyBytesMax || bytes[behind] !== SPACE) return 0;
+    const behind = this.keyEnd(key);
+    if (behind === 0 || bytes[behind] !== SPACE) return 0;
     let to = this.number(behind + 1);
     if (to === 0 || bytes[to] !== SPACE) return 0;
     const flags = this.value;
     to = this.number(to + 1);
     if (to === 0 || bytes[to] !== SPACE) return 0;
     const exptime = this.value;
-    to = this.number(to + 1);
-    if (to === 0) return 0;
-    const value = this.lineEnd(to);
-    if (value === 0) return 0;
+    const value = this.lengthEnd(to);
+    return value === 0 ? 0 : this.noteSet(at, key, behind, value, flags, exptime, 0);
+  }
+
+  /** Reads `ms KEY LENGTH`, its line end, and over its data block; returns as `plainGet`. */
+  private plainMetaSet(at: number): number {
+    const key = at + 3;
+    const behind = this.keyEnd(key);
+    if (behind === 0 || this.line.bytes[behind] !== SPACE) return 0;
+    const value = this.lengthEnd(behind);
+    return value === 0 ? 0 : this.noteSet(at, key, behind, value, 0, 0, 1);
+  }
+
+  /** Where the key at `at` ends, 0 if none stands there. */
+  private keyEnd(at: number): number {
+    const behind = tokenEnd(this.line.view, at, this.end);
+    return behind === at || behind - at > keyBytesMax ? 0 : behind;
+  }
+
+  /** Reads the length behind a space, the last token of a line; returns where its data block begins, or 0. */
+  private lengthEnd(space: number): number {
+    const to = this.number(space + 1);
+    return to === 0 ? 0 : this.lineEnd(to);
+  }
+
+  private noteGet(at: number, key: number, behind: number, next: number, meta: number): void {
+    const row = this.note(key, behind - key);
+    const { rows } = this;
+    rows[row + Row.AT] = at;
+    rows[row + Row.NEXT] = next;
+    rows[row + Row.VALUE] = 0;
+    rows[row + Row.META] = meta;
+  }
+
+  /** The length of the data block was read last. Returns where it ends. */
+  private noteSet(
+    at: number,
+    key: number,
+    behind: number,
+    value: number,
+    flags: number,
+    exptime: number,
+    meta: number,
+  ): number {
     const row = this.note(key, behind - key);
     const { rows } = this;
     const next = value + this.value + 2;
@@ -160,6 +221,7 @@ export class Lookahead {
     rows[row + Row.VALUE_LENGTH] = this.value;
     rows[row + Row.FLAGS] = flags;
     rows[row + Row.EXPTIME] = exptime;
+    rows[row + Row.META] = meta;
     return next;
   }
 

@@ -3,7 +3,7 @@
  * asks one thing, `on`; everything behind it may take its time, for somebody has asked for it.
  */
 import { Prefixes } from './stats/detail.js';
-import { EXPTIME, headerBytes, KEY_AND_BITS, VALUE_LENGTH } from './store/layout.js';
+import { EXPTIME, headerBytes, KEY_AND_BITS, keyLengthMask, VALUE_LENGTH } from './store/layout.js';
 import { Miss, type Store } from './store/store.js';
 import { Topic, Watchers } from './watchers.js';
 
@@ -96,6 +96,13 @@ export class Observer {
     );
   }
 
+  /** A client deletes an item, which is still linked. */
+  deleted(ref: number, command: 'delete' | 'md'): void {
+    if ((this.watchers.topics & Topic.deletions) === 0) return;
+    const text = `type=deleted key=${this.keyOf(ref)} cmd=${command} clsid=${this.classOf(ref)}`;
+    this.log(Topic.deletions, `${text} size=${this.valueLength(ref)}`);
+  }
+
   /** `address` as the transport writes it. */
   opened(address: string, descriptor: number): void {
     this.log(Topic.connevents, `type=conn_new ${peer(address)} cfd=${descriptor}`);
@@ -111,17 +118,24 @@ export class Observer {
     const words = region.wordsOf(ref);
     const index = region.indexOf(ref);
     const exptime = words[index + EXPTIME]! >>> 0;
-    const view = region.views[(ref - 1) >>> region.segmentShift]!;
-    const key = uriOf(view, index * 4 + headerBytes, words[index + KEY_AND_BITS]! & 0xff);
+    const ttl = exptime === 0 ? -1 : exptime - now;
     this.log(
       Topic.evictions,
-      `type=eviction key=${key} fetch=${fetched ? 'yes' : 'no'} ttl=${exptime === 0 ? -1 : exptime - now} ` +
+      `type=eviction key=${this.keyOf(ref)} fetch=${fetched ? 'yes' : 'no'} ttl=${ttl} ` +
         `la=${idleSeconds} clsid=${this.classOf(ref)} size=${this.valueLength(ref)}`,
     );
   }
 
   private log(topic: number, text: string): void {
     this.watchers.log(topic, this.scene.wallMs(), text);
+  }
+
+  private keyOf(ref: number): string {
+    const { region } = this.store;
+    const index = region.indexOf(ref);
+    const view = region.views[(ref - 1) >>> region.segmentShift]!;
+    const length = region.wordsOf(ref)[index + KEY_AND_BITS]! & keyLengthMask;
+    return uriOf(view, index * 4 + headerBytes, length);
   }
 
   private classOf(ref: number): number {

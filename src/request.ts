@@ -2,6 +2,7 @@
 
 import { opaqueBytesMax } from './limits.js';
 import type { Output, Phrase } from './protocol/reply.js';
+import type { CasId } from './store/cas.js';
 
 /** What the session has to do after a command. */
 export const Outcome = {
@@ -20,8 +21,15 @@ export const Outcome = {
 
 export const Verb = { SET: 0, ADD: 1, REPLACE: 2, APPEND: 3, PREPEND: 4, CAS: 5 } as const;
 
+/** True when the value is added to one that is there. */
+export function isConcatenation(verb: number): boolean {
+  return verb === Verb.APPEND || verb === Verb.PREPEND;
+}
+
 /** What the answer to ms may repeat or add. */
-export const Echo = { OPAQUE: 1, KEY: 2, CAS: 3 } as const;
+export const Echo = { OPAQUE: 1, KEY: 2, CAS: 3, SIZE: 4 } as const;
+/** Bits of an echo. */
+export const echoBits = 3;
 
 /** A storage command whose value is arriving. */
 export class StorageRequest {
@@ -46,9 +54,13 @@ export class StorageRequest {
   hidesSuccess = false;
   /** A CAS id lower than the item's stores all the same, and leaves the item stale. */
   invalidates = false;
+  /** An append or prepend that finds nothing to add to stores its value as it is. */
+  vivifies = false;
+  /** The CAS id that the item is to have; null: the next one. */
+  explicit: CasId | null = null;
   /** Item bits of what is stored. */
   bits = 0;
-  /** What the answer repeats, in its order: an Echo in each two bits, the first in the lowest. */
+  /** What the answer repeats, in its order: an Echo in each `echoBits`, the first in the lowest. */
   echoes = 0;
   opaqueLength = 0;
   private readonly opaque = new Uint8Array(opaqueBytesMax);

@@ -7,15 +7,8 @@ import type { Observer } from './observer.js';
 import type { Line } from './protocol/line.js';
 import { lines, type Output } from './protocol/reply.js';
 import { Outcome, type Retrieval } from './request.js';
-import {
-  CAS_HIGH,
-  CAS_LOW,
-  FLAGS,
-  headerBytes,
-  KEY_AND_BITS,
-  keyLengthMask,
-  VALUE_LENGTH,
-} from './store/layout.js';
+import { casHigh, casLow } from './store/cas.js';
+import { FLAGS, headerBytes, KEY_AND_BITS, keyLengthMask, VALUE_LENGTH } from './store/layout.js';
 import { Miss, type Store } from './store/store.js';
 
 export class Retrieving {
@@ -57,6 +50,7 @@ export class Retrieving {
     retrieval.touches = false;
     const at = lookahead.rows[row + Row.KEY]!;
     this.answer(retrieval, at, lookahead.rows[row + Row.KEY_LENGTH]!, lookahead.hashOf(row));
+    this.output.put(lines.end);
   }
 
   /** Answers one key. Its bytes stand in the line's buffer. */
@@ -111,9 +105,7 @@ export class Retrieving {
     output.decimal(length);
     if (withCas) {
       output.byte(0x20);
-      output.decimal(
-        (words[index + CAS_LOW]! >>> 0) + (words[index + CAS_HIGH]! >>> 0) * 4294967296,
-      );
+      output.wide(casLow(region, ref), casHigh(region, ref));
     }
     output.put(lines.crlf);
     this.putValue(ref);

@@ -218,8 +218,8 @@ export class Session implements Endpoint {
     const { rows } = executor.lookahead;
     const value = rows[row + Row.VALUE]!;
     if (value === 0) {
-      executor.retrieving.plain(this.retrieval, row);
-      wire.output.put(lines.end);
+      if (rows[row + Row.META] !== 0) executor.meta.retrieving.plain(row);
+      else executor.retrieving.plain(this.retrieval, row);
     } else if (executor.storing.plain(row) === Outcome.VALUE) {
       executor.storing.whole(executor.storing.request, wire.input, wire.inputView, value);
     } else {

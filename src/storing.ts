@@ -10,8 +10,9 @@ import { Row } from './lookahead.js';
 import type { Observer, StoreStatus } from './observer.js';
 import type { Line } from './protocol/line.js';
 import { copyBytes, lines, type Phrase } from './protocol/reply.js';
-import { Outcome, StorageRequest, Verb } from './request.js';
-import { CAS_HIGH, CAS_LOW, FLAGS, headerBytes, VALUE_LENGTH } from './store/layout.js';
+import { isConcatenation, Outcome, StorageRequest, Verb } from './request.js';
+import { casHigh, casLow } from './store/cas.js';
+import { FLAGS, headerBytes, VALUE_LENGTH } from './store/layout.js';
 import type { Store } from './store/store.js';
 
 export class Storing {
@@ -61,13 +62,14 @@ export class Storing {
     return this.admit(request);
   }
 
-  /** A set that the lookahead has read, data block and all. */
+  /** A set or ms that the lookahead has read, data block and all. */
   plain(row: number): number {
     const { request } = this;
     const { lookahead } = this.executor;
     const { rows } = lookahead;
     request.ref = 0;
-    request.meta = false;
+    request.meta = rows[row + Row.META] !== 0;
+    if (request.meta) this.executor.meta.storing.plain(request);
     request.verb = Verb.SET;
     request.quiet = false;
     request.flags = rows[row + Row.FLAGS]!;
@@ -104,7 +106,7 @@ export class Storing {
       this.executor.say(lines.badDataChunk);
       return;
     }
-    if (request.verb === Verb.APPEND || request.verb === Verb.PREPEND) {
+    if (this.concatenates(request, this.line.view, request.keyAt)) {
       this.countSet(request);
       this.concatenate(request, this.line.view, request.keyAt, bytes, view, at);
       return;
@@ -134,7 +136,8 @@ export class Storing {
     const { store, line } = this;
     this.executor.quiet = request.quiet;
     const { keyAt, keyLength, hash, valueLength } = request;
-    request.ref = store.reserve(line.view, keyAt, keyLength, hash, valueLength, 0);
+    const explicit = request.meta ? request.explicit : null;
+    request.ref = store.reserve(line.view, keyAt, keyLength, hash, valueLength, 0, explicit);
     if (request.ref !== 0) return true;
     request.refusal = null;
     if (!store.waits) this.refuse(request);
@@ -173,18 +176,27 @@ export class Storing {
     if (!whole) {
       store.cancel(request.ref);
       this.executor.say(lines.badDataChunk);
-    } else if (request.verb === Verb.APPEND || request.verb === Verb.PREPEND) {
+    } else {
       const { region } = store;
       const segment = (request.ref - 1) >>> region.segmentShift;
       const view = region.views[segment]!;
       const keyAt = region.indexOf(request.ref) * 4 + headerBytes;
-      const at = this.executor.valueOffset(request.ref);
-      this.concatenate(request, view, keyAt, region.bytes[segment]!, view, at);
-      store.cancel(request.ref);
-    } else {
-      this.link(request);
+      if (this.concatenates(request, view, keyAt)) {
+        const at = this.executor.valueOffset(request.ref);
+        this.concatenate(request, view, keyAt, region.bytes[segment]!, view, at);
+        store.cancel(request.ref);
+      } else {
+        this.link(request);
+      }
     }
     request.ref = 0;
+  }
+
+  /** True when the value is added to one that is there, or refused because there is none. */
+  private concatenates(request: StorageRequest, view: DataView, keyAt: number): boolean {
+    if (!isConcatenation(request.verb)) return false;
+    if (!request.meta || !request.vivifies) return true;
+    return this.store.find(view, keyAt, request.keyLength, request.hash) !== 0;
   }
 
   private refuse(request: StorageRequest): void {
@@ -271,10 +283,8 @@ export class Storing {
 
   /** True when the request names the item's CAS id. */
   hasCas(request: StorageRequest, ref: number): boolean {
-    return (
-      this.executor.word(ref, CAS_LOW) === request.casLow &&
-      this.executor.word(ref, CAS_HIGH) === request.casHigh
-    );
+    const { region } = this.store;
+    return casLow(region, ref) === request.casLow && casHigh(region, ref) === request.casHigh;
   }
 
   /** append and prepend: a new chunk with both values, flags and expiry of the old one. */
@@ -302,7 +312,8 @@ export class Storing {
     const added = request.valueLength;
     const total = oldLength + added;
     const fits = this.fits(request.keyLength, total, this.executor.word(old, FLAGS));
-    const fresh = fits ? this.executor.reserveLike(old, total) : 0;
+    const explicit = request.meta ? request.explicit : null;
+    const fresh = fits ? this.executor.reserveLike(old, total, explicit) : 0;
     if (fresh === 0) {
       this.concatenated(request, keyView, keyAt, lines.notStored, 0);
       return;

@@ -12,6 +12,7 @@ export const Topic = {
   mutations: 2,
   evictions: 4,
   connevents: 8,
+  deletions: 512,
   rawcmds: 16,
   sysevents: 32,
   proxyreqs: 64,

@@ -27,7 +27,7 @@ const defaults = { rounds: 5, rate: 5000, valueBytes: 100, connections: 8, keys:
 const memoryLeast = 64;
 const memoryPerKeyByte = 6;
 /** The standby may take this long to be in sync, and this much longer for every MiB. */
-const syncMs = 15_000;
+const syncMs = 60_000;
 const syncMsPerMebibyte = 100;
 /** Connections beside the clients': the drill's own questions, and those that have just broken. */
 const connectionsBeside = 64;

@@ -32,14 +32,16 @@ export interface Takeover {
   readonly epochAfter: number;
 }
 
-const startMs = 15_000;
-const takeoverMs = 30_000;
+const startMs = 60_000;
+const takeoverMs = 60_000;
 
 export class Stage {
   private readonly pair: Pair;
   private readonly reports: { readonly report: Report; readonly member: Member }[] = [];
   private gone: string | null = null;
   private attached = false;
+  /** The standby has found the primary dead, and does not serve yet. */
+  private dying = false;
   private epoch = 0;
   /** Times the standby took over although nobody had touched the primary: a false alarm. */
   unplanned = 0;
@@ -67,7 +69,7 @@ export class Stage {
   }
 
   private get isInSync(): boolean {
-    return this.attached && this.pair.standby?.ready === true;
+    return this.attached && !this.dying && this.pair.standby?.ready === true;
   }
 
   /** Breaks the primary, whose standby is in sync; resolves when the standby serves. */
@@ -101,7 +103,9 @@ export class Stage {
       this.epoch = report.epoch;
       this.planned = false;
       this.attached = false;
+      this.dying = false;
     }
+    if (report.event === 'dead') this.dying = true;
     if (report.event === 'attached') this.attached = true;
     if (report.event === 'detached') this.attached = false;
   }

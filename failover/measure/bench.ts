@@ -53,11 +53,14 @@ async function runReplicate(flags: Flags, entry: string): Promise<void> {
     entry,
   });
   print(`Replicated ${count} mutations of ${payload} bytes in ${result.ns} ns`);
-  const { primaryUs, standbyUs, description } = result;
+  const { primaryUs, standbyUs, idleUs, description } = result;
   print(`link: ${description}; ${(result.ns / count / 1000).toFixed(2)} us a mutation`);
-  print(`processor: primary ${primaryUs.toFixed(2)} us, standby ${standbyUs.toFixed(2)} us each`);
+  const idle = `${idleUs.toFixed(2)} us of which it takes anyway`;
+  print(
+    `processor: primary ${primaryUs.toFixed(2)} us, standby ${standbyUs.toFixed(2)} us each, ${idle}`,
+  );
   const file = (flags['latencies'] as string | undefined) ?? 'replicate.latencies';
-  finish(result.latencies.split('\n').slice(0, -1).map(Number), file);
+  finish(result.latencies, file);
 }
 
 async function runClient(mix: Mix, flags: Flags): Promise<void> {

@@ -26,14 +26,19 @@ export interface Measured {
 
 /** Keys that are written and read in turn. */
 const keys = 1000;
+/** A put and the get behind it have the same key. */
+const requestsPerKey = 2;
+/** A miss is shorter than what is waited for. */
+const answerMs = 5_000;
 
 export async function measureClient(options: ClientOptions): Promise<Measured> {
   const socket = connect(options.port, options.host);
   try {
     socket.setNoDelay(true);
+    socket.setTimeout(answerMs, () => socket.destroy(new Error(`no answer in ${answerMs} ms`)));
     // What is read must be there.
     if (options.mix !== 'puts-only') {
-      await run(socket, { ...options, mix: 'puts-only', count: keys });
+      await run(socket, { ...options, mix: 'puts-only', count: keys * requestsPerKey });
     }
     return await run(socket, options);
   } finally {
@@ -95,8 +100,7 @@ function isPut(mix: Mix, number: number): boolean {
 function requestsOf({ keyBytes, valueBytes }: ClientOptions) {
   const value = 'v'.repeat(valueBytes);
   const keyOf = (number: number): string => {
-    // A put and the get behind it have the same key.
-    const digits = String((number >> 1) % keys);
+    const digits = String(Math.floor(number / requestsPerKey) % keys);
     return digits.padStart(keyBytes, 'k');
   };
   return {

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { checkTransport } from '../../backup/fabrics.js';
 import { Primary } from '../../backup/primary.js';
 import type { BackupSettings } from '../../backup/settings.js';
 import { monotonicMs } from '../../src/clock.js';
@@ -38,25 +39,23 @@ export interface Replicated {
   /** Processor time in µs a mutation: of this process, and of the standby's. */
   readonly primaryUs: number;
   readonly standbyUs: number;
+  /** What the standby's takes in as much time without a mutation: its heartbeat. */
+  readonly idleUs: number;
   readonly figures: ReadonlyMap<string, string | number>;
-  /** ns, one a line. */
-  readonly latencies: string;
+  /** ns. */
+  readonly latencies: Uint32Array;
 }
 
+/** Processor time is counted in hundredths of a second. */
+const idleMs = 2_000;
 const memoryBytes = 64 * 2 ** 20;
 /** A standby that has not attached by then never will. */
-const attachMs = 20_000;
-const times = { ackTimeoutMs: 10_000, heartbeatMs: 100, deadAfterMs: 2_000 } as const;
+const attachMs = 60_000;
+/** Nothing is rehearsed here: a busy machine is no dead one. */
+const times = { ackTimeoutMs: 30_000, heartbeatMs: 100, deadAfterMs: 10_000 } as const;
 
 export async function replicate(options: ReplicateOptions): Promise<Replicated> {
   const { host, link } = options;
-  const journal = new Journal();
-  const geometry = geometryOf({ ...defaults, memoryBytes });
-  const { region, memory } = mapRegion(geometry, anonymous, journal);
-  const wire = new Wire({ connectionsMax: linkConnections });
-  const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
-  const secret = join(folder, 'secret');
-  writeFileSync(secret, 'known to these two only');
   const settings: BackupSettings = {
     linkListen: { host, port: 0 },
     secret: Buffer.from('known to these two only'),
@@ -65,12 +64,24 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
     ...link,
     node: 'bench',
   };
+  checkTransport(settings);
+  const journal = new Journal();
+  const geometry = geometryOf({ ...defaults, memoryBytes });
+  const { region, memory } = mapRegion(geometry, anonymous, journal);
+  const wire = new Wire({ connectionsMax: linkConnections });
+  const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
+  const secret = join(folder, 'secret');
+  writeFileSync(secret, settings.secret);
   let standby: ChildProcess | null = null;
   let primary: Primary | null = null;
+  let gone = (_: string): void => {};
+  const lost = new Promise<never>((_, reject) => {
+    gone = (why) => reject(new HotspareError('LINK_LOST', why, 'try again'));
+  });
+  lost.catch(() => {});
+  const late = setTimeout(() => gone('no standby attached'), attachMs);
   try {
-    const attached = new Promise<void>((resolve, reject) => {
-      const gone = (why: string): void => reject(new HotspareError('LINK_LOST', why, 'try again'));
-      setTimeout(() => gone('no standby attached'), attachMs).unref();
+    const attached = new Promise<void>((resolve) => {
       primary = new Primary(wire, region, memory.id, settings, logger('bench', 0), 0, {
         synced: resolve,
         detached: gone,
@@ -87,12 +98,17 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
       [options.entry, 'standby', ...of, ...flags, ...timeouts, ...fabric],
       { stdio: ['ignore', 'ignore', 'inherit'] },
     );
-    await attached;
-    return await measure(primary!, region, standby, options);
+    standby.once('exit', () => gone('the standby has ended'));
+    await Promise.race([attached, lost]);
+    clearTimeout(late);
+    return await Promise.race([measure(primary!, region, standby, options), lost]);
   } finally {
+    clearTimeout(late);
     (primary as Primary | null)?.end();
-    standby?.kill('SIGKILL');
-    if (standby !== null) await once(standby, 'exit');
+    if (standby !== null && standby.exitCode === null && standby.signalCode === null) {
+      standby.kill('SIGKILL');
+      await once(standby, 'exit');
+    }
     wire.transport.destroy();
     rmSync(folder, { recursive: true });
   }
@@ -106,6 +122,7 @@ async function measure(
 ): Promise<Replicated> {
   const { unacked } = primary;
   const first = unacked.sequence;
+  const idle = await idleShare(standby.pid!);
   const before = process.cpuUsage();
   const beforeStandby = processorUs(standby.pid!);
   const begun = monotonicMs();
@@ -125,13 +142,28 @@ async function measure(
   const afterStandby = processorUs(standby.pid!);
   const figures = new Map(primary.details());
   return {
-    description: String(figures.get('mirror_device')),
+    description: linkOf(figures),
     ns,
     primaryUs: (user + system) / count,
     standbyUs: (afterStandby - beforeStandby) / count,
+    idleUs: (idle * ns) / 1000 / count,
     figures,
-    latencies: unacked.latencies.dump(),
+    latencies: unacked.latencies.newest(),
   };
+}
+
+function linkOf(figures: ReadonlyMap<string, string | number>): string {
+  const [name, provider, device] = ['link', 'provider', 'device'].map((row) =>
+    figures.get(`mirror_${row}`),
+  );
+  return device === 'none' ? String(name) : `${name} (${provider}, ${device})`;
+}
+
+/** The share of a processor that a process takes while nothing is asked of it. */
+async function idleShare(pid: number): Promise<number> {
+  const before = processorUs(pid);
+  await new Promise((resolve) => setTimeout(resolve, idleMs));
+  return (processorUs(pid) - before) / (idleMs * 1000);
 }
 
 /** What a set reports: its chunk, which nobody can reach yet, and the bucket that then leads to it. */

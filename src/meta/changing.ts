@@ -8,6 +8,7 @@ import type { Line } from '../protocol/line.js';
 import { Lower, type MetaFlags, Upper } from '../protocol/metaflags.js';
 import { copyBytes, lines, type Output, type Phrase } from '../protocol/reply.js';
 import { Outcome, Verb } from '../request.js';
+import { casHigh, casLow } from '../store/cas.js';
 import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../store/layout.js';
 import type { Store } from '../store/store.js';
 import type { Meta } from './meta.js';
@@ -34,7 +35,7 @@ export class MetaChanging {
     this.arithmetic = executor.arithmetic;
   }
 
-  /** md: deletes, or with I marks as stale. */
+  /** md: deletes, or with I marks as stale, or with x drops the value and keeps the item. */
   delete(): number {
     const { meta, flags, store, executor } = this;
     const refusal = this.begin();
@@ -46,12 +47,14 @@ export class MetaChanging {
       counters.deleteMisses++;
       return this.answer(ref === 0 ? lines.metaNotFound : lines.metaExists);
     }
-    if ((flags.upper & Upper.INVALIDATE) !== 0) {
-      this.invalidate(ref);
-    } else {
+    const invalidates = (flags.upper & Upper.INVALIDATE) !== 0;
+    if (!invalidates) {
       counters.byClass.delete_hits[store.slabs.classOf(ref).number]!++;
-      store.unlink(ref);
+      if (executor.observer.on) executor.observer.deleted(ref, 'md');
     }
+    if ((flags.lower & Lower.DROP_VALUE) !== 0) this.empty(ref, invalidates);
+    else if (invalidates) this.invalidate(ref);
+    else store.unlink(ref);
     if ((flags.lower & Lower.QUIET) !== 0) return Outcome.DONE;
     return this.answer(lines.metaHit);
   }
@@ -70,6 +73,8 @@ export class MetaChanging {
       arithmetic.countMiss(increments);
       return this.answer(lines.metaNotFound);
     }
+    // As in memcached, which looks at other texts only when the ids are the same.
+    if (executor.word(ref, VALUE_LENGTH) === 0) return executor.say(lines.nonNumeric);
     // C0 compares with nothing.
     const compares = (flags.casLow | flags.casHigh) !== 0;
     if (compares && !meta.comparesWell(ref)) return this.answer(lines.metaExists);
@@ -79,7 +84,7 @@ export class MetaChanging {
     const before = executor.word(ref, EXPTIME) >>> 0;
     const touches = (flags.upper & Upper.TOUCH) !== 0;
     const after = touches ? executor.absolute(flags.exptime) : before;
-    const fresh = arithmetic.replace(ref, increments, after);
+    const fresh = arithmetic.replace(ref, increments, after, flags.explicit);
     if (fresh === 0) return executor.say(lines.outOfMemoryMeta);
     if ((flags.lower & Lower.QUIET) === 0) this.putNumber(fresh, before, false);
     return Outcome.DONE;
@@ -107,7 +112,7 @@ export class MetaChanging {
     const { store, flags, executor } = this;
     const { region } = store;
     const length = executor.word(ref, VALUE_LENGTH);
-    const fresh = executor.reserveLike(ref, length);
+    const fresh = executor.reserveLike(ref, length, flags.explicit);
     if (fresh === 0) {
       store.unlink(ref);
       return;
@@ -131,6 +136,27 @@ export class MetaChanging {
     store.commit(fresh, old, executor.word(old, FLAGS), exptime, binary | ItemBit.STALE, recency);
   }
 
+  /**
+   * An item without a value in the place of one that had one: with the client flags and the expiry of the request, and,
+   * unless that gives another or makes it stale, with the old one's CAS id. As above, where there is no room it goes.
+   */
+  private empty(ref: number, stale: boolean): void {
+    const { store, flags, executor } = this;
+    const { region } = store;
+    const kept = stale ? null : { low: casLow(region, ref), high: casHigh(region, ref) };
+    const fresh = executor.reserveLike(ref, 0, flags.explicit ?? kept);
+    if (fresh === 0) {
+      store.unlink(ref);
+      return;
+    }
+    const touches = (flags.upper & Upper.TOUCH) !== 0;
+    const exptime = touches ? executor.absolute(flags.exptime) : 0;
+    const old = store.findLike(fresh);
+    const binary = executor.word(old, KEY_AND_BITS) & ItemBit.BINARY;
+    const bits = stale ? binary | ItemBit.STALE : binary;
+    store.commit(fresh, old, flags.clientFlags, exptime, bits);
+  }
+
   /** A number that was not there. It is answered even to q, as in memcached. */
   private vivify(): number {
     const { line, flags, store, executor, arithmetic } = this;
@@ -138,9 +164,10 @@ export class MetaChanging {
     const at = line.start(1);
     const { keyLength } = flags;
     const hash = executor.lookahead.hash(at, keyLength);
-    const ref = store.reserve(line.view, at, keyLength, hash, arithmetic.length, 0);
+    const { length } = arithmetic;
+    const ref = store.reserve(line.view, at, keyLength, hash, length, 0, flags.explicit);
     if (ref === 0) return store.waits ? this.meta.comeAgain() : executor.say(lines.outOfMemoryNew);
-    arithmetic.fill(ref, arithmetic.length);
+    arithmetic.fill(ref, length);
     const touches = (flags.upper & Upper.TOUCH) !== 0 && flags.touchesLast;
     const exptime = executor.absolute(touches ? flags.exptime : flags.vivifyExptime);
     const { observer } = executor;
@@ -164,7 +191,7 @@ export class MetaChanging {
     for (let token = firstFlag; token < count; token++) {
       const letter = bytes[line.start(token)]!;
       if (letter === 0x63)
-        meta.putNumber(letter, meta.casOf(ref)); // c
+        meta.putCas(ref); // c
       else if (letter === 0x74)
         meta.putTtl(left); // t
       else if (letter === 0x54)

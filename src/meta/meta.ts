@@ -6,13 +6,14 @@ import type { Line } from '../protocol/line.js';
 import { Lower, MetaFlags, Upper } from '../protocol/metaflags.js';
 import { lines, type Output, type Phrase } from '../protocol/reply.js';
 import { Outcome } from '../request.js';
-import { CAS_HIGH, CAS_LOW } from '../store/layout.js';
+import { casHigh, casLow } from '../store/cas.js';
 import { MetaChanging } from './changing.js';
 import { MetaRetrieving } from './retrieving.js';
 import { MetaStoring } from './storing.js';
 
 const SPACE = 0x20;
 const LETTER_B = 0x62;
+const LETTER_C = 0x63;
 const LETTER_K = 0x6b;
 const LETTER_O = 0x4f;
 
@@ -57,18 +58,22 @@ export class Meta {
     return Outcome.DONE;
   }
 
-  casOf(ref: number): number {
-    const { executor } = this;
-    return (executor.word(ref, CAS_HIGH) >>> 0) * 4294967296 + (executor.word(ref, CAS_LOW) >>> 0);
+  /** ` c` and an item's CAS id. */
+  putCas(ref: number): void {
+    const { output } = this;
+    const { region } = this.executor.store;
+    output.byte(SPACE);
+    output.byte(LETTER_C);
+    output.wide(casLow(region, ref), casHigh(region, ref));
   }
 
   /** True when the request names no CAS id, or that of the item. */
   comparesWell(ref: number): boolean {
-    const { flags, executor } = this;
+    const { flags } = this;
+    const { region } = this.executor.store;
     return (
       (flags.upper & Upper.COMPARE) === 0 ||
-      (executor.word(ref, CAS_LOW) === flags.casLow &&
-        executor.word(ref, CAS_HIGH) === flags.casHigh)
+      (casLow(region, ref) === flags.casLow && casHigh(region, ref) === flags.casHigh)
     );
   }
 

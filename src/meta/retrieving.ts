@@ -6,20 +6,14 @@
 import type { Executor } from '../execute.js';
 import { memcachedBytes } from '../itemsize.js';
 import { keyBytesMax } from '../limits.js';
+import { Row } from '../lookahead.js';
 import { decodeBase64, needsEncoding, putBase64 } from '../protocol/base64.js';
 import type { Line } from '../protocol/line.js';
 import { Lower, type MetaFlags, Upper } from '../protocol/metaflags.js';
 import { ascii, lines, type Output } from '../protocol/reply.js';
 import { Outcome } from '../request.js';
-import {
-  CAS_HIGH,
-  CAS_LOW,
-  EXPTIME,
-  FLAGS,
-  ItemBit,
-  KEY_AND_BITS,
-  VALUE_LENGTH,
-} from '../store/layout.js';
+import { casHigh, casLow } from '../store/cas.js';
+import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../store/layout.js';
 import type { Store } from '../store/store.js';
 import type { Meta } from './meta.js';
 
@@ -49,29 +43,47 @@ export class MetaRetrieving {
 
   /** mg */
   get(): number {
-    const { meta, flags, executor } = this;
+    const { meta, flags, executor, line } = this;
     const refusal =
       meta.check(lines.flagsAreTooLong) ??
-      flags.read(this.line, firstFlag) ??
+      flags.read(line, firstFlag) ??
       (flags.opaqueTooLong ? lines.opaqueTooLong : null);
     if (refusal !== null) return executor.say(refusal);
     const ref = meta.find();
     if (ref !== 0) {
-      this.hit(ref, false);
+      this.hit(ref, false, line.count);
       return Outcome.DONE;
     }
     const made = (flags.upper & Upper.VIVIFY) === 0 ? 0 : this.vivify();
     if (made !== 0) {
-      this.hit(made, true);
+      this.hit(made, true, line.count);
       return Outcome.DONE;
     }
     if (this.store.waits) return meta.comeAgain();
-    executor.retrieving.countMiss(false);
-    executor.counters.cmdGet++;
+    this.countMiss();
     if ((flags.lower & Lower.QUIET) !== 0) return Outcome.DONE;
     this.output.put(lines.metaMiss);
     meta.putEchoes(firstFlag);
     return Outcome.DONE;
+  }
+
+  /** `mg KEY v`, which the lookahead has read. */
+  plain(row: number): void {
+    const { flags, line, store, output } = this;
+    const { lookahead, observer } = this.executor;
+    const at = lookahead.rows[row + Row.KEY]!;
+    const length = lookahead.rows[row + Row.KEY_LENGTH]!;
+    const ref = store.find(line.view, at, length, lookahead.hashOf(row));
+    if (observer.on) observer.looked(line.view, at, length, ref);
+    if (ref === 0) {
+      this.countMiss();
+      output.put(lines.metaMiss);
+      output.put(lines.crlf);
+      return;
+    }
+    flags.lower = Lower.VALUE;
+    flags.upper = 0;
+    this.hit(ref, false, 0);
   }
 
   /** me: what is known of an item, for people. */
@@ -98,9 +110,11 @@ export class MetaRetrieving {
     const exptime = word(EXPTIME);
     const bytes = memcachedBytes(length, word(VALUE_LENGTH), word(FLAGS));
     output.text(
-      ` exp=${exptime === 0 ? -1 : store.now - exptime} la=${store.secondsIdle(ref)}` +
-        ` cas=${word(CAS_HIGH) * 4294967296 + word(CAS_LOW)}` +
-        ` fetch=${store.wasFetched(ref) ? 'yes' : 'no'}` +
+      ` exp=${exptime === 0 ? -1 : store.now - exptime} la=${store.secondsIdle(ref)} cas=`,
+    );
+    output.wide(casLow(store.region, ref), casHigh(store.region, ref));
+    output.text(
+      ` fetch=${store.wasFetched(ref) ? 'yes' : 'no'}` +
         ` cls=${store.slabs.classOf(ref).number} size=${bytes}\r\n`,
     );
     return Outcome.DONE;
@@ -111,7 +125,8 @@ export class MetaRetrieving {
     const { line, flags, store, executor } = this;
     const at = line.start(1);
     const length = flags.keyLength;
-    const ref = store.reserve(line.view, at, length, executor.lookahead.hash(at, length), 0, 0);
+    const hash = executor.lookahead.hash(at, length);
+    const ref = store.reserve(line.view, at, length, hash, 0, 0, flags.explicit);
     if (ref === 0) return 0;
     const touches = (flags.upper & Upper.TOUCH) !== 0 && flags.touchesLast;
     const exptime = executor.absolute(touches ? flags.exptime : flags.vivifyExptime);
@@ -119,8 +134,14 @@ export class MetaRetrieving {
     return ref;
   }
 
-  /** Answers an item; `made`: it was made for this request. */
-  private hit(ref: number, made: boolean): void {
+  private countMiss(): void {
+    const { executor } = this;
+    executor.retrieving.countMiss(false);
+    executor.counters.cmdGet++;
+  }
+
+  /** Answers an item; `made`: it was made for this request; the line has so many tokens. */
+  private hit(ref: number, made: boolean, tokens: number): void {
     const { flags, store, output, executor } = this;
     const { counters } = executor;
     const slabClass = store.slabs.classOf(ref).number;
@@ -134,7 +155,7 @@ export class MetaRetrieving {
     } else {
       output.put(lines.metaHit);
     }
-    this.putFlags(ref, bits, made);
+    this.putFlags(ref, bits, made, tokens);
     this.putState(bits);
     if (showsValue) executor.retrieving.putValue(ref);
     if ((flags.upper & Upper.TOUCH) === 0) {
@@ -150,10 +171,10 @@ export class MetaRetrieving {
   }
 
   /** What the tokens ask for, in their order. Those that change the expiry count from where they stand. */
-  private putFlags(ref: number, bits: number, made: boolean): void {
+  private putFlags(ref: number, bits: number, made: boolean, tokens: number): void {
     const { line, flags, meta, executor } = this;
-    const { bytes, count } = line;
-    for (let token = firstFlag; token < count; token++) {
+    const { bytes } = line;
+    for (let token = firstFlag; token < tokens; token++) {
       const letter = bytes[line.start(token)]!;
       switch (letter) {
         case 0x54: // T
@@ -187,7 +208,7 @@ export class MetaRetrieving {
     const { meta, store } = this;
     switch (letter) {
       case 0x63: // c
-        meta.putNumber(letter, meta.casOf(ref));
+        meta.putCas(ref);
         break;
       case 0x68: // h
         meta.putNumber(letter, store.wasFetched(ref) ? 1 : 0);

@@ -6,11 +6,16 @@ import type { Executor } from '../execute.js';
 import { valueLengthMax } from '../limits.js';
 import { Lower, type MetaFlags, Upper } from '../protocol/metaflags.js';
 import { lines, type Phrase } from '../protocol/reply.js';
-import { Echo, Outcome, type StorageRequest, Verb } from '../request.js';
-import { CAS_HIGH, CAS_LOW, EXPTIME, headerBytes, ItemBit, KEY_AND_BITS } from '../store/layout.js';
+import { Echo, echoBits, isConcatenation, Outcome, type StorageRequest, Verb } from '../request.js';
+import { casHigh, casLow } from '../store/cas.js';
+import { EXPTIME, headerBytes, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../store/layout.js';
 import type { Meta } from './meta.js';
 
 const SPACE = 0x20;
+const LETTER_C = 0x63;
+const LETTER_S = 0x73;
+/** The lowest echo of those that are left. */
+const echoMask = 2 ** echoBits - 1;
 /** The first token that is a flag: behind the key and the length. */
 const firstFlag = 3;
 
@@ -49,7 +54,10 @@ export class MetaStoring {
     if (request.refusal === null && flags.opaqueTooLong) request.refusal = lines.opaqueTooLong;
     if (request.refusal !== null) return Outcome.SWALLOW;
     request.flags = flags.clientFlags;
-    request.exptime = executor.absolute(flags.exptime);
+    request.vivifies = isConcatenation(request.verb) && (flags.upper & Upper.VIVIFY) !== 0;
+    const exptime = request.vivifies ? flags.vivifyExptime : flags.exptime;
+    request.exptime = executor.absolute(exptime);
+    request.explicit = flags.explicit;
     request.hidesSuccess = (flags.lower & Lower.QUIET) !== 0;
     request.bits = (flags.lower & Lower.BASE64) === 0 ? 0 : ItemBit.BINARY;
     this.noteEchoes(request);
@@ -57,6 +65,17 @@ export class MetaStoring {
     request.keyLength = flags.keyLength;
     request.hash = executor.lookahead.hash(request.keyAt, request.keyLength);
     return storing.admit(request);
+  }
+
+  /** An ms without flags, which the lookahead has read: it has nothing of the one before. */
+  plain(request: StorageRequest): void {
+    this.flags.lower = 0;
+    request.hidesSuccess = false;
+    request.invalidates = false;
+    request.vivifies = false;
+    request.explicit = null;
+    request.bits = 0;
+    request.echoes = 0;
   }
 
   keyStands(bytes: Uint8Array, view: DataView, at: number): void {
@@ -75,10 +94,11 @@ export class MetaStoring {
   /** True when a CAS id that is too low stores a stale value (I). */
   mayInvalidate(request: StorageRequest, old: number): boolean {
     if (!request.invalidates) return false;
-    const high = this.executor.word(old, CAS_HIGH) >>> 0;
+    const { region } = this.executor.store;
+    const high = casHigh(region, old) >>> 0;
     const wanted = request.casHigh >>> 0;
     if (wanted !== high) return wanted < high;
-    return request.casLow >>> 0 < this.executor.word(old, CAS_LOW) >>> 0;
+    return request.casLow >>> 0 < casLow(region, old) >>> 0;
   }
 
   /** Links the filled chunk. What invalidates the old item keeps its expiry, and who won it. */
@@ -100,8 +120,8 @@ export class MetaStoring {
     const { meta } = this;
     const { output } = this.executor;
     output.put(stored !== 0 ? lines.metaHit : resultOf(phrase));
-    for (let { echoes } = request; echoes !== 0; echoes >>>= 2) {
-      switch (echoes & 3) {
+    for (let { echoes } = request; echoes !== 0; echoes >>>= echoBits) {
+      switch (echoes & echoMask) {
         case Echo.OPAQUE:
           output.byte(SPACE);
           request.putOpaque(output);
@@ -111,8 +131,15 @@ export class MetaStoring {
           meta.putKey(this.keyBytes, this.keyView, this.keyAt, request.keyLength, encoded);
           break;
         }
+        case Echo.SIZE: {
+          const { valueLength } = request;
+          const size = stored === 0 ? valueLength : this.executor.word(stored, VALUE_LENGTH);
+          meta.putNumber(LETTER_S, size);
+          break;
+        }
         default:
-          meta.putNumber(0x63, stored === 0 ? 0 : meta.casOf(stored));
+          if (stored === 0) meta.putNumber(LETTER_C, 0);
+          else meta.putCas(stored);
       }
     }
     output.put(lines.crlf);
@@ -143,14 +170,15 @@ export class MetaStoring {
       const letter = bytes[at]!;
       let echo = 0;
       if (letter === 0x6b) echo = Echo.KEY;
-      else if (letter === 0x63) echo = Echo.CAS;
+      else if (letter === LETTER_C) echo = Echo.CAS;
+      else if (letter === LETTER_S) echo = Echo.SIZE;
       else if (letter === 0x4f) {
         echo = Echo.OPAQUE;
         request.keepOpaque(bytes, at, line.length(token));
       }
       if (echo === 0) continue;
       echoes |= echo << shift;
-      shift += 2;
+      shift += echoBits;
     }
     request.echoes = echoes;
   }

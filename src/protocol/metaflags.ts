@@ -6,6 +6,7 @@
  * `O` and `k` are answered in the order in which they were asked: whoever answers walks the line's tokens again.
  */
 import { keyBytesMax, opaqueBytesMax } from '../limits.js';
+import type { CasId } from '../store/cas.js';
 import { decodeBase64 } from './base64.js';
 import { Decimal } from './decimal.js';
 import type { Line } from './line.js';
@@ -24,12 +25,14 @@ export const Lower = {
   TTL: bit('t'),
   NO_BUMP: bit('u'),
   VALUE: bit('v'),
+  DROP_VALUE: bit('x'),
 } as const;
 
 /** Bits of `upper`: flags that are upper-case letters. */
 export const Upper = {
   COMPARE: bit('C'),
   DELTA: bit('D'),
+  EXPLICIT_CAS: bit('E'),
   CLIENT_FLAGS: bit('F'),
   INVALIDATE: bit('I'),
   INITIAL: bit('J'),
@@ -68,6 +71,8 @@ export class MetaFlags {
   clientFlags = 0;
   casLow = 0;
   casHigh = 0;
+  /** The CAS id that the item is to have (`E`); null: the next one. */
+  explicit: CasId | null = null;
   deltaLow = 1;
   deltaHigh = 0;
   initialLow = 0;
@@ -116,6 +121,7 @@ export class MetaFlags {
     this.exptime = 0;
     this.casLow = 0;
     this.casHigh = 0;
+    this.explicit = null;
     this.deltaLow = 1;
     this.deltaHigh = 0;
     this.initialLow = 0;
@@ -178,6 +184,10 @@ export class MetaFlags {
         if (!valid) this.refuse(lines.badToken);
         this.casLow = decimal.low | 0;
         this.casHigh = decimal.high | 0;
+        break;
+      case Upper.EXPLICIT_CAS:
+        if (!valid) this.refuse(lines.badToken);
+        this.explicit = { low: decimal.low | 0, high: decimal.high | 0 };
         break;
       case Upper.DELTA:
         if (!valid) this.refuse(lines.badMetaDelta);

@@ -53,6 +53,13 @@ export class Output {
     this.digits(value, length);
   }
 
+  /** A u64 in decimal, from two halves, each of which may be signed. */
+  wide(low: number, high: number): void {
+    const upper = high >>> 0;
+    if (upper < 0x200000) this.decimal(upper * 4294967296 + (low >>> 0));
+    else this.text(((BigInt(upper) << 32n) | BigInt(low >>> 0)).toString());
+  }
+
   /** `length` bytes that stand at `from` in `source`. */
   copy(source: Uint8Array, view: DataView, from: number, length: number): void {
     copyBytes(this.bytes, this.view, this.at, source, view, from, length);

@@ -29,6 +29,9 @@ export function statistics(
       return itemRows(executor);
     case 'slabs':
       return slabRows(executor);
+    // memcached without a file for it has nothing to say of it, either.
+    case 'extstore':
+      return [];
     default:
       return null;
   }

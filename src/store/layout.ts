@@ -15,13 +15,16 @@
  *      | u32 ref| u32    | u64            | u32    | u32    | length | u8      |u24  |     |       |
  *      +--------+--------+----------------+--------+--------+--------+---------+-----+-----+-------+
  *
+ * Of an item whose CAS id a client chose (EXPLICIT) that id, a u64, follows the value. The one in the header is then
+ * known to nobody, but it says, as in every item, whether the item is older than a flush.
+ *
  * Key length and item bits are one word, so that a bit is changed by one publish:
  *
- *      31                                          11   10       9         8      7                0
- *      +---------------------------------------------+--------+-------+---------+------------------+
- *      | 0                                           | BINARY | TOKEN | STALE   | key length       |
- *      |                                             |        | SENT  |         |                  |
- *      +---------------------------------------------+--------+-------+---------+------------------+
+ *      31                               12     11       10        9         8     7                0
+ *      +----------------------------------+----------+--------+-------+---------+------------------+
+ *      | 0                                | EXPLICIT | BINARY | TOKEN | STALE   | key length       |
+ *      |                                  |          |        | SENT  |         |                  |
+ *      +----------------------------------+----------+--------+-------+---------+------------------+
  *
  * A ref is (offset in the pages / unit) + 1, so that 0 can mean "none". The unit is 8 bytes up to 32 GiB of pages,
  * and doubles with every doubling beyond.
@@ -40,7 +43,7 @@ import {
 } from '../limits.js';
 
 /** Version of everything drawn above; nodes of different versions do not mirror each other. */
-export const layoutVersion = 2;
+export const layoutVersion = 3;
 /** 'HOTS', little endian. */
 export const magic = 0x53544f48;
 
@@ -113,7 +116,11 @@ export const ItemBit = {
   TOKEN_SENT: 1 << 9,
   /** The key came in base64 and stands here decoded: it is shown in base64. */
   BINARY: 1 << 10,
+  /** A client chose the CAS id (`E`): it stands behind the value. Never set or cleared in place. */
+  EXPLICIT: 1 << 11,
 } as const;
+/** Bytes behind the value of an item whose CAS id a client chose. */
+export const explicitCasBytes = 8;
 
 /** What fixes where things are. Two regions with equal geometries are the same bytes at the same offsets. */
 export interface Geometry {

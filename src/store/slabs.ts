@@ -10,7 +10,15 @@
 import { assert } from '../errors.js';
 import { adoptChunksOnDemand } from '../limits.js';
 import type { Buckets } from './buckets.js';
-import { chunkSizes, headerBytes, KEY_AND_BITS, keyLengthMask, VALUE_LENGTH } from './layout.js';
+import {
+  chunkSizes,
+  explicitCasBytes,
+  headerBytes,
+  ItemBit,
+  KEY_AND_BITS,
+  keyLengthMask,
+  VALUE_LENGTH,
+} from './layout.js';
 import type { Region } from './region.js';
 import { SlabClass, smallBytes, tableOfClasses } from './slab-class.js';
 
@@ -175,9 +183,9 @@ export class Slabs {
   itemBytes(ref: number): number {
     const words = this.region.wordsOf(ref);
     const index = this.region.indexOf(ref);
-    return (
-      headerBytes + (words[index + KEY_AND_BITS]! & keyLengthMask) + words[index + VALUE_LENGTH]!
-    );
+    const keyAndBits = words[index + KEY_AND_BITS]!;
+    const behind = (keyAndBits & ItemBit.EXPLICIT) === 0 ? 0 : explicitCasBytes;
+    return headerBytes + (keyAndBits & keyLengthMask) + words[index + VALUE_LENGTH]! + behind;
   }
 
   /** Finds out which chunks of a page are live, if that is not known yet. */

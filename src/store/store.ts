@@ -6,15 +6,18 @@
  * place. Between `find` and `commit` nothing else may change the store.
  */
 import { Buckets } from './buckets.js';
+import { type CasId, putExplicitCas } from './cas.js';
 import { type Eviction, Fifos } from './eviction.js';
 import {
   CAS_HIGH,
   CAS_LOW,
   EXPTIME,
+  explicitCasBytes,
   FLAGS,
   HASH,
   headerBytes,
   headerWords,
+  ItemBit,
   KEY_AND_BITS,
   keyLengthMask,
   NEXT,
@@ -148,7 +151,7 @@ export class Store {
 
   /**
    * A chunk for an item with this key and room for `valueLength` bytes, filled but for the value; 0 when memory is
-   * full. `shielded` is an item that must not be evicted for it (0: none).
+   * full. `shielded` is an item that must not be evicted for it (0: none), `explicit` the CAS id that a client chose.
    */
   reserve(
     view: DataView,
@@ -157,8 +160,10 @@ export class Store {
     hash: number,
     valueLength: number,
     shielded: number,
+    explicit: CasId | null = null,
   ): number {
-    const number = this.slabs.classFor(headerBytes + keyLength + valueLength);
+    const behind = explicit === null ? 0 : explicitCasBytes;
+    const number = this.slabs.classFor(headerBytes + keyLength + valueLength + behind);
     if (number === 0) return 0;
     const slabClass = this.slabs.classes[number]!;
     let ref = this.slabs.take(slabClass);
@@ -174,6 +179,10 @@ export class Store {
     words[index + KEY_AND_BITS] = keyLength;
     for (let word = 0; word * 4 < keyLength; word++) {
       words[index + headerWords + word] = view.getInt32(at + word * 4, true);
+    }
+    if (explicit !== null) {
+      words[index + KEY_AND_BITS] = keyLength | ItemBit.EXPLICIT;
+      putExplicitCas(this.region, ref, explicit);
     }
     return ref;
   }

@@ -7,7 +7,7 @@ import { until } from '../support/until.js';
 import { Reader } from './parser.js';
 import { type Case, type Expected, type Poll, type Split, type Text, version } from './table.js';
 
-/** Long replies are looked at from their beginning with every piece that comes: that takes processor time, too. */
+/** A machine that others use may take so long for a value of a megabyte, sent byte by byte at its edges. */
 const REPLY_MS = 10_000;
 const EDGE_BYTES = 1024;
 

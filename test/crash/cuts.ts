@@ -6,7 +6,7 @@
  * a cut costs no copy of the region.
  */
 import { Journal } from '../../src/journal.js';
-import { KEY_AND_BITS, VALUE_LENGTH } from '../../src/store/layout.js';
+import { ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../src/store/layout.js';
 import type { Linked } from '../support/check-store.js';
 import { RegionReader } from '../support/check-store.js';
 import { type Command, type FlushState, Model, type Version } from '../support/model.js';
@@ -135,7 +135,8 @@ class Cuts {
     for (const { ref } of recording.rig.reader.items().values()) {
       const offset = recording.rig.region.offsetOf(ref);
       const words = new Int32Array(primary.at(offset, 32).slice().buffer);
-      const length = 32 + (words[KEY_AND_BITS]! & 0xff) + words[VALUE_LENGTH]!;
+      const behind = (words[KEY_AND_BITS]! & ItemBit.EXPLICIT) === 0 ? 0 : 8;
+      const length = 32 + (words[KEY_AND_BITS]! & 0xff) + words[VALUE_LENGTH]! + behind;
       if (Buffer.compare(primary.at(offset, length), this.held.at(offset, length)) !== 0) {
         throw new Error(`the item at ref ${ref} differs`);
       }

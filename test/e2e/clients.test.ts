@@ -3,6 +3,7 @@
  * for the other. A client that is not installed is reported as not run; that never counts as passed.
  */
 import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { hotspare, pids, said } from '../support/nodes.js';
@@ -92,6 +93,7 @@ for (const program of ['hotspare', 'memcached'] as const) {
     }
     const memccapable = runs('memccapable', ['-h', '127.0.0.1', '-T', 'none', '-p', '1'], true);
     workout('memccapable', absent ?? (memccapable ? null : 'memccapable'), () => capable(server));
+    notRun('ruby-dalli in meta mode', dalliHindrance());
   });
 }
 
@@ -139,8 +141,25 @@ function workout(name: string, missing: string | null, work: () => Promise<void>
   if (missing === null) {
     test(name, work, WORKOUT_MS + 10_000);
   } else {
-    test.skip(`${name} (not run: ${missing} is not installed)`, () => {});
+    notRun(name, `${missing} is not installed`);
   }
+}
+
+function notRun(name: string, reason: string): void {
+  test.skip(`${name} (not run: ${reason})`, () => {});
+}
+
+/** Why there is no workout of Debian's ruby-dalli: only its meta mode speaks a text protocol. */
+function dalliHindrance(): string {
+  const gems = '/usr/share/rubygems-integration/all/gems';
+  const dalli = existsSync(gems)
+    ? readdirSync(gems).find((name) => name.startsWith('dalli-'))
+    : undefined;
+  if (dalli === undefined) return 'ruby-dalli is not installed';
+  if (existsSync(join(gems, dalli, 'lib/dalli/protocol/meta.rb'))) {
+    return `${dalli} has a meta mode, and nobody has written a workout for it`;
+  }
+  return `${dalli} speaks the binary protocol only`;
 }
 
 function missingModule(name: string): string | null {

@@ -12,6 +12,7 @@ import { within } from '../support/until.js';
 const host = '127.0.0.1';
 const nodes: Child[] = [];
 const large = 'x'.repeat(300_000);
+const largestId = '18446744073709551615';
 
 afterEach(async () => {
   await Promise.all(nodes.splice(0).map((node) => node.end()));
@@ -19,6 +20,7 @@ afterEach(async () => {
 
 /** What is done to the items before the primary dies. Far expiries, so that seconds do not matter. */
 const history = [
+  `ms flushed 1 E${largestId}\r\nx\r\nflush_all\r\n`,
   'ms plain 5 F7 T2000000000\r\nplain\r\n',
   'ms stale 5 F9 T2000000000\r\nstale\r\nmd stale I\r\n',
   'ms won 3\r\nwon\r\nmd won I T2000000000\r\nmg won\r\n',
@@ -32,9 +34,11 @@ const history = [
   'ms ZW5jb2RlZA== 7 b\r\nencoded\r\n',
   'ms DQo= 3 b F5\r\nkey\r\nmd DQo= b I\r\n',
   'ms gone 1\r\nx\r\nmd gone\r\n',
+  `ms high 4 E${largestId}\r\nhigh\r\nms low 3\r\nlow\r\nmd low I E1\r\n`,
 ].join('');
 
-const keys = 'plain stale won again cleared large made touched number encoded gone';
+const keys =
+  'plain stale won again cleared large made touched number encoded gone flushed high low';
 
 /** u: asking is no reading, and nothing here wins. */
 const looks = [
@@ -69,6 +73,8 @@ test('after a takeover nothing that meta commands know is lost', async () => {
   const before = await ask(primaryPort, looks);
   const ttls = await ask(primaryPort, expiries);
   expect(before).toContain('VA 7 kZW5jb2RlZA== b');
+  expect(before).toContain(`VALUE high 0 4 ${largestId}\r\nhigh\r\nVALUE low 0 3 1\r\n`);
+  expect(before).not.toContain('VALUE flushed');
   primary.signal('SIGKILL');
   await within('the end of the primary', patienceMs, primary.exited);
   await said(standby, /serving on port \d+, epoch 2/);

@@ -10,18 +10,19 @@ import { fill, itemsFor } from '../../failover/drill/fill.js';
 import { freePort } from '../../failover/drill/port.js';
 import { exitStatus } from '../../src/errors.js';
 import { mirrored } from '../support/digest.js';
-import { linkFlags, linkHost, missing, provider, rounds } from '../support/links.js';
+import { fencings, linkFlags, linkHost, missing, provider, rounds } from '../support/links.js';
 import { broken, clients, type Load } from '../support/load.js';
 import { hotspare, main, patienceMs, said, stats } from '../support/nodes.js';
 import { type Child, run } from '../support/process.js';
-import { until } from '../support/until.js';
+import { slowness, until } from '../support/until.js';
 
 const host = '127.0.0.1';
 /**
  * A test's processes share the machine with other tests': silence is no death here before this, and a standby that
  * waited for a processor meanwhile finds the death within its lease all the same.
  */
-const times = ['--dead-after', '440', '--ack-timeout', '4000'];
+const deadAfter = String(440 * slowness);
+const times = ['--dead-after', deadAfter, '--ack-timeout', String(4000 * slowness)];
 
 let folder: string;
 let children: Child[] = [];
@@ -82,12 +83,26 @@ const inSync = /standby \w+ is in sync/;
         '1',
       ];
       const link = ['--link-host', linkHost, '--secret-file', join(folder, 'secret')];
-      const all = [main, 'drill', '--json', '--dead-after', '440', ...flags, ...link, ...linkFlags];
-      const { output } = await run(process.execPath, all, patienceMs + rounds * 10_000);
-      const results = JSON.parse(output.slice(output.indexOf('{'))) as Record<string, unknown>;
-      expect(results).toMatchObject({ passed: true, lost: 0, wrong: 0, evictions: 0 });
+      const all = [
+        main,
+        'drill',
+        '--json',
+        '--dead-after',
+        deadAfter,
+        ...flags,
+        ...link,
+        ...linkFlags,
+      ];
+      const { output } = await run(process.execPath, all, roundsMs(rounds));
+      if (!output.includes('{')) throw new Error(output);
+      expect(JSON.parse(output.slice(output.indexOf('{')))).toMatchObject({
+        passed: true,
+        lost: 0,
+        wrong: 0,
+        evictions: 0,
+      });
     },
-    60_000 + rounds * 10_000,
+    roundsMs(rounds) + patienceMs,
   );
 
   test('kill -9 of the standby: clients notice nothing, and a new one is the same', async () => {
@@ -109,11 +124,11 @@ const inSync = /standby \w+ is in sync/;
   });
 
   test(
-    `a takeover with writes in flight, ${rounds} times: not one byte more`,
+    `a takeover with writes in flight, ${fencings} times: not one byte more`,
     async () => {
-      for (let round = 0; round < rounds; round++) await takeOverInFlight();
+      for (let round = 0; round < fencings; round++) await takeOverInFlight();
     },
-    60_000 + rounds * 10_000,
+    roundsMs(fencings) + patienceMs,
   );
 
   test('a standby without the secret gets nothing', async () => {
@@ -157,6 +172,11 @@ const inSync = /standby \w+ is in sync/;
     expect(code).toBe(exitStatus.LINK_REFUSED);
   });
 });
+
+/** How long a test of so many rounds may take. */
+function roundsMs(count: number): number {
+  return 3 * patienceMs + count * 10_000 * slowness;
+}
 
 async function startPrimary(...more: string[]): Promise<Started> {
   const file = join(folder, `memory${named++}`);

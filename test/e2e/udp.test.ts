@@ -75,7 +75,7 @@ describe.each(programs)('%s', (program) => {
 
 describe('hotspare', () => {
   // memcached goes on with the half it has: here the next request would be taken for the rest.
-  test('does not join datagrams: a request that is half sent is not completed by the next', async () => {
+  test('difference half-datagram: a request that is half sent is not completed by the next datagram', async () => {
     const udp = await start();
     await udp.send(1, 'set k 0 0 6\r\nabc');
     await udp.send(4, 'get k');
@@ -83,14 +83,14 @@ describe('hotspare', () => {
     expect(await udp.ask(3, 'get k\r\n')).toBe('END\r\n');
   });
 
-  test('answers several requests of a datagram in one message', async () => {
+  test('difference several-requests-a-datagram: answers them in one message', async () => {
     const udp = await start();
     expect(await udp.ask(1, 'set k 0 0 1\r\n1\r\nget k k\r\nversion\r\n')).toBe(
       'STORED\r\nVALUE k 0 1\r\n1\r\nVALUE k 0 1\r\n1\r\nEND\r\nVERSION 1.6.18\r\n',
     );
   });
 
-  test('refuses requests of several packets, and answers that would be too long', async () => {
+  test('difference several-datagrams, difference long-datagram-answer: both are refused', async () => {
     const udp = await start();
     const several = 'SERVER_ERROR multi-packet request not supported\r\n';
     for (const [id, total] of [

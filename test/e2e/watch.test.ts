@@ -71,6 +71,28 @@ const fetched = [
 ];
 const programs: Program[] = memcachedMissing() === null ? ['hotspare', 'memcached'] : ['hotspare'];
 
+test('hotspare tells its watchers of deletions', async () => {
+  await start('hotspare');
+  const watching = await watcher('deletions');
+  const sent = [
+    'set a 0 0 4\r\nabcd\r\ndelete a\r\ndelete a\r\nset b%c 0 0 2\r\nxy\r\nmd b%c q\r\n',
+    'md b%c\r\nset c 0 0 3\r\nabc\r\nmd c I\r\nmd c C1\r\nmd c x\r\nms YSBi 1 b\r\na\r\nmd YSBi b\r\n',
+    'set last 0 0 1\r\nl\r\ndelete last noreply\r\n',
+  ];
+  await (await connect()).send(sent.join(''));
+  const lines = await linesUntil(watching, 'last');
+  const told = lines.map((line) => line.replace(/^ts=\d+\.\d+ gid=\d+ /, ''));
+  const deleted = (key: string, cmd: string, size: number) =>
+    `type=deleted key=${key} cmd=${cmd} clsid=1 size=${size}`;
+  expect(told).toEqual([
+    deleted('a', 'delete', 4),
+    deleted('b%25c', 'md', 2),
+    deleted('c', 'md', 3),
+    deleted('a%20b', 'md', 1),
+    deleted('last', 'delete', 1),
+  ]);
+});
+
 describe.each(programs)('%s tells its watchers', (program) => {
   test('of every look-up', async () => {
     await start(program);
@@ -185,7 +207,7 @@ describe.each(programs)('%s tells its watchers', (program) => {
     const watching = await watcher('connevents');
     const idle = await connect();
     await idle.readClosed(20_000);
-    // What happens between two ticks is told with the next one (docs/PROTOCOL.md).
+    // The difference idle-lines: what happens between two ticks is told with the next one (docs/PROTOCOL.md).
     await (await connect()).send('version\r\n');
     const ended = (text: string) => text.includes('reason=idle_timeout');
     await watching.readUntil('the end of an idle connection', ended);

@@ -53,11 +53,12 @@ export function validCommand(random: Random): Command {
   return random.chance(35) ? metaCommand(random) : classicCommand(random);
 }
 
-const getFlags = 'v k s t f c h l u O123 N100 N-1 R50 T100 T0 T-1 P L C1 D1 F1 J1 I'.split(' ');
-const setFlags = 'k c O123 T0 T100 T-1 F7 F4294967295 C1 I v s t N0 D1 P'.split(' ');
+const getFlags = 'v k s t f c h l u O123 N100 N-1 R50 T100 T0 T-1 P L C1 D1 F1 J1 I E5'.split(' ');
+const setFlags =
+  'k c O123 T0 T100 T-1 F7 F4294967295 C1 I v s t N0 D1 P E18446744073709551615'.split(' ');
 const setModes = ['', '', '', '', ' MS', ' ME', ' MR', ' MA', ' MP'];
-const deleteFlags = 'k O123 C1 I T100 T0 T-1 v s'.split(' ');
-const countFlags = 'v k c t O123 N0 N100 J13 D5 D18446744073709551615 T0 T100 C0 s'.split(' ');
+const deleteFlags = 'k O123 C1 I T100 T0 T-1 v s x E7'.split(' ');
+const countFlags = 'v k c t O123 N0 N100 J13 D5 D18446744073709551615 T0 T100 C0 s E9'.split(' ');
 
 /** Never quiet, but for sets that cannot fail: how many answers come of the others depends on what is there. */
 function metaCommand(random: Random): Command {

@@ -11,10 +11,12 @@ import {
   CAS_LOW,
   chunkSizes,
   EXPTIME,
+  explicitCasBytes,
   FLAGS,
   type Geometry,
   HASH,
   headerBytes,
+  ItemBit,
   KEY_AND_BITS,
   keyLengthMask,
   NEXT,
@@ -33,9 +35,13 @@ export interface Linked {
   readonly page: number;
   readonly chunk: number;
   readonly key: string;
+  /** The id in the header, which is in the order of sets and flushes. */
   readonly cas: number;
+  /** The id behind the value, that a client chose; null: it chose none. */
+  readonly explicit: bigint | null;
   readonly flags: number;
   readonly exptime: number;
+  /** Item bits but EXPLICIT. */
   readonly bits: number;
   /** The value, where it stands. */
   readonly value: Uint8Array;
@@ -106,7 +112,9 @@ export class RegionReader {
     const index = at / 4;
     const keyLength = words[index + KEY_AND_BITS]! & keyLengthMask;
     const valueLength = words[index + VALUE_LENGTH]! >>> 0;
-    if (keyLength === 0 || headerBytes + keyLength + valueLength > chunkBytes) {
+    const keyAndBits = words[index + KEY_AND_BITS]!;
+    const behind = (keyAndBits & ItemBit.EXPLICIT) === 0 ? 0 : explicitCasBytes;
+    if (keyLength === 0 || headerBytes + keyLength + valueLength + behind > chunkBytes) {
       fail(`ref ${ref} points at lengths ${keyLength} and ${valueLength} in ${chunkBytes} bytes`);
     }
     const keyAt = at + headerBytes;
@@ -123,7 +131,8 @@ export class RegionReader {
       cas: (words[index + CAS_LOW]! >>> 0) + (words[index + CAS_HIGH]! >>> 0) * 4294967296,
       flags: words[index + FLAGS]! >>> 0,
       exptime: words[index + EXPTIME]! >>> 0,
-      bits: words[index + KEY_AND_BITS]! & ~keyLengthMask,
+      explicit: behind === 0 ? null : view.getBigUint64(keyAt + keyLength + valueLength, true),
+      bits: keyAndBits & ~keyLengthMask & ~ItemBit.EXPLICIT,
       value: bytes.subarray(keyAt + keyLength, keyAt + keyLength + valueLength),
     };
     return { item, next: words[index + NEXT]! >>> 0 };
@@ -177,6 +186,7 @@ export function checkStore(store: Store, reader: RegionReader, busy: Busy = idle
       if (item !== undefined) {
         count.items++;
         count.bytes += headerBytes + item.key.length + item.value.length;
+        if (item.explicit !== null) count.bytes += explicitCasBytes;
       } else if (!busy.reserved.has(ref) && !busy.pinned.has(ref)) {
         count.free++;
       }

@@ -33,6 +33,12 @@ const size: fc.Arbitrary<Size> = fc.oneof(
   },
 );
 
+/** Ids that the counter has given out or will, that no Number holds, the largest and the smallest. */
+const explicit = fc.option(
+  fc.constantFrom('0', '1', '3', '40', '2000', '9007199254740993', '18446744073709551615'),
+  { freq: 2 },
+);
+
 const storage = fc.record({
   is: fc.constant('store' as const),
   verb: fc.oneof(
@@ -50,6 +56,8 @@ const storage = fc.record({
   meta: fc.boolean(),
   lower: fc.boolean(),
   coded: fc.boolean(),
+  vivifies: fc.boolean(),
+  explicit,
 });
 
 const perhaps = fc.option(exptime);
@@ -60,13 +68,16 @@ const metaGet = fc.record({
   touch: perhaps,
   vivify: perhaps,
   recache: perhaps,
+  explicit,
 });
 
 const metaDelete = fc.record({
   is: fc.constant('metaDelete' as const),
   key,
   keeps: fc.integer({ min: 0, max: 5 }).map((number) => number > 0),
+  empties: fc.integer({ min: 0, max: 2 }).map((number) => number > 1),
   touch: perhaps,
+  explicit,
 });
 
 const count = fc.record({
@@ -83,6 +94,7 @@ const metaCount = fc.record({
   delta: fc.constantFrom('0', '1', '7', '99999', '4294967296', '18446744073709551615'),
   touch: perhaps,
   vivify: perhaps,
+  explicit,
 });
 
 const touch = fc.record({

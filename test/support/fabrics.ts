@@ -86,8 +86,7 @@ export async function connected(writer: End, port: number, region: NativeRegion)
   const reader = new End(false, port);
   const { parts, mailbox } = must(reader.native.expose(region.id, ...span));
   must(reader.native.connect(token, 0, token.length));
-  await until('a connection', () =>
-    [writer, reader].every((end) => end.has(FabricEvent.CONNECTED)),
-  );
+  const both = (): boolean => [writer, reader].every((end) => end.has(FabricEvent.CONNECTED));
+  await until('a connection', both, { everyMs: 1 });
   return { writer, reader, parts, mailbox };
 }

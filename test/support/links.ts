@@ -17,5 +17,6 @@ if (missing !== null) {
   process.stderr.write(`not run: RDMA over ${provider} at ${linkHost} (${missing})\n`);
 }
 
-/** Rounds of a repeated test: LINK_ROUNDS for the long run. */
+/** Rounds of a repeated test: LINK_ROUNDS for the long run; of takeovers with writes in flight, LINK_FENCINGS. */
 export const rounds = Number(process.env['LINK_ROUNDS'] ?? 5);
+export const fencings = Number(process.env['LINK_FENCINGS'] ?? rounds);

@@ -2,12 +2,14 @@
 import { ItemBit } from '../../src/store/layout.js';
 import {
   type Change,
+  chosen,
   count,
   type Ending,
   keyShown,
   keys,
   nonNumeric,
   remove,
+  shownCas,
   unchanged,
   type Version,
 } from './model.js';
@@ -19,14 +21,17 @@ export interface MetaGet {
   readonly touch: number | null;
   readonly vivify: number | null;
   readonly recache: number | null;
+  readonly explicit: string | null;
 }
 
-/** md: with I, or not. */
+/** md: with I and with x, or without. */
 export interface MetaDelete {
   readonly is: 'metaDelete';
   readonly key: number;
   readonly keeps: boolean;
+  readonly empties: boolean;
   readonly touch: number | null;
+  readonly explicit: string | null;
 }
 
 /** ma. */
@@ -37,6 +42,7 @@ export interface MetaCount {
   readonly delta: string;
   readonly touch: number | null;
   readonly vivify: number | null;
+  readonly explicit: string | null;
 }
 
 /** `at` makes an exptime absolute. */
@@ -47,6 +53,7 @@ export function endingsOfMetaGet(
   at: (exptime: number) => number,
 ): Ending[] {
   const { touch, vivify, recache } = command;
+  const explicit = chosen(command.explicit);
   const key = keys[command.key]!;
   const shown = keyShown(key, old?.bits ?? 0);
   const line = (length: number, flags: number, exptime: number, state: string) =>
@@ -59,7 +66,7 @@ export function endingsOfMetaGet(
     return [
       {
         reply: `${line(0, 0, exptime, ' W')}\r\n`,
-        change: { is: 'put', flags: 0, exptime, bits: ItemBit.TOKEN_SENT, value },
+        change: { is: 'put', flags: 0, exptime, bits: ItemBit.TOKEN_SENT, explicit, value },
       },
       { ...miss, needsMemory: true },
     ];
@@ -82,33 +89,37 @@ export function endingsOfMetaGet(
 
 /** `found`: the key is still linked. An item that cannot be copied for lack of memory goes. */
 export function endingsOfMetaDelete(
-  { keeps }: MetaDelete,
+  command: MetaDelete,
   old: Version | undefined,
   exptime: number | null,
   found: boolean,
 ): Ending[] {
   if (old === undefined) return [{ reply: 'NF\r\n', change: unchanged }];
-  if (!keeps) return [{ reply: 'HD\r\n', change: remove }];
+  const { keeps, empties } = command;
+  if (!keeps && !empties) return [{ reply: 'HD\r\n', change: remove }];
   if (!found) return [{ reply: 'HD\r\n', change: remove, needsMemory: true }];
-  const { flags, value } = old;
-  const left = exptime ?? old.exptime;
-  const bits = ItemBit.STALE | (old.bits & ItemBit.BINARY);
-  const change: Change = { is: 'put', flags, exptime: left, bits, value };
-  return [{ reply: 'HD\r\n', change }];
+  const bits = (keeps ? ItemBit.STALE : 0) | (old.bits & ItemBit.BINARY);
+  const explicit = chosen(command.explicit) ?? (keeps ? null : shownCas(old));
+  const kept = empties
+    ? { flags: 0, exptime: exptime ?? 0, value: new Uint8Array(0) }
+    : { flags: old.flags, exptime: exptime ?? old.exptime, value: old.value };
+  return [{ reply: 'HD\r\n', change: { is: 'put', bits, explicit, ...kept } }];
 }
 
 /** Exptimes as they will be kept, null without. */
 export function endingsOfMetaCount(
-  { up, delta }: MetaCount,
+  command: MetaCount,
   old: Version | undefined,
   touch: number | null,
   vivify: number | null,
 ): Ending[] {
+  const { up, delta } = command;
+  const explicit = chosen(command.explicit);
   const full = (reply: string): Ending => ({ reply, change: unchanged, needsMemory: true });
   if (old === undefined) {
     if (vivify === null) return [{ reply: 'NF\r\n', change: unchanged }];
     const value = Buffer.from('10');
-    const change: Change = { is: 'put', flags: 0, exptime: vivify, bits: 0, value };
+    const change: Change = { is: 'put', flags: 0, exptime: vivify, bits: 0, explicit, value };
     return [
       { reply: 'VA 2\r\n10\r\n', change },
       full('SERVER_ERROR Out of memory allocating new item\r\n'),
@@ -120,7 +131,7 @@ export function endingsOfMetaCount(
   return [
     {
       reply: `VA ${digits.length}\r\n${digits}\r\n`,
-      change: { ...change, exptime: touch ?? old.exptime },
+      change: { ...change, explicit, exptime: touch ?? old.exptime },
     },
     full('SERVER_ERROR out of memory\r\n'),
   ];

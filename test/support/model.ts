@@ -36,6 +36,10 @@ export interface Storage {
   readonly lower: boolean;
   /** For ms: with its key in base64, where that fits. */
   readonly coded: boolean;
+  /** For append and prepend sent as ms: stores its value where there is nothing to add to. */
+  readonly vivifies: boolean;
+  /** For ms: the CAS id that the item is to have. */
+  readonly explicit: string | null;
 }
 
 export type Command =
@@ -78,7 +82,10 @@ export const keys: readonly string[] = Array.from({ length: keyCount }, (_, numb
 
 /** One value of one key: what a `gets` would show. Never changed; touch makes another. */
 export interface Version {
+  /** The id that was given out for it. */
   readonly cas: number;
+  /** The id that a client chose for it, which is shown instead. */
+  readonly explicit: bigint | null;
   readonly flags: number;
   readonly exptime: number;
   /** Item bits. */
@@ -102,6 +109,7 @@ export type Change =
       readonly flags: number;
       readonly exptime: number;
       readonly bits: number;
+      readonly explicit: bigint | null;
       readonly value: Uint8Array;
     };
 
@@ -157,6 +165,16 @@ export class Model {
   }
 }
 
+/** The CAS id that a client sees. */
+export function shownCas({ cas, explicit }: Version): bigint {
+  return explicit ?? BigInt(cas);
+}
+
+/** The number behind `E`, null without. */
+export function chosen(explicit: string | null): bigint | null {
+  return explicit === null ? null : BigInt(explicit);
+}
+
 export const unchanged: Change = { is: 'none' };
 export const remove: Change = { is: 'remove' };
 const outOfMemory = 'SERVER_ERROR out of memory storing object\r\n';
@@ -174,14 +192,16 @@ export function endingsOfStorage(
   exptime: number,
   old: Version | undefined,
   itemBytesMax: number,
-  cas: number,
+  cas: bigint,
 ): Ending[] {
   const endings = classicEndings(command, value, exptime, old, itemBytesMax, cas);
   if (!command.meta || !command.ends) return endings;
-  return endings.map((ending) => ({
-    ...ending,
-    reply: `${metaResults[(ending.reply as string).trim()]} k${keyShown(keys[command.key]!, bitsOf(command))}\r\n`,
-  }));
+  return endings.map((ending) => {
+    const { length } = ending.change.is === 'put' ? ending.change.value : value;
+    const result = metaResults[(ending.reply as string).trim()];
+    const shown = keyShown(keys[command.key]!, bitsOf(command));
+    return { ...ending, reply: `${result} k${shown} s${length}\r\n` };
+  });
 }
 
 /** Bits of an item that this command makes. */
@@ -204,10 +224,12 @@ function classicEndings(
   exptime: number,
   old: Version | undefined,
   itemBytesMax: number,
-  cas: number,
+  cas: bigint,
 ): Ending[] {
+  const explicit = chosen(command.meta ? command.explicit : null);
   if (!command.ends) return [{ reply: 'CLIENT_ERROR bad data chunk\r\n', change: unchanged }];
-  const put = { is: 'put', flags: command.flags, exptime, bits: bitsOf(command), value } as const;
+  const { flags } = command;
+  const put = { is: 'put', flags, exptime, bits: bitsOf(command), explicit, value } as const;
   const stored: Ending = { reply: 'STORED\r\n', change: put };
   const refused = (reply: string): Ending => ({ reply, change: unchanged });
   switch (command.verb) {
@@ -219,8 +241,8 @@ function classicEndings(
       return [old === undefined ? refused('NOT_STORED\r\n') : stored];
     case 'cas':
       if (old === undefined) return [refused('NOT_FOUND\r\n')];
-      if (cas === old.cas) return [stored];
-      if (!command.meta || !command.lower || cas === 0 || cas > old.cas) {
+      if (cas === shownCas(old)) return [stored];
+      if (!command.meta || !command.lower || cas === 0n || cas > shownCas(old)) {
         return [refused('EXISTS\r\n')];
       }
       return [
@@ -234,14 +256,17 @@ function classicEndings(
         },
       ];
     default: {
-      if (old === undefined) return [refused('NOT_STORED\r\n')];
+      if (old === undefined) {
+        return [command.meta && command.vivifies ? stored : refused('NOT_STORED\r\n')];
+      }
       const parts = command.verb === 'append' ? [old.value, value] : [value, old.value];
       const joined = Buffer.concat(parts);
       const { flags } = old;
       if (!fits(keys[command.key]!.length, joined.length, flags, itemBytesMax)) {
         return [refused('NOT_STORED\r\n')];
       }
-      const change: Change = { is: 'put', flags, exptime: old.exptime, bits: 0, value: joined };
+      const kept = { flags, exptime: old.exptime, bits: 0 };
+      const change: Change = { is: 'put', ...kept, explicit, value: joined };
       const full: Ending = { reply: 'NOT_STORED\r\n', change: unchanged, needsMemory: true };
       return [{ reply: 'STORED\r\n', change }, full];
     }
@@ -306,11 +331,11 @@ export function count(up: boolean, delta: string, old: Version) {
   const value = Buffer.from(digits.padEnd(old.value.length, ' '), 'latin1');
   const { flags, exptime } = old;
   const bits = value.length === old.value.length ? old.bits : 0;
-  return { digits, change: { is: 'put', flags, exptime, bits, value } as const };
+  return { digits, change: { is: 'put', flags, exptime, bits, explicit: null, value } as const };
 }
 
 function retrieved(key: string, old: Version | undefined): Ending['reply'] {
   if (old === undefined) return 'END\r\n';
-  const { flags, cas, value } = old;
-  return [`VALUE ${key} ${flags} ${value.length} ${cas}\r\n`, value, '\r\nEND\r\n'];
+  const { flags, value } = old;
+  return [`VALUE ${key} ${flags} ${value.length} ${shownCas(old)}\r\n`, value, '\r\nEND\r\n'];
 }

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { Client } from './client.js';
 import { type Child, run, startChild } from './process.js';
-import { until } from './until.js';
+import { slowness, until } from './until.js';
 
 export const main = join(__dirname, '../../src/main.js');
 /** A busy machine may take this long to start two nodes and copy a cache. */
-export const patienceMs = 20_000;
+export const patienceMs = 20_000 * slowness;
 
 /** Starts hotspare with these arguments. */
 export function hotspare(...args: string[]): Promise<Child> {
@@ -52,11 +52,11 @@ export function said(child: Child, pattern: RegExp, nth = 1): Promise<RegExpMatc
   );
 }
 
-/** What `stats` answers. */
-export async function stats(port: number): Promise<ReadonlyMap<string, string>> {
+/** What `stats`, or one of its kinds, answers. */
+export async function stats(port: number, kind = ''): Promise<ReadonlyMap<string, string>> {
   const client = await Client.connect('127.0.0.1', port);
   try {
-    await client.send('stats\r\n');
+    await client.send(kind === '' ? 'stats\r\n' : `stats ${kind}\r\n`);
     const text = await client.readUntil('statistics', (all) => all.endsWith('END\r\n'));
     const rows = text.toString('latin1').matchAll(/^STAT (\S+) (.*)\r$/gm);
     return new Map([...rows].map(([, name, value]) => [name!, value!]));

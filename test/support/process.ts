@@ -3,15 +3,15 @@
  * is not heard, uses SIGKILL, by pid. Whatever a test forgot is killed when the test's process ends.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { within } from './until.js';
+import { slowness, within } from './until.js';
 
 const OUTPUT_CHARACTERS_MAX = 256 * 1024;
 /**
  * A pair ends its nodes one after the other, and forces each that does not end in 5 s: Node's own handler of SIGTERM
  * may block for ever in a process that has only just started. A pair that is killed meanwhile would leave it behind.
  */
-const ASK_MS = 12_000;
-const KILL_MS = 5000;
+const ASK_MS = 12_000 * slowness;
+const KILL_MS = 5000 * slowness;
 
 export interface Exit {
   readonly code: number | null;

@@ -59,6 +59,7 @@ export function reconcile(model: Model, reader: RegionReader, expected: Expected
 export function sameItem(item: Linked, version: Version, withValue: boolean): void {
   const { key } = item;
   if (item.cas !== version.cas) throw new Error(`${key} has CAS id ${item.cas}`);
+  if (item.explicit !== version.explicit) throw new Error(`${key} shows ${item.explicit}`);
   if (item.flags !== version.flags) throw new Error(`${key} has flags ${item.flags}`);
   if (item.bits !== version.bits) throw new Error(`${key} has bits ${item.bits}`);
   if (item.exptime !== version.exptime) throw new Error(`${key} has exptime ${item.exptime}`);

@@ -39,6 +39,7 @@ import {
   type Model,
   type Setting,
   type Storage,
+  shownCas,
   type Version,
 } from './model.js';
 import { asBytes, nothing, reconcile, same, shown } from './reconcile.js';
@@ -162,7 +163,9 @@ export class Rig {
     const old = this.model.live(ran.key);
     let ending = this.match(ran, old);
     // The item with the key may have been evicted to make room, before the command looked for it.
-    if (ending === undefined && evicted > 0) ending = this.match(ran, undefined);
+    if (evicted > 0 && (ending === undefined || !this.agrees(ran.key, ending))) {
+      ending = this.match(ran, undefined) ?? ending;
+    }
     if (ending === undefined) {
       const reply = ran.reply.toString('latin1').slice(0, 300);
       const expected = JSON.stringify(ran.endings(old).map((one) => shown(one.reply)));
@@ -263,8 +266,9 @@ export class Rig {
   private metaGet(command: MetaGet): Ran {
     const { model } = this;
     const key = keys[command.key]!;
-    const { touch, vivify, recache } = command;
-    const tokens = `${flag('T', touch)}${flag('N', vivify)}${flag('R', recache)}`;
+    const { touch, vivify, recache, explicit } = command;
+    const times = `${flag('T', touch)}${flag('N', vivify)}${flag('R', recache)}`;
+    const tokens = `${times}${flag('E', explicit)}`;
     const reply = this.retrieveMeta(`mg ${key} v k${tokens} s f t`);
     // T stands before N, so that an item that is made has the expiry of N.
     const at = (exptime: number) => model.absolute(exptime);
@@ -273,8 +277,9 @@ export class Rig {
 
   private metaDelete(command: MetaDelete): Ran {
     const key = keys[command.key]!;
-    const { keeps, touch } = command;
-    const reply = this.line(`md ${key}${keeps ? ' I' : ''}${flag('T', touch)}`);
+    const { keeps, empties, touch, explicit } = command;
+    const tokens = `${keeps ? ' I' : ''}${empties ? ' x' : ''}${flag('T', touch)}`;
+    const reply = this.line(`md ${key}${tokens}${flag('E', explicit)}`);
     const exptime = touch === null ? null : this.model.absolute(touch);
     const found = this.reader.items().has(key);
     const endings = (old: Version | undefined) => endingsOfMetaDelete(command, old, exptime, found);
@@ -287,7 +292,8 @@ export class Rig {
     const { up, delta } = command;
     const touch = command.touch === null ? null : model.absolute(command.touch);
     const vivify = command.vivify === null ? null : model.absolute(command.vivify);
-    const tokens = `${flag('T', command.touch)}${flag('N', command.vivify)}`;
+    const times = `${flag('T', command.touch)}${flag('N', command.vivify)}`;
+    const tokens = `${times}${flag('E', command.explicit)}`;
     this.line(`ma ${key} v M${up ? 'I' : 'D'} D${delta} J10${tokens}`);
     const endings = (old: Version | undefined) => endingsOfMetaCount(command, old, touch, vivify);
     return { ...this.ran(key, endings), shields: true };
@@ -318,8 +324,8 @@ export class Rig {
     const exptime = model.absolute(command.exptime);
     const old = model.items.get(key);
     const { verb, flags } = command;
-    const off = command.unique ? 0 : command.meta && command.lower ? -1 : 1;
-    const cas = (old?.cas ?? 1) + off;
+    const off = command.unique ? 0n : command.meta && command.lower ? -1n : 1n;
+    const cas = BigInt.asUintN(64, (old === undefined ? 1n : shownCas(old)) + off);
     const outcome = this.send(lineOf(command, value.length, cas));
     const fitting = fits(key.length, value.length, flags, geometry.itemBytesMax);
     if (outcome !== (fitting ? Outcome.VALUE : Outcome.SWALLOW)) {
@@ -366,7 +372,7 @@ export class Rig {
     // The line is another one by now: a session's request lives on, its key's bytes do not.
     inputBytes.fill(0x2a, 0, 512);
     this.executor.storing.arrived(request, command.ends);
-    const cas = (request.casLow >>> 0) + (request.casHigh >>> 0) * 4294967296;
+    const cas = (BigInt(request.casHigh >>> 0) << 32n) | BigInt(request.casLow >>> 0);
     const endings = (old: Version | undefined) =>
       endingsOfStorage(command, value, exptime, old, this.geometry.itemBytesMax, cas);
     const shields = command.verb === 'append' || command.verb === 'prepend';
@@ -459,6 +465,14 @@ export class Rig {
     });
   }
 
+  /** False when the item is another than an ending puts, whose reply is that of another ending, too. */
+  private agrees(key: string, { change }: Ending): boolean {
+    if (change.is !== 'put') return true;
+    const item = this.reader.items().get(key);
+    if (item === undefined) return false;
+    return item.flags === change.flags && item.exptime === change.exptime;
+  }
+
   private checkFlush(): void {
     const { flush, casGiven } = this.model;
     const record = this.reader.record();
@@ -480,12 +494,12 @@ export class Rig {
   }
 }
 
-function flag(letter: string, number: number | null): string {
+function flag(letter: string, number: number | string | null): string {
   return number === null ? '' : ` ${letter}${number}`;
 }
 
 /** A storage command's line, classic or meta. */
-function lineOf(command: Storage, length: number, cas: number): string {
+function lineOf(command: Storage, length: number, cas: bigint): string {
   const { verb, flags, exptime } = command;
   const key = keys[command.key]!;
   if (!command.meta) {
@@ -493,7 +507,8 @@ function lineOf(command: Storage, length: number, cas: number): string {
   }
   const mode = { set: 'S', add: 'E', replace: 'R', append: 'A', prepend: 'P', cas: 'S' }[verb];
   const compares = verb === 'cas' ? ` C${cas}${command.lower ? ' I' : ''}` : '';
-  const sent = bitsOf(command) === 0 ? key : coding(key);
-  const coded = bitsOf(command) === 0 ? '' : ' b';
-  return `ms ${sent} ${length}${coded} M${mode} F${flags} T${exptime} k${compares}`;
+  const times = `T${exptime}${command.vivifies ? ` N${exptime}` : ''}`;
+  const tokens = `M${mode} F${flags} ${times} k s${compares}${flag('E', command.explicit)}`;
+  const coded = bitsOf(command) !== 0;
+  return `ms ${coded ? coding(key) : key} ${length}${coded ? ' b' : ''} ${tokens}`;
 }

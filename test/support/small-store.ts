@@ -1,5 +1,6 @@
 /** A store used without commands, for tests that set the scene by hand: keys are texts, values are lengths or texts. */
 import { Journal } from '../../src/journal.js';
+import type { CasId } from '../../src/store/cas.js';
 import { type Geometry, headerBytes } from '../../src/store/layout.js';
 import { Region, type RegionMemory } from '../../src/store/region.js';
 import { Store } from '../../src/store/store.js';
@@ -42,11 +43,17 @@ export class SmallStore {
   }
 
   /** A chunk with its key and value, not linked; 0 when memory is full. */
-  reserve(key: string, value: string | number, shielded = 0): number {
+  reserve(
+    key: string,
+    value: string | number,
+    shielded = 0,
+    explicit: CasId | null = null,
+  ): number {
     const [length, hash] = this.key(key);
     const bytes =
       typeof value === 'string' ? Buffer.from(value, 'latin1') : Buffer.alloc(value, key);
-    const ref = this.store.reserve(this.view, 0, length, hash, bytes.length, shielded);
+    const { store, view } = this;
+    const ref = store.reserve(view, 0, length, hash, bytes.length, shielded, explicit);
     if (ref !== 0) this.at(ref, headerBytes + length, bytes.length).set(bytes);
     return ref;
   }

@@ -3,8 +3,11 @@
  * until when; a wait that ends without it is a failure which names what was missing.
  */
 
+/** SLOWNESS: how much longer things take here than on a machine of its own; under emulation, 5 or so. */
+export const slowness = Number(process.env['SLOWNESS'] ?? 1);
+
 export interface Patience {
-  /** Give up after this many milliseconds (default 5000). */
+  /** Give up after this many milliseconds (default 5000, on a slow machine more). */
   readonly withinMs?: number;
   /** Look again after this many milliseconds (default 10); 0: in the next turn of the loop. */
   readonly everyMs?: number;
@@ -19,7 +22,7 @@ export async function until<T>(
   condition: () => T | undefined | null | false | Promise<T | undefined | null | false>,
   patience: Patience = {},
 ): Promise<T> {
-  const withinMs = patience.withinMs ?? 5000;
+  const withinMs = patience.withinMs ?? 5000 * slowness;
   const deadline = performance.now() + withinMs;
   for (;;) {
     const found = await condition();

@@ -1,5 +1,6 @@
 /** A store that tells which chunks were written to, reported or not. */
-import { headerBytes } from '../../src/store/layout.js';
+import type { CasId } from '../../src/store/cas.js';
+import { explicitCasBytes, headerBytes } from '../../src/store/layout.js';
 import { Store } from '../../src/store/store.js';
 
 export class WatchedStore extends Store {
@@ -12,9 +13,11 @@ export class WatchedStore extends Store {
     hash: number,
     valueLength: number,
     shielded: number,
+    explicit: CasId | null = null,
   ): number {
-    const ref = super.reserve(view, at, keyLength, hash, valueLength, shielded);
-    if (ref !== 0) this.onReserve?.(ref, headerBytes + keyLength + valueLength);
+    const ref = super.reserve(view, at, keyLength, hash, valueLength, shielded, explicit);
+    const behind = explicit === null ? 0 : explicitCasBytes;
+    if (ref !== 0) this.onReserve?.(ref, headerBytes + keyLength + valueLength + behind);
     return ref;
   }
 }

@@ -52,7 +52,12 @@ const number = fc.oneof(
 const request = fc
   .tuple(key, number, number, number, end)
   .chain(([k, a, b, c, e]) =>
-    fc.constantFrom(`get ${k}${e}`, `set ${k} ${a} ${b} ${c}${e}${'v'.repeat(Number(c) & 15)}\r\n`),
+    fc.constantFrom(
+      `get ${k}${e}`,
+      `set ${k} ${a} ${b} ${c}${e}${'v'.repeat(Number(c) & 15)}\r\n`,
+      `mg ${k} v${e}`,
+      `ms ${k} ${c}${e}${'v'.repeat(Number(c) & 15)}\r\n`,
+    ),
   );
 const input = fc.array(fc.oneof(word, fc.string({ maxLength: 9 })), { maxLength: 200 });
 
@@ -75,7 +80,7 @@ describe('the lookahead', () => {
   });
 
   test('reads whole only what the line reads the same way', () => {
-    let seen = 0;
+    const seen = { get: 0, set: 0, mg: 0, ms: 0 };
     fc.assert(
       fc.property(fc.array(fc.oneof(request, input), { maxLength: 12 }), (parts) => {
         const lookahead = new Lookahead(store, line);
@@ -85,27 +90,34 @@ describe('the lookahead', () => {
         for (let at = 0; at < end; at++) {
           const row = lookahead.whole(at, end);
           if (row < 0) continue;
-          seen++;
           const word = (index: number): number => lookahead.rows[row + index]!;
           expect(line.scan(at, end)).toBe(true);
           expect([line.start(1), line.length(1)]).toEqual([word(Row.KEY), word(Row.KEY_LENGTH)]);
           expect(lookahead.hashOf(row)).toBe(store.hash(line.view, line.start(1), line.length(1)));
+          const meta = word(Row.META) === 1;
+          const name = line.text(0);
+          seen[name as keyof typeof seen]++;
           if (word(Row.VALUE) === 0) {
-            expect([line.text(0), line.count, line.next]).toEqual(['get', 2, word(Row.NEXT)]);
+            const text = meta ? ['mg', 3] : ['get', 2];
+            expect([name, line.count, line.next]).toEqual([...text, word(Row.NEXT)]);
+            if (meta) expect(line.text(2)).toBe('v');
             continue;
           }
-          expect([line.text(0), line.count, line.next]).toEqual(['set', 5, word(Row.VALUE)]);
-          const numbers = [2, 3, 4].map((token) => {
+          const text = meta ? ['ms', 3] : ['set', 5];
+          expect([name, line.count, line.next]).toEqual([...text, word(Row.VALUE)]);
+          const read = (meta ? [2] : [2, 3, 4]).map((token) => {
             expect(decimal.unsigned(line.bytes, line.start(token), line.length(token))).toBe(true);
             return decimal.toNumber();
           });
+          const numbers = meta ? [0, 0, ...read] : read;
           expect(numbers).toEqual([word(Row.FLAGS), word(Row.EXPTIME), word(Row.VALUE_LENGTH)]);
           expect(word(Row.NEXT)).toBe(line.next + numbers[2]! + 2);
         }
       }),
       { numRuns: 1000 },
     );
-    expect(seen).toBeGreaterThan(100);
+    for (const [name, count] of Object.entries(seen))
+      expect([name, count > 30]).toEqual([name, true]);
   });
 
   test('does not read whole what another connection goes on with', () => {

@@ -31,13 +31,13 @@ function expected(tokens: readonly string[]): string | null {
   for (const token of tokens) {
     const letter = token[0]!;
     if (letter >= '\x7f' || seen.has(letter)) return 'CLIENT_ERROR duplicate flag';
-    if (!'bcfhklqstuvCDFIJLMNOPRT'.includes(letter)) return 'CLIENT_ERROR invalid flag';
+    if (!'bcfhklqstuvxCDEFIJLMNOPRT'.includes(letter)) return 'CLIENT_ERROR invalid flag';
     seen.add(letter);
     const rest = token.slice(1);
     const number = /^[+]?\d{1,9}$/.test(rest);
     const signed = /^[+-]?\d{1,9}$/.test(rest);
     if ('NTR'.includes(letter) && !signed) last = 'CLIENT_ERROR bad token in command line format';
-    if (letter === 'C' && !number) last = 'CLIENT_ERROR bad token in command line format';
+    if ('CE'.includes(letter) && !number) last = 'CLIENT_ERROR bad token in command line format';
     if (letter === 'D' && !number) last = 'CLIENT_ERROR invalid numeric delta value';
     if (letter === 'J' && !number) last = 'CLIENT_ERROR invalid numeric initial value';
     // A mistake in F has no words of its own.
@@ -47,7 +47,14 @@ function expected(tokens: readonly string[]): string | null {
   return last;
 }
 
-const letters = fc.constantFrom(...'cfhklqstuvCDFIJLMNOPRTCDFJMNRT', 'a', 'X', '!', '\x80', '\x7f');
+const letters = fc.constantFrom(
+  ...'cfhklqstuvxCDEFIJLMNOPRTCDEFJMNRT',
+  'a',
+  'X',
+  '!',
+  '\x80',
+  '\x7f',
+);
 const rest = fc.constantFrom('', '1', '60', '+7', '-1', 'x', '1x', 'E', '123456789');
 const token = fc.tuple(letters, rest).map(([letter, text]) => letter + text);
 

@@ -102,6 +102,37 @@ describe('sink and skip', () => {
     }
   });
 
+  test('a large value whose bytes trickle in is filled by the last of them, and no earlier', async () => {
+    const memory = new ArrayBuffer(1 << 20);
+    const server = serve(sinking(memory, 'sink'));
+    const client = await open(server.listen());
+    const value = Buffer.alloc(600_000, 'trickling ');
+    client.send(`${value.length}:`);
+    await reached(() => server.of(EventKind.DATA).length === 1);
+    let sent = 0;
+    for (const end of [1, 40_000, 570_000, value.length - 1]) {
+      client.send(value.subarray(sent, end));
+      await reached(() => client.socket.writableLength === 0);
+      sent = end;
+    }
+    expect(server.of(EventKind.DATA)).toHaveLength(1);
+    client.send(value.subarray(sent));
+    await client.expect('filled.');
+    expect(Buffer.from(memory, 16, value.length).equals(value)).toBe(true);
+    client.send('x');
+    await client.expect('x');
+  });
+
+  test('a peer that ends in the middle of a large value is CLOSED', async () => {
+    const server = serve(sinking(new ArrayBuffer(1 << 20), 'sink'));
+    const client = await open(server.listen());
+    client.send('600000:');
+    await reached(() => server.of(EventKind.DATA).length === 1);
+    client.send(Buffer.alloc(100_000));
+    client.socket.end();
+    await reached(() => server.of(EventKind.CLOSED).length === 1);
+  });
+
   test('bytes that came in one piece with the announcement go to the sink first', async () => {
     const memory = new ArrayBuffer(64);
     const server = serve(sinking(memory, 'sink'));

@@ -1,5 +1,5 @@
 /** slabs, lru, lru_crawler, cache_memlimit, and the parts of stats that look at every item. */
-import { badFormat, end, error, ok, one, set, stored, type Topic } from '../table.js';
+import { badFormat, end, error, ok, one, type Step, set, stored, type Topic } from '../table.js';
 
 const same = 'SAME src and dst class are identical\r\n';
 const badClass = 'BADCLASS invalid src or dst class id\r\n';
@@ -14,6 +14,14 @@ const megabytes = 'MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n
 const sizesOff = 'STAT sizes_status disabled\r\n';
 
 const answers = (sent: string, expected: string | RegExp) => one(sent, `${sent}\r\n`, expected);
+
+/** memcached's crawler does one thing at a time, and begins some by itself. */
+export const crawlerRests: Step = {
+  poll: 'lru_crawler metadump 30\r\n',
+  whilst: 'BUSY currently processing crawler request\r\n',
+  until: end,
+  withinMs: 5000,
+};
 
 export const administration: Topic = {
   topic: 'administration',
@@ -96,6 +104,7 @@ export const administration: Topic = {
       steps: [
         ['set a%b/~ 5 0 3\r\nabc\r\n', stored],
         [set('t', '1', 0, 100), stored],
+        crawlerRests,
         [
           'lru_crawler metadump all\r\n',
           /^(?=[\s\S]*key=a%25b%2F~ exp=-1 la=\d{10} cas=\d+ fetch=no cls=\d+ size=71\n)(?=[\s\S]*key=t exp=\d{10} la=\d{10} cas=\d+ fetch=no cls=\d+ size=61\n)(?:key=[^\n]+\n){2}END\r\n$/,
@@ -107,6 +116,7 @@ export const administration: Topic = {
       steps: [
         [set('k', '1'), stored],
         ['get k\r\n', /END\r\n$/],
+        crawlerRests,
         [
           'lru_crawler metadump hash\r\n',
           /^key=k exp=-1 la=\d+ cas=\d+ fetch=yes cls=\d+ size=61\nEND\r\n$/,
@@ -115,9 +125,15 @@ export const administration: Topic = {
     },
     {
       name: 'lru_crawler metadump of a class that holds nothing',
-      steps: [['lru_crawler metadump 30\r\n', end]],
+      steps: [crawlerRests],
     },
-    one('mgdump is of a later version', 'lru_crawler mgdump all\r\n', error),
+    one(
+      'lru_crawler metadump behind an answer that has not left',
+      'version\r\nlru_crawler metadump all\r\n',
+      /^VERSION .*\r\nERROR cannot pipeline other commands before metadump\r\n$/,
+      { splits: ['whole'], why: 'else the answer may have left' },
+    ),
+    one('stats extstore', 'stats extstore\r\nstats extstore x\r\n', end + end),
     answers('cache_memlimit 64', ok),
     answers('cache_memlimit 64 foo', ok),
     answers('cache_memlimit 7', tooSmall),

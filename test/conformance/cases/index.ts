@@ -16,7 +16,9 @@ import { metaPipelines } from './meta-pipelines.js';
 import { metaSet } from './meta-set.js';
 import { metaStale } from './meta-stale.js';
 import { misc } from './misc.js';
+import { newerThanJudge } from './newer.js';
 import { noreply } from './noreply.js';
+import { oddities } from './oddities.js';
 import { pipelining } from './pipelining.js';
 import { removal } from './removal.js';
 import { retrieval } from './retrieval.js';
@@ -47,4 +49,6 @@ export const topics: readonly Topic[] = [
   administration,
   access,
   looking,
+  newerThanJudge,
+  oddities,
 ];

@@ -214,6 +214,11 @@ function conditions(): Case[] {
         ['ma k v C0\r\n', 'VA 1\r\n7\r\n'],
       ],
     },
+    one(
+      'ma with a wrong C of an empty value, which is no number first of all',
+      `${set('k', '')}ma k C1 k\r\nma k C0\r\n`,
+      `${stored}${notNumeric}${notNumeric}`,
+    ),
     one('ma with C of nothing', 'ma k C1\r\nma k C1 N0 J3 v\r\n', `${gone}VA 1\r\n3\r\n`),
     one(
       'ma with C of what is no number',

@@ -196,7 +196,7 @@ function lengths(): Case[] {
     one('ma with 18 flags', `ma k ${seventeen} T1\r\n`, tooLong),
     one(
       'ms with 16 flags',
-      `ms k 1 ${seventeen.replace('M1 ', '').replace(' q', '')} MS\r\na\r\n`,
+      `ms k 1 ${seventeen.replace('s ', 'F1 ').replace('M1 ', '').replace(' q', '')} MS\r\na\r\n`,
       /^HD c\d+ kk O1\r\n$/,
     ),
     one('ms with 17 flags does not swallow', `ms k 2 ${seventeen}\r\nmn\r\n`, `${tooLong}MN\r\n`),

@@ -71,7 +71,7 @@ export const metaSet: Topic = {
       ms('k', 'a', 'c k') + ms('k', 'a', 'k c O9'),
       /^HD c\d+ kk\r\nHD kk c\d+ O9\r\n$/,
     ),
-    one('what is only for others is not answered', ms('k', 'a', 's t f h l v u'), hit),
+    one('what is only for others is not answered', ms('k', 'a', 't f h l v u'), hit),
     one(
       'q hides success',
       `${ms('k', 'a', 'q')}${ms('k', 'b', 'q c k O1')}mg k v\r\n`,

@@ -1,0 +1,124 @@
+// Listeners: who is let in, who is refused, and when nobody can be.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "check.h"
+#include "transport.h"
+
+namespace hotspare {
+namespace {
+
+constexpr int kAcceptsPerTick = 64;
+
+bool wantOfResources(int code) {
+  return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
+}
+
+}  // namespace
+
+bool Transport::accept(Listener* listener) {
+  if (!listener->armed) return true;
+  if (!listenerWanted(*listener)) {
+    arm(listener, false);
+    return true;
+  }
+  while (accepted_ < kAcceptsPerTick) {
+    const bool full = listener->group == kClients &&
+                      tables_.counters[kConnections] >= static_cast<double>(connectionsLimit_);
+    if (!roomForRow()) return false;
+    if (full && !refuses_) {
+      waitForRoom(true);
+      return true;
+    }
+    if (free_.empty() && !full) {
+      turnListeners(false);
+      return true;
+    }
+    const int descriptor =
+        accept4(listener->descriptor, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor < 0) {
+      if (isTransient(errno)) return true;
+      if (wantOfResources(errno)) {
+        turnListeners(false);
+        return true;
+      }
+      accepted_++;  // a connection that died in the queue
+      continue;
+    }
+    accepted_++;
+    if (full) {
+      refuse(descriptor);
+      continue;
+    }
+    if (listener->path.empty()) tune(descriptor);
+    const Connection* c = take(descriptor, static_cast<Group>(listener->group), State::kOpen);
+    if (c == nullptr) {
+      turnListeners(false);
+      return true;
+    }
+    const auto index = static_cast<int32_t>(listener - listeners_.data());
+    addRow(kOpened, idOf(*c), index, 0, listener->group);
+  }
+  return true;
+}
+
+void Transport::refuse(int descriptor) {
+  tables_.counters[kRefused] += 1;
+  static_cast<void>(!::send(descriptor, refusal_.data(), refusal_.size(), MSG_NOSIGNAL));
+  shutdown(descriptor, SHUT_WR);
+  // Unread bytes would turn the close into a reset, which overtakes the text.
+  static_cast<void>(!recv(descriptor, scratch_.data(), scratch_.size(), 0));
+  ::close(descriptor);
+}
+
+bool Transport::listenerWanted(const Listener& listener) const {
+  const bool stopped = listener.group == kClients && (paused_ || waiting_);
+  return listener.descriptor >= 0 && !listenersOff_ && !stopped;
+}
+
+void Transport::arm(Listener* listener, bool on) {
+  if (listener->armed == on) return;
+  listener->armed = on;
+  epoll_event event{};
+  event.events = on ? static_cast<uint32_t>(EPOLLIN) : 0;
+  event.data.u64 =
+      uint64_t{kListenerMark} << 32 | static_cast<uint32_t>(listener - listeners_.data());
+  const int epoll = ready_[listener->group].epoll;
+  HOTSPARE_CHECK(epoll_ctl(epoll, EPOLL_CTL_MOD, listener->descriptor, &event) == 0);
+}
+
+/// Off for want of descriptors or slots, until some come free: polling would only spin.
+void Transport::turnListeners(bool on) {
+  if (listenersOff_ == !on) return;
+  listenersOff_ = !on;
+  if (on) {
+    const double offMs = monotonicMs() - listenersOffSinceMs_;
+    tables_.counters[kListenersOffMicroseconds] += offMs * 1e3;
+  } else {
+    listenersOffSinceMs_ = monotonicMs();
+    tables_.counters[kListenersOffTimes] += 1;
+  }
+  for (Listener& listener : listeners_) {
+    if (listener.descriptor >= 0) arm(&listener, listenerWanted(listener));
+  }
+}
+
+/// At the limit, when one more is not to be refused: clients wait in the kernel's queue until one
+/// leaves.
+void Transport::waitForRoom(bool on) {
+  if (waiting_ == on) return;
+  waiting_ = on;
+  if (on) {
+    waitingSinceMs_ = monotonicMs();
+    tables_.counters[kListenersOffTimes] += 1;
+  } else {
+    tables_.counters[kListenersOffMicroseconds] += (monotonicMs() - waitingSinceMs_) * 1e3;
+  }
+  for (Listener& listener : listeners_) {
+    if (listener.descriptor >= 0) arm(&listener, listenerWanted(listener));
+  }
+}
+
+}  // namespace hotspare

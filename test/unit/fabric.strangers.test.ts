@@ -1,0 +1,99 @@
+/** The port that standbys connect to, and others: whatever comes, the one that is expected gets in. */
+import net from 'node:net';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { FabricCell, FabricEvent } from '../../src/fabric.js';
+import { native } from '../../src/native.js';
+import {
+  connected,
+  End,
+  fabricRegion,
+  must,
+  record,
+  regionBytes,
+  span,
+} from '../support/fabrics.js';
+import { linkHost, missing, provider } from '../support/links.js';
+import { until } from '../support/until.js';
+
+const ends: End[] = [];
+const sockets: net.Socket[] = [];
+
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const end of ends.splice(0)) end.native.close();
+});
+
+function listening(): { writer: End; port: number } {
+  const writer = new End(true, 0);
+  ends.push(writer);
+  return { writer, port: must(writer.native.listen()) };
+}
+
+/** A batch of the expected one arrives. */
+async function expectWelcome(writer: End, port: number): Promise<void> {
+  const [region, source] = [fabricRegion(), fabricRegion()];
+  const { reader, parts } = await connected(writer, port, region);
+  ends.push(reader);
+  writer.native.aim(source.id, ...span, parts);
+  const list = record(8192, Buffer.alloc(64, 5));
+  writer.native.post(list, 0, list.length, 1, 0);
+  await until('the ack', () => writer.native.cells[FabricCell.ACKED_SEQUENCE] === 1);
+  expect(new Uint8Array(region.segments[0]!)[63]).toBe(5);
+}
+
+(missing === null ? describe : describe.skip)('whoever connects', () => {
+  test('with more private bytes than anybody needs is turned away like others', async () => {
+    const { writer, port } = listening();
+    writer.token = Buffer.from('the right one');
+    for (const length of [57, 100, 200, 256]) {
+      const stranger = new End(false, port);
+      ends.push(stranger);
+      // Connection managers of cards carry fewer.
+      const failure = stranger.native.connect(Buffer.alloc(length, 1), 0, length);
+      if (failure === null) await until('an end', () => stranger.has(FabricEvent.BROKEN));
+    }
+    expect(writer.has(FabricEvent.CONNECTED)).toBe(false);
+    await expectWelcome(writer, port);
+  });
+
+  (provider === 'tcp' ? test : test.skip)('speaks no libfabric, or says nothing', async () => {
+    const { writer, port } = listening();
+    for (const bytes of ['', 'x', 'GET / HTTP/1.1\r\n\r\n', '\0'.repeat(4096), 'y'.repeat(4096)]) {
+      const socket = net.connect(port, linkHost);
+      sockets.push(socket);
+      socket.on('error', () => {});
+      await new Promise((resolve) => socket.once('connect', resolve));
+      socket.write(bytes);
+    }
+    await expectWelcome(writer, port);
+    expect(writer.seen.filter(({ kind }) => kind === FabricEvent.REQUEST)).toHaveLength(1);
+  });
+
+  test('and is asked for nothing: writes without a connection go nowhere', () => {
+    const { writer } = listening();
+    const source = fabricRegion();
+    const nowhere = ['1', '2', '3'].map((key) => ({ address: '0', key }));
+    writer.native.aim(source.id, ...span, nowhere);
+    const list = record(8192, Buffer.alloc(regionBytes / 2));
+    // More than the ring holds.
+    for (let sequence = 1; sequence <= 20; sequence++) {
+      writer.native.post(list, 0, list.length, sequence, 0);
+      writer.native.block(8192, regionBytes / 2);
+      writer.native.beat(sequence, 0);
+      writer.native.tell();
+    }
+    expect(writer.native.cells[FabricCell.WRITES]).toBe(0);
+    native.regionClose(source.id);
+  });
+
+  test('and leaves with requests unanswered takes nothing with it', async () => {
+    const { writer, port } = listening();
+    const strangers = Array.from({ length: 3 }, () => new End(false, port));
+    ends.push(...strangers);
+    for (const stranger of strangers) stranger.native.connect(Buffer.from('nobody'), 0, 6);
+    writer.native.close();
+    await until('their ends', () => strangers.every((end) => end.has(FabricEvent.BROKEN)), {
+      withinMs: 10_000,
+    });
+  });
+});

@@ -1,0 +1,19 @@
+/** The ring of ack latencies: the newest of them, in the order in which they came. */
+import { expect, test } from '@jest/globals';
+import { Latencies } from '../../backup/latency.js';
+import { latenciesKept } from '../../src/limits.js';
+
+test('none, some, and more than are kept', () => {
+  const latencies = new Latencies();
+  expect(latencies.newest()).toHaveLength(0);
+  // Whole ns are cut off.
+  const ns = (number: number): number => (number + 0.5) / 1e6;
+  for (let i = 1; i <= 3; i++) latencies.add(ns(i));
+  expect([...latencies.newest()]).toEqual([1, 2, 3]);
+  for (let i = 4; i <= latenciesKept + 2; i++) latencies.add(ns(i));
+  const newest = latencies.newest();
+  expect(newest).toHaveLength(latenciesKept);
+  expect(newest[0]).toBe(3);
+  expect(newest.at(-1)).toBe(latenciesKept + 2);
+  expect(newest.every((value, at) => at === 0 || value === newest[at - 1]! + 1)).toBe(true);
+});
