@@ -49,6 +49,8 @@ export const FrameType = {
   DROPPED: 12,
   /** Standby to primary: where its memory is written, for the RDMA link; or why it cannot be. JSON. */
   MEMORY: 13,
+  /** Standby to primary, the last word: it ends in order, and will not take over. */
+  LEAVING: 14,
 } as const;
 
 /** What a header says. One instance is reused per connection. */
@@ -99,7 +101,7 @@ export function readHeader(view: DataView, at: number, header: FrameHeader): Fra
   header.sequence = view.getUint32(at + 16, true) + view.getUint32(at + 20, true) * 4294967296;
   header.length = view.getUint32(at + 24, true);
   header.checksum = view.getUint32(at + 28, true);
-  if (header.type < FrameType.HELLO || header.type > FrameType.MEMORY) return 'type';
+  if (header.type < FrameType.HELLO || header.type > FrameType.LEAVING) return 'type';
   if (header.length > payloadLimit(header.type)) return 'length';
   return null;
 }

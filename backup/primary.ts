@@ -116,6 +116,10 @@ export class Primary implements Mirror, ChannelOwner {
       this.depose(header.epoch, seenLink(parse('deposed', payload)?.link ?? null, peer));
       return;
     }
+    if (header.type === FrameType.LEAVING) {
+      this.standbyIsDead('it has ended in order');
+      return;
+    }
     // One whose link broke, and who has not noticed.
     if (standby === null) return;
     // It speaks only once it was welcomed, and has given up its old copy then.
@@ -144,10 +148,10 @@ export class Primary implements Mirror, ChannelOwner {
     return details(this.state());
   }
 
-  /** Whoever started the nodes knows that the standby's process has ended. */
-  standbyIsDead(): void {
-    if (this.hold.isOn) this.endHold('its process has ended');
-    else this.detach('its process has ended', 'dead');
+  /** The standby cannot take over any more: it said so, or whoever started the nodes knows it. */
+  standbyIsDead(reason = 'its process has ended'): void {
+    if (this.hold.isOn) this.endHold(reason);
+    else this.detach(reason, 'dead');
   }
 
   /** Sequence of the newest batch; replies of this process may wait for it. */

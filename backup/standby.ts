@@ -218,8 +218,9 @@ export class Standby implements ChannelOwner {
     this.events.synced();
   }
 
-  /** Ends both, without an event. */
+  /** Ends both, without an event. The primary need not wait for a copy that is given up. */
   close(): void {
+    if (this.welcome !== null) this.channel?.send({ type: FrameType.LEAVING, epoch: this.epoch });
     this.leave();
     this.landing?.close();
   }

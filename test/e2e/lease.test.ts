@@ -81,6 +81,16 @@ test('a standby that comes back ends the wait', async () => {
   await said(primary, /is in sync/, 2);
 });
 
+test('a standby that is asked to end says so: nobody waits for its lease', async () => {
+  const endedMs = performance.now();
+  standby.signal('SIGTERM');
+  await said(primary, /standby \w+ lost: it has ended in order/);
+  await client.send('set k 0 0 1\r\n2\r\n');
+  expect(await client.readLine()).toBe('STORED');
+  expect(performance.now() - endedMs).toBeLessThan(ackTimeoutMs * 0.45);
+  expect((await standby.exited).code).toBe(0);
+});
+
 /** Passes bytes between a standby and a primary's link port, until it is told not to. */
 class Relay {
   readonly port: number;
