@@ -44,6 +44,7 @@ struct Connection {
   bool againQueued : 1 = false;  // it stands in the queue for that
   bool filled : 1 = false;       // its sink was filled, and no row has said so yet
   bool peerEnded : 1 = false;    // EOF was read
+  bool crowded : 1 = false;      // the sink before its own was another connection's
   bool patient : 1 = false;      // its socket wakes nobody before a part of the sink has come
   char* leftover = nullptr;      // unconsumed bytes; null when there are none
   uint32_t leftoverBytes = 0;

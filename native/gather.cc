@@ -13,8 +13,8 @@
 namespace hotspare {
 namespace {
 
-constexpr size_t kSinkBytesPerRead = size_t{512} * 1024;
-constexpr size_t kPatienceBytesLeast = size_t{32} * 1024;
+constexpr size_t kSinkBytesPerRead = size_t{1024} * 1024;
+constexpr size_t kPatienceBytesLeast = size_t{512} * 1024;
 constexpr int kScratchParts = kSinkBytesPerRead / kScratchBytes;
 
 }  // namespace
@@ -243,13 +243,14 @@ void Transport::read(Connection* c, uint32_t mask) {
   c->servedTick = tick_;
 }
 
-/// The bytes of a sink are of no use before the last has come: the kernel tells of them in large
-/// parts, and so wakes neither us nor the sender for each packet.
+/// The bytes of a sink are of no use before the last has come. Where several connections send large
+/// ones, the kernel tells of them in large parts, and wakes nobody for each packet. One that sends
+/// them alone is read as they come: nobody else would use the time.
 void Transport::awaitSink(Connection* c) {
   const size_t part = std::min<uint64_t>(c->sinkRest, kSinkBytesPerRead);
-  const bool worth = part >= kPatienceBytesLeast;
+  const bool worth = part >= kPatienceBytesLeast && c->crowded;
   if (!worth && !c->patient) return;
-  if (c->patient && part == kSinkBytesPerRead) return;
+  if (worth && c->patient && part == kSinkBytesPerRead) return;
   c->patient = worth;
   wakeAfter(c->descriptor, worth ? part : 1);
 }

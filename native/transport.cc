@@ -198,6 +198,8 @@ void Transport::sink(int32_t id, char* target, uint64_t length) {
   c->sink = target;
   c->sinkRest = length;
   c->sinkBytes = length;
+  c->crowded = newestSink_ != id;
+  newestSink_ = id;
   if (length > 0) return;
   c->filled = true;
   deliverAgain(c);

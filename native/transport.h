@@ -224,6 +224,7 @@ class Transport {
   int rows_ = 0;
   size_t inputUsed_ = 0;
   uint64_t filledBytes_ = 0;  // of sinks reported as filled in this tick
+  int32_t newestSink_ = -1;   // the connection that began one last
   uint64_t sunkBytes_ = 0;    // read into sinks in this tick
   int accepted_ = 0;          // in this tick
   bool active_ = false;       // a socket was ready in this tick
