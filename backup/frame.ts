@@ -41,7 +41,10 @@ export const FrameType = {
   SYNCED: 8,
   /** Standby to primary: all batches up to `sequence` and `count` blocks are in its region. */
   ACK: 9,
-  /** Both ways. `sequence` counts the sender's heartbeats, `count` echoes the low bits of the newest one received. */
+  /**
+   * Both ways. `sequence` counts the sender's heartbeats, `count` echoes the low bits of the newest one received. Before
+   * the WELCOME it says: wait.
+   */
   HEARTBEAT: 10,
   /** Standby to primary, the last word: `epoch` reigns now. JSON says where. */
   DEPOSED: 11,

@@ -15,7 +15,7 @@
 import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
 import type { Journal } from '../src/journal.js';
-import { leaseShare } from '../src/limits.js';
+import { helloMs, leaseShare } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import type { Mirror } from '../src/mirror.js';
 import { epochOf } from '../src/store/open.js';
@@ -187,12 +187,14 @@ export class Primary implements Mirror, ChannelOwner {
       greeting.turnAway(noHeir(epoch, proof.epoch));
       return;
     }
-    // Another node than the one that was lost waits until that one's lease is over.
+    if (this.ended || !greeting.channel.isOpen) return;
+    // Another node than the one that was lost waits until that one's lease is over, and hears that we live.
     if (this.hold.isOn && proof.node !== this.hold.node) {
-      setTimeout(() => this.admit(greeting, proof), this.hold.leftMs(monotonicMs()) + 1);
+      greeting.channel.send({ type: FrameType.HEARTBEAT, epoch });
+      const waitMs = Math.min(this.hold.leftMs(monotonicMs()) + 1, helloMs / 5);
+      setTimeout(() => this.admit(greeting, proof), waitMs);
       return;
     }
-    if (this.ended || !greeting.channel.isOpen) return;
     this.hold.hangUp();
     // It saw the link break, and we did not yet.
     if (this.standby?.node === proof.node) this.detach('it attaches anew', 'lost');

@@ -164,6 +164,7 @@ export class Standby implements ChannelOwner {
       case FrameType.BATCH:
       case FrameType.BLOCK:
       case FrameType.HEARTBEAT:
+        if (this.stage === Stage.PROVED) return;
         if (this.landing?.frame(header, bytes, at) === true) return;
         this.whole = false;
         this.broken(`batch ${header.sequence} of epoch ${header.epoch} does not fit`);

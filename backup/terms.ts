@@ -15,7 +15,8 @@ const leaseSlackBeats = 3;
 export function mayCome(type: number, stage: number): boolean {
   if (type === FrameType.REFUSED) return true;
   if (stage === Stage.STRANGER) return type === FrameType.CHALLENGE;
-  if (stage === Stage.PROVED) return type === FrameType.WELCOME;
+  // A heartbeat says: wait, another standby may still take over.
+  if (stage === Stage.PROVED) return type === FrameType.WELCOME || type === FrameType.HEARTBEAT;
   switch (type) {
     case FrameType.BATCH:
     case FrameType.BLOCK:

@@ -4,7 +4,9 @@
  */
 import { connect, createServer, type Server as Listener, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { helloMs } from '../../src/limits.js';
 import { Client } from '../support/client.js';
+import { FalseStandby } from '../support/false-standby.js';
 import { hotspare, said } from '../support/nodes.js';
 import { freePort } from '../support/ports.js';
 import type { Child } from '../support/process.js';
@@ -89,6 +91,32 @@ test('a standby that is asked to end says so: nobody waits for its lease', async
   expect(await client.readLine()).toBe('STORED');
   expect(performance.now() - endedMs).toBeLessThan(ackTimeoutMs * 0.45);
   expect((await standby.exited).code).toBe(0);
+});
+
+test('another standby waits until the lost one cannot take over, longer than a hello may take', async () => {
+  const long = ['--ack-timeout', String(helloMs * 2 + 1000), '--dead-after', '1000'];
+  const other = await hotspare(
+    '-p',
+    '-1',
+    '-l',
+    '127.0.0.1',
+    '--link-listen',
+    '127.0.0.1:0',
+    ...long,
+  );
+  const [, link] = await said(other, /standbys attach at (127\.0\.0\.1:\d+)/);
+  const lost = await FalseStandby.attach(Number(link!.split(':')[1]));
+  lost.peer.end();
+  await said(other, /standby peer lost/);
+  const second = await hotspare('standby', '--of', link!, '-p', '-1', '-l', '127.0.0.1', ...long);
+  try {
+    await said(second, /in sync with/);
+    expect(other.output()).toMatch(
+      /standby peer cannot take over any more[\s\S]*standby \w+ is in sync/,
+    );
+  } finally {
+    await Promise.all([other.end(), second.end()]);
+  }
 });
 
 /** Passes bytes between a standby and a primary's link port, until it is told not to. */

@@ -22,7 +22,7 @@ const host = '127.0.0.1';
  * waited for a processor meanwhile finds the death within its lease all the same.
  */
 const deadAfter = String(440 * slowness);
-const times = ['--dead-after', deadAfter, '--ack-timeout', String(4000 * slowness)];
+const times = ['--dead-after', deadAfter, '--ack-timeout', String(Math.max(4000, 1760 * slowness))];
 
 let folder: string;
 let children: Child[] = [];
