@@ -42,8 +42,8 @@ export const FrameType = {
   /** Standby to primary: all batches up to `sequence` and `count` blocks are in its region. */
   ACK: 9,
   /**
-   * Both ways. `sequence` counts the sender's heartbeats, `count` echoes the low bits of the newest one received. Before
-   * the WELCOME it says: wait.
+   * Both ways. `sequence` counts the sender's heartbeats, `count` echoes the low bits of the newest one received.
+   * Before the WELCOME it says: wait.
    */
   HEARTBEAT: 10,
   /** Standby to primary, the last word: `epoch` reigns now. JSON says where. */
