@@ -53,9 +53,6 @@ export interface PrimaryAddress {
   readonly port: number;
 }
 
-/** errno of a connection that was refused. */
-export const connectionRefused = 111;
-
 export class Standby implements ChannelOwner {
   /** The copy, once a primary has welcomed us. */
   memory: NativeRegion | null = null;

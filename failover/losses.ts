@@ -1,8 +1,12 @@
 /** What a node says when it loses its primary, or its place: each loss in a sentence, with what to do about it. */
-import { connectionRefused, type PrimaryAddress } from '../backup/standby.js';
+import { constants } from 'node:os';
+import type { PrimaryAddress } from '../backup/standby.js';
 import { HotspareError } from '../src/errors.js';
 import { helloMs } from '../src/limits.js';
 import { address } from '../src/options.js';
+import type { Event, State } from './role.js';
+
+const { ECONNREFUSED, ECONNRESET } = constants.errno;
 
 /** `copiedBytes`: what has landed of a copy that is not whole, or null. */
 export function linkLost(
@@ -18,8 +22,17 @@ export function linkLost(
   return new HotspareError('LINK_LOST', sentence, 'start the primary, then this standby again');
 }
 
+/**
+ * What a connection that could not be opened says of the primary. A reset on the way back to it is a listener that is
+ * being closed, as those of a dying process are: it is knocked at again, and then nobody is there.
+ */
+export function unopened(errno: number, state: State): Event {
+  if (errno === ECONNREFUSED) return 'nobody';
+  return errno === ECONNRESET && state === 'reconnecting' ? 'lost' : 'unreachable';
+}
+
 export function unreachable(primary: string, errno: number): HotspareError {
-  const why = errno === connectionRefused ? 'nobody listens there' : `errno ${errno}`;
+  const why = errno === ECONNREFUSED ? 'nobody listens there' : `errno ${errno}`;
   const remedy = 'start the primary with --link-listen, or correct --of';
   const sentence = `cannot reach the primary at ${primary}: ${why}`;
   return new HotspareError('LINK_UNREACHABLE', sentence, remedy);

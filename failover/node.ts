@@ -5,7 +5,7 @@
 import { checkTransport } from '../backup/fabrics.js';
 import { Primary } from '../backup/primary.js';
 import type { BackupSettings } from '../backup/settings.js';
-import { connectionRefused, type PrimaryAddress, Standby } from '../backup/standby.js';
+import { type PrimaryAddress, Standby } from '../backup/standby.js';
 import { type Access, openAccess } from '../src/access.js';
 import { monotonicMs } from '../src/clock.js';
 import { dumpOnSignal } from '../src/dump.js';
@@ -24,7 +24,15 @@ import { Region } from '../src/store/region.js';
 import { Wire } from '../src/wire.js';
 import { Detector } from './detector.js';
 import { Herald } from './herald.js';
-import { doubtful, homeless, linkLost, parseLink, silent, unreachable } from './losses.js';
+import {
+  doubtful,
+  homeless,
+  linkLost,
+  parseLink,
+  silent,
+  unopened,
+  unreachable,
+} from './losses.js';
 import { report } from './report.js';
 import { type Action, type Event, type State, step } from './role.js';
 
@@ -185,8 +193,9 @@ export class Node {
       },
       unreachable: (errno) => {
         const error = unreachable(this.primaryName(), errno);
-        if (errno !== connectionRefused) this.on('unreachable', error);
-        else this.dead('connection refused', 'nobody', error);
+        const event = unopened(errno, this.state);
+        if (event === 'nobody') this.dead('connection refused', event, error);
+        else this.on(event, error);
       },
       refused: (error) => this.refused(error),
       replaced: ({ cache, epoch }) => {

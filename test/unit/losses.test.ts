@@ -1,0 +1,29 @@
+/** What a standby makes of a connection that it cannot open. */
+import { constants } from 'node:os';
+import { describe, expect, test } from '@jest/globals';
+import { unopened } from '../../failover/losses.js';
+import { step } from '../../failover/role.js';
+
+const { ECONNREFUSED, ECONNRESET, EHOSTUNREACH } = constants.errno;
+
+describe('a primary that is connected to anew', () => {
+  test('and resets the connection is knocked at again at once: its listener is being closed', () => {
+    const event = unopened(ECONNRESET, 'reconnecting');
+    expect(step('reconnecting', event)).toEqual({ next: 'reconnecting', actions: ['attach'] });
+  });
+
+  test('and refuses it is dead', () => {
+    const event = unopened(ECONNREFUSED, 'reconnecting');
+    expect(step('reconnecting', event)).toEqual({ next: 'fencing', actions: ['fence'] });
+  });
+
+  test('and cannot be reached is waited for until its silence is long enough', () => {
+    const event = unopened(EHOSTUNREACH, 'reconnecting');
+    expect(step('reconnecting', event)).toEqual({ next: 'reconnecting', actions: [] });
+  });
+});
+
+test('a reset of the first connection is an error as any other', () => {
+  expect(step('attaching', unopened(ECONNRESET, 'attaching')).next).toBe('ended');
+  expect(unopened(ECONNRESET, 'attaching')).toBe('unreachable');
+});
