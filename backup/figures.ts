@@ -1,7 +1,6 @@
 /** What `stats` says of the mirror. docs/MIRROR.md explains the names. */
 import type { Journal } from '../src/journal.js';
 import type { Attached } from './attached.js';
-import type { Link } from './link.js';
 import type { Unacked } from './unacked.js';
 
 /** What was counted since the reign began. */
@@ -70,8 +69,11 @@ export function details(mirror: MirrorState): (readonly [string, string | number
   ];
 }
 
+/** What tells one link from another. */
+type Named = Readonly<Record<'name' | 'provider' | 'device', string>>;
+
 /** A link, for people. */
-export function nameOf({ name, provider, device }: Link): string {
+export function nameOf({ name, provider, device }: Named): string {
   return device === '' ? name : `${name} (${provider}, ${device})`;
 }
 

@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkTransport } from '../../backup/fabrics.js';
+import { nameOf } from '../../backup/figures.js';
 import { Primary } from '../../backup/primary.js';
 import type { BackupSettings } from '../../backup/settings.js';
 import { monotonicMs } from '../../src/clock.js';
@@ -153,10 +154,13 @@ async function measure(
 }
 
 function linkOf(figures: ReadonlyMap<string, string | number>): string {
-  const [name, provider, device] = ['link', 'provider', 'device'].map((row) =>
-    figures.get(`mirror_${row}`),
-  );
-  return device === 'none' ? String(name) : `${name} (${provider}, ${device})`;
+  const row = (name: string): string => String(figures.get(`mirror_${name}`));
+  const device = row('device');
+  return nameOf({
+    name: row('link'),
+    provider: row('provider'),
+    device: device === 'none' ? '' : device,
+  });
 }
 
 /** The share of a processor that a process takes while nothing is asked of it. */
