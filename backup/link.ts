@@ -4,7 +4,8 @@
  *
  * - a batch arrives whole, or what arrived of it is a prefix of its ranges, which law 2 allows;
  * - batches and blocks are placed in the order they were sent;
- * - `acked` is told once all bytes of a batch are in the standby's region, in order;
+ * - `acked` is told once all bytes of a batch are in the standby's memory: in the region, in order, or where `revoke`
+ *   takes them from;
  * - loss is an event, not an error of a call;
  * - the standby can revoke it: after that not one more byte is placed.
  */
@@ -65,7 +66,7 @@ export interface Landing {
   look(): void;
   /** True when nothing up to this batch is missing. */
   holds(sequence: number): boolean;
-  /** Law 4: from now on not one byte of the primary's lands, and none has landed in part. */
+  /** Law 4: from now on not one byte of the primary's lands. What was acked is in its place, and no word is torn. */
   revoke(): void;
   /** Ends it; the region may be unmapped. */
   close(): void;

@@ -6,14 +6,15 @@ import { native } from '../src/native.js';
 
 const sequenceAt = 0;
 const beatAt = 16;
-const intentAt = 32;
+const redoAt = 64;
+const redoBytes = 1024;
 const letterBytes = 16;
 const letterSeed = 0x6c657474;
 
 export class Mailbox {
   private readonly shared: Uint8Array;
   /** A letter is copied before it is checked: it may change at any time. */
-  private readonly letter = new Uint8Array(letterBytes);
+  private readonly letter = new Uint8Array(redoBytes);
   private readonly view = new DataView(this.letter.buffer);
 
   constructor(buffer: ArrayBuffer) {
@@ -32,17 +33,28 @@ export class Mailbox {
   }
 
   /**
-   * The word that was being published when the writer ended, where words may arrive in two halves. All that had to be
-   * in place before it is, so that it may be published again.
+   * The records that were being placed when the writer ended. All that had to be in place before them is, and nothing
+   * else has been written over them since: they may be written again. `sequence` is that of their batch when they are
+   * all of it, else 0. Null when there are none, or they have not arrived whole: then all before them is in place.
    */
-  intent(): { readonly offset: number; readonly word: number } | null {
-    return this.read(intentAt) ? { offset: this.wide(), word: this.view.getInt32(8, true) } : null;
+  redo(): { readonly sequence: number; readonly records: Uint8Array } | null {
+    this.letter.set(this.shared.subarray(redoAt, redoAt + redoBytes));
+    const length = this.view.getUint32(8, true);
+    if (length === 0 || length > redoBytes - letterBytes) return null;
+    const check = native.crc32c(this.letter, letterBytes, length, this.check());
+    if (check >>> 0 !== this.view.getUint32(letterBytes - 4, true)) return null;
+    const records = this.letter.slice(letterBytes, letterBytes + length);
+    return { sequence: this.wide(), records };
   }
 
   private read(at: number): boolean {
     this.letter.set(this.shared.subarray(at, at + letterBytes));
-    const check = native.crc32c(this.letter, 0, letterBytes - 4, letterSeed) >>> 0;
-    return check === this.view.getUint32(letterBytes - 4, true);
+    return this.check() === this.view.getUint32(letterBytes - 4, true);
+  }
+
+  /** What stands before a letter's check. */
+  private check(): number {
+    return native.crc32c(this.letter, 0, letterBytes - 4, letterSeed) >>> 0;
   }
 
   private wide(): number {

@@ -4,9 +4,10 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { assert } from '../src/errors.js';
 import { FabricEvent, fabric, fabricProviders, type NativeFabric } from '../src/fabric.js';
 import { fabricMs } from '../src/limits.js';
-import { failed, type NativeFailure, type NativeRegion } from '../src/native.js';
+import { failed, type NativeFailure, type NativeRegion, native } from '../src/native.js';
 import type { Memory, Welcome } from './hello.js';
 import type { Landing, LandingEvents } from './link.js';
 import { Mailbox } from './mailbox.js';
@@ -87,7 +88,7 @@ export class RdmaLanding implements Landing {
     if (this.fabric === null || this.mailbox === null) return;
     this.fabric.revoke();
     this.look();
-    this.mend(this.mailbox);
+    this.redo(this.mailbox);
     this.close();
   }
 
@@ -117,19 +118,14 @@ export class RdmaLanding implements Landing {
     this.events.decided(memory ?? { failure, parts: [] });
   }
 
-  /** A word that was cut in two is published again: all that it needs is in place. */
-  private mend(mailbox: Mailbox): void {
-    const intent = mailbox.intent();
-    if (intent === null) return;
-    const { head, segments } = this.memory;
-    let at = intent.offset;
-    for (const buffer of [head, ...segments]) {
-      if (at < buffer.byteLength) {
-        Atomics.store(new Int32Array(buffer), at >>> 2, intent.word);
-        return;
-      }
-      at -= buffer.byteLength;
-    }
+  /** A batch that was acked and not placed yet is placed, and a word that was cut in two is whole again. */
+  private redo(mailbox: Mailbox): void {
+    const redo = mailbox.redo();
+    if (redo === null) return;
+    const { sequence, records } = redo;
+    const placed = native.regionApply(this.memory.id, records, 0, records.length);
+    assert(placed >= 0, 'a redo is made of records of this region');
+    this.sequence = Math.max(this.sequence, sequence);
   }
 }
 

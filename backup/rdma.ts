@@ -1,6 +1,7 @@
 /**
  * The RDMA link, primary's end: every range is written straight into the standby's region, in order. The completion of
- * the last write is the ack: the standby's processor does nothing for it. It reads in its mailbox how far the batches
+ * the last write is the ack, and of a small batch that of the one write that puts it into the mailbox, from where a
+ * takeover would place it: the standby's processor does nothing for it. It reads in its mailbox how far the batches
  * are: that is written with the heartbeat, not with every batch, for nobody needs it sooner.
  */
 import { assert } from '../src/errors.js';
@@ -98,6 +99,7 @@ export class RdmaLink implements Link {
     yield ['fabric_bytes', this.cell(FabricCell.WRITTEN_BYTES)];
     yield ['fabric_completions', this.cell(FabricCell.COMPLETIONS)];
     yield ['fabric_merged_ranges', this.cell(FabricCell.MERGED_RANGES)];
+    yield ['fabric_redo_batches', this.cell(FabricCell.REDO_BATCHES)];
     yield ['stalls_queue_full', this.cell(FabricCell.QUEUE_STALLS)];
     yield ['stalls_staging_full', this.cell(FabricCell.STAGING_STALLS)];
   }

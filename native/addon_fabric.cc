@@ -189,7 +189,7 @@ void FabricObject::notify(const std::vector<napi_value>& values) {
 RegionSpan FabricObject::spanOf(Call call, Arguments* arguments) {
   OpenRegion* open = regionOf(call, arguments);
   const auto head = arguments->number(1, "headBytes", 1, kGiB);
-  const auto body = arguments->number(2, "bodyOffset", head, kGiB);
+  const auto body = arguments->number(2, "bodyOffset", head + 1, kGiB);
   if (!arguments->good()) return {};
   const Region& region = *open->region;
   arguments->require(body < static_cast<double>(region.length()), "bodyOffset",

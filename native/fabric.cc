@@ -41,10 +41,8 @@ Fabric::Fabric(const FabricOptions& options, FabricInfo info, double* cells)
     : options_(options), cells_(cells), info_(std::move(info)), staging_(options.stagingBytes) {
   FabricFailure none;
   library_ = FabricLibrary::load(&none);
-  const bool verbs = options.query.provider == "verbs";
-  // A network card places a word whole; a stream may end within one.
-  tearsWords_ = !verbs;
-  deliver_ = verbs ? 0 : FI_DELIVERY_COMPLETE;
+  isCard_ = options.query.provider == "verbs";
+  deliver_ = isCard_ ? 0 : FI_DELIVERY_COMPLETE;
   signalEvery_ = std::max<size_t>(1, info_->tx_attr->size / kSignalsPerQueue);
 }
 
@@ -186,6 +184,8 @@ void Fabric::disconnect() {
   unsignalled_ = 0;
   sequence_ = 0;
   unlettered_ = 0;
+  owed_.clear();
+  redoStands_ = false;
   connected_ = false;
   broken_ = false;
   for (double* cell = cells_; cell < cells_ + kCells; cell++) *cell = 0;
@@ -241,9 +241,11 @@ bool Fabric::progressWrites() {
 }
 
 bool Fabric::maySleep() {
-  fid* queues[] = {&eventQueue_->fid,
-                   completionQueue_ == nullptr ? nullptr : &completionQueue_->fid};
-  const int count = completionQueue_ == nullptr ? 1 : 2;
+  fid* queues[] = {&eventQueue_->fid, nullptr};
+  int count = 1;
+  // A card's queue that was asked once wakes the process for the next write, which is then slower.
+  const bool mayCome = isCard_ ? !signalled_.empty() : true;
+  if (completionQueue_ != nullptr && mayCome) queues[count++] = &completionQueue_->fid;
   return fi_trywait(fabric_.get(), queues, count) == 0;
 }
 

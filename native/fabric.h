@@ -84,6 +84,7 @@ enum FabricCell : int {
   kStagingStalls,
   kMergedRanges,
   kToldSequence,
+  kRedoBatches,
   kCells
 };
 
@@ -122,9 +123,12 @@ class Fabric {
 
   /// The peer's memory, and the region whose bytes stand at the same offsets here.
   void aim(const RegionSpan& region, const RemoteMemory parts[kParts]);
-  /// Writes a list of records in order, as batch `sequence`; -1 when the list is malformed. An ack
-  /// that comes within `spinUs` is taken.
+  /// Writes a list of records in order, as batch `sequence`; -1 when the list is malformed or not
+  /// the peer's to have. An ack that comes within `spinUs` is taken. A small batch is acked once it
+  /// stands in the peer's mailbox; its ranges are written by `place`, or before anything else is.
   int64_t post(const uint8_t* list, size_t length, uint64_t sequence, double spinUs);
+  bool owes() const { return !owed_.empty(); }
+  void place();
   /// Writes bytes of the region from where they are. False when they are not the peer's to have.
   bool postBlock(uint64_t offset, size_t length);
   /// Mails the heartbeat, and the sequence of the newest batch.
@@ -168,16 +172,19 @@ class Fabric {
   bool maySleep();
   bool carries() const { return connected_ && !broken_; }
 
-  bool range(const uint8_t* list, const uint8_t* next, Signal signal);
-  bool range(const Record& record, Signal signal);
+  void ranges(const uint8_t* list, size_t length, Signal signal, bool tears);
+  void range(const uint8_t* list, const uint8_t* next, Signal signal);
+  void redo(uint64_t sequence, const uint8_t* records, size_t length, Signal signal);
+  void clearRedo();
   void mailSequence(Signal signal);
-  bool mail(size_t offset, const uint8_t* letters, size_t length, Signal signal);
-  bool write(const Write& write, Signal signal, uint64_t window, bool more);
-  bool stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target, Signal signal,
+  void mail(size_t offset, const uint8_t* letters, size_t length, Signal signal);
+  void write(const Write& write, Signal signal, uint64_t window, bool more);
+  void stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target, Signal signal,
                    bool more);
   uint8_t* stage(size_t length);
   template <typename Ready>
   bool wait(Ready ready, FabricCell stall);
+  bool isTheirs(const uint8_t* list, size_t length) const;
   bool targetOf(uint64_t offset, uint64_t length, RemoteMemory* target) const;
   FabricFailure registerMemory(void* bytes, size_t length, uint64_t access, Fid<fid_mr>* memory);
   Window* windowOf(uint64_t offset);
@@ -210,14 +217,17 @@ class Fabric {
   Staging staging_;
   RegionSpan region_;
   RemoteMemory remote_[kParts];
-  bool tearsWords_ = false;
+  /// A card (verbs) places a word whole and drives itself; a stream (tcp) may end within a word.
+  bool isCard_ = false;
   uint64_t deliver_ = 0;  // flag of a write that must be known to be placed
   std::deque<Signalled> signalled_;
   uint64_t firstSignalled_ = 0;  // id of signalled_.front()
   size_t unsignalled_ = 0;       // writes since the last one with a completion
   size_t signalEvery_ = 1;
-  uint64_t sequence_ = 0;    // of the newest batch; 0 before the first
-  uint64_t unlettered_ = 0;  // bytes of batches since the peer was last told a sequence
+  uint64_t sequence_ = 0;      // of the newest batch; 0 before the first
+  uint64_t unlettered_ = 0;    // bytes of batches since the peer was last told a sequence
+  std::vector<uint8_t> owed_;  // records that stand in the redo, and not yet in their place
+  bool redoStands_ = false;    // the redo is that of a batch, and not cleared yet
 };
 
 }  // namespace hotspare

@@ -12,6 +12,9 @@ FabricLoop::FabricLoop(uv_loop_s* loop, std::unique_ptr<Fabric> fabric, Owner* o
   idle_ = open(UV_IDLE);
   uv_idle_init(loop_, reinterpret_cast<uv_idle_s*>(idle_));
   uv_handle_set_data(idle_, this);
+  check_ = open(UV_CHECK);
+  uv_check_init(loop_, reinterpret_cast<uv_check_s*>(check_));
+  uv_handle_set_data(check_, this);
   watch(&events_, fabric_->eventsDescriptor());
   settle();
 }
@@ -32,6 +35,16 @@ void FabricLoop::settleWrites() {
   if (stopped_) return;
   const bool restless = !fabric_->progressWrites();
   if (restless || fabric_->hasEvents() || owner_->isBehind()) wake(true);
+  if (!fabric_->owes()) return;
+  uv_check_start(reinterpret_cast<uv_check_s*>(check_), [](uv_check_s* handle) {
+    static_cast<FabricLoop*>(uv_handle_get_data(reinterpret_cast<uv_handle_s*>(handle)))->place();
+  });
+}
+
+void FabricLoop::place() {
+  uv_check_stop(reinterpret_cast<uv_check_s*>(check_));
+  fabric_->place();
+  settleWrites();
 }
 
 void FabricLoop::wake(bool on) {
@@ -64,6 +77,7 @@ void FabricLoop::stop() {
   unwatch(&completions_);
   unwatch(&events_);
   close(idle_);
+  close(check_);
   fabric_.reset();
 }
 

@@ -1,5 +1,6 @@
 // Drives a fabric from Node's loop: polls its two descriptors, and takes another turn while there
-// is work that no descriptor announces. It deletes itself when all of libuv's handles are closed.
+// is work that no descriptor announces. What a batch owes is placed at the end of a turn of the
+// loop, when the replies have left. It deletes itself when all of libuv's handles are closed.
 #pragma once
 
 #include <memory>
@@ -42,6 +43,7 @@ class FabricLoop {
  private:
   void turn();
   void wake(bool on);
+  void place();
   uv_handle_s* open(int type);
   void watch(uv_handle_s** handle, int descriptor);
   void unwatch(uv_handle_s** handle);
@@ -53,6 +55,7 @@ class FabricLoop {
   uv_handle_s* events_ = nullptr;
   uv_handle_s* completions_ = nullptr;
   uv_handle_s* idle_ = nullptr;
+  uv_handle_s* check_ = nullptr;
   int watched_ = -1;  // the descriptor that `completions_` polls
   int open_ = 0;
   bool awake_ = false;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "check.h"
 #include "fabric.h"
 #include "records.h"
 #include "transport.h"
@@ -40,23 +41,26 @@ void Fabric::aim(const RegionSpan& region, const RemoteMemory parts[kParts]) {
   for (int part = 0; part < kParts; part++) remote_[part] = parts[part];
 }
 
-/// The last write of a batch is the one with a completion: that of its last range. The sequence is
-/// mailed by itself where there is no range, and now and then; the next heartbeat carries it
-/// anyway.
+/// A small batch is acked by its redo, and placed later. Of a larger one the last write is the one
+/// with a completion: that of its last range. The sequence is mailed by itself where there is no
+/// range, and now and then; the next heartbeat carries it anyway.
 int64_t Fabric::post(const uint8_t* list, size_t length, uint64_t sequence, double spinUs) {
   const int64_t records = countRecords(list, length, region_.length);
-  if (records < 0) return -1;
+  if (records < 0 || !isTheirs(list, length)) return -1;
+  place();
   sequence_ = sequence;
   unlettered_ += length;
-  const bool lettered = records == 0 || unlettered_ >= kUnletteredBytes;
-  const uint8_t* end = list + length;
-  while (list < end && carries()) {
-    const uint8_t* next = endOfRun(list, end);
-    const bool last = next == end && !lettered;
-    if (!range(list, next, last ? Signal::kBatch : Signal::kNone)) return -1;
-    list = next;
+  if (records > 0 && length <= kRedoRecordsBytes) {
+    redo(sequence, list, length, Signal::kBatch);
+    redoStands_ = true;
+    cells_[kRedoBatches]++;
+    owed_.assign(list, list + length);
+  } else {
+    if (redoStands_) clearRedo();
+    const bool lettered = records == 0 || unlettered_ >= kUnletteredBytes;
+    ranges(list, length, lettered ? Signal::kNone : Signal::kBatch, !isCard_);
+    if (lettered) mailSequence(Signal::kBatch);
   }
-  if (lettered) mailSequence(Signal::kBatch);
   const double until = spinUs > 0 ? monotonicMs() + spinUs / 1000 : 0;
   do {
     if (endpoint_ != nullptr) readCompletions();
@@ -65,18 +69,42 @@ int64_t Fabric::post(const uint8_t* list, size_t length, uint64_t sequence, doub
   return records;
 }
 
+void Fabric::place() {
+  if (owed_.empty()) return;
+  ranges(owed_.data(), owed_.size(), Signal::kNone, false);
+  owed_.clear();
+  if (unlettered_ >= kUnletteredBytes) mailSequence(Signal::kNone);
+  // A failure is known at once, although nobody waits for these.
+  if (endpoint_ != nullptr) readCompletions();
+}
+
+/// Writes the ranges in order. `tears`: a word may arrive in two halves, and no redo covers it yet.
+void Fabric::ranges(const uint8_t* list, size_t length, Signal signal, bool tears) {
+  const uint8_t* end = list + length;
+  while (list < end && carries()) {
+    const uint8_t* next = endOfRun(list, end);
+    const Record first = recordAt(list);
+    if (tears && first.isWord()) redo(0, list, first.size, Signal::kNone);
+    range(list, next, next == end ? signal : Signal::kNone);
+    list = next;
+  }
+}
+
 /// The records in [list, next) are one range: a word that is published, or bytes that nobody can
 /// reach yet.
-bool Fabric::range(const uint8_t* list, const uint8_t* next, Signal signal) {
+void Fabric::range(const uint8_t* list, const uint8_t* next, Signal signal) {
   const Record first = recordAt(list);
-  const size_t records = static_cast<size_t>(next - list);
-  if (records == first.size) return range(first, signal);
   size_t length = 0;
   for (const uint8_t* at = list; at < next; at += recordAt(at).size) length += recordAt(at).length;
   RemoteMemory target;
-  if (!targetOf(first.offset, length, &target)) return false;
+  HOTSPARE_CHECK(targetOf(first.offset, length, &target));
+  const bool more = signal == Signal::kNone;
+  if (length == first.length) {
+    stagedWrite(first.bytes, length, target, signal, more);
+    return;
+  }
   uint8_t* staged = stage(length);
-  if (staged == nullptr) return true;  // there is no connection any more
+  if (staged == nullptr) return;  // there is no connection any more
   uint8_t* to = staged;
   for (const uint8_t* at = list; at < next; at += recordAt(at).size) {
     const Record record = recordAt(at);
@@ -85,24 +113,11 @@ bool Fabric::range(const uint8_t* list, const uint8_t* next, Signal signal) {
     cells_[kMergedRanges]++;
   }
   void* descriptor = isLocal() ? fi_mr_desc(stagingRegistration_.get()) : nullptr;
-  write({staged, length, descriptor, target}, signal, 0, signal == Signal::kNone);
-  return true;
-}
-
-bool Fabric::range(const Record& record, Signal signal) {
-  RemoteMemory target;
-  if (!targetOf(record.offset, record.length, &target)) return false;
-  if (record.isWord() && tearsWords_) {
-    uint32_t word = 0;
-    std::memcpy(&word, record.bytes, sizeof word);
-    const Letter intent(record.offset, word);
-    mail(kIntentAt, intent.bytes, sizeof intent.bytes, Signal::kNone);
-  }
-  stagedWrite(record.bytes, record.length, target, signal, signal == Signal::kNone);
-  return true;
+  write({staged, length, descriptor, target}, signal, 0, more);
 }
 
 bool Fabric::postBlock(uint64_t offset, size_t length) {
+  place();
   while (length > 0 && carries()) {
     const uint64_t left = kWindowBytes - offset % kWindowBytes;
     const size_t piece = std::min<uint64_t>(length, left);
@@ -123,14 +138,15 @@ bool Fabric::postBlock(uint64_t offset, size_t length) {
 }
 
 void Fabric::beat(uint32_t beat, uint32_t echo) {
-  const Letter heartbeat(beat | uint64_t{echo} << 32, 0);
+  place();
+  const Letter heartbeat(beat | uint64_t{echo} << 32);
   if (sequence_ == 0) {
     mail(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kNone);
     return;
   }
   // Both letters stand side by side.
   static_assert(kBeatAt == kSequenceAt + kLetterBytes);
-  const Letter sequence(sequence_, 0);
+  const Letter sequence(sequence_);
   uint8_t letters[2 * kLetterBytes];
   std::memcpy(letters, sequence.bytes, kLetterBytes);
   std::memcpy(letters + kLetterBytes, heartbeat.bytes, kLetterBytes);
@@ -139,36 +155,51 @@ void Fabric::beat(uint32_t beat, uint32_t echo) {
 }
 
 void Fabric::tell() {
+  place();
   if (sequence_ != 0) mailSequence(Signal::kTold);
   if (endpoint_ != nullptr) readCompletions();
 }
 
 void Fabric::mailSequence(Signal signal) {
-  const Letter letter(sequence_, 0);
+  const Letter letter(sequence_);
   mail(kSequenceAt, letter.bytes, sizeof letter.bytes, signal);
   unlettered_ = 0;
 }
 
-/// Letters are sent at once, but for the one that stands before a range.
-bool Fabric::mail(size_t offset, const uint8_t* letters, size_t length, Signal signal) {
+void Fabric::redo(uint64_t sequence, const uint8_t* records, size_t length, Signal signal) {
+  const Letter head(sequence, records, length);
+  uint8_t bytes[kRedoBytes];
+  std::memcpy(bytes, head.bytes, sizeof head.bytes);
+  std::memcpy(bytes + sizeof head.bytes, records, length);
+  mail(kRedoAt, bytes, sizeof head.bytes + length, signal);
+}
+
+void Fabric::clearRedo() {
+  const uint8_t none[kLetterBytes] = {};
+  mail(kRedoAt, none, sizeof none, Signal::kNone);
+  redoStands_ = false;
+}
+
+/// Letters are sent at once, but for a redo that is acked with what follows it.
+void Fabric::mail(size_t offset, const uint8_t* letters, size_t length, Signal signal) {
   RemoteMemory target = remote_[kMailbox];
   target.address += offset;
-  const bool more = offset == kIntentAt;
-  return stagedWrite(letters, length, target, signal, more);
+  stagedWrite(letters, length, target, signal, offset == kRedoAt && signal == Signal::kNone);
 }
 
 /// A write whose bytes may change as soon as this returns.
-bool Fabric::stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target,
+void Fabric::stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target,
                          Signal signal, bool more) {
   if (length <= info_->tx_attr->inject_size) {
     cells_[kInlineWrites]++;
-    return write({bytes, length, nullptr, target}, signal, 0, more);
+    write({bytes, length, nullptr, target}, signal, 0, more);
+    return;
   }
   uint8_t* staged = stage(length);
-  if (staged == nullptr) return false;
+  if (staged == nullptr) return;
   std::memcpy(staged, bytes, length);
   void* descriptor = isLocal() ? fi_mr_desc(stagingRegistration_.get()) : nullptr;
-  return write({staged, length, descriptor, target}, signal, 0, more);
+  write({staged, length, descriptor, target}, signal, 0, more);
 }
 
 uint8_t* Fabric::stage(size_t length) {
@@ -184,8 +215,8 @@ uint8_t* Fabric::stage(size_t length) {
   return staged;
 }
 
-bool Fabric::write(const Write& one, Signal signal, uint64_t window, bool more) {
-  if (!carries()) return false;
+void Fabric::write(const Write& one, Signal signal, uint64_t window, bool more) {
+  if (!carries()) return;
   const bool inlined = one.length <= info_->tx_attr->inject_size;
   // A queue whose writes are never completed is never emptied.
   const bool signalled = signal != Signal::kNone || ++unsignalled_ >= signalEvery_;
@@ -209,11 +240,11 @@ bool Fabric::write(const Write& one, Signal signal, uint64_t window, bool more) 
       code = fi_writemsg(endpoint_.get(), &message, flags);
       return code != -FI_EAGAIN;
     };
-    if (!wait(posted, kQueueStalls)) return false;
+    if (!wait(posted, kQueueStalls)) return;
   }
   if (code != 0) {
     broke(library_->strerror(static_cast<int>(-code)), false);
-    return false;
+    return;
   }
   cells_[kWrites]++;
   cells_[kPlacedBytes] += static_cast<double>(one.length);
@@ -222,7 +253,6 @@ bool Fabric::write(const Write& one, Signal signal, uint64_t window, bool more) 
     signalled_.push_back({signal, false, sequence_, staging_.head(), window});
     cells_[kStagedBytes] = static_cast<double>(staging_.used());
   }
-  return true;
 }
 
 /// Takes completions until `ready`, for as long as patience lasts: then the connection counts as
@@ -270,7 +300,7 @@ bool Fabric::readCompletionError() {
       fi_cq_strerror(completionQueue_.get(), error.prov_errno, error.err_data, text, sizeof text);
   std::string reason = library_->strerror(error.err);
   if (error.prov_errno != 0 && detail != nullptr) reason += std::string(" (") + detail + ")";
-  broke(reason, options_.query.provider == "verbs" && error.prov_errno == kRemoteAccessError);
+  broke(reason, isCard_ && error.prov_errno == kRemoteAccessError);
   return true;
 }
 
@@ -295,6 +325,15 @@ void Fabric::completed(uint64_t id) {
     firstSignalled_++;
   }
   cells_[kStagedBytes] = static_cast<double>(staging_.used());
+}
+
+bool Fabric::isTheirs(const uint8_t* list, size_t length) const {
+  RemoteMemory target;
+  for (const uint8_t* end = list + length; list < end; list += recordAt(list).size) {
+    const Record record = recordAt(list);
+    if (!targetOf(record.offset, record.length, &target)) return false;
+  }
+  return true;
 }
 
 bool Fabric::targetOf(uint64_t offset, uint64_t length, RemoteMemory* target) const {

@@ -78,6 +78,8 @@ export const FabricCell = {
   MERGED_RANGES: 9,
   /** Sequence that the peer was told with `tell`, once it has arrived. */
   TOLD_SEQUENCE: 10,
+  /** Batches that were acked by their redo alone. */
+  REDO_BATCHES: 11,
 } as const;
 
 export type OnFabricEvent = (
@@ -116,7 +118,9 @@ export interface NativeFabric {
   /**
    * Writes the records of bytes[offset, offset+length) in order, as one batch. Returns their number, or -1 when they
    * are malformed or not the peer's. Waits up to `spinUs` for the ack: of completions that come within the call no
-   * event tells. The peer reads the batch's sequence once there is no range in it, or `beat` or `tell` follows.
+   * event tells. A small batch is acked once it stands in the peer's mailbox as a redo; its ranges are written when
+   * the loop's turn ends, or before anything else is. The peer reads the batch's sequence once there is no range in
+   * it, or `beat` or `tell` follows.
    */
   post(bytes: Uint8Array, offset: number, length: number, sequence: number, spinUs: number): number;
   /** Writes bytes of the region from where they stand. False when they are not the peer's. */

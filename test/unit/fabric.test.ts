@@ -47,7 +47,7 @@ run('a batch', () => {
     const { writer, source, region, parts, mailbox, post, acked, bytes, cells } = await two();
     writer.native.aim(source.id, ...span, parts);
     const letters = new Mailbox(mailbox);
-    expect([letters.sequence(), letters.beat(), letters.intent()]).toEqual([null, null, null]);
+    expect([letters.sequence(), letters.beat(), letters.redo()]).toEqual([null, null, null]);
     const list = Buffer.concat([
       record(8192, Buffer.alloc(3000, 7)),
       record(8192 + 3000, Buffer.alloc(1000, 8)),
@@ -69,16 +69,40 @@ run('a batch', () => {
     expect(letters.sequence()).toBe(6);
   });
 
-  test('is one write for each range; its sequence is mailed when it is asked for', async () => {
+  test('that is small is acked by one write, and placed behind it', async () => {
+    const { writer, source, parts, mailbox, post, acked, bytes, cells } = await two();
+    writer.native.aim(source.id, ...span, parts);
+    const letters = new Mailbox(mailbox);
+    const list = Buffer.concat([
+      record(8192, Buffer.alloc(112, 7)),
+      record(4096, Buffer.alloc(4, 1)),
+    ]);
+    post(list, 1);
+    expect([cells[FabricCell.WRITES], cells[FabricCell.REDO_BATCHES]]).toEqual([1, 1]);
+    await acked(1);
+    await until('its ranges', () => bytes[111] === 7 && cells[FabricCell.WRITES] === 3);
+    expect(cells[FabricCell.COMPLETIONS]).toBe(1);
+    expect(letters.redo()).toEqual({ sequence: 1, records: new Uint8Array(list) });
+    post(record(4096, Buffer.alloc(4, 2)), 2);
+    post(record(8192, Buffer.alloc(2000, 8)), 3);
+    await acked(3);
+    // What follows is not to be written over by it.
+    expect(letters.redo()).toBe(null);
+  });
+
+  test('that is large is one write for each range; its sequence is mailed when it is asked for', async () => {
     const { writer, source, parts, mailbox, post, acked, cells } = await two();
     writer.native.aim(source.id, ...span, parts);
     const letters = new Mailbox(mailbox);
     writer.native.tell();
-    post(Buffer.concat([record(8192, Buffer.alloc(112, 7)), record(4096, Buffer.alloc(4, 1))]), 1);
+    const word = record(4096, Buffer.alloc(4, 1));
+    post(Buffer.concat([record(8192, Buffer.alloc(1000, 7)), word]), 1);
     await acked(1);
-    // Where words may be torn a letter precedes each.
-    expect(cells[FabricCell.WRITES]).toBe(provider === 'verbs' ? 2 : 3);
-    expect(cells[FabricCell.COMPLETIONS]).toBe(1);
+    // Where words may be torn, each stands in the redo before.
+    const torn = provider !== 'verbs';
+    expect(cells[FabricCell.WRITES]).toBe(torn ? 3 : 2);
+    expect(letters.redo()).toEqual(torn ? { sequence: 0, records: new Uint8Array(word) } : null);
+    expect([cells[FabricCell.COMPLETIONS], cells[FabricCell.REDO_BATCHES]]).toEqual([1, 0]);
     expect(letters.sequence()).toBe(null);
     writer.native.tell();
     await until('the letter', () => cells[FabricCell.TOLD_SEQUENCE] === 1);

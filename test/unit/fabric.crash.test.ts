@@ -1,0 +1,87 @@
+/**
+ * A writer that is killed at any moment, or fenced: what a takeover then finds is a prefix of what was written, whole,
+ * and has every batch that was acked.
+ */
+import { fork } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import type { Memory, Welcome } from '../../backup/hello.js';
+import { RdmaLanding } from '../../backup/rdma-landing.js';
+import { native } from '../../src/native.js';
+import { publishesIn, Stream } from '../support/fabric-stream.js';
+import { fabricRegion } from '../support/fabrics.js';
+import { linkHost, missing, provider, rounds } from '../support/links.js';
+import { slowness, until } from '../support/until.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const first = Number(process.env['CRASH_SEED'] ?? 1);
+const seeds = Array.from({ length: rounds }, (_, i) => first + i);
+const patient = { withinMs: 20_000 * slowness };
+
+(missing === null ? describe : describe.skip)(`a writer over ${provider}`, () => {
+  // Between two batches, with the newest acked or on its way, placed or not.
+  test.each(seeds)(
+    'that is killed has written a prefix, and all that was acked (seed %i)',
+    async (seed) => expectPrefix(seed, null),
+    60_000 * slowness,
+  );
+
+  // In the midst of a batch, where the seed does not end it before.
+  test.each(seeds)(
+    'that is fenced has written a prefix, and all that was acked (seed %i)',
+    async (seed) => expectPrefix(seed, seed % 40),
+    60_000 * slowness,
+  );
+});
+
+/** Fences the writer when it is dead, or when so many batches are acked. */
+async function expectPrefix(seed: number, fencedAt: number | null): Promise<void> {
+  const file = join(folder, String(seed));
+  const child = fork(join(__dirname, '../support/fabric-dying-writer.js'), [String(seed), file]);
+  const region = fabricRegion();
+  const landing = new RdmaLanding(region, 0, {
+    decided: (memory: Memory) => child.send(memory.parts),
+    heard: () => {},
+    broken: () => {},
+  });
+  try {
+    let port: number | undefined;
+    child.once('message', (message) => {
+      ({ port } = message as { port: number });
+    });
+    await until('the port', () => port, patient);
+    landing.open(linkHost, { provider, fabricPort: port, token: 'aa' } as Welcome);
+    const dead = (): boolean => child.exitCode !== null || child.signalCode !== null;
+    const due = (): boolean => dead() || (fencedAt !== null && ackedIn(file) >= fencedAt);
+    await until('the moment', due, { ...patient, everyMs: fencedAt === null ? 10 : 0 });
+    landing.revoke();
+    const memory = new Uint8Array(region.head.byteLength + region.segments[0]!.byteLength);
+    memory.set(new Uint8Array(region.head));
+    memory.set(new Uint8Array(region.segments[0]!), region.head.byteLength);
+    // One that was fenced finds out by itself, and ends.
+    await until('its end', dead, patient);
+    expect(child.signalCode).toBe('SIGKILL');
+    const stream = new Stream(seed);
+    const acked = ackedIn(file);
+    for (let sequence = 1; sequence <= acked + 400; sequence++) stream.batch();
+    publishesIn(memory, stream, stream.publishes[acked]!);
+    expect(landing.sequence).toBeLessThanOrEqual(300);
+  } finally {
+    child.kill('SIGKILL');
+    landing.close();
+    native.regionClose(region.id);
+  }
+}
+
+function ackedIn(file: string): number {
+  try {
+    const bytes = readFileSync(file);
+    return bytes.length < 8 ? 0 : bytes.readDoubleLE(0);
+  } catch {
+    return 0;
+  }
+}
