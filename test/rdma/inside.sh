@@ -29,6 +29,6 @@ if [ "$1" != bench ]; then
   count $(node .ci/count.js /tmp/results.json | tr -dc '0-9 ') || count 0 1 0
 fi
 rounds=5 mutations=20000
-[ "$1" = bench ] || rounds=1 mutations=5000
+[ "$1" = bench ] || rounds=3
 if bash test/rdma/bench.sh $address $rounds $mutations; then count 1 0 0; else count 0 1 0; fi
 echo "rdma: $passed passed, $failed failed, $skipped skipped"
