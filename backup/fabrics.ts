@@ -48,10 +48,11 @@ export class FabricPort {
   static open(
     provider: FabricProvider,
     host: string,
-    patienceMs: number,
+    { ackTimeoutMs: patienceMs, spinUs }: BackupSettings,
   ): FabricPort | NativeFailure {
     const handlers = { event: (..._: EventArguments): void => {} };
-    const options = { provider, host, port: 0, passive: true, stagingBytes, patienceMs };
+    const where = { provider, host, port: 0, passive: true };
+    const options = { ...where, stagingBytes, patienceMs, spinUs };
     const end = fabric.fabricOpen(options, (...args) => handlers.event(...args));
     if (failed(end)) return end;
     const port = end.listen();
@@ -111,7 +112,7 @@ export class Fabrics {
     const name = `${provider} ${host}`;
     const known = this.ports.get(name);
     if (known !== undefined) return known;
-    const port = FabricPort.open(provider, host, this.settings.ackTimeoutMs);
+    const port = FabricPort.open(provider, host, this.settings);
     if (!failed(port)) this.ports.set(name, port);
     return port;
   }

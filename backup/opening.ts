@@ -137,9 +137,8 @@ export class Opening {
     if (!this.connected || memory === null || port === null || this.open !== null) return;
     if (this.timer !== null) clearTimeout(this.timer);
     port.native.aim(parts.memory, ...mirroredSpan, memory.parts);
-    const { channel, settings, sequence, events } = parts;
-    const { spinUs } = settings;
-    this.open = new RdmaLink(port.native, port.provider, channel, spinUs, sequence, events);
+    const { channel, sequence, events } = parts;
+    this.open = new RdmaLink(port.native, port.provider, channel, sequence, events);
     events.opened(this.open);
   }
 

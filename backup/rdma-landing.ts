@@ -40,7 +40,7 @@ export class RdmaLanding implements Landing {
   open(host: string, welcome: Welcome): void {
     const provider = fabricProviders.find((one) => one === welcome.provider)!;
     const where = { provider, host, port: welcome.fabricPort, passive: false };
-    const options = { ...where, stagingBytes: 0, patienceMs: 0 };
+    const options = { ...where, stagingBytes: 0, patienceMs: 0, spinUs: 0 };
     const opened = fabric.fabricOpen(options, (kind, _, bytes) => this.event(kind, bytes));
     if (failed(opened)) {
       this.decide(sentence(opened), null);

@@ -19,8 +19,6 @@ export class RdmaLink implements Link {
   private readonly fabric: NativeFabric;
   private readonly channel: Channel;
   private readonly events: LinkEvents;
-  /** Microseconds in which an ack is waited for within the tick. */
-  private readonly spinUs: number;
   /** The newest batch that needed not be sent. */
   private readonly first: number;
   /** Newest batch that is placed. */
@@ -33,7 +31,6 @@ export class RdmaLink implements Link {
     fabric: NativeFabric,
     provider: FabricProvider,
     channel: Channel,
-    spinUs: number,
     sequence: number,
     events: LinkEvents,
   ) {
@@ -41,7 +38,6 @@ export class RdmaLink implements Link {
     this.provider = provider;
     this.device = fabric.found.device;
     this.channel = channel;
-    this.spinUs = spinUs;
     this.first = sequence;
     this.acked = sequence;
     this.events = events;
@@ -58,7 +54,7 @@ export class RdmaLink implements Link {
   sendBatch(journal: Journal, _epoch: number, sequence: number): void {
     const length = journal.at - journalHeadroom;
     const { bytes, count } = journal;
-    const posted = this.fabric.post(bytes, journalHeadroom, length, sequence, this.spinUs);
+    const posted = this.fabric.post(bytes, journalHeadroom, length, sequence);
     assert(posted === count, 'every range of the journal is one that the standby mirrors');
   }
 

@@ -52,14 +52,19 @@ class Arguments {
   const uint8_t* bytes(size_t index, size_t* length) {
     const double offset = number(index + 1, "offset", 0, kSafeIntegerMax);
     const double count = number(index + 2, "length", 0, kSafeIntegerMax);
-    if (!require(call_[index].IsTypedArray(), "bytes", "must be a Uint8Array")) return nullptr;
-    const auto array = call_[index].As<Napi::Uint8Array>();
-    if (!require(offset + count <= static_cast<double>(array.ByteLength()), "offset and length",
+    napi_typedarray_type type{};
+    size_t whole = 0;
+    void* data = nullptr;
+    const napi_status status =
+        napi_get_typedarray_info(env_, call_[index], &type, &whole, &data, nullptr, nullptr);
+    const bool fits = status == napi_ok && type == napi_uint8_array;
+    if (!require(fits, "bytes", "must be a Uint8Array")) return nullptr;
+    if (!require(offset + count <= static_cast<double>(whole), "offset and length",
                  "must lie within bytes")) {
       return nullptr;
     }
     *length = static_cast<size_t>(count);
-    return array.Data() + static_cast<size_t>(offset);
+    return static_cast<uint8_t*>(data) + static_cast<size_t>(offset);
   }
   bool require(bool condition, const char* name, const char* must) {
     if (!condition && good_) {
@@ -77,8 +82,9 @@ class Arguments {
     return call_[index].As<Napi::Object>().Get(name);
   }
   double checked(const Napi::Value& value, const char* name, double low, double high) {
-    if (!require(value.IsNumber(), name, "must be a number")) return 0;
-    const double number = value.As<Napi::Number>().DoubleValue();
+    double number = 0;
+    const bool isNumber = napi_get_value_double(env_, value, &number) == napi_ok;
+    if (!require(isNumber, name, "must be a number")) return 0;
     const bool fits = number >= low && number <= high && number == std::floor(number);
     return require(fits, name, "is out of range or not an integer") ? number : 0;
   }

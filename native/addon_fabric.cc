@@ -128,6 +128,7 @@ FabricObject::FabricObject(Call call) : Napi::ObjectWrap<FabricObject>(call) {
   options.query = queryOf(&arguments);
   options.stagingBytes = static_cast<size_t>(arguments.field(0, "stagingBytes", 0, kGiB));
   options.patienceMs = arguments.field(0, "patienceMs", 0, kPatienceMsMost);
+  options.spinUs = arguments.field(0, "spinUs", 0, kSpinUsMost);
   arguments.require(call[1].IsFunction(), "onEvent", "must be a function");
   Napi::Object self = call.This().As<Napi::Object>();
   self["failure"] = Env().Null();
@@ -295,9 +296,8 @@ Napi::Value FabricObject::post(Call call) {
   size_t length = 0;
   const uint8_t* bytes = arguments.bytes(0, &length);
   const double sequence = arguments.number(3, "sequence", 1, kSafeIntegerMax);
-  const double spinUs = arguments.number(4, "spinUs", 0, kSpinUsMost);
   if (!arguments.good() || fabric() == nullptr) return Env().Undefined();
-  const int64_t records = fabric()->post(bytes, length, static_cast<uint64_t>(sequence), spinUs);
+  const int64_t records = fabric()->post(bytes, length, static_cast<uint64_t>(sequence));
   told_ = cells_[kCompletions];  // whoever posts looks at the cells by himself
   loop_->settleWrites();
   return Napi::Number::New(Env(), static_cast<double>(records));

@@ -47,6 +47,8 @@ struct FabricOptions {
   size_t stagingBytes = 0;
   /// A full queue or ring is waited for this long.
   double patienceMs = 0;
+  /// So long `post` waits for the ack of its batch.
+  double spinUs = 0;
 };
 
 /// Where the peer's memory is written: the ranges of the region that it exposes, and its mailbox.
@@ -124,9 +126,9 @@ class Fabric {
   /// The peer's memory, and the region whose bytes stand at the same offsets here.
   void aim(const RegionSpan& region, const RemoteMemory parts[kParts]);
   /// Writes a list of records in order, as batch `sequence`; -1 when the list is malformed or not
-  /// the peer's to have. An ack that comes within `spinUs` is taken. A small batch is acked once it
+  /// the peer's to have. An ack that comes at once is taken. A small batch is acked once it
   /// stands in the peer's mailbox; its ranges are written by `place`, or before anything else is.
-  int64_t post(const uint8_t* list, size_t length, uint64_t sequence, double spinUs);
+  int64_t post(const uint8_t* list, size_t length, uint64_t sequence);
   bool owes() const { return !owed_.empty(); }
   void place();
   /// Writes bytes of the region from where they are. False when they are not the peer's to have.

@@ -44,7 +44,7 @@ void Fabric::aim(const RegionSpan& region, const RemoteMemory parts[kParts]) {
 /// A small batch is acked by its redo, and placed later. Of a larger one the last write is the one
 /// with a completion: that of its last range. The sequence is mailed by itself where there is no
 /// range, and now and then; the next heartbeat carries it anyway.
-int64_t Fabric::post(const uint8_t* list, size_t length, uint64_t sequence, double spinUs) {
+int64_t Fabric::post(const uint8_t* list, size_t length, uint64_t sequence) {
   const int64_t records = countRecords(list, length, region_.length);
   if (records < 0 || !isTheirs(list, length)) return -1;
   place();
@@ -61,6 +61,7 @@ int64_t Fabric::post(const uint8_t* list, size_t length, uint64_t sequence, doub
     ranges(list, length, lettered ? Signal::kNone : Signal::kBatch, !isCard_);
     if (lettered) mailSequence(Signal::kBatch);
   }
+  const double spinUs = options_.spinUs;
   const double until = spinUs > 0 ? monotonicMs() + spinUs / 1000 : 0;
   do {
     if (endpoint_ != nullptr) readCompletions();

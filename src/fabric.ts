@@ -29,6 +29,8 @@ export interface FabricOptions extends FabricQuery {
   readonly stagingBytes: number;
   /** A queue or ring that is full is waited for this long; then the connection is broken. */
   readonly patienceMs: number;
+  /** So many microseconds `post` waits for the ack of its batch. */
+  readonly spinUs: number;
 }
 
 /** What a provider offers at an address. */
@@ -117,12 +119,11 @@ export interface NativeFabric {
   aim(...args: [...Span, parts: readonly RemotePart[]]): void;
   /**
    * Writes the records of bytes[offset, offset+length) in order, as one batch. Returns their number, or -1 when they
-   * are malformed or not the peer's. Waits up to `spinUs` for the ack: of completions that come within the call no
-   * event tells. A small batch is acked once it stands in the peer's mailbox as a redo; its ranges are written when
-   * the loop's turn ends, or before anything else is. The peer reads the batch's sequence once there is no range in
-   * it, or `beat` or `tell` follows.
+   * are malformed or not the peer's. Of completions that come within the call no event tells. A small batch is acked
+   * once it stands in the peer's mailbox as a redo; its ranges are written when the loop's turn ends, or before
+   * anything else is. The peer reads the batch's sequence once there is no range in it, or `beat` or `tell` follows.
    */
-  post(bytes: Uint8Array, offset: number, length: number, sequence: number, spinUs: number): number;
+  post(bytes: Uint8Array, offset: number, length: number, sequence: number): number;
   /** Writes bytes of the region from where they stand. False when they are not the peer's. */
   block(offset: number, length: number): boolean;
   /** Writes the sequence of the newest batch, the heartbeat, and the newest of the peer's that it answers. */

@@ -20,8 +20,9 @@ const flowing = 64;
 let told = false;
 const region = fabricRegion();
 const tell = (report: WriterReport): void => void process.send!(report);
+const where = { provider, host: linkHost, port: 0, passive: true };
 const end = fabric.fabricOpen(
-  { provider, host: linkHost, port: 0, passive: true, stagingBytes: 2 ** 22, patienceMs: 5000 },
+  { ...where, stagingBytes: 2 ** 22, patienceMs: 5000, spinUs: 0 },
   (kind, request, bytes, revoked) => {
     if (kind === FabricEvent.REQUEST) (end as NativeFabric).accept(request);
     else if (kind === FabricEvent.BROKEN) {
@@ -41,7 +42,7 @@ function write(to: NativeFabric): void {
   for (let i = 0; i < 8; i++) {
     const fill = Buffer.alloc(8192, ++posted.sequence & 0xff);
     const list = Buffer.concat([record(span[1], fill), record(0, fill.subarray(0, 4))]);
-    to.post(list, 0, list.length, posted.sequence, 0);
+    to.post(list, 0, list.length, posted.sequence);
   }
   // Completions that came within a post are told by no event.
   const acked = to.cells[FabricCell.ACKED_SEQUENCE]!;

@@ -51,7 +51,7 @@ export class End {
     const where = { provider, host: linkHost, port, passive };
     this.native = must(
       fabric.fabricOpen(
-        { ...where, stagingBytes: passive ? 2 ** 22 : 0, patienceMs: 2000 },
+        { ...where, stagingBytes: passive ? 2 ** 22 : 0, patienceMs: 2000, spinUs: 0 },
         (...event) => this.event(...event),
       ),
     );

@@ -34,7 +34,7 @@ async function two() {
   const bytes = new Uint8Array(region.segments[0]!);
   const cells = writer.native.cells;
   const post = (list: Uint8Array, sequence: number): number =>
-    writer.native.post(list, 0, list.length, sequence, 0);
+    writer.native.post(list, 0, list.length, sequence);
   const acked = (sequence: number) =>
     until('the ack', () => cells[FabricCell.ACKED_SEQUENCE]! >= sequence);
   return { ...pair, port, region, source, bytes, cells, post, acked };
@@ -200,7 +200,7 @@ run('memory', () => {
         writer.native.aim(source.id, ...span, parts);
         // Some writes are on their way when it ends.
         for (let sequence = 1; sequence <= 3; sequence++) {
-          writer.native.post(list, 0, list.length, sequence, 0);
+          writer.native.post(list, 0, list.length, sequence);
         }
         writer.native.block(8192, 2 ** 19);
         reader.native.close();
