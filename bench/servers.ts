@@ -1,9 +1,9 @@
 /** Starts the servers that are compared, each pinned to a core, and ends them. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../failover/drill/port.js';
 import { Plain } from './plain.js';
 import type { Workload } from './workloads.js';
 
@@ -126,13 +126,4 @@ async function until(condition: () => Promise<boolean>, otherwise: string): Prom
     if (Date.now() > deadline) throw new Error(otherwise);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const socket = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = socket.address() as net.AddressInfo;
-      socket.close(() => resolve(port));
-    });
-  });
 }

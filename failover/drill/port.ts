@@ -1,4 +1,4 @@
-/** A port for a pair that is rehearsed with. */
+/** A port for a server that others must be told of before it runs. */
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
@@ -8,7 +8,7 @@ const portMost = 32_000;
 
 /**
  * A free port that no outgoing connection takes by itself: clients that are refused would else now and then connect to
- * themselves, and hold the port that the standby needs.
+ * themselves, and hold the port that the standby needs. Nor does a listener that leaves the choice to the kernel.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

@@ -4,10 +4,10 @@
  */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FrameType } from '../../backup/frame.js';
+import { freePort } from '../../failover/drill/port.js';
 import { Client } from '../support/client.js';
 import { hotspare, patienceMs, said, stats } from '../support/nodes.js';
 import type { PeerFrame } from '../support/peer.js';
-import { freePort } from '../support/ports.js';
 import type { Child } from '../support/process.js';
 import { Relay } from '../support/relay.js';
 import { secureClient, tlsFlags } from '../support/secure.js';

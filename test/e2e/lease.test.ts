@@ -4,11 +4,11 @@
  */
 import { connect, createServer, type Server as Listener, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { freePort } from '../../failover/drill/port.js';
 import { helloMs } from '../../src/limits.js';
 import { Client } from '../support/client.js';
 import { FalseStandby } from '../support/false-standby.js';
 import { hotspare, said } from '../support/nodes.js';
-import { freePort } from '../support/ports.js';
 import type { Child } from '../support/process.js';
 import { until } from '../support/until.js';
 

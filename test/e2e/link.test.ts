@@ -6,6 +6,7 @@
 import net from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { FrameType, protocolVersion } from '../../backup/frame.js';
+import { freePort } from '../../failover/drill/port.js';
 import { exitStatus } from '../../src/errors.js';
 import { greetingsMax, helloMs } from '../../src/limits.js';
 import { layoutVersion } from '../../src/store/layout.js';
@@ -13,7 +14,6 @@ import { Client } from '../support/client.js';
 import { FalseStandby } from '../support/false-standby.js';
 import { hotspare, patienceMs, said, stats } from '../support/nodes.js';
 import { Peer } from '../support/peer.js';
-import { freePort } from '../support/ports.js';
 import type { Child } from '../support/process.js';
 import { until, within } from '../support/until.js';
 

@@ -1,9 +1,9 @@
 /** UDP, beside memcached where it is there: requests and answers in datagrams, and what is not answered. */
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { freePort } from '../../failover/drill/port.js';
 import { Client } from '../support/client.js';
 import { DatagramClient } from '../support/datagrams.js';
 import { gone, hotspare, pids, said } from '../support/nodes.js';
-import { freePort } from '../support/ports.js';
 import { memcachedMissing, type Program, type Server, startProgram } from '../support/server.js';
 
 let server: Server | null = null;

@@ -5,10 +5,10 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { FrameType, frameHeaderBytes, sealFrame } from '../../backup/frame.js';
+import { freePort } from '../../failover/drill/port.js';
 import { native } from '../../src/native.js';
 import { Client } from '../support/client.js';
 import { hotspare, said, stats } from '../support/nodes.js';
-import { freePort } from '../support/ports.js';
 import type { Child } from '../support/process.js';
 import { until } from '../support/until.js';
 import { Random } from './random.js';

@@ -1,9 +1,9 @@
 /** Bytes that are no TLS at a TLS port, and datagrams of all kinds: nothing crashes or is left, the rest is served. */
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { freePort } from '../../failover/drill/port.js';
 import { Client } from '../support/client.js';
 import { DatagramClient, header } from '../support/datagrams.js';
-import { freePort } from '../support/ports.js';
 import { secureClient, tlsFlags } from '../support/secure.js';
 import { type Server, startServer } from '../support/server.js';
 import { until } from '../support/until.js';

@@ -2,8 +2,9 @@
  * hotspare with an attached standby on this machine: a node that every reply must wait for, as in production
  * (`--ack sync`, over TCP).
  */
+
+import { freePort } from '../../failover/drill/port.js';
 import { hotspare, said } from './nodes.js';
-import { freePort } from './ports.js';
 import { type Server, startProgram } from './server.js';
 
 /** A busy machine must not turn a test into a takeover, nor drop the standby. */

@@ -6,10 +6,10 @@
  *   JUDGE=memcached    Debian's memcached, so that a test can be tried on the original
  *   neither            hotspare: `node dist/src/main.js`
  */
-import { existsSync } from 'node:fs';
-import { connect } from 'node:net';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './ports.js';
+import { freePort } from '../../failover/drill/port.js';
 import { type Child, startChild } from './process.js';
 import { until } from './until.js';
 
@@ -54,20 +54,24 @@ export async function startServer(flags: readonly string[] = []): Promise<Server
   return { name: 'given', host, port, child: null, stop: async () => {} };
 }
 
-/** Starts a program of our own on a free port of the loopback and waits until it accepts. */
+/** Starts a program of our own on a free port of the loopback and waits until it says that it serves there. */
 export async function startProgram(name: Program, flags: readonly string[] = []): Promise<Server> {
   const host = '127.0.0.1';
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort(host);
-    const child = await startChild(...commandLine(name, host, port, flags));
+    const port = await freePort();
+    const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
+    // Somebody else may answer at the port meanwhile: only the program itself writes this file.
+    const file = join(folder, 'ports');
+    const environment = { env: { MEMCACHED_PORT_FILENAME: file } };
+    const child = await startChild(...commandLine(name, host, port, flags), environment);
     try {
       await until(
-        `${child.command} to accept`,
+        `${child.command} to serve`,
         () => {
           if (!child.running()) {
-            throw new Error(`${child.command} ended before it accepted:\n${child.output()}`);
+            throw new Error(`${child.command} ended before it served:\n${child.output()}`);
           }
-          return accepts(host, port);
+          return existsSync(file);
         },
         { withinMs: START_MS },
       );
@@ -86,6 +90,8 @@ export async function startProgram(name: Program, flags: readonly string[] = [])
       if (!taken || attempt === START_ATTEMPTS) {
         throw error;
       }
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   }
 }
@@ -101,15 +107,4 @@ function commandLine(
   const memory = flags.includes('-m') ? [] : ['-m', '64'];
   const common = ['-p', String(port), '-l', host, ...memory, ...user, ...flags];
   return name === 'memcached' ? [MEMCACHED, common] : [process.execPath, [MAIN, ...common]];
-}
-
-function accepts(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, host);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }
