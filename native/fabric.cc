@@ -244,8 +244,7 @@ bool Fabric::maySleep() {
   fid* queues[] = {&eventQueue_->fid, nullptr};
   int count = 1;
   // A card's queue that was asked once wakes the process for the next write, which is then slower.
-  const bool mayCome = isCard_ ? !signalled_.empty() : true;
-  if (completionQueue_ != nullptr && mayCome) queues[count++] = &completionQueue_->fid;
+  if (completionQueue_ != nullptr && awaits()) queues[count++] = &completionQueue_->fid;
   return fi_trywait(fabric_.get(), queues, count) == 0;
 }
 

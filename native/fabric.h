@@ -108,6 +108,8 @@ class Fabric {
   /// The same for writes alone. True when it is safe to sleep, as far as they are concerned.
   bool progressWrites();
   std::deque<FabricEvent> takeEvents() { return std::exchange(events_, {}); }
+  /// Completions are to come: the second descriptor may be slept on.
+  bool awaits() const { return !isCard_ || !signalled_.empty(); }
   bool hasEvents() const { return !events_.empty(); }
 
   FabricFailure listen(int* port);
@@ -139,8 +141,9 @@ class Fabric {
   void tell();
 
  private:
-  /// What a completion stands for: a batch, a piece of a block, its last piece, or a letter.
-  enum class Signal : uint8_t { kNone, kBatch, kPiece, kBlock, kTold };
+  /// What a completion stands for: a batch, a piece of a block, its last piece, or a letter: that
+  /// the peer was told a sequence, or only that it can be written to.
+  enum class Signal : uint8_t { kNone, kBatch, kPiece, kBlock, kTold, kHeard };
   /// A write that was posted with a completion.
   struct Signalled {
     Signal signal;
@@ -175,7 +178,7 @@ class Fabric {
   bool carries() const { return connected_ && !broken_; }
 
   void ranges(const uint8_t* list, size_t length, Signal signal, bool tears);
-  void range(const uint8_t* list, const uint8_t* next, Signal signal);
+  void range(const uint8_t* list, const uint8_t* next, Signal signal, bool more);
   void redo(uint64_t sequence, const uint8_t* records, size_t length, Signal signal);
   void clearRedo();
   void mailSequence(Signal signal);

@@ -12,10 +12,11 @@ FabricLoop::FabricLoop(uv_loop_s* loop, std::unique_ptr<Fabric> fabric, Owner* o
   idle_ = open(UV_IDLE);
   uv_idle_init(loop_, reinterpret_cast<uv_idle_s*>(idle_));
   uv_handle_set_data(idle_, this);
-  check_ = open(UV_CHECK);
-  uv_check_init(loop_, reinterpret_cast<uv_check_s*>(check_));
-  uv_handle_set_data(check_, this);
+  prepare_ = open(UV_PREPARE);
+  uv_prepare_init(loop_, reinterpret_cast<uv_prepare_s*>(prepare_));
+  uv_handle_set_data(prepare_, this);
   watch(&events_, fabric_->eventsDescriptor());
+  start(events_);
   settle();
 }
 
@@ -28,23 +29,38 @@ void FabricLoop::settle() {
     watched_ = descriptor;
   }
   const bool restless = !fabric_->progress();
+  await();
   wake(restless || fabric_->hasEvents() || owner_->isBehind());
 }
 
 void FabricLoop::settleWrites() {
   if (stopped_) return;
   const bool restless = !fabric_->progressWrites();
+  await();
   if (restless || fabric_->hasEvents() || owner_->isBehind()) wake(true);
   if (!fabric_->owes()) return;
-  uv_check_start(reinterpret_cast<uv_check_s*>(check_), [](uv_check_s* handle) {
+  uv_prepare_start(reinterpret_cast<uv_prepare_s*>(prepare_), [](uv_prepare_s* handle) {
     static_cast<FabricLoop*>(uv_handle_get_data(reinterpret_cast<uv_handle_s*>(handle)))->place();
   });
 }
 
 void FabricLoop::place() {
-  uv_check_stop(reinterpret_cast<uv_check_s*>(check_));
+  uv_prepare_stop(reinterpret_cast<uv_prepare_s*>(prepare_));
   fabric_->place();
   settleWrites();
+}
+
+/// A descriptor that nobody reads before the next write stays readable: it is not polled until
+/// then.
+void FabricLoop::await() {
+  const bool awaits = completions_ != nullptr && fabric_->awaits();
+  if (awaits == awaited_) return;
+  awaited_ = awaits;
+  if (awaits) {
+    start(completions_);
+  } else if (completions_ != nullptr) {
+    uv_poll_stop(reinterpret_cast<uv_poll_s*>(completions_));
+  }
 }
 
 void FabricLoop::wake(bool on) {
@@ -77,7 +93,7 @@ void FabricLoop::stop() {
   unwatch(&completions_);
   unwatch(&events_);
   close(idle_);
-  close(check_);
+  close(prepare_);
   fabric_.reset();
 }
 
@@ -91,10 +107,13 @@ void FabricLoop::watch(uv_handle_s** handle, int descriptor) {
   auto* poll = reinterpret_cast<uv_poll_s*>(*handle);
   HOTSPARE_CHECK(uv_poll_init(loop_, poll, descriptor) == 0);
   uv_handle_set_data(*handle, this);
-  uv_poll_start(poll, UV_READABLE, [](uv_poll_s* ready, int, int) {
+  uv_unref(*handle);
+}
+
+void FabricLoop::start(uv_handle_s* handle) {
+  uv_poll_start(reinterpret_cast<uv_poll_s*>(handle), UV_READABLE, [](uv_poll_s* ready, int, int) {
     static_cast<FabricLoop*>(uv_handle_get_data(reinterpret_cast<uv_handle_s*>(ready)))->turn();
   });
-  uv_unref(*handle);
 }
 
 void FabricLoop::unwatch(uv_handle_s** handle) {
@@ -102,6 +121,7 @@ void FabricLoop::unwatch(uv_handle_s** handle) {
   close(*handle);
   *handle = nullptr;
   watched_ = -1;
+  awaited_ = false;
 }
 
 void FabricLoop::close(uv_handle_s* handle) {

@@ -1,6 +1,6 @@
 // Drives a fabric from Node's loop: polls its two descriptors, and takes another turn while there
-// is work that no descriptor announces. What a batch owes is placed at the end of a turn of the
-// loop, when the replies have left. It deletes itself when all of libuv's handles are closed.
+// is work that no descriptor announces. What a batch owes is placed before the loop sleeps, when
+// the replies have left. It deletes itself when all of libuv's handles are closed.
 #pragma once
 
 #include <memory>
@@ -45,7 +45,9 @@ class FabricLoop {
   void wake(bool on);
   void place();
   uv_handle_s* open(int type);
+  void await();
   void watch(uv_handle_s** handle, int descriptor);
+  void start(uv_handle_s* handle);
   void unwatch(uv_handle_s** handle);
   void close(uv_handle_s* handle);
 
@@ -55,8 +57,9 @@ class FabricLoop {
   uv_handle_s* events_ = nullptr;
   uv_handle_s* completions_ = nullptr;
   uv_handle_s* idle_ = nullptr;
-  uv_handle_s* check_ = nullptr;
-  int watched_ = -1;  // the descriptor that `completions_` polls
+  uv_handle_s* prepare_ = nullptr;
+  int watched_ = -1;      // the descriptor of `completions_`
+  bool awaited_ = false;  // it is polled
   int open_ = 0;
   bool awake_ = false;
   bool stopped_ = false;

@@ -75,8 +75,6 @@ void Fabric::place() {
   ranges(owed_.data(), owed_.size(), Signal::kNone, false);
   owed_.clear();
   if (unlettered_ >= kUnletteredBytes) mailSequence(Signal::kNone);
-  // A failure is known at once, although nobody waits for these.
-  if (endpoint_ != nullptr) readCompletions();
 }
 
 /// Writes the ranges in order. `tears`: a word may arrive in two halves, and no redo covers it yet.
@@ -86,20 +84,19 @@ void Fabric::ranges(const uint8_t* list, size_t length, Signal signal, bool tear
     const uint8_t* next = endOfRun(list, end);
     const Record first = recordAt(list);
     if (tears && first.isWord()) redo(0, list, first.size, Signal::kNone);
-    range(list, next, next == end ? signal : Signal::kNone);
+    range(list, next, next == end ? signal : Signal::kNone, next < end);
     list = next;
   }
 }
 
 /// The records in [list, next) are one range: a word that is published, or bytes that nobody can
 /// reach yet.
-void Fabric::range(const uint8_t* list, const uint8_t* next, Signal signal) {
+void Fabric::range(const uint8_t* list, const uint8_t* next, Signal signal, bool more) {
   const Record first = recordAt(list);
   size_t length = 0;
   for (const uint8_t* at = list; at < next; at += recordAt(at).size) length += recordAt(at).length;
   RemoteMemory target;
   HOTSPARE_CHECK(targetOf(first.offset, length, &target));
-  const bool more = signal == Signal::kNone;
   if (length == first.length) {
     stagedWrite(first.bytes, length, target, signal, more);
     return;
@@ -138,11 +135,12 @@ bool Fabric::postBlock(uint64_t offset, size_t length) {
   return true;
 }
 
+/// A heartbeat asks for its completion: that of a write without one tells no failure (verbs).
 void Fabric::beat(uint32_t beat, uint32_t echo) {
   place();
   const Letter heartbeat(beat | uint64_t{echo} << 32);
   if (sequence_ == 0) {
-    mail(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kNone);
+    mail(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kHeard);
     return;
   }
   // Both letters stand side by side.
@@ -151,7 +149,7 @@ void Fabric::beat(uint32_t beat, uint32_t echo) {
   uint8_t letters[2 * kLetterBytes];
   std::memcpy(letters, sequence.bytes, kLetterBytes);
   std::memcpy(letters + kLetterBytes, heartbeat.bytes, kLetterBytes);
-  mail(kSequenceAt, letters, sizeof letters, Signal::kNone);
+  mail(kSequenceAt, letters, sizeof letters, Signal::kHeard);
   unlettered_ = 0;
 }
 
@@ -315,7 +313,7 @@ void Fabric::completed(uint64_t id) {
       cells_[kAckedSequence] = static_cast<double>(front.sequence);
     } else if (front.signal == Signal::kTold) {
       cells_[kToldSequence] = static_cast<double>(front.sequence);
-    } else if (front.signal != Signal::kNone) {
+    } else if (front.signal == Signal::kPiece || front.signal == Signal::kBlock) {
       if (front.signal == Signal::kBlock) cells_[kAckedBlocks]++;
       for (Window& window : windows_) {
         if (window.number == front.window) window.pieces--;

@@ -13,7 +13,10 @@
 //   - a small batch is safe with the one write that puts it there, before its ranges follow;
 //   - a word that arrives in two halves (tcp: a stream is cut at any byte) is mended: where that
 //     may happen, the redo of a larger batch holds the word that is published next, as sequence 0.
-// Nothing else may be written over bytes that a redo holds while it stands.
+// So nothing else may be written over the bytes that a redo holds while it stands: a larger batch
+// clears that of a batch before it writes. That of a word need not be cleared: where the word
+// stands other bytes come only once it has been unlinked, by a publish, which has a redo of its
+// own.
 #pragma once
 
 #include <cstdint>

@@ -80,7 +80,7 @@ export const FabricCell = {
   MERGED_RANGES: 9,
   /** Sequence that the peer was told with `tell`, once it has arrived. */
   TOLD_SEQUENCE: 10,
-  /** Batches that were acked by their redo alone. */
+  /** Batches that went as a redo first. */
   REDO_BATCHES: 11,
 } as const;
 
@@ -120,8 +120,8 @@ export interface NativeFabric {
   /**
    * Writes the records of bytes[offset, offset+length) in order, as one batch. Returns their number, or -1 when they
    * are malformed or not the peer's. Of completions that come within the call no event tells. A small batch is acked
-   * once it stands in the peer's mailbox as a redo; its ranges are written when the loop's turn ends, or before
-   * anything else is. The peer reads the batch's sequence once there is no range in it, or `beat` or `tell` follows.
+   * once it stands in the peer's mailbox as a redo; its ranges are written before the loop sleeps, or anything else is
+   * written. The peer reads the batch's sequence once there is no range in it, or `beat` or `tell` follows.
    */
   post(bytes: Uint8Array, offset: number, length: number, sequence: number): number;
   /** Writes bytes of the region from where they stand. False when they are not the peer's. */

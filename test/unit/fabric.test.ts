@@ -125,6 +125,22 @@ run('a batch', () => {
     for (let i = 0; i < 5000; i++) expect(bytes[8 * i]).toBe(i % 251);
   });
 
+  test('lets the loop sleep, once it is placed', async () => {
+    const { writer, source, parts, post, acked, cells } = await two();
+    writer.native.aim(source.id, ...span, parts);
+    for (const list of [record(8192, Buffer.alloc(64, 1)), record(8192, Buffer.alloc(4000, 1))]) {
+      const sequence = cells[FabricCell.ACKED_SEQUENCE]! + 1;
+      post(list, sequence);
+      await acked(sequence);
+      writer.native.beat(1, 1);
+      const begun = performance.eventLoopUtilization();
+      await until('the loop to sleep', () => {
+        const { active, idle } = performance.eventLoopUtilization(begun);
+        return active + idle > 50 && idle > active;
+      });
+    }
+  });
+
   test('that is malformed, or reaches what is the node’s own, is refused', async () => {
     const { writer, source, parts, post, region } = await two();
     writer.native.aim(source.id, ...span, parts);
@@ -148,6 +164,21 @@ run('a batch', () => {
 });
 
 run('memory', () => {
+  test('that takes the redo, and not its ranges, is known with the next heartbeat', async () => {
+    const { writer, source, parts, post, acked, bytes } = await two();
+    const mailbox = parts.at(-1)!;
+    const wrong = parts.map((part) => ({ ...part, key: String(BigInt(part.key) ^ 1n) }));
+    writer.native.aim(source.id, ...span, [...wrong.slice(0, -1), mailbox]);
+    post(record(8192, Buffer.alloc(64, 1)), 1);
+    await acked(1);
+    let beats = 0;
+    await until('the end', () => {
+      writer.native.beat(++beats, 0);
+      return writer.has(FabricEvent.BROKEN);
+    });
+    expect(bytes.every((byte) => byte === 0)).toBe(true);
+  });
+
   test('is not written with a wrong key', async () => {
     const { writer, source, parts, post, bytes } = await two();
     const wrong = parts.map((part) => ({ ...part, key: String(BigInt(part.key) ^ 1n) }));
