@@ -1,7 +1,7 @@
 /**
  * A process that writes a stream (fabric-stream.ts) into its parent's memory, and is killed in the midst of it: by
  * itself right behind a write, before its loop can take a turn, or by whoever waits for that. Into a file it writes
- * which batch is acked, as it learns it: argv is the seed and that file.
+ * which batch is acked, as it learns it. argv is the seed, and that file.
  */
 import { openSync, writeSync } from 'node:fs';
 import { FabricCell, FabricEvent, fabric, type NativeFabric } from '../../src/fabric.js';
