@@ -125,6 +125,8 @@ inline OpenRegion* regionOf(const Napi::CallbackInfo& call, Arguments* arguments
   return arguments->require(open->region != nullptr, "region", "is closed") ? open : nullptr;
 }
 
+void exportRegion(Napi::Env env, Napi::Object exports);
+void exportTransport(Napi::Env env, Napi::Object exports);
 /// The links that stand on libfabric; where the addon was built without it, functions that say so.
 void exportFabric(Napi::Env env, Napi::Object exports);
 
