@@ -26,10 +26,11 @@ export class Mailbox {
     return this.read(sequenceAt) ? this.wide() : null;
   }
 
-  /** The primary's newest heartbeat, and the newest of ours it had heard. */
-  beat(): { readonly beat: number; readonly echo: number } | null {
+  /** The primary's newest heartbeat, the newest of ours it had heard, and a count of its signs of life in between. */
+  beat(): { readonly beat: number; readonly echo: number; readonly pulse: number } | null {
     if (!this.read(beatAt)) return null;
-    return { beat: this.view.getUint32(0, true), echo: this.view.getUint32(4, true) };
+    const [beat, echo, pulse] = [0, 4, 8].map((at) => this.view.getUint32(at, true));
+    return { beat: beat!, echo: echo!, pulse: pulse! };
   }
 
   /**

@@ -29,6 +29,7 @@ export class RdmaLanding implements Landing {
   private memoryParts: Memory = { failure: '', parts: [] };
   private decided = false;
   private beat = -1;
+  private pulse = 0;
 
   constructor(memory: NativeRegion, sequence: number, events: RdmaLandingEvents) {
     this.memory = memory;
@@ -71,12 +72,15 @@ export class RdmaLanding implements Landing {
     if (mailbox === null) return;
     const sequence = mailbox.sequence();
     const letter = mailbox.beat();
-    // Batches are a sign of life, too: long ones keep a heartbeat waiting.
+    // Batches are a sign of life, too, and what is mailed within long ones: they keep a heartbeat waiting.
     const moved = sequence !== null && sequence > this.sequence;
     if (moved) this.sequence = sequence;
     const beats = letter !== null && letter.beat !== this.beat;
     if (beats) this.beat = letter.beat;
-    if (moved || beats) this.events.heard(beats ? letter.beat : 0, beats ? letter.echo : 0);
+    const pulses = letter !== null && letter.pulse !== this.pulse;
+    if (pulses) this.pulse = letter.pulse;
+    if (moved || beats || pulses)
+      this.events.heard(beats ? letter.beat : 0, beats ? letter.echo : 0);
   }
 
   holds(sequence: number): boolean {

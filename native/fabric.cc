@@ -184,6 +184,8 @@ void Fabric::disconnect() {
   unsignalled_ = 0;
   sequence_ = 0;
   unlettered_ = 0;
+  heartbeat_ = 0;
+  pulses_ = 0;
   owed_.clear();
   redoStands_ = false;
   connected_ = false;

@@ -182,6 +182,7 @@ class Fabric {
   void redo(uint64_t sequence, const uint8_t* records, size_t length, Signal signal);
   void clearRedo();
   void mailSequence(Signal signal);
+  void pulse();
   void mail(size_t offset, const uint8_t* letters, size_t length, Signal signal);
   void write(const Write& write, Signal signal, uint64_t window, bool more);
   void stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target, Signal signal,
@@ -229,7 +230,9 @@ class Fabric {
   uint64_t firstSignalled_ = 0;  // id of signalled_.front()
   size_t unsignalled_ = 0;       // writes since the last one with a completion
   size_t signalEvery_ = 1;
-  uint64_t sequence_ = 0;      // of the newest batch; 0 before the first
+  uint64_t sequence_ = 0;   // of the newest batch; 0 before the first
+  uint64_t heartbeat_ = 0;  // the newest, as it was mailed
+  uint32_t pulses_ = 0;
   uint64_t unlettered_ = 0;    // bytes of batches since the peer was last told a sequence
   std::vector<uint8_t> owed_;  // records that stand in the redo, and not yet in their place
   bool redoStands_ = false;    // the redo is that of a batch, and not cleared yet

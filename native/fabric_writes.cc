@@ -18,6 +18,8 @@ constexpr size_t kCompletionsAtOnce = 32;
 constexpr int kWaitMs = 1;
 /// Bytes of batches without a letter: a standby that sees none for long believes that nobody lives.
 constexpr uint64_t kUnletteredBytes = uint64_t{256} << 10;
+/// Ranges of one batch between two signs of life: 20 ms where each is a slow system call.
+constexpr size_t kPulseRanges = 1024;
 
 /// The end of the neighbouring records that one write may carry: law 2 lets bytes that nobody can
 /// reach arrive in any order, and a word only alone.
@@ -80,9 +82,10 @@ void Fabric::place() {
 /// Writes the ranges in order. `tears`: a word may arrive in two halves, and no redo covers it yet.
 void Fabric::ranges(const uint8_t* list, size_t length, Signal signal, bool tears) {
   const uint8_t* end = list + length;
-  while (list < end && carries()) {
+  for (size_t written = 1; list < end && carries(); written++) {
     const uint8_t* next = endOfRun(list, end);
     const Record first = recordAt(list);
+    if (written % kPulseRanges == 0) pulse();
     if (tears && first.isWord()) redo(0, list, first.size, Signal::kNone);
     range(list, next, next == end ? signal : Signal::kNone, next < end);
     list = next;
@@ -135,10 +138,16 @@ bool Fabric::postBlock(uint64_t offset, size_t length) {
   return true;
 }
 
+void Fabric::pulse() {
+  const Letter heartbeat(heartbeat_, ++pulses_);
+  mail(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kNone);
+}
+
 /// A heartbeat asks for its completion: that of a write without one tells no failure (verbs).
 void Fabric::beat(uint32_t beat, uint32_t echo) {
   place();
-  const Letter heartbeat(beat | uint64_t{echo} << 32);
+  heartbeat_ = beat | uint64_t{echo} << 32;
+  const Letter heartbeat(heartbeat_, pulses_);
   if (sequence_ == 0) {
     mail(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kHeard);
     return;

@@ -2,11 +2,12 @@
 // being placed. backup/mailbox.ts reads it.
 //
 //    0   sequence u64 | 0 u32              | check u32   all ranges of this batch are placed
-//   16   beat u32     | echo u32 | 0 u32   | check u32   newest heartbeat, and the one it answers
+//   16   beat u32 | echo u32 | pulse u32   | check u32   newest heartbeat, and the one it answers
 //   64   sequence u64 | length u32         | check u32 | records     the redo
 //
 // The check (CRC32C of the rest) says that a letter has arrived whole: no order is promised inside
-// a write. The first is not written with every batch: heartbeats carry it, and long batches do.
+// a write. The first is not written with every batch: heartbeats carry it, and long batches do. The
+// pulse counts signs of life within a batch of many ranges, which keeps heartbeats waiting.
 //
 // The redo holds what is written next, and stands until it is overwritten: whoever opens the region
 // writes those records once more, which changes nothing where they are in place. So
@@ -40,20 +41,19 @@ constexpr uint32_t kLetterSeed = 0x6c657474;
 struct Letter {
   uint8_t bytes[kLetterBytes];
 
-  explicit Letter(uint64_t wide) { seal(wide, 0, nullptr); }
+  explicit Letter(uint64_t wide, uint32_t word = 0) {
+    std::memcpy(bytes, &wide, sizeof wide);
+    std::memcpy(bytes + 8, &word, sizeof word);
+    seal(crc32c(bytes, 12, kLetterSeed));
+  }
   /// The head of a redo: the check covers the records, too.
-  Letter(uint64_t sequence, const uint8_t* records, size_t length) {
-    seal(sequence, static_cast<uint32_t>(length), records);
+  Letter(uint64_t sequence, const uint8_t* records, size_t length)
+      : Letter(sequence, static_cast<uint32_t>(length)) {
+    seal(crc32c(records, length, crc32c(bytes, 12, kLetterSeed)));
   }
 
  private:
-  void seal(uint64_t wide, uint32_t length, const uint8_t* records) {
-    std::memcpy(bytes, &wide, sizeof wide);
-    std::memcpy(bytes + 8, &length, sizeof length);
-    uint32_t check = crc32c(bytes, 12, kLetterSeed);
-    if (length > 0) check = crc32c(records, length, check);
-    std::memcpy(bytes + 12, &check, sizeof check);
-  }
+  void seal(uint32_t check) { std::memcpy(bytes + 12, &check, sizeof check); }
 };
 
 }  // namespace hotspare

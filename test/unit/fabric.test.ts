@@ -62,7 +62,7 @@ run('a batch', () => {
     expect(cells[FabricCell.MERGED_RANGES]).toBe(2);
     writer.native.beat(3, 4_000_000_000);
     await until('the heartbeat', () => letters.beat()?.beat === 3);
-    expect(letters.beat()).toEqual({ beat: 3, echo: 4_000_000_000 });
+    expect(letters.beat()).toEqual({ beat: 3, echo: 4_000_000_000, pulse: 0 });
     expect(letters.sequence()).toBe(5);
     post(new Uint8Array(0), 6);
     await acked(6);
@@ -115,7 +115,7 @@ run('a batch', () => {
   });
 
   test('that is larger than every queue arrives whole', async () => {
-    const { writer, source, parts, post, acked, bytes } = await two();
+    const { writer, source, parts, mailbox, post, acked, bytes } = await two();
     writer.native.aim(source.id, ...span, parts);
     const many = Array.from({ length: 5000 }, (_, i) =>
       record(8192 + 8 * i, Buffer.alloc(4, i % 251)),
@@ -123,6 +123,8 @@ run('a batch', () => {
     for (let sequence = 1; sequence <= 10; sequence++) post(Buffer.concat(many), sequence);
     await acked(10);
     for (let i = 0; i < 5000; i++) expect(bytes[8 * i]).toBe(i % 251);
+    // It was told meanwhile that the writer lives.
+    expect(new Mailbox(mailbox).beat()).toEqual({ beat: 0, echo: 0, pulse: 40 });
   });
 
   test('lets the loop sleep, once it is placed', async () => {
