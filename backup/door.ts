@@ -55,8 +55,9 @@ export class Door {
   private greet(connection: number): Endpoint {
     if (this.greetings.size >= greetingsMax) {
       const [oldest] = this.greetings.keys();
+      const { peer } = oldest!.channel;
       this.end(oldest!);
-      this.complain('too many strangers connect at once: the first of them is closed');
+      this.complain(peer, 'too many strangers connect at once: the first of them is closed');
     }
     const greeting = new Greeting(this.wire, connection, this.secret, {
       proved: (_, proof) => {
@@ -65,13 +66,15 @@ export class Door {
       },
       refused: (_, reason) => {
         this.closeIn(refusedMs, greeting);
-        this.complain(reason);
+        this.complain(peer, reason);
       },
       ended: (_, reason) => {
         this.forget(greeting);
-        if (reason !== null) this.complain(reason);
+        if (reason !== null) this.complain(peer, reason);
       },
     });
+    // Once the connection is gone nobody knows any more.
+    const { peer } = greeting.channel;
     const late = new HotspareError('LINK_REFUSED', 'the hello took too long', 'try again');
     const timer = setTimeout(() => greeting.refuse(late), helloMs);
     this.greetings.set(greeting, timer);
@@ -95,14 +98,14 @@ export class Door {
   }
 
   /** At most a line a second: anybody may knock. */
-  private complain(reason: string): void {
+  private complain(peer: string, reason: string): void {
     const now = monotonicMs();
     if (now - this.complainedMs < 1000) {
       this.unsaid++;
       return;
     }
     const more = this.unsaid === 0 ? '' : ` (and ${this.unsaid} more)`;
-    this.log.say(`a standby was not admitted: ${reason}${more}`);
+    this.log.say(`a standby (${peer}) was not admitted: ${reason}${more}`);
     this.complainedMs = now;
     this.unsaid = 0;
   }

@@ -59,7 +59,9 @@ export class Greeting implements ChannelOwner {
 
   lost(reason: string): void {
     if (this.owner !== null) this.owner.lost(reason);
-    else this.events.ended(this, this.channel.muted ? null : reason);
+    else if (this.channel.muted) this.events.ended(this, null);
+    else if (this.peerNonce === null) this.events.ended(this, reason);
+    else this.events.ended(this, `${reason} at our proof (give both nodes the same --secret-file)`);
   }
 
   /** Tells the peer why it may not come in, and hears no more of it. It closes; the door closes those that do not. */

@@ -31,8 +31,8 @@ import { advertisedLink, type BackupSettings } from './settings.js';
 import { mayCome, Stage, tooLate, unwantedLink } from './terms.js';
 
 export interface StandbyEvents {
-  /** The primary has let us in: a copy begins. */
-  welcomed(welcome: Welcome): void;
+  /** The primary has let us in: a copy begins. `gaveUp`: the epoch of a cache that the memory file held, or null. */
+  welcomed(welcome: Welcome, gaveUp: number | null): void;
   /** The copy is whole. */
   synced(): void;
   /** The connection is gone; what we hold is as it was. */
@@ -327,8 +327,11 @@ export class Standby implements ChannelOwner {
       return;
     }
     // The copy is told only what is not zero. What a memory file held before is of no use to a standby.
+    const head = new Int32Array(this.memory.head);
+    const before = inspect(head);
+    const gaveUp = before.kind === 'region' && !before.inconsistent ? epochOf(head) : null;
     if (!this.memory.created) wipe(this.memory);
-    markInconsistent(new Int32Array(this.memory.head), true);
+    markInconsistent(head, true);
     this.geometry = welcome.geometry;
     this.welcome = welcome;
     this.cache = welcome.cache;
@@ -336,7 +339,7 @@ export class Standby implements ChannelOwner {
     this.lease.agree(welcome.ackTimeoutMs);
     this.epoch = welcome.epoch;
     this.land(welcome, this.memory);
-    this.events.welcomed(welcome);
+    this.events.welcomed(welcome, gaveUp);
   }
 
   private land(welcome: Welcome, memory: NativeRegion): void {

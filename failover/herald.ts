@@ -3,6 +3,7 @@
  * itself, if it was only silent or cut off, or what was started in its place, with an old cache or an empty one. It
  * knocks every second for as long as this node reigns, as nobody knows when such a node is started.
  */
+import { networkInterfaces } from 'node:os';
 import type { BackupSettings } from '../backup/settings.js';
 import { type PrimaryAddress, Standby } from '../backup/standby.js';
 import type { Log } from '../src/log.js';
@@ -12,12 +13,13 @@ import type { Wire } from '../src/wire.js';
 const knockMs = 1000;
 
 export class Herald {
-  private readonly timer: NodeJS.Timeout;
+  private readonly timer: NodeJS.Timeout | null = null;
   private knock: Standby | null = null;
 
   private complained = false;
 
   constructor(wire: Wire, old: PrimaryAddress, settings: BackupSettings, epoch: number, log: Log) {
+    if (listensAt(settings.linkListen, old)) return;
     const attempt = (): void => {
       this.knock?.close();
       this.knock = new Standby(wire, old, settings, anonymous, {
@@ -46,8 +48,16 @@ export class Herald {
   }
 
   end(): void {
-    clearInterval(this.timer);
+    if (this.timer !== null) clearInterval(this.timer);
     this.knock?.close();
     this.knock = null;
   }
+}
+
+/** True when this node itself listens there now: nobody else can be met. */
+function listensAt(own: BackupSettings['linkListen'], { host, port }: PrimaryAddress): boolean {
+  if (own === null || own.port !== port) return false;
+  if (own.host === host) return true;
+  const local = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  return ['0.0.0.0', '::'].includes(own.host) && local.some(({ address }) => address === host);
 }

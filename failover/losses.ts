@@ -1,5 +1,6 @@
 /** What a node says when it loses its primary, or its place: each loss in a sentence, with what to do about it. */
 import { constants } from 'node:os';
+import type { Welcome } from '../backup/hello.js';
 import type { PrimaryAddress } from '../backup/standby.js';
 import { HotspareError } from '../src/errors.js';
 import { helloMs } from '../src/limits.js';
@@ -8,17 +9,27 @@ import type { Event, State } from './role.js';
 
 const { ECONNREFUSED, ECONNRESET } = constants.errno;
 
-/** `copiedBytes`: what has landed of a copy that is not whole, or null. */
+/** `gaveUp`: the epoch of the cache that stood in the memory file, or null. */
+export function attachedTo(primary: string, welcome: Welcome, gaveUp: number | null): string {
+  const attached = `attached to ${primary} (node ${welcome.node}, epoch ${welcome.epoch})`;
+  if (gaveUp === null) return attached;
+  return `${attached}; the cache of epoch ${gaveUp} in the memory file is given up for its copy`;
+}
+
+/**
+ * `copiedBytes`: what has landed of a copy that is not whole; null where nobody counts (rdma), undefined when the copy
+ * was whole, or had not begun.
+ */
 export function linkLost(
   primary: string,
   reason: string,
-  copiedBytes: number | null,
+  copiedBytes: number | null | undefined,
 ): HotspareError {
+  const after = copiedBytes ? ` after ${(copiedBytes / 2 ** 20).toFixed(1)} MiB` : '';
   const sentence =
-    copiedBytes === null
+    copiedBytes === undefined
       ? `the link to ${primary} was lost: ${reason}`
-      : `the primary was lost in mid-resync (${reason}) after ` +
-        `${(copiedBytes / 2 ** 20).toFixed(1)} MiB: this is half a cache and is not served`;
+      : `the primary was lost in mid-resync (${reason})${after}: this is half a cache and is not served`;
   return new HotspareError('LINK_LOST', sentence, 'start the primary, then this standby again');
 }
 

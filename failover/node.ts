@@ -25,6 +25,7 @@ import { Wire } from '../src/wire.js';
 import { Detector } from './detector.js';
 import { Herald } from './herald.js';
 import {
+  attachedTo,
   doubtful,
   homeless,
   linkLost,
@@ -182,8 +183,8 @@ export class Node {
   private newStandby(of: PrimaryAddress): Standby {
     const { backup, log, settings } = this.options;
     return new Standby(this.wire, of, backup, memoryOptions(settings), {
-      welcomed: (welcome) => {
-        log.say(`attached to ${this.primaryName()} (node ${welcome.node}, epoch ${welcome.epoch})`);
+      welcomed: (welcome, gaveUp) => {
+        log.say(attachedTo(this.primaryName(), welcome, gaveUp));
         this.on('welcomed');
       },
       synced: () => this.on('synced'),
@@ -205,8 +206,7 @@ export class Node {
         this.dead(reason, 'replaced', this.linkLost(reason));
       },
       dropped: () => {
-        const remedy = 'give the primary a longer --ack-timeout, or this node more processor';
-        log.say(`the primary dropped this standby: it acked too late; ${remedy}`);
+        log.say('dropped: acked too late; raise --ack-timeout on the primary, or add processor');
         this.on('dropped', this.linkLost('the primary dropped this standby'));
       },
     });
@@ -394,7 +394,7 @@ export class Node {
   }
 
   private linkLost(reason: string): HotspareError {
-    const copied = this.state === 'copying' ? (this.standby?.landedBytes ?? 0) : null;
+    const copied = this.state === 'copying' ? this.standby?.landedBytes : undefined;
     return linkLost(this.primaryName(), reason, copied);
   }
 }

@@ -163,7 +163,10 @@ describe('a standby', () => {
       code: 'LINK_REFUSED',
       reason: 'the standby does not know the secret',
     });
-    await said(children[0]!, /a standby was not admitted: the standby does not know the secret/);
+    await said(
+      children[0]!,
+      /\(tcp:127\.0\.0\.1:\d+\) was not admitted: the standby does not know the secret/,
+    );
     // Nor does the epoch it claimed depose anybody.
     expect(children[0]!.running()).toBe(true);
     peer.end();
