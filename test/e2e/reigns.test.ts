@@ -118,6 +118,30 @@ test('an old primary that cannot be reached is told as soon as it can, who reign
   await said(heir, /is in sync/);
 });
 
+test('an heir that listens where its old primary did does not take itself for a rival', async () => {
+  const { link } = await address();
+  const node = await primary('--link-listen', link);
+  const heir = await standby(link, '--link-listen', link);
+  await said(node, /is in sync/);
+  await kill(node);
+  await said(heir, /serving on port \d+, epoch 2/);
+  const begun = performance.now();
+  await standby(link);
+  await said(heir, /is in sync/);
+  // It would knock every second.
+  await until('a knock and a half', () => performance.now() - begun > 1500);
+  expect(heir.output()).not.toMatch(/does not step down|not admitted/);
+});
+
+test('a standby says which cache its memory file held', async () => {
+  const { link } = await address();
+  const file = join(folder, 'old');
+  await end(await primary('-e', file));
+  await primary('--link-listen', link);
+  const copy = await standby(link, '-e', file);
+  expect(copy.output()).toMatch(/the cache of epoch 1 in the memory file is given up for its copy/);
+});
+
 interface Address {
   readonly port: number;
   readonly link: string;
