@@ -12,6 +12,7 @@ import {
   type NativeFabric,
 } from '../src/fabric.js';
 import { stagingBytes } from '../src/limits.js';
+import type { Log } from '../src/log.js';
 import { failed, type NativeFailure } from '../src/native.js';
 import { isLoopback } from '../src/options.js';
 import { type Choice, choose, type Offer, offerOf } from './choice.js';
@@ -123,8 +124,11 @@ export class Fabrics {
   }
 }
 
-/** Before a node serves. Throws HotspareError FABRIC where `--transport rdma` is asked of a machine that cannot. */
-export function checkTransport(settings: BackupSettings): void {
+/**
+ * Before a node serves. Throws HotspareError FABRIC where `--transport rdma` is asked of a machine that cannot; says so
+ * where it can only for the sake of tests.
+ */
+export function checkTransport(settings: BackupSettings, log: Log): void {
   if (settings.transport === 'tcp') return;
   if (settings.transport === 'auto') {
     // To load libfabric takes some tenths of a second: now, and not when a standby attaches and clients wait.
@@ -137,6 +141,8 @@ export function checkTransport(settings: BackupSettings): void {
   if (host === undefined || anywhere.includes(host)) return;
   const { providers, lacks } = offerAt(settings, host, true);
   if (providers.length === 0) throw noFabric(lacks, 'hotspare doctor says what there is');
+  if (settings.provider !== null || providers.includes('verbs')) return;
+  log.say(`--transport rdma: ${lacks}; libfabric's tcp provider is slower than --transport tcp`);
 }
 
 function noFabric(why: string, remedy: string): HotspareError {

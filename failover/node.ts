@@ -87,7 +87,7 @@ export class Node {
   /** Serves a new region, or the one in the memory file. Throws HotspareError. */
   startPrimary(): void {
     const { settings, backup, log } = this.options;
-    checkTransport(backup);
+    checkTransport(backup, log);
     const journal = new Journal();
     const { memory, region, fresh, gaveUp } = mapRegion(
       geometryOf(settings),
@@ -104,7 +104,7 @@ export class Node {
 
   /** Mirrors a primary until it dies. Throws HotspareError when it could not serve then. */
   startStandby(of: PrimaryAddress): void {
-    checkTransport(this.options.backup);
+    checkTransport(this.options.backup, this.options.log);
     checkAddresses(this.wire, this.options.settings);
     this.primaryAddress = of;
     this.attach();

@@ -65,7 +65,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
     ...link,
     node: 'bench',
   };
-  checkTransport(settings);
+  checkTransport(settings, logger('bench', 0));
   const journal = new Journal();
   const geometry = geometryOf({ ...defaults, memoryBytes });
   const { region, memory } = mapRegion(geometry, anonymous, journal);
