@@ -215,7 +215,7 @@ export class Primary implements Mirror, ChannelOwner {
     const node = { wire, region, memory, settings, fabrics, sequence };
     const events = this.eventsOf(standby);
     standby.opening = new Opening({ ...node, channel: standby.channel, events }, choice);
-    this.unacked.forget();
+    this.unacked.forget(monotonicMs());
     this.absence.asked(this.wire.nowMs);
     standby.opening.start();
   }
@@ -382,7 +382,7 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   private letGo(): void {
-    this.unacked.forget();
+    this.unacked.forget(monotonicMs());
     this.wire.transport.release(this.unacked.sequence);
   }
 

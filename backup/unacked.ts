@@ -7,7 +7,7 @@ export class Unacked {
   sequence: number;
   /** Of the newest batch that is acked, or that nobody waits for any more. */
   acked: number;
-  /** The longest that a batch has waited for its ack, in ms. */
+  /** The longest that a batch has waited for its ack, or for that nobody would wait any more, in ms. */
   longestMs = 0;
   readonly latencies = new Latencies();
   /** When each batch was committed, by sequence. */
@@ -53,7 +53,8 @@ export class Unacked {
   }
 
   /** Nobody waits for what was committed: there is no standby any more. */
-  forget(): void {
+  forget(nowMs: number): void {
+    this.longestMs = Math.max(this.longestMs, this.waitedMs(nowMs));
     this.acked = this.sequence;
   }
 }

@@ -1,6 +1,7 @@
 /** The ring of ack latencies: the newest of them, in the order in which they came. */
 import { expect, test } from '@jest/globals';
 import { Latencies } from '../../backup/latency.js';
+import { Unacked } from '../../backup/unacked.js';
 import { latenciesKept } from '../../src/limits.js';
 
 test('none, some, and more than are kept', () => {
@@ -16,4 +17,16 @@ test('none, some, and more than are kept', () => {
   expect(newest[0]).toBe(3);
   expect(newest.at(-1)).toBe(latenciesKept + 2);
   expect(newest.every((value, at) => at === 0 || value === newest[at - 1]! + 1)).toBe(true);
+});
+
+test('the longest wait is that for an ack, or for that nobody waits any more', () => {
+  const unacked = new Unacked(7);
+  unacked.commit(100);
+  unacked.commit(200);
+  expect(unacked.ack(8, 105)).toBe(true);
+  expect(unacked.longestMs).toBe(5);
+  unacked.forget(700);
+  expect([unacked.longestMs, unacked.isEmpty]).toEqual([500, true]);
+  unacked.forget(9000);
+  expect(unacked.longestMs).toBe(500);
 });
