@@ -10,7 +10,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
 import { ackTimeoutMsDefault, deadAfterMsDefault, heartbeatMsDefault } from '../../src/limits.js';
 import { logger } from '../../src/log.js';
-import { address, usage } from '../../src/options.js';
+import { address, addressText, usage } from '../../src/options.js';
 import { Tally } from './client.js';
 import { fill, itemsFor } from './fill.js';
 import { freePort } from './port.js';
@@ -92,7 +92,7 @@ async function rehearse(
   const linkHost = address(String(flags['linkHost']), 0).host;
   const said: string[] = [];
   const port = await freePort();
-  const node = ['-p', String(port), '-l', '127.0.0.1', '--link-listen', `${linkHost}:0`];
+  const node = ['-p', String(port), '-l', '127.0.0.1', '--link-listen', addressText(linkHost, 0)];
   const stage = new Stage({
     program,
     flags: [...node, ...nodeFlags(settings), ...Array<string>(verbose).fill('-v')],

@@ -18,7 +18,7 @@ import { Journal } from '../../src/journal.js';
 import { linkConnections } from '../../src/limits.js';
 import { logger } from '../../src/log.js';
 import { anonymous, mapRegion } from '../../src/memory.js';
-import { defaults } from '../../src/options.js';
+import { addressText, defaults } from '../../src/options.js';
 import { geometryOf, headerBytes } from '../../src/store/layout.js';
 import type { Region } from '../../src/store/region.js';
 import { Wire } from '../../src/wire.js';
@@ -90,7 +90,16 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
       });
     });
     const port = primary!.listen(host, 0);
-    const of = ['--of', `${host}:${port}`, '-p', '-1', '-l', '127.0.0.1', '--secret-file', secret];
+    const of = [
+      '--of',
+      addressText(host, port),
+      '-p',
+      '-1',
+      '-l',
+      '127.0.0.1',
+      '--secret-file',
+      secret,
+    ];
     const flags = ['--transport', link.transport, '--dead-after', String(times.deadAfterMs)];
     const timeouts = ['--ack-timeout', String(times.ackTimeoutMs)];
     const fabric = link.provider === null ? [] : ['--fabric', link.provider];
