@@ -7,6 +7,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { checkTransport } from '../../backup/fabrics.js';
 import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
 import { ackTimeoutMsDefault, deadAfterMsDefault, heartbeatMsDefault } from '../../src/limits.js';
 import { logger } from '../../src/log.js';
@@ -71,6 +72,11 @@ export function drillFlags(command: Command): Command {
 /** Runs a drill and prints what it found; resolves to whether nothing was lost or wrong. */
 export async function drill(flags: Flags, program: readonly string[]): Promise<boolean> {
   const settings = settingsOf(flags);
+  const linkHost = address(String(flags['linkHost']), 0).host;
+  const link = transportOf(flags);
+  // What its nodes would say as they end; with auto, they choose.
+  if (link.transport === 'rdma')
+    checkTransport({ ...link, linkListen: { host: linkHost, port: 0 } });
   const print = (text: string): void => {
     if (flags['json'] !== true) process.stdout.write(`${text}\n`);
   };

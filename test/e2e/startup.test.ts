@@ -69,6 +69,11 @@ describe('the command line', () => {
   });
 });
 
+test('a drill of a link that this machine has not', async () => {
+  const args = ['drill', '--transport', 'rdma', '--fabric', 'verbs'];
+  await expectRefusal(args, exitStatus.FABRIC, /--transport rdma: /);
+});
+
 describe('what is taken', () => {
   test('the port', async () => {
     const port = await listener();
