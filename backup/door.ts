@@ -11,6 +11,7 @@ import { HotspareError } from '../src/errors.js';
 import { greetingsMax, helloMs, refusedMs } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import { failed, type NativeFailure } from '../src/native.js';
+import { addressText } from '../src/options.js';
 import type { Endpoint, Wire } from '../src/wire.js';
 import { Greeting } from './greeting.js';
 import type { Proof } from './hello.js';
@@ -119,7 +120,7 @@ export class Door {
 function linkListenFailure(host: string, port: number, failure: NativeFailure): HotspareError {
   return new HotspareError(
     'LISTEN',
-    `cannot listen for standbys on ${host}:${port}: ${failure.error}`,
+    `cannot listen for standbys on ${addressText(host, port)}: ${failure.error}`,
     'stop what serves there, or choose another --link-listen',
   );
 }

@@ -124,11 +124,14 @@ export class Fabrics {
   }
 }
 
+/** What of a node's settings decides which links it can offer. */
+type LinkSettings = Pick<BackupSettings, 'transport' | 'provider' | 'linkListen'>;
+
 /**
  * Before a node serves. Throws HotspareError FABRIC where `--transport rdma` is asked of a machine that cannot; says so
  * where it can only for the sake of tests.
  */
-export function checkTransport(settings: BackupSettings, log: Log): void {
+export function checkTransport(settings: LinkSettings, log: Log): void {
   if (settings.transport === 'tcp') return;
   if (settings.transport === 'auto') {
     // To load libfabric takes some tenths of a second: now, and not when a standby attaches and clients wait.
@@ -156,7 +159,7 @@ export function fabricRemedy({ call }: NativeFailure): string {
   return 'run hotspare doctor';
 }
 
-function offerAt(settings: BackupSettings, host: string, passive: boolean): Offer {
+function offerAt(settings: LinkSettings, host: string, passive: boolean): Offer {
   const { transport, provider: pinned } = settings;
   // Nobody who says tcp wants libfabric to be loaded.
   if (transport === 'tcp') return { transport, providers: [], lacks: '' };

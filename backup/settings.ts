@@ -1,5 +1,6 @@
 /** What both ends of a mirror are started with. */
 import type { FabricProvider, Transport } from '../src/fabric.js';
+import { addressText } from '../src/options.js';
 
 export interface BackupSettings {
   /** `--link-listen`: where standbys attach, or null. */
@@ -30,8 +31,7 @@ export const anywhere: readonly string[] = ['0.0.0.0', '::'];
 /** What this node tells others of where standbys attach to it; null where it does not know beforehand. */
 export function advertisedLink({ linkListen }: BackupSettings): string | null {
   if (linkListen === null || linkListen.port === 0) return null;
-  const { host, port } = linkListen;
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return addressText(linkListen.host, linkListen.port);
 }
 
 /**

@@ -8,6 +8,7 @@ import type { BackupSettings } from '../backup/settings.js';
 import { type PrimaryAddress, Standby } from '../backup/standby.js';
 import type { Log } from '../src/log.js';
 import { anonymous } from '../src/memory.js';
+import { addressText } from '../src/options.js';
 import type { Wire } from '../src/wire.js';
 
 const knockMs = 1000;
@@ -20,6 +21,7 @@ export class Herald {
 
   constructor(wire: Wire, old: PrimaryAddress, settings: BackupSettings, epoch: number, log: Log) {
     if (listensAt(settings.linkListen, old)) return;
+    const name = addressText(old.host, old.port);
     const attempt = (): void => {
       this.knock?.close();
       this.knock = new Standby(wire, old, settings, anonymous, {
@@ -30,7 +32,7 @@ export class Herald {
           this.forget();
           if (this.complained) return;
           this.complained = true;
-          log.say(`${old.host}:${old.port} does not step down: ${error.message}; ${error.remedy}`);
+          log.say(`${name} does not step down: ${error.message}; ${error.remedy}`);
         },
         welcomed: () => {},
         synced: () => {},

@@ -16,7 +16,7 @@ import { checkAddresses } from '../src/listening.js';
 import type { Log } from '../src/log.js';
 import { mapRegion, memoryOptions } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
-import type { Settings } from '../src/options.js';
+import { addressText, type Settings } from '../src/options.js';
 import { Server } from '../src/server.js';
 import { geometryOf } from '../src/store/layout.js';
 import { epochOf, markInconsistent, promote } from '../src/store/open.js';
@@ -361,8 +361,8 @@ export class Node {
     const host = backup.linkListen?.host ?? '';
     const epoch = epochOf(server.executor.store.region.head);
     const where = this.options.settings.unixSocket ?? `port ${server.facts.port}`;
-    const standbys =
-      linkPort === 0 ? 'no standby can attach' : `standbys attach at ${host}:${linkPort}`;
+    const listens = linkPort === 0 ? null : addressText(host, linkPort);
+    const standbys = listens === null ? 'no standby can attach' : `standbys attach at ${listens}`;
     log.say(`serving on ${where}, epoch ${epoch}; ${standbys}`);
     report({ event: 'serving', port: server.facts.port, linkPort, epoch });
   }
@@ -390,7 +390,7 @@ export class Node {
   }
 
   private primaryName(): string {
-    return `${this.primaryAddress!.host}:${this.primaryAddress!.port}`;
+    return addressText(this.primaryAddress!.host, this.primaryAddress!.port);
   }
 
   private linkLost(reason: string): HotspareError {

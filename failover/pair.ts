@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Log } from '../src/log.js';
+import { addressText } from '../src/options.js';
 import type { Notice, Report } from './report.js';
 
 export interface PairOptions {
@@ -193,7 +194,7 @@ export class Pair {
     if (this.ending || this.members[name] !== null || this.members[primary.name] !== primary)
       return;
     const host = this.options.linkHost ?? '127.0.0.1';
-    this.spawn(name, 'standby', ['--of', `${host}:${primary.linkPort}`]);
+    this.spawn(name, 'standby', ['--of', addressText(host, primary.linkPort)]);
   }
 
   private other(member: Member): Member | null {

@@ -2,7 +2,7 @@
 import { HotspareError } from './errors.js';
 import type { Log } from './log.js';
 import { failed, type NativeFailure } from './native.js';
-import { listenAddress, type Settings } from './options.js';
+import { addressText, listenAddress, type Settings } from './options.js';
 import type { BoundPort } from './portfile.js';
 import { type Bound, Udp, type UdpOptions } from './udp.js';
 import type { Endpoint, Wire } from './wire.js';
@@ -124,9 +124,8 @@ export class Listening {
 
   private opened(transport: BoundPort['transport'], host: string, port: number): void {
     this.ports.push({ transport, host, port });
-    const where = host.includes(':') ? `[${host}]` : host;
     const label = transport === 'UDP' ? 'UDP ' : '';
-    this.options.log.detail(`listening on ${label}${where}:${port}`);
+    this.options.log.detail(`listening on ${label}${addressText(host, port)}`);
   }
 
   private listen(

@@ -186,6 +186,11 @@ export function address(text: string, fallback: number): { host: string; port: n
   return { host, port };
 }
 
+/** HOST:PORT as `address` reads it: an IPv6 host stands in brackets. */
+export function addressText(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** A place to listen, as `-l` names it. */
 export interface Place {
   readonly host: string;

@@ -15,6 +15,7 @@ import {
   datagramsInFlightMost,
 } from './limits.js';
 import { failed, type NativeFailure, native } from './native.js';
+import { addressText } from './options.js';
 import type { Origin } from './stats/conns.js';
 import type { Endpoint, Wire } from './wire.js';
 
@@ -129,5 +130,5 @@ function reply(socket: Datagrams, to: RemoteInfo, id: number, body: Buffer): voi
 
 /** As memcached writes it. */
 function addressOf(host: string, port: number): string {
-  return host.includes(':') ? `udp6:[${host}]:${port}` : `udp:${host}:${port}`;
+  return `${host.includes(':') ? 'udp6' : 'udp'}:${addressText(host, port)}`;
 }

@@ -1,6 +1,9 @@
 /** What libfabric and its devices have to say. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { BlockList, isIPv6 } from 'node:net';
+import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { fabricRemedy } from '../../backup/fabrics.js';
+import { anywhere } from '../../backup/settings.js';
 import { type FabricProvider, fabric } from '../../src/fabric.js';
 import { failed } from '../../src/native.js';
 import type { Finding } from './doctor.js';
@@ -11,7 +14,8 @@ export function fabrics(host: string, providers: readonly FabricProvider[]): Fin
   const version = fabric.fabricVersion();
   if (failed(version)) {
     const { error } = version;
-    return [{ what: 'libfabric', state: 'fail', found: error, remedy: fabricRemedy(version) }];
+    const remedy = fabricRemedy(version);
+    return [{ what: 'libfabric', state: 'fail', found: error, remedy }, ...ports()];
   }
   const found: Finding = { what: 'libfabric', state: 'good', found: version, remedy: '' };
   return [found, ...providers.map((provider) => providerAt(provider, host)), ...ports()];
@@ -19,6 +23,17 @@ export function fabrics(host: string, providers: readonly FabricProvider[]): Fin
 
 function providerAt(provider: FabricProvider, host: string): Finding {
   const what = `provider ${provider}`;
+  // libfabric's tcp finds itself at any address.
+  if (!isOwn(host)) {
+    // Link-local ones need their interface named, and a link does not take that.
+    const addresses = ownAddresses().filter(({ address }) => !address.startsWith('fe80:'));
+    return {
+      what,
+      state: 'fail',
+      found: `${host} is not an address of this machine`,
+      remedy: `name one with --host: ${addresses.map(({ address }) => address).join(', ')}`,
+    };
+  }
   const found = fabric.fabricFind({ provider, host, port: 0, passive: true });
   if (!failed(found)) {
     const { device, inlineBytes, queueLength } = found;
@@ -30,6 +45,19 @@ function providerAt(provider: FabricProvider, host: string): Finding {
       ? 'name the device’s own address with --host; without a device: rdma link add rxe0 type rxe netdev DEV'
       : 'name an address of this machine with --host';
   return { what, state: 'fail', found: `nothing at ${host}: ${found.error}`, remedy };
+}
+
+function isOwn(host: string): boolean {
+  const own = new BlockList();
+  own.addSubnet('127.0.0.0', 8);
+  for (const { address, family } of ownAddresses()) {
+    own.addAddress(address, family === 'IPv6' ? 'ipv6' : 'ipv4');
+  }
+  return anywhere.includes(host) || own.check(host, isIPv6(host) ? 'ipv6' : 'ipv4');
+}
+
+function ownAddresses(): readonly NetworkInterfaceInfo[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
 }
 
 /** The devices' ports, and whether their links are up. */

@@ -7,10 +7,11 @@
  */
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { checkTransport } from '../../backup/fabrics.js';
 import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
 import { ackTimeoutMsDefault, deadAfterMsDefault, heartbeatMsDefault } from '../../src/limits.js';
 import { logger } from '../../src/log.js';
-import { address, usage } from '../../src/options.js';
+import { address, addressText, usage } from '../../src/options.js';
 import { Tally } from './client.js';
 import { fill, itemsFor } from './fill.js';
 import { freePort } from './port.js';
@@ -71,6 +72,11 @@ export function drillFlags(command: Command): Command {
 /** Runs a drill and prints what it found; resolves to whether nothing was lost or wrong. */
 export async function drill(flags: Flags, program: readonly string[]): Promise<boolean> {
   const settings = settingsOf(flags);
+  const linkHost = address(String(flags['linkHost']), 0).host;
+  const link = transportOf(flags);
+  // What its nodes would say as they end; with auto, they choose.
+  if (link.transport === 'rdma')
+    checkTransport({ ...link, linkListen: { host: linkHost, port: 0 } }, logger('drill', 0));
   const print = (text: string): void => {
     if (flags['json'] !== true) process.stdout.write(`${text}\n`);
   };
@@ -92,7 +98,7 @@ async function rehearse(
   const linkHost = address(String(flags['linkHost']), 0).host;
   const said: string[] = [];
   const port = await freePort();
-  const node = ['-p', String(port), '-l', '127.0.0.1', '--link-listen', `${linkHost}:0`];
+  const node = ['-p', String(port), '-l', '127.0.0.1', '--link-listen', addressText(linkHost, 0)];
   const stage = new Stage({
     program,
     flags: [...node, ...nodeFlags(settings), ...Array<string>(verbose).fill('-v')],

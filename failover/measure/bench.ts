@@ -1,10 +1,10 @@
 /** `hotspare bench`: the measurements of the systems before this one, on this one. Latencies go to a file. */
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
 import { Histogram } from '../../src/histogram.js';
 import { keyBytesMax } from '../../src/limits.js';
-import { address } from '../../src/options.js';
+import { address, usage } from '../../src/options.js';
 import { type Mix, measureClient } from './clients.js';
 import { replicate } from './replicate.js';
 
@@ -44,6 +44,7 @@ export function benchCommands(program: Command, entry: string, run: Run): void {
 async function runReplicate(flags: Flags, entry: string): Promise<void> {
   const payload = flags['payload'] as number;
   const count = flags['count'] as number;
+  const file = latenciesFile(flags, 'replicate');
   const result = await replicate({
     payload,
     outstanding: flags['outstanding'] as number,
@@ -59,7 +60,6 @@ async function runReplicate(flags: Flags, entry: string): Promise<void> {
   print(
     `processor: primary ${primaryUs.toFixed(2)} us, standby ${standbyUs.toFixed(2)} us each, ${idle}`,
   );
-  const file = (flags['latencies'] as string | undefined) ?? 'replicate.latencies';
   finish(result.latencies, file);
 }
 
@@ -70,23 +70,44 @@ async function runClient(mix: Mix, flags: Flags): Promise<void> {
   const keyBytes = flags['keyBytes'] as number;
   const outstanding = flags['outstanding'] as number;
   const options = { mix, host, port, keyBytes, valueBytes, count, outstanding };
+  const file = latenciesFile(flags, mix);
   const { ns, latencies } = await measureClient(options);
   print(
     `${mix}: ${count} requests, keys of ${keyBytes} and values of ${valueBytes} bytes, in ${ns} ns`,
   );
-  finish(latencies, (flags['latencies'] as string | undefined) ?? `${mix}.latencies`);
+  finish(latencies, file);
+}
+
+interface LatenciesFile {
+  readonly name: string;
+  readonly descriptor: number;
+}
+
+/** Opened before anything is measured: nobody waits for a run whose result has no place. Throws HotspareError. */
+function latenciesFile(flags: Flags, kind: string): LatenciesFile {
+  const name = (flags['latencies'] as string | undefined) ?? `${kind}.latencies`;
+  try {
+    return { name, descriptor: openSync(name, 'w') };
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code;
+    throw usage(
+      `--latencies ${name}: cannot be written: ${reason}`,
+      'name a file that may be written with --latencies',
+    );
+  }
 }
 
 /** Quantiles, a histogram, and the file. */
-function finish(latencies: ArrayLike<number>, file: string): void {
+function finish(latencies: ArrayLike<number>, file: LatenciesFile): void {
   const histogram = new Histogram();
   const list = Array.from(latencies, Math.round);
   for (const ns of list) histogram.add(ns, 1);
   const us = (share: number): string => (histogram.quantile(share) / 1000).toFixed(1);
   print(`latency in us: p50 ${us(0.5)}, p99 ${us(0.99)}, p99.9 ${us(0.999)}, max ${us(1)}`);
   print(bars(histogram));
-  writeFileSync(file, `${list.join('\n')}\n`);
-  print(`${list.length} latencies (ns) in ${file}`);
+  writeFileSync(file.descriptor, `${list.join('\n')}\n`);
+  closeSync(file.descriptor);
+  print(`${list.length} latencies (ns) in ${file.name}`);
 }
 
 /** A bar for every power of two. */

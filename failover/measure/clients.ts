@@ -5,6 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import { monotonicMs } from '../../src/clock.js';
 import { HotspareError } from '../../src/errors.js';
+import { addressText } from '../../src/options.js';
 
 export type Mix = 'puts-only' | 'gets-only' | 'puts-gets';
 
@@ -58,7 +59,11 @@ function run(socket: Socket, options: ClientOptions): Promise<Measured> {
   return new Promise((resolve, reject) => {
     const fail = (why: string): void =>
       reject(
-        new HotspareError('LINK_UNREACHABLE', `${host}:${port}: ${why}`, 'start a server there'),
+        new HotspareError(
+          'LINK_UNREACHABLE',
+          `${addressText(host, port)}: ${why}`,
+          'start a server there',
+        ),
       );
     const send = (): void => {
       while (sent < count && sent - answered < outstanding) {

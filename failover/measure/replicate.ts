@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkTransport } from '../../backup/fabrics.js';
 import { nameOf } from '../../backup/figures.js';
@@ -18,7 +18,7 @@ import { Journal } from '../../src/journal.js';
 import { linkConnections } from '../../src/limits.js';
 import { logger } from '../../src/log.js';
 import { anonymous, mapRegion } from '../../src/memory.js';
-import { defaults } from '../../src/options.js';
+import { addressText, defaults } from '../../src/options.js';
 import { geometryOf, headerBytes } from '../../src/store/layout.js';
 import type { Region } from '../../src/store/region.js';
 import { Wire } from '../../src/wire.js';
@@ -71,10 +71,15 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
   const { region, memory } = mapRegion(geometry, anonymous, journal);
   const wire = new Wire({ connectionsMax: linkConnections });
   const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
+  const forget = (): void => rmSync(folder, { recursive: true, force: true });
   const secret = join(folder, 'secret');
   writeFileSync(secret, settings.secret);
   let standby: ChildProcess | null = null;
   let primary: Primary | null = null;
+  const deaf = endOnSignals(() => {
+    standby?.kill('SIGKILL');
+    forget();
+  });
   let gone = (_: string): void => {};
   const lost = new Promise<never>((_, reject) => {
     gone = (why) => reject(new HotspareError('LINK_LOST', why, 'try again'));
@@ -90,7 +95,16 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
       });
     });
     const port = primary!.listen(host, 0);
-    const of = ['--of', `${host}:${port}`, '-p', '-1', '-l', '127.0.0.1', '--secret-file', secret];
+    const of = [
+      '--of',
+      addressText(host, port),
+      '-p',
+      '-1',
+      '-l',
+      '127.0.0.1',
+      '--secret-file',
+      secret,
+    ];
     const flags = ['--transport', link.transport, '--dead-after', String(times.deadAfterMs)];
     const timeouts = ['--ack-timeout', String(times.ackTimeoutMs)];
     const fabric = link.provider === null ? [] : ['--fabric', link.provider];
@@ -105,14 +119,30 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
     return await Promise.race([measure(primary!, region, standby, options), lost]);
   } finally {
     clearTimeout(late);
+    // The standby first: without a primary it would take over. Once SIGKILL is sent it runs no more, and the primary,
+    // which ends in the same turn, does not see it go and complain.
+    const runs = standby !== null && standby.exitCode === null && standby.signalCode === null;
+    const exited = runs ? once(standby!, 'exit') : null;
+    standby?.kill('SIGKILL');
     (primary as Primary | null)?.end();
-    if (standby !== null && standby.exitCode === null && standby.signalCode === null) {
-      standby.kill('SIGKILL');
-      await once(standby, 'exit');
-    }
+    await exited;
     wire.transport.destroy();
-    rmSync(folder, { recursive: true });
+    forget();
+    deaf();
   }
+}
+
+/** A signal ends this process after `cleanUp`, which must not wait. Returns what takes that back. */
+function endOnSignals(cleanUp: () => void): () => void {
+  const end = (signal: NodeJS.Signals): void => {
+    cleanUp();
+    process.exit(128 + constants.signals[signal]);
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, end);
+  return () => {
+    for (const signal of signals) process.off(signal, end);
+  };
 }
 
 async function measure(

@@ -57,9 +57,21 @@ describe('the command line', () => {
     ['a pair without a port', ['pair', '-p', '-1'], /must be named/],
     ['a pair with one file', ['pair', '-p', '1', '-e', 'file'], /cannot share one file/],
     ['a drill without memory for its fill', ['drill', '--memory', '8', '--fill', '9'], /only 8/],
+    ...['replicate', 'puts-only', 'gets-only', 'puts-gets'].map(
+      (kind): [string, string[], RegExp] => [
+        `a bench ${kind} whose file cannot be`,
+        ['bench', kind, '--latencies', '/nowhere/l'],
+        /--latencies \/nowhere\/l: cannot be written: ENOENT/,
+      ],
+    ),
   ])('%s', async (_, args, sentence) => {
     await expectRefusal(args, exitStatus.USAGE, sentence);
   });
+});
+
+test('a drill of a link that this machine has not', async () => {
+  const args = ['drill', '--transport', 'rdma', '--fabric', 'verbs'];
+  await expectRefusal(args, exitStatus.FABRIC, /--transport rdma: /);
 });
 
 describe('what is taken', () => {

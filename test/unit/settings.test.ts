@@ -1,6 +1,15 @@
 /** Where standbys attach: what a node says of itself, and what is made of it by those who see it. */
 import { describe, expect, test } from '@jest/globals';
 import { advertisedLink, type BackupSettings, hostOf, seenLink } from '../../backup/settings.js';
+import { address, addressText } from '../../src/options.js';
+
+test.each([
+  ['10.0.0.2', 7, '10.0.0.2:7'],
+  ['::1', 0, '[::1]:0'],
+])('%s and %i are written so that they can be read again', (host, port, text) => {
+  expect(addressText(host, port)).toBe(text);
+  expect(address(text, 1)).toEqual({ host, port });
+});
 
 describe('a link', () => {
   test.each([
