@@ -3,9 +3,9 @@
  * itself, if it was only silent or cut off, or what was started in its place, with an old cache or an empty one. It
  * knocks every second for as long as this node reigns, as nobody knows when such a node is started.
  */
-import { networkInterfaces } from 'node:os';
-import type { BackupSettings } from '../backup/settings.js';
+import { anywhere, type BackupSettings } from '../backup/settings.js';
 import { type PrimaryAddress, Standby } from '../backup/standby.js';
+import { isOwnAddress } from '../src/interfaces.js';
 import type { Log } from '../src/log.js';
 import { anonymous } from '../src/memory.js';
 import { addressText } from '../src/options.js';
@@ -59,7 +59,5 @@ export class Herald {
 /** True when this node itself listens there now: nobody else can be met. */
 function listensAt(own: BackupSettings['linkListen'], { host, port }: PrimaryAddress): boolean {
   if (own === null || own.port !== port) return false;
-  if (own.host === host) return true;
-  const local = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
-  return ['0.0.0.0', '::'].includes(own.host) && local.some(({ address }) => address === host);
+  return own.host === host || (anywhere.includes(own.host) && isOwnAddress(host) === true);
 }

@@ -1,10 +1,9 @@
 /** What libfabric and its devices have to say. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { BlockList, isIPv6 } from 'node:net';
-import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { fabricRemedy } from '../../backup/fabrics.js';
 import { anywhere } from '../../backup/settings.js';
 import { type FabricProvider, fabric } from '../../src/fabric.js';
+import { isOwnAddress, ownAddresses } from '../../src/interfaces.js';
 import { failed } from '../../src/native.js';
 import type { Finding } from './doctor.js';
 
@@ -24,7 +23,7 @@ export function fabrics(host: string, providers: readonly FabricProvider[]): Fin
 function providerAt(provider: FabricProvider, host: string): Finding {
   const what = `provider ${provider}`;
   // libfabric's tcp finds itself at any address.
-  if (!isOwn(host)) {
+  if (!anywhere.includes(host) && isOwnAddress(host) === false) {
     // Link-local ones need their interface named, and a link does not take that.
     const addresses = ownAddresses().filter(({ address }) => !address.startsWith('fe80:'));
     return {
@@ -45,19 +44,6 @@ function providerAt(provider: FabricProvider, host: string): Finding {
       ? 'name the device’s own address with --host; without a device: rdma link add rxe0 type rxe netdev DEV'
       : 'name an address of this machine with --host';
   return { what, state: 'fail', found: `nothing at ${host}: ${found.error}`, remedy };
-}
-
-function isOwn(host: string): boolean {
-  const own = new BlockList();
-  own.addSubnet('127.0.0.0', 8);
-  for (const { address, family } of ownAddresses()) {
-    own.addAddress(address, family === 'IPv6' ? 'ipv6' : 'ipv4');
-  }
-  return anywhere.includes(host) || own.check(host, isIPv6(host) ? 'ipv6' : 'ipv4');
-}
-
-function ownAddresses(): readonly NetworkInterfaceInfo[] {
-  return Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
 }
 
 /** The devices' ports, and whether their links are up. */
