@@ -30,8 +30,13 @@ export class Lease {
     return this.confirmedMs !== 0;
   }
 
+  /** When it ends, by the clock of `beat`. */
+  get endsMs(): number {
+    return this.confirmedMs + this.lengthMs;
+  }
+
   holds(nowMs: number): boolean {
-    return nowMs - this.confirmedMs < this.lengthMs;
+    return nowMs < this.endsMs;
   }
 
   /** A new copy begins, and nothing is confirmed of it. */

@@ -164,6 +164,8 @@ describe('a standby', () => {
     const identity = {
       node: 'x',
       epoch: 9,
+      cache: '',
+      changes: 0,
       link: null,
       deadAfterMs: 100,
       transport: 'tcp',
