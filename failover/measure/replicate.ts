@@ -73,7 +73,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
   const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
   const forget = (): void => rmSync(folder, { recursive: true, force: true });
   const secret = join(folder, 'secret');
-  writeFileSync(secret, settings.secret);
+  writeFileSync(secret, settings.secret, { mode: 0o600 });
   let standby: ChildProcess | null = null;
   let primary: Primary | null = null;
   const deaf = endOnSignals(() => {

@@ -283,7 +283,7 @@ async function copying(...flags: string[]) {
 
 function secret(text: string): string {
   const file = join(folder, `secret-${text}`);
-  writeFileSync(file, text.padEnd(32, '.'));
+  writeFileSync(file, text.padEnd(32, '.'), { mode: 0o600 });
   return file;
 }
 
