@@ -65,6 +65,10 @@ export function backupOf(flags: Values): BackupSettings {
   if (beyond !== undefined && secret.length === 0) {
     throw usage(`a link over ${beyond} needs a secret: give both nodes the same --secret-file`);
   }
+  const link = transportOf(flags);
+  if (link.cipher === 'aes-gcm' && secret.length === 0) {
+    throw usage('--link-cipher aes-gcm needs a secret: give both nodes the same --secret-file');
+  }
   const deadAfterMs = flags['deadAfter'] as number;
   const heartbeatMs = flags['heartbeat'] as number;
   if (deadAfterMs < 3 * heartbeatMs) {
@@ -88,7 +92,7 @@ export function backupOf(flags: Values): BackupSettings {
     ackTimeoutMs,
     heartbeatMs,
     deadAfterMs,
-    ...transportOf(flags),
+    ...link,
     node: randomBytes(4).toString('hex'),
   };
 }
