@@ -3,6 +3,7 @@
  * mirror and never to depose; to one who reigns with a higher epoch, that. And what a standby takes from a stranger:
  * nothing.
  */
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { FrameType } from '../../backup/frame.js';
@@ -11,6 +12,7 @@ import { exitStatus } from '../../src/errors.js';
 import { greetingsMax, helloMs } from '../../src/limits.js';
 import { Client } from '../support/client.js';
 import { FalseStandby } from '../support/false-standby.js';
+import { missing } from '../support/links.js';
 import { hotspare, patienceMs, said, stats } from '../support/nodes.js';
 import { helloOf, Peer } from '../support/peer.js';
 import type { Child } from '../support/process.js';
@@ -182,6 +184,18 @@ describe('a false primary', () => {
     });
     await expectRefusalOf(of, /the primary does not know the secret/);
   });
+});
+
+// To load libfabric takes a quarter of a second: a standby did so between the challenge and its proof.
+test('a standby has loaded what its links need before it says hello', async () => {
+  if (missing !== null) return;
+  let loaded: boolean | null = null;
+  const of = await falsePrimary(() => {
+    loaded = readFileSync(`/proc/${nodes[0]!.pid}/maps`, 'latin1').includes('libfabric');
+  });
+  nodes.push(await hotspare('standby', ...alone.slice(0, 4), '--of', `${host}:${of}`));
+  await until('its hello', () => loaded !== null);
+  expect(loaded).toBe(true);
 });
 
 describe('two nodes with other times', () => {
