@@ -5,6 +5,7 @@
  * Frames whose bytes are wrong end the connection: what follows them cannot be trusted. Behind the proof they may be
  * sealed (cipher.ts): then only the peer's own, each once and in its order, are taken.
  */
+import { getSystemErrorMap } from 'node:util';
 import { assert } from '../src/errors.js';
 import { recordHeaderBytes } from '../src/journal.js';
 import { controlBytesMax } from '../src/limits.js';
@@ -150,7 +151,7 @@ export class Channel implements Endpoint {
   closed(errno: number): void {
     if (!this.open) return;
     this.shut();
-    this.owner.lost(errno === 0 ? 'the peer closed it' : `errno ${errno}`);
+    this.owner.lost(errno === 0 ? 'the peer closed it' : errnoText(errno));
   }
 
   connected(errno: number): void {
@@ -190,8 +191,8 @@ export class Channel implements Endpoint {
       return;
     }
     writeHeader(view, 0, { type, epoch, count, sequence, length: length + tagBytes });
-    const sealed = sealer.seal(bytes, length);
-    wire.transport.send(connection, sealed, 0, sealed.length);
+    const sealed = sealer.seal(bytes, frameHeaderBytes + length);
+    wire.transport.send(connection, sealed, 0, frameHeaderBytes + length + tagBytes);
   }
 
   /** Ends the connection; the owner is not told. With `flush` what was sent before still leaves. */
@@ -221,13 +222,12 @@ export class Channel implements Endpoint {
   private handle(bytes: Uint8Array, view: DataView, at: number): void {
     const { header, opener } = this;
     if (opener !== null) {
-      const payload = opener.open(bytes, at, header.length);
-      if (payload === null) {
+      if (!opener.open(bytes, at, frameHeaderBytes + header.length)) {
         this.fail(`a frame of type ${header.type} is not the one that the peer sent next`);
         return;
       }
-      header.length = payload.length;
-      this.owner.frame(header, payload, 0);
+      header.length -= tagBytes;
+      this.owner.frame(header, bytes, at + frameHeaderBytes);
       return;
     }
     if (!isIntact(bytes, view, at, header, native.crc32c)) {
@@ -250,4 +250,10 @@ export class Channel implements Endpoint {
     this.partial.set(this.wire.input.subarray(at, at + have));
     this.wire.transport.sink(this.connection, this.partialId, have, total - have);
   }
+}
+
+/** What the system says of it: connection reset by peer (ECONNRESET). */
+export function errnoText(errno: number): string {
+  const [name, sentence] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, 'it broke'];
+  return `${sentence} (${name})`;
 }

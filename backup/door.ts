@@ -1,7 +1,7 @@
 /**
  * Where standbys come in: the link's listener, and the greetings that are under way. Who has not proved itself in time
- * is sent away; who has is handed over. Strangers.ts says who goes when there are too many. Who was handed over, and has
- * no owner yet, is still closed with the door.
+ * is sent away; who has is handed over. Strangers.ts says who goes when there are too many. Who was handed over, and
+ * has no owner yet, is still closed with the door.
  */
 import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';

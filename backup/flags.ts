@@ -6,6 +6,7 @@ import { transportOf, transportOptions } from '../src/flags/transport.js';
 import { integer } from '../src/flags/values.js';
 import * as limits from '../src/limits.js';
 import { address, isLoopback, usage } from '../src/options.js';
+import { cipherFailure } from './cipher.js';
 import { secretOf } from './secret.js';
 import type { BackupSettings } from './settings.js';
 
@@ -68,6 +69,13 @@ export function backupOf(flags: Values): BackupSettings {
   const link = transportOf(flags);
   if (link.cipher === 'aes-gcm' && secret.length === 0) {
     throw usage('--link-cipher aes-gcm needs a secret: give both nodes the same --secret-file');
+  }
+  const failure = secret.length > 0 && link.cipher !== 'none' ? cipherFailure() : null;
+  if (failure !== null) {
+    throw usage(
+      `--link-cipher ${link.cipher}: this node.js has no AES-GCM for addons (${failure.call})`,
+      'run another build of node.js, or --link-cipher none on both nodes',
+    );
   }
   const deadAfterMs = flags['deadAfter'] as number;
   const heartbeatMs = flags['heartbeat'] as number;

@@ -18,7 +18,8 @@ export interface SessionKeys {
   readonly toStandby: Uint8Array;
 }
 
-const keyBytes = 32;
+/** Length of a key. */
+export const keyBytes = 32;
 /** Every message with a proof ends with it: 64 hexadecimal digits, a quotation mark and a brace. */
 const proofDigits = 64;
 const tail = '"}';

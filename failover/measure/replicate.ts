@@ -105,12 +105,13 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
       '--secret-file',
       secret,
     ];
-    const flags = ['--transport', link.transport, '--dead-after', String(times.deadAfterMs)];
-    const timeouts = ['--ack-timeout', String(times.ackTimeoutMs)];
+    const flags = ['--transport', link.transport, '--link-cipher', link.cipher];
+    const timeouts = [times.deadAfterMs, times.ackTimeoutMs].map(String);
+    const patience = ['--dead-after', timeouts[0]!, '--ack-timeout', timeouts[1]!];
     const fabric = link.provider === null ? [] : ['--fabric', link.provider];
     standby = spawn(
       process.execPath,
-      [options.entry, 'standby', ...of, ...flags, ...timeouts, ...fabric],
+      [options.entry, 'standby', ...of, ...flags, ...patience, ...fabric],
       { stdio: ['ignore', 'ignore', 'inherit'] },
     );
     standby.once('exit', () => gone('the standby has ended'));

@@ -1,4 +1,4 @@
-/** The link's port over a real transport: a standby gets in, whatever strangers do beside it, and nobody is left behind. */
+/** The link's port over a real transport: a standby gets in, whatever strangers do, and nobody is left behind. */
 import net from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Door } from '../../backup/door.js';
