@@ -69,19 +69,21 @@ class Session {
       node: 'n',
     };
     const log = { say: (line: string) => this.told.push(`log: ${line}`), detail: () => {} };
-    this.primary = new Primary(
-      this.wires[0]!,
-      this.region,
-      mapped.memory.id,
-      this.settings,
+    this.primary = new Primary({
+      wire: this.wires[0]!,
+      region: this.region,
+      memory: mapped.memory.id,
+      settings: this.settings,
       log,
-      0,
-      {
+      sequence: 0,
+      changes: () => 0,
+      clientPort: () => 0,
+      events: {
         synced: () => this.told.push('primary: synced'),
         detached: (reason) => this.told.push(`primary: detached: ${reason}`),
         deposed: (epoch) => this.told.push(`primary: deposed by ${epoch}`),
       },
-    );
+    });
   }
 
   /** Puts the relay in between, lets it be prepared, and attaches. */
@@ -98,6 +100,7 @@ class Session {
       refused: ({ message }) => tell(`ended: ${message}`),
       dropped: () => tell('dropped'),
       replaced: () => tell('replaced'),
+      outranked: () => tell('outranked'),
     });
     this.standby.attach();
     this.timer = setInterval(() => this.standby.beat(monotonicMs()), heartbeatMs);
@@ -134,7 +137,12 @@ class Session {
       () => `the end of the session: ${this.told.join('; ')}`,
       () => this.has('standby: ended') || this.has('primary: detached'),
     );
-    for (const lie of ['primary: deposed', 'standby: dropped', 'standby: replaced']) {
+    for (const lie of [
+      'primary: deposed',
+      'standby: dropped',
+      'standby: replaced',
+      'standby: outranked',
+    ]) {
       expect([this.told, this.has(lie)]).toEqual([this.told, false]);
     }
     // Nobody even looked at what it said.
@@ -315,6 +323,7 @@ describe('in between', () => {
     ['that all is acked', 'toPrimary', ACK],
     ['where memory is', 'toPrimary', MEMORY],
     ['that it goes on alone', 'toStandby', DROPPED],
+    ['that another node reigns', 'toStandby', DEPOSED],
     ['that the copy is whole', 'toStandby', SYNCED],
     ['that it refuses', 'toStandby', REFUSED],
   ])('nobody can say %s', async (_, way, type) => {
@@ -351,6 +360,8 @@ const values: Record<string, (value: unknown) => unknown> = {
   proof: (value) => [...String(value)].reverse().join(''),
   node: () => 'somebody-else',
   epoch: () => 99,
+  cache: () => 'feedfacefeedface',
+  changes: () => 1e9,
   link: () => '10.9.8.7:1',
   deadAfterMs: () => 101,
   transport: () => 'auto',
@@ -359,6 +370,20 @@ const values: Record<string, (value: unknown) => unknown> = {
   protocol: () => 99,
   layout: () => 99,
 };
+
+/** All fields of a PROOF. */
+const proofFields = [
+  'proof',
+  'node',
+  'epoch',
+  'cache',
+  'changes',
+  'link',
+  'deadAfterMs',
+  'transport',
+  'providers',
+  'lacks',
+];
 
 describe.each(['none', 'aes-gcm'] as const)('with --link-cipher %s, of the hello', (cipher) => {
   test.each<[string, string, number, Way]>([
@@ -374,9 +399,12 @@ describe.each(['none', 'aes-gcm'] as const)('with --link-cipher %s, of the hello
       CHALLENGE,
       'toStandby',
     ]),
-    ...['proof', 'node', 'epoch', 'link', 'deadAfterMs', 'transport', 'providers', 'lacks'].map(
-      (field): [string, string, number, Way] => ['PROOF', field, PROOF, 'toPrimary'],
-    ),
+    ...proofFields.map((field): [string, string, number, Way] => [
+      'PROOF',
+      field,
+      PROOF,
+      'toPrimary',
+    ]),
   ])('%s no %s can be changed', async (_, field, type, way) => {
     session = new Session(cipher);
     let changed = (): boolean => false;

@@ -79,6 +79,7 @@ describe('a message', () => {
     geometry,
     ackTimeoutMs: 500,
     heartbeatMs: 20,
+    clientPort: 11211,
     provider: '',
     fabricPort: 0,
     token: '',
@@ -89,7 +90,7 @@ describe('a message', () => {
 
   test('that is whole is read', () => {
     expect(parse('welcome', bytesOf(welcome))).toEqual(welcome);
-    expect(parse('deposed', bytesOf({ link: null }))).toEqual({ link: null });
+    expect(parse('deposed', bytesOf({ node: 'n', link: null }))).toEqual({ node: 'n', link: null });
     expect(parse('hello', bytesOf(hello))).toEqual(hello);
   });
 
@@ -125,10 +126,10 @@ describe('a message', () => {
       expect(parse('welcome', bytesOf({ ...welcome, ...fields }))).toBeNull();
     }
     for (const link of [evil, 'a b:1', '', '\x1b:1', 'h'.repeat(301)]) {
-      expect(parse('deposed', bytesOf({ link }))).toBeNull();
+      expect(parse('deposed', bytesOf({ node: 'n', link }))).toBeNull();
     }
     for (const link of ['10.0.0.1:11299', '[fe80::1%eth0]:1', 'host-1.example:2']) {
-      expect(parse('deposed', bytesOf({ link }))).toEqual({ link });
+      expect(parse('deposed', bytesOf({ node: 'n', link }))).toEqual({ node: 'n', link });
     }
   });
 
