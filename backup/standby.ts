@@ -163,6 +163,8 @@ export class Standby implements ChannelOwner {
 
   opened(): void {
     this.introduction = new Introduction(this.channel!, this.settings);
+    // While the challenge is on its way, so that the proof need not wait for it.
+    this.fabrics.offer(this.channel!.localHost, true);
   }
 
   refused(errno: number): void {
