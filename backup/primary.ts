@@ -244,8 +244,8 @@ export class Primary implements Mirror, ChannelOwner {
 
   /** The link carries: the copy begins. */
   private begin(standby: Attached, link: Link): void {
-    const { region, log } = this;
-    const resync = new Resync(region);
+    const { region, memory, log } = this;
+    const resync = new Resync(region, memory);
     standby.link = link;
     standby.resync = resync;
     region.journal.clear();
@@ -263,10 +263,12 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   private copy(standby: Attached): void {
-    copy(standby, this.epoch, () => {
+    if (this.standby !== standby) return;
+    const flush = (): number => {
       if (this.region.journal.count > 0) this.send(this.region.journal, this.wire.nowMs);
       return this.unacked.sequence;
-    });
+    };
+    copy(standby, this.epoch, flush, () => this.copy(standby));
   }
 
   private ack(standby: Attached, sequence: number, blocks: number): void {

@@ -82,6 +82,28 @@ Napi::Value regionApply(const Napi::CallbackInfo& call) {
   return Napi::Number::New(call.Env(), static_cast<double>(open->region->apply(bytes, length)));
 }
 
+Napi::Value regionScan(const Napi::CallbackInfo& call) {
+  const Napi::Env env = call.Env();
+  Arguments arguments(call);
+  const OpenRegion* open = regionOf(call, &arguments);
+  if (open == nullptr) return env.Undefined();
+  const auto length = static_cast<double>(open->region->length());
+  const double end = arguments.number(2, "end", 0, length);
+  const double offset = arguments.number(1, "offset", 0, end);
+  const double longest = arguments.number(3, "longest", kPageBytes, kGiB);
+  const double budget = arguments.number(4, "budget", kPageBytes, kGiB);
+  arguments.require(std::fmod(offset, kPageBytes) == 0, "offset", "must be a multiple of 4096");
+  if (!arguments.good()) return env.Undefined();
+  const Scanned scanned =
+      open->region->scan(static_cast<uint64_t>(offset), static_cast<uint64_t>(end),
+                         static_cast<uint64_t>(longest), static_cast<uint64_t>(budget));
+  Napi::Object object = Napi::Object::New(env);
+  object["at"] = Napi::Number::New(env, static_cast<double>(scanned.at));
+  object["length"] = Napi::Number::New(env, static_cast<double>(scanned.length));
+  object["looked"] = Napi::Number::New(env, static_cast<double>(scanned.looked));
+  return object;
+}
+
 Napi::Value checksum(const Napi::CallbackInfo& call) {
   Arguments arguments(call);
   size_t length = 0;
@@ -98,6 +120,7 @@ void exportRegion(Napi::Env env, Napi::Object exports) {
   exports["regionClose"] = Napi::Function::New<regionClose>(env, "regionClose");
   exports["regionSync"] = Napi::Function::New<regionSync>(env, "regionSync");
   exports["regionApply"] = Napi::Function::New<regionApply>(env, "regionApply");
+  exports["regionScan"] = Napi::Function::New<regionScan>(env, "regionScan");
   exports["crc32c"] = Napi::Function::New<checksum>(env, "crc32c");
 }
 

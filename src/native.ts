@@ -282,6 +282,16 @@ export interface ConnectionDescription {
   readonly pendingBytes: number;
 }
 
+/** What a scan of a region has come to. */
+export interface Scanned {
+  /** All bytes before it, from where the scan began, are zero. */
+  readonly at: number;
+  /** So many bytes from `at`, in none of whose pages of 4 KiB all are zero; 0: none was found yet. */
+  readonly length: number;
+  /** Bytes that were read for it. */
+  readonly looked: number;
+}
+
 interface Addon {
   regionOpen(options: RegionOptions): NativeRegion | NativeFailure;
   /** Detaches the region's ArrayBuffers and unmaps it. Transports that have them registered forget them before. */
@@ -295,6 +305,11 @@ interface Addon {
    * written. Returns the number of ranges written, or -1 when the list is malformed.
    */
   regionApply(id: number, bytes: Uint8Array, offset: number, length: number): number;
+  /**
+   * Looks in [offset, end) for the first bytes that are not zero, for at most `longest` of them (offset a multiple of
+   * 4096, as are `longest` and `budget`). Reads about `budget` bytes. Pages never written are not read nor allocated.
+   */
+  regionScan(id: number, offset: number, end: number, longest: number, budget: number): Scanned;
   /** CRC32C (Castagnoli, RFC 3720 B.4) of bytes[offset, offset+length), continuing from `seed` (0 to start). */
   crc32c(bytes: Uint8Array, offset: number, length: number, seed: number): number;
   /** A UDP socket bound to an address literal (port 0: any). Its descriptor is the caller's to use and to close. */
