@@ -1,4 +1,5 @@
 // Node-API's side of regions and of the checksum: what src/native.ts declares of them.
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -49,9 +50,12 @@ Napi::Value regionOpen(const Napi::CallbackInfo& call) {
   }
   object["segments"] = segments;
   object["created"] = Napi::Boolean::New(env, open.region->created());
-  auto* instance = env.GetInstanceData<Instance>();
-  object["id"] = Napi::Number::New(env, static_cast<double>(instance->regions.size()));
-  instance->regions.push_back(std::move(open));
+  std::vector<OpenRegion>& regions = env.GetInstanceData<Instance>()->regions;
+  const auto isClosed = [](const OpenRegion& one) { return one.region == nullptr; };
+  auto place = std::find_if(regions.begin(), regions.end(), isClosed);
+  if (place == regions.end()) place = regions.emplace(place);
+  *place = std::move(open);
+  object["id"] = Napi::Number::New(env, static_cast<double>(place - regions.begin()));
   return object;
 }
 

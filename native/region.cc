@@ -17,6 +17,7 @@
 
 #include "keeper.h"
 #include "records.h"
+#include "unmap.h"
 
 namespace hotspare {
 namespace {
@@ -73,9 +74,14 @@ std::unique_ptr<Region> Region::open(const RegionOptions& options, Failure* fail
 }
 
 Region::~Region() {
-  if (bytes_ != nullptr) munmap(bytes_, length_);
-  if (descriptor_ >= 0) ::close(descriptor_);
-  if (lock_ >= 0) ::close(lock_);
+  const bool isFile = lock_ >= 0;
+  // At once, so that the file can be opened again.
+  if (isFile) ::close(lock_);
+  if (bytes_ != nullptr) {
+    unmapLater({bytes_, length_, descriptor_, isFile});
+  } else if (descriptor_ >= 0) {
+    ::close(descriptor_);
+  }
 }
 
 Failure Region::openMemory() {

@@ -39,6 +39,7 @@ class Region {
 
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
+  /// The memory is given up later (unmap.h); the file is free at once.
   ~Region();
 
   uint8_t* bytes() const { return bytes_; }

@@ -37,7 +37,7 @@ export interface RegionOptions {
 
 /** A mapped region. `head` and `segments` are detached (length 0) by `regionClose`. */
 export interface NativeRegion {
-  /** Small integer that names the region in later calls. */
+  /** Small integer that names the region in later calls, until it is closed. */
   readonly id: number;
   readonly head: ArrayBuffer;
   readonly segments: readonly ArrayBuffer[];
@@ -294,7 +294,10 @@ export interface Scanned {
 
 interface Addon {
   regionOpen(options: RegionOptions): NativeRegion | NativeFailure;
-  /** Detaches the region's ArrayBuffers and unmaps it. Transports that have them registered forget them before. */
+  /**
+   * Detaches the region's ArrayBuffers. A thread unmaps it and frees its pages; its file may be opened again at once.
+   * Transports that have them registered forget them before.
+   */
   regionClose(id: number): void;
   /** msync of the whole region; only meaningful with a file. Null when it is on disk. */
   regionSync(id: number): NativeFailure | null;
