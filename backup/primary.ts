@@ -22,7 +22,7 @@ import { epochOf } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Wire } from '../src/wire.js';
 import { Absence } from './absence.js';
-import { type Attached, attached, overdue, type PrimaryEvents } from './attached.js';
+import { type Attached, attached, overdue, type PrimaryEvents, takes } from './attached.js';
 import { Brake } from './brake.js';
 import type { ChannelOwner } from './channel.js';
 import { copy, progress } from './copying.js';
@@ -129,7 +129,7 @@ export class Primary implements Mirror, ChannelOwner {
     else if (header.type === FrameType.MEMORY) {
       if (standby.opening?.frame(payload) !== true)
         this.detach('its memory makes no sense', 'lost');
-    } else if (standby.link?.frame(header) !== true) {
+    } else if (!takes(standby, header)) {
       this.detach(`it sent a frame of type ${header.type}`, 'lost');
     }
   }
@@ -291,11 +291,12 @@ export class Primary implements Mirror, ChannelOwner {
   /** Seals the journal as the next batch and gives it to the link. */
   private send(journal: Journal, nowMs: number): void {
     const { standby } = this;
-    if (standby !== null) {
+    // Before the link is open a batch would be counted, and never come.
+    if (standby?.link != null) {
       const sequence = this.unacked.commit(monotonicMs());
       this.absence.asked(nowMs);
       this.counts.add(journal);
-      standby.link?.sendBatch(journal, this.epoch, sequence);
+      standby.link.sendBatch(journal, this.epoch, sequence);
       if (this.isFull(standby)) this.brake.isOn = true;
     }
     journal.clear();
@@ -318,7 +319,8 @@ export class Primary implements Mirror, ChannelOwner {
     this.absence.spoke(now);
     this.beats++;
     const echo = this.mayConfirm(standby, now) ? standby.heardBeat : 0;
-    standby.link?.beat(this.epoch, this.beats, echo);
+    if (standby.link !== null) standby.link.beat(this.epoch, this.beats, echo);
+    else standby.channel.send({ type: FrameType.HEARTBEAT, epoch: this.epoch });
     standby.link?.poll();
     if (this.standby === null) return;
     const synced = standby.inSync && this.unacked.acked >= standby.syncedSequence;

@@ -15,7 +15,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "keeper.h"
 #include "records.h"
 #include "unmap.h"
 
@@ -31,6 +30,17 @@ constexpr uint64_t kPageBytes = 4096;
 // A scan reads so much at once: it stays in the processor's cache, and little of it is read again
 // when what was found is short.
 constexpr uint64_t kWindowBytes = uint64_t{64} * 1024;
+
+// A file is wiped in such pieces: a process that is ended waits for one at most.
+constexpr uint64_t kWipeBytes = uint64_t{64} << 20;
+
+/// A hole without a block behind it would be a SIGBUS on some later write.
+Failure reserve(int descriptor, off_t offset, off_t length) {
+  int code = 0;
+  do code = posix_fallocate(descriptor, offset, length);
+  while (code == EINTR);
+  return {code, "posix_fallocate"};
+}
 
 bool isZero(const uint8_t* bytes, uint64_t length) {
   return bytes[0] == 0 && std::memcmp(bytes, bytes + 1, length - 1) == 0;
@@ -64,10 +74,7 @@ std::unique_ptr<Region> Region::open(const RegionOptions& options, Failure* fail
   *failure =
       options.file.empty() ? region->openMemory() : region->openFile(options.file, options.discard);
   if (!*failure) *failure = region->map(options);
-  if (!*failure) {
-    startKeeper();
-    return region;
-  }
+  if (!*failure) return region;
   // Leave an empty file empty: one of the right size would pass for a region the next time.
   if (region->created_) static_cast<void>(!ftruncate(region->descriptor_, 0));
   return nullptr;
@@ -111,12 +118,8 @@ Failure Region::openFile(const std::string& path, bool discard) {
   const auto size = static_cast<off_t>(length_);
   if (!created_ && status.st_size != size) return {EINVAL, "size"};
   if (ftruncate(descriptor_, size) != 0) return {errno, "ftruncate"};
-  // A hole without a block behind it would be a SIGBUS on some later write.
-  int code = 0;
-  do code = posix_fallocate(descriptor_, 0, size);
-  while (code == EINTR);
   leaps_ = findsWritten(descriptor_);
-  return {code, "posix_fallocate"};
+  return reserve(descriptor_, 0, size);
 }
 
 Failure Region::map(const RegionOptions& options) {
@@ -125,6 +128,29 @@ Failure Region::map(const RegionOptions& options) {
   bytes_ = static_cast<uint8_t*>(at);
   if (options.hugePages) static_cast<void>(madvise(bytes_, length_, MADV_HUGEPAGE));
   if (options.lockMemory && mlock(bytes_, length_) != 0) return {errno, "mlock"};
+  return {};
+}
+
+Failure Region::wipe() {
+  // From the end: a superblock that is gone says that nothing older stands behind it.
+  for (uint64_t end = length_; end > 0;) {
+    const uint64_t at = (end - 1) / kWipeBytes * kWipeBytes;
+    const Failure failure = zero(at, end - at);
+    if (failure) return failure;
+    end = at;
+  }
+  return {};
+}
+
+Failure Region::zero(uint64_t offset, uint64_t length) {
+  const auto from = static_cast<off_t>(offset);
+  const auto count = static_cast<off_t>(length);
+  constexpr int kKeepSize = FALLOC_FL_KEEP_SIZE;
+  if (fallocate(descriptor_, FALLOC_FL_ZERO_RANGE | kKeepSize, from, count) == 0) return {};
+  if (fallocate(descriptor_, FALLOC_FL_PUNCH_HOLE | kKeepSize, from, count) == 0) {
+    return reserve(descriptor_, from, count);
+  }
+  std::memset(bytes_ + offset, 0, length);
   return {};
 }
 

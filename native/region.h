@@ -47,6 +47,9 @@ class Region {
   /// True when the memory is all zero: it stands on nothing older.
   bool created() const { return created_; }
 
+  /// Makes everything zero, the superblock last, and keeps the file's blocks. It may take long.
+  Failure wipe();
+
   /// Writes everything to the file and waits for it.
   Failure sync();
 
@@ -65,6 +68,7 @@ class Region {
   Failure openMemory();
   Failure openFile(const std::string& path, bool discard);
   Failure map(const RegionOptions& options);
+  Failure zero(uint64_t offset, uint64_t length);
   uint64_t firstWritten(uint64_t offset, uint64_t end);
 
   uint8_t* bytes_ = nullptr;

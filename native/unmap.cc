@@ -2,12 +2,12 @@
 #include "unmap.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
+
+#include "aside.h"
 
 namespace hotspare {
 namespace {
@@ -28,29 +28,16 @@ void unmap(const Unmapping& unmapping) {
   ::close(descriptor);
 }
 
-void* run(void* argument) {
+void run(void* argument) {
   auto* unmapping = static_cast<Unmapping*>(argument);
   unmap(*unmapping);
   delete unmapping;
-  return nullptr;
 }
 
 }  // namespace
 
 void unmapLater(const Unmapping& unmapping) {
-  auto* argument = new Unmapping(unmapping);
-  pthread_attr_t detached;
-  pthread_attr_init(&detached);
-  pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-  // Signals are for the threads that Node knows.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_t thread;
-  if (pthread_create(&thread, &detached, run, argument) != 0) run(argument);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_attr_destroy(&detached);
+  runAside(run, new Unmapping(unmapping));
 }
 
 }  // namespace hotspare

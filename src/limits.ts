@@ -190,7 +190,7 @@ export const lookBytesLeast = 4 * KiB;
 export const controlBytesMax = 4096;
 /** A node-to-node connection that has not finished its hello after this long is closed. */
 export const helloMs = 5_000;
-/** A standby that copies may say nothing for this long: it maps memory, or clears a file. */
+/** A standby that copies may say nothing for this long; so long it may take to map its memory, or to wipe a file. */
 export const copyingMs = 60_000;
 /** One that was refused is left this long to read why, and close. */
 export const refusedMs = 1_000;

@@ -294,6 +294,16 @@ export interface Scanned {
 
 interface Addon {
   regionOpen(options: RegionOptions): NativeRegion | NativeFailure;
+  /** The same in a thread: to reserve, or to lock, gigabytes takes seconds. `done` is called from the loop. */
+  regionOpenLater(
+    options: RegionOptions,
+    done: (opened: NativeRegion | NativeFailure) => void,
+  ): void;
+  /**
+   * Makes a region zero, in a thread of its own, from its end to its superblock. Nobody else may use it, nor close it,
+   * until `done` is called.
+   */
+  regionWipeLater(id: number, done: (failure: NativeFailure | null) => void): void;
   /**
    * Detaches the region's ArrayBuffers. A thread unmaps it and frees its pages; its file may be opened again at once.
    * Transports that have them registered forget them before.

@@ -10,15 +10,17 @@ import { allocatedBytes } from '../support/region.js';
 const host = '127.0.0.1';
 const MiB = 2 ** 20;
 const keys = 1000;
+/** A busy machine must not turn the copy into a takeover. */
+const patient = ['--dead-after', '5000', '--ack-timeout', '20000'];
 const nodes: Child[] = [];
 
 afterEach(async () => {
   await Promise.all(nodes.splice(0).map((node) => node.end()));
 });
 
-test('a cache of 16 GiB with a thousand items gets a standby while it serves, and a takeover finds them', async () => {
+test('a cache of 16 GiB with a thousand items gets a standby while it serves', async () => {
   const link = `${host}:${await freePort()}`;
-  const local = ['-l', host, '-v'];
+  const local = ['-l', host, '-v', ...patient];
   const primary = await start(['-p', '-1', ...local, '-m', '16384', '--link-listen', link]);
   const port = Number((await said(primary, /serving on port (\d+)/))[1]);
   const client = await Client.connect(host, port);
