@@ -164,10 +164,11 @@ export class Node {
     await this.standby?.depart();
     this.primary?.end();
     this.server?.depose();
+    this.wire.transport.destroy();
+    // Last, for a disk may take its time: everybody has heard by now that this node is gone.
     if (this.memory !== null && this.options.settings.memoryFile !== null) {
       native.regionSync(this.memory.id);
     }
-    this.wire.transport.destroy();
   }
 
   private on(event: Event, error?: HotspareError): void {

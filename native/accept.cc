@@ -78,6 +78,16 @@ bool Transport::listenerWanted(const Listener& listener) const {
   return listener.descriptor >= 0 && !listenersOff_ && !stopped;
 }
 
+/// Where a new listener goes: the place of one that was closed, and that no row of this tick names.
+size_t Transport::listenerPlace() {
+  for (size_t i = 0; i < listeners_.size(); i++) {
+    const Listener& listener = listeners_[i];
+    if (listener.descriptor < 0 && !(inTick_ && listener.closedTick == tick_)) return i;
+  }
+  listeners_.emplace_back();
+  return listeners_.size() - 1;
+}
+
 void Transport::arm(Listener* listener, bool on) {
   if (listener->armed == on) return;
   listener->armed = on;

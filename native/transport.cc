@@ -98,7 +98,7 @@ Failure Transport::listen(const ListenOptions& options, Group group, int32_t* li
   const Failure failure = openListener(options, &opened);
   if (failure) return failure;
   opened.group = group;
-  *listener = static_cast<int32_t>(listeners_.size());
+  *listener = static_cast<int32_t>(listenerPlace());
   epoll_event event{};
   event.events = 0;
   event.data.u64 = uint64_t{kListenerMark} << 32 | static_cast<uint32_t>(*listener);
@@ -107,9 +107,10 @@ Failure Transport::listen(const ListenOptions& options, Group group, int32_t* li
     hotspare::closeListener(&opened);
     return {code, "epoll_ctl"};
   }
-  listeners_.push_back(opened);
+  Listener& place = listeners_[static_cast<size_t>(*listener)];
+  place = opened;
   countDescriptor(group, 1);
-  if (listenerWanted(opened)) arm(&listeners_.back(), true);
+  if (listenerWanted(place)) arm(&place, true);
   return {};
 }
 
@@ -128,6 +129,7 @@ void Transport::closeListener(int32_t listener) {
   Listener& closed = listeners_[static_cast<size_t>(listener)];
   if (closed.descriptor < 0) return;
   hotspare::closeListener(&closed);
+  closed.closedTick = tick_;
   countDescriptor(closed.group, -1);
 }
 

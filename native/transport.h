@@ -176,6 +176,7 @@ class Transport {
   bool accept(Listener* listener);
   void refuse(int descriptor);
   bool listenerWanted(const Listener& listener) const;
+  size_t listenerPlace();
   void arm(Listener* listener, bool on);
   void turnListeners(bool on);
   void waitForRoom(bool on);

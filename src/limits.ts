@@ -174,14 +174,23 @@ export const latenciesKept = 1_000_000;
 
 /** Batches sent and not acked; more of them stop the clients. A power of two. */
 export const unackedBatchesMax = 2 ** 17;
-/** Bytes of a block that resync copies at once, and blocks on their way at the same time: the resync's rate limit. */
+/**
+ * Bytes of a block that resync copies at once; and bytes, and blocks, on their way at the same time: the resync's rate
+ * limit.
+ */
 export const blockBytes = 256 * KiB;
-export const blocksInFlightMax = 2;
+export const copyBytesInFlightMax = 2 * blockBytes;
+export const blocksInFlightMax = 64;
+/** What a resync looks at before the loop turns: bytes of the region, and ms. */
+export const lookBytesMax = MiB;
+export const lookMsMax = 1;
+/** What a look costs at least, in bytes: where nothing was ever written, none are read. */
+export const lookBytesLeast = 4 * KiB;
 /** Longest control message (hello, welcome, refusal) on the node-to-node connection. */
 export const controlBytesMax = 4096;
 /** A node-to-node connection that has not finished its hello after this long is closed. */
 export const helloMs = 5_000;
-/** A standby that copies may say nothing for this long: it maps memory, or clears a file. */
+/** A standby that copies may say nothing for this long; so long it may take to map its memory, or to wipe a file. */
 export const copyingMs = 60_000;
 /** How often a node that has taken over knocks where its old primary was. */
 export const knockMs = 400;

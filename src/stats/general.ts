@@ -1,5 +1,6 @@
 /** `stats` without a topic: the process, its traffic, the cache. */
 import type { Executor } from '../execute.js';
+import { pagesBytes } from '../store/layout.js';
 import type { SlabClass } from '../store/slab-class.js';
 import { Counter } from '../wire.js';
 import { type ServerFacts, type StatRow, zeroes } from './facts.js';
@@ -67,7 +68,7 @@ function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
     ...(facts.settings.idleSeconds > 0 ? [['idle_kicks', counters.idleKicks] as const] : []),
     ['bytes_read', facts.wire[Counter.BYTES_READ]!],
     ['bytes_written', facts.wire[Counter.BYTES_WRITTEN]!],
-    ['limit_maxbytes', facts.settings.memoryBytes],
+    ['limit_maxbytes', pagesBytes(executor.store.region.geometry)],
     ['accepting_conns', accepts(facts) ? 1 : 0],
     ['listen_disabled_num', facts.wire[Counter.LISTEN_OFF_TIMES]!],
     ['time_in_listen_disabled_us', facts.wire[Counter.LISTEN_OFF_US]!],

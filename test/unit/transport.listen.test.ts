@@ -64,6 +64,36 @@ describe('tcp', () => {
   });
 });
 
+describe('the number of a listener', () => {
+  test('is given again when it is closed: a node that changes its role a thousand times knows one', () => {
+    const { transport } = serve();
+    const kept = must(transport.listen(tcp));
+    for (let i = 0; i < 1000; i++) {
+      const listener = must(transport.listen(tcp));
+      expect(listener).toBe(kept + 1);
+      transport.closeListener(listener);
+    }
+    expect(transport.listenerPort(kept)).toBeGreaterThan(0);
+  });
+
+  test('is not given again in the tick in which it was closed: rows may still name it', async () => {
+    const server = serve();
+    const port = server.listen();
+    const given: number[] = [];
+    server.handler = () => {
+      server.transport.closeListener(0);
+      given.push(must(server.transport.listen({ ...tcp, port })));
+      return undefined;
+    };
+    const client = await open(port);
+    client.send('x');
+    await reached(() => given.length === 1);
+    expect(given).toEqual([1]);
+    expect(server.transport.listenerPort(1)).toBe(port);
+    expect(must(server.transport.listen(tcp))).toBe(0);
+  });
+});
+
 describe('unix', () => {
   const unix = (name: string): ListenOptions => ({ ...tcp, path: join(folder, name) });
 
