@@ -1,6 +1,8 @@
 /** The port that standbys connect to, and others: whatever comes, the one that is expected gets in. */
 import net from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { FabricPort } from '../../backup/fabrics.js';
+import type { BackupSettings } from '../../backup/settings.js';
 import { FabricCell, FabricEvent } from '../../src/fabric.js';
 import { native } from '../../src/native.js';
 import {
@@ -85,6 +87,60 @@ async function expectWelcome(writer: End, port: number): Promise<void> {
     }
     expect(writer.native.cells[FabricCell.WRITES]).toBe(0);
     native.regionClose(source.id);
+  });
+
+  test('with a token that has let somebody in already is turned away, and takes nobody’s place', async () => {
+    const settings = { ackTimeoutMs: 2000, spinUs: 0 } as BackupSettings;
+    const port = must(FabricPort.open(provider, linkHost, settings));
+    const token = Buffer.from('the right one');
+    const told: string[] = [];
+    port.guest = {
+      token,
+      connected: () => told.push('connected'),
+      broken: () => told.push('broken'),
+      completed: () => {},
+    };
+    const [region, source] = [fabricRegion(), fabricRegion()];
+    const first = new End(false, port.port);
+    const { parts } = must(first.native.expose(region.id, ...span));
+    must(first.native.connect(token, 0, token.length));
+    await until('the connection', () => told.length > 0);
+    const second = new End(false, port.port);
+    ends.push(first, second);
+    must(second.native.connect(token, 0, token.length));
+    await until('an answer', () => second.seen.length > 0);
+    expect(second.has(FabricEvent.BROKEN)).toBe(true);
+    port.native.aim(source.id, ...span, parts);
+    const list = record(8192, Buffer.alloc(64, 5));
+    expect(port.native.post(list, 0, list.length, 1)).toBe(1);
+    await until('the ack', () => port.native.cells[FabricCell.ACKED_SEQUENCE] === 1);
+    expect(told).toEqual(['connected']);
+    port.native.close();
+  });
+
+  test('is not taken for one that connected before, and was let go of', async () => {
+    const { writer, port } = listening();
+    const token = Buffer.from('the right one');
+    writer.token = token;
+    // In the turn in which the first one's CONNECTED comes the writer lets go of it, and waits for another.
+    const first = new End(false, port);
+    const region = fabricRegion();
+    ends.push(first);
+    first.native.expose(region.id, ...span);
+    const requested = (): boolean => writer.has(FabricEvent.REQUEST);
+    writer.accepted = () => {
+      writer.accepted = () => {};
+      // Whatever the connection has to tell is read here, and told in the next turn.
+      const before = performance.now();
+      while (performance.now() - before < 100) writer.native.beat(1, 1);
+      writer.native.disconnect();
+    };
+    must(first.native.connect(token, 0, token.length));
+    await until('the request', requested);
+    await until('its end', () => first.has(FabricEvent.BROKEN));
+    expect(writer.has(FabricEvent.CONNECTED)).toBe(false);
+    expect(writer.has(FabricEvent.BROKEN)).toBe(false);
+    await expectWelcome(writer, port);
   });
 
   test('and leaves with requests unanswered takes nothing with it', async () => {
