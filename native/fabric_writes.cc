@@ -308,6 +308,9 @@ bool Fabric::wait(Ready ready, FabricCell stall) {
   const double deadline = monotonicMs() + options_.patienceMs;
   while (!broken_) {
     readCompletions();
+    // An event that nobody reads keeps every sleep short; and a peer that has gone is not waited
+    // for.
+    readEvents();
     if (broken_) return false;
     if (ready()) return true;
     if (monotonicMs() > deadline) {

@@ -143,6 +143,35 @@ async function expectWelcome(writer: End, port: number): Promise<void> {
     await expectWelcome(writer, port);
   });
 
+  (provider === 'tcp' ? test : test.skip)(
+    'while a write waits for room is heard later, and keeps the wait from no sleep',
+    async () => {
+      const hello = await helloOf();
+      const { writer, port } = listening();
+      const [region, source] = [fabricRegion(), fabricRegion()];
+      const { reader, parts } = await connected(writer, port, region);
+      ends.push(reader);
+      writer.native.aim(source.id, ...span, parts);
+      const socket = net.connect(port, linkHost);
+      sockets.push(socket);
+      socket.on('error', () => {});
+      await new Promise((resolve) => socket.once('connect', resolve));
+      socket.write(hello);
+      // The reader has no turn in here: the ring is full until patience is over.
+      const list = record(8192, Buffer.alloc(regionBytes / 2));
+      const sleeps = process.resourceUsage().voluntaryContextSwitches;
+      for (let sequence = 1; sequence <= 20; sequence++) {
+        writer.native.post(list, 0, list.length, sequence);
+      }
+      // It slept again and again, for two seconds. However busy the machine is: that is more often than this.
+      expect(process.resourceUsage().voluntaryContextSwitches - sleeps).toBeGreaterThan(20);
+      expect(writer.native.cells[FabricCell.STAGING_STALLS]).toBe(1);
+      await until('the end', () => writer.has(FabricEvent.BROKEN));
+      await until('the stranger', () => writer.has(FabricEvent.REQUEST));
+      expect(writer.native.cells[FabricCell.ACKED_SEQUENCE]).toBeLessThan(20);
+    },
+  );
+
   test('and leaves with requests unanswered takes nothing with it', async () => {
     const { writer, port } = listening();
     const strangers = Array.from({ length: 3 }, () => new End(false, port));
@@ -154,3 +183,20 @@ async function expectWelcome(writer: End, port: number): Promise<void> {
     });
   });
 });
+
+/** What libfabric says first, over tcp, to whoever listens. */
+async function helloOf(): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const server = net.createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => {});
+    socket.on('data', (bytes) => chunks.push(bytes));
+  });
+  await new Promise<void>((resolve) => server.listen(0, linkHost, resolve));
+  const caller = new End(false, (server.address() as net.AddressInfo).port);
+  ends.push(caller);
+  must(caller.native.connect(Buffer.from('nobody'), 0, 6));
+  await until('its hello', () => Buffer.concat(chunks).toString('latin1').includes('nobody'));
+  server.close();
+  return Buffer.concat(chunks);
+}
