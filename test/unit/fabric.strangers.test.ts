@@ -72,6 +72,30 @@ async function expectWelcome(writer: End, port: number): Promise<void> {
     expect(writer.seen.filter(({ kind }) => kind === FabricEvent.REQUEST)).toHaveLength(1);
   });
 
+  test('and stays, whatever it said, lets the loop sleep', async () => {
+    const { writer, port } = listening();
+    writer.token = Buffer.from('the right one');
+    const rejected = new End(false, port);
+    ends.push(rejected);
+    must(rejected.native.connect(Buffer.from('nobody'), 0, 6));
+    await until('the refusal', () => rejected.has(FabricEvent.BROKEN));
+    await untilAsleep();
+    if (provider === 'tcp') {
+      const hello = await helloOf();
+      // Silent, in the midst of a hello, and behind a whole one.
+      for (const length of [0, 1, hello.length - 1, hello.length]) {
+        const socket = net.connect(port, linkHost);
+        sockets.push(socket);
+        socket.on('error', () => {});
+        await new Promise((resolve) => socket.once('connect', resolve));
+        await new Promise((resolve) => socket.write(hello.subarray(0, length), resolve));
+        await untilAsleep();
+      }
+    }
+    await expectWelcome(writer, port);
+    await untilAsleep();
+  });
+
   test('and is asked for nothing: writes without a connection go nowhere', () => {
     const { writer } = listening();
     const source = fabricRegion();
@@ -183,6 +207,14 @@ async function expectWelcome(writer: End, port: number): Promise<void> {
     });
   });
 });
+
+async function untilAsleep(): Promise<void> {
+  const begun = performance.eventLoopUtilization();
+  await until('the loop to sleep', () => {
+    const { active, idle } = performance.eventLoopUtilization(begun);
+    return active + idle > 50 && idle > active;
+  });
+}
 
 /** What libfabric says first, over tcp, to whoever listens. */
 async function helloOf(): Promise<Buffer> {
