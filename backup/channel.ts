@@ -4,7 +4,7 @@
  *
  * Frames whose bytes are wrong end the connection: what follows them cannot be trusted.
  */
-import { assert } from '../src/errors.js';
+import { assert, systemReason } from '../src/errors.js';
 import { recordHeaderBytes } from '../src/journal.js';
 import { controlBytesMax } from '../src/limits.js';
 import { native } from '../src/native.js';
@@ -120,7 +120,7 @@ export class Channel implements Endpoint {
   closed(errno: number): void {
     if (!this.open) return;
     this.shut();
-    this.owner.lost(errno === 0 ? 'the peer closed it' : `errno ${errno}`);
+    this.owner.lost(errno === 0 ? 'the peer closed it' : systemReason(errno));
   }
 
   connected(errno: number): void {

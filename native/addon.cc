@@ -7,6 +7,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   hotspare::exportRegion(env, exports);
   hotspare::exportTransport(env, exports);
   hotspare::exportFabric(env, exports);
+  hotspare::exportProcess(env, exports);
   return exports;
 }
 

@@ -129,5 +129,6 @@ void exportRegion(Napi::Env env, Napi::Object exports);
 void exportTransport(Napi::Env env, Napi::Object exports);
 /// The links that stand on libfabric; where the addon was built without it, functions that say so.
 void exportFabric(Napi::Env env, Napi::Object exports);
+void exportProcess(Napi::Env env, Napi::Object exports);
 
 }  // namespace hotspare

@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "keeper.h"
 #include "records.h"
 
 namespace hotspare {
@@ -44,10 +43,7 @@ std::unique_ptr<Region> Region::open(const RegionOptions& options, Failure* fail
   *failure =
       options.file.empty() ? region->openMemory() : region->openFile(options.file, options.discard);
   if (!*failure) *failure = region->map(options);
-  if (!*failure) {
-    startKeeper();
-    return region;
-  }
+  if (!*failure) return region;
   // Leave an empty file empty: one of the right size would pass for a region the next time.
   if (region->created_) static_cast<void>(!ftruncate(region->descriptor_, 0));
   return nullptr;
