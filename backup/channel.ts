@@ -30,6 +30,8 @@ export interface ChannelOwner {
   foreign?(version: number): void;
   /** The connection is gone. `reason` is a sentence for the log. */
   lost(reason: string): void;
+  /** As `lost`: what came was no frame at all, so that no hotspare may be there. */
+  garbled?(reason: string): void;
   /** An outgoing connection is open. */
   opened?(): void;
   /** An outgoing connection could not be opened: errno. */
@@ -96,7 +98,10 @@ export class Channel implements Endpoint {
         return length;
       }
       if (fault !== null) {
-        this.fail(`the peer sent what is not a frame of ours (${fault})`);
+        const reason = `the peer sent what is not a frame of ours (${fault})`;
+        this.close(false);
+        if (this.owner.garbled === undefined) this.owner.lost(reason);
+        else this.owner.garbled(reason);
         return length;
       }
       if (!this.trusted && this.header.length > controlBytesMax) {

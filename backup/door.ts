@@ -76,7 +76,7 @@ export class Door {
     });
     // Once the connection is gone nobody knows any more.
     const { peer } = greeting.channel;
-    const late = new HotspareError('LINK_REFUSED', 'the hello took too long', 'try again');
+    const late = new HotspareError('LINK_BUSY', 'the hello took too long', 'try again');
     const timer = setTimeout(() => greeting.refuse(late), helloMs);
     this.greetings.set(greeting, timer);
     return greeting.channel;

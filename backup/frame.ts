@@ -46,7 +46,7 @@ export const FrameType = {
    * Before the WELCOME it says: wait.
    */
   HEARTBEAT: 10,
-  /** Standby to primary, the last word: `epoch` reigns now. JSON says where. */
+  /** Both ways, the last word: `epoch` reigns now. JSON says who that is, and where. */
   DEPOSED: 11,
   /** Primary to standby, the last word: it goes on without this standby, whose copy is out of date from now on. */
   DROPPED: 12,

@@ -121,7 +121,7 @@ export function wrongSecret(who: string): HotspareError {
 /** One standby at a time. */
 export function taken(standby: string): HotspareError {
   return new HotspareError(
-    'LINK_REFUSED',
+    'LINK_BUSY',
     `the primary already has a standby (${standby})`,
     'stop that standby first',
   );

@@ -31,8 +31,10 @@ export interface Proof {
   readonly proof: string;
   /** Random name of the node, for logs. */
   readonly node: string;
-  /** The epoch the node reigns with and heralds: a higher one than the primary's deposes it. 0 of a standby. */
+  /** The reign that the node heralds, for `outcome` (reign.ts); 0, '' and 0 of a standby, which reigns over nobody. */
   readonly epoch: number;
+  readonly cache: string;
+  readonly changes: number;
   /** Where the node listens for standbys, or null: a deposed primary attaches there. */
   readonly link: string | null;
   /** Silence after which the node takes over. */
@@ -53,6 +55,8 @@ export interface Welcome {
   readonly geometry: Geometry;
   readonly ackTimeoutMs: number;
   readonly heartbeatMs: number;
+  /** Where the primary's clients connect, when it serves TCP; else 0. A standby on the same machine may share it. */
+  readonly clientPort: number;
   /** The RDMA link's provider; empty for the TCP link. */
   readonly provider: string;
   /** Where to connect for it, and with what to prove that one was sent. */
@@ -70,14 +74,17 @@ export interface Memory {
 }
 
 export interface Refusal {
-  /** A code of src/errors.ts: LINK_REFUSED or LINK_VERSION. */
+  /** A code of src/errors.ts: LINK_REFUSED, LINK_VERSION, or LINK_BUSY: what waiting may cure. */
   readonly code: string;
   readonly reason: string;
   readonly remedy: string;
 }
 
+/** Says that another node reigns: to a primary that is deposed, to its standbys, and to an heir that gives way. */
 export interface Deposed {
-  /** Where the new primary listens for standbys, or null. */
+  /** The node that reigns. */
+  readonly node: string;
+  /** Where it listens for standbys, or null. */
   readonly link: string | null;
 }
 
@@ -115,6 +122,8 @@ const shapes = {
     proof: 'string',
     node: 'string',
     epoch: 'number',
+    cache: 'string',
+    changes: 'number',
     link: 'link',
     deadAfterMs: 'number',
     transport: 'string',
@@ -129,6 +138,7 @@ const shapes = {
     geometry: 'object',
     ackTimeoutMs: 'number',
     heartbeatMs: 'number',
+    clientPort: 'number',
     provider: 'string',
     fabricPort: 'number',
     token: 'string',
@@ -136,7 +146,7 @@ const shapes = {
   },
   memory: { failure: 'string', parts: 'object' },
   refusal: { code: 'string', reason: 'string', remedy: 'string' },
-  deposed: { link: 'link' },
+  deposed: { node: 'string', link: 'link' },
 } as const satisfies Record<string, Fields>;
 
 interface Messages {

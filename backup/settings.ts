@@ -34,6 +34,11 @@ export function advertisedLink({ linkListen }: BackupSettings): string | null {
   return addressText(linkListen.host, linkListen.port);
 }
 
+/** Where standbys attach to a node that listens on this port; null when it listens nowhere. */
+export function linkAt({ linkListen }: BackupSettings, port: number): string | null {
+  return linkListen === null || port === 0 ? null : addressText(linkListen.host, port);
+}
+
 /**
  * The link that a peer has told us. Where it listens on all its addresses, that is the one we see it at: `peer` is what
  * the transport says (tcp:10.0.0.2:4711). Null when that is of the other family: nobody listens there.

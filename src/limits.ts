@@ -187,6 +187,21 @@ export const controlBytesMax = 4096;
 export const helloMs = 5_000;
 /** A standby that copies may say nothing for this long: it maps memory, or clears a file. */
 export const copyingMs = 60_000;
+/** How often a node that has taken over knocks where its old primary was. */
+export const knockMs = 400;
+/** A node that starts with a cache of its own listens for so long for one who reigns, before it answers clients. */
+export const challengeMs = 1_000;
+/** A standby that finds no primary tries again after this long, doubled each time up to the most. */
+export const attachAgainMsLeast = 50;
+export const attachAgainMsMost = 1_000;
+/** What keeps a node from its work is said again after this long. */
+export const complaintMs = 60_000;
+/** How often a standby looks whether the clients' address could be bound. */
+export const addressLookMs = 1_000;
+/** A standby that ends waits this long for its primary to hear it. */
+export const leavingMs = 250;
+/** Standbys that are gone, of which a primary remembers since when. */
+export const departedMost = 64;
 /** One that was refused is left this long to read why, and close. */
 export const refusedMs = 1_000;
 /** Greetings on the link's port that may be under way at once, refused ones that are not closed yet included. */
@@ -226,6 +241,7 @@ assert(
   'a line for each prefix fits in a reply',
 );
 assert(blockBytes < batchBytesMax, 'a block is sent like a batch');
+assert(challengeMs >= 2 * knockMs, 'one who reigns knocks before a node that starts answers');
 assert(deadAfterMsDefault >= 3 * heartbeatMsDefault, 'one late heartbeat is not a death');
 assert(
   1 +

@@ -43,7 +43,7 @@ describe('a stranger at the link port', () => {
   test.each(frames)('says %s before its hello: it is refused', async (_, type) => {
     const primary = await startPrimary();
     const peer = await connect(primary.linkPort);
-    peer.send(type, type === FrameType.DEPOSED ? { link: null } : null, { epoch: 99 });
+    peer.send(type, type === FrameType.DEPOSED ? { node: 'n', link: null } : null, { epoch: 99 });
     await expectRefused(peer, type);
     await expectReigning(primary);
   });
@@ -53,7 +53,7 @@ describe('a stranger at the link port', () => {
     const peer = await connect(primary.linkPort);
     peer.send(FrameType.HELLO, hello);
     await peer.message(FrameType.CHALLENGE);
-    peer.send(type, type === FrameType.DEPOSED ? { link: null } : null, { epoch: 99 });
+    peer.send(type, type === FrameType.DEPOSED ? { node: 'n', link: null } : null, { epoch: 99 });
     if (type === FrameType.PROOF) await peer.message(FrameType.REFUSED);
     else await expectRefused(peer, type);
     await expectReigning(primary);
@@ -66,7 +66,7 @@ describe('a stranger at the link port', () => {
     await expectRefused(peer, FrameType.ACK);
     const refusals = peer.frames.length;
     peer.send(FrameType.HELLO, hello);
-    peer.send(FrameType.DEPOSED, { link: null }, { epoch: 99 });
+    peer.send(FrameType.DEPOSED, { node: 'n', link: null }, { epoch: 99 });
     await until('its end', () => peer.closed);
     expect(peer.frames).toHaveLength(refusals);
     await expectReigning(primary);
@@ -125,7 +125,7 @@ describe('who has proved itself', () => {
     const primary = await startPrimary();
     const standby = await FalseStandby.attach(primary.linkPort);
     peers.push(standby.peer);
-    standby.peer.send(FrameType.DEPOSED, { link: null }, { epoch });
+    standby.peer.send(FrameType.DEPOSED, { node: 'n', link: null }, { epoch });
     if (epoch === 1) {
       await said(primary.node, /claims to reign with epoch 1, which is not newer/);
       await expectReigning(primary);

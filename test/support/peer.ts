@@ -82,7 +82,14 @@ export class Peer {
     const { nonce } = await this.message(FrameType.CHALLENGE);
     const proof = prove(secret, 'standby', mine, String(nonce));
     const link = { link: null, transport: 'tcp', providers: '', lacks: '' };
-    const standby = { node: 'peer', epoch: 0, deadAfterMs: 100_000, ...link };
+    const standby = {
+      node: 'peer',
+      epoch: 0,
+      cache: '',
+      changes: 0,
+      deadAfterMs: 100_000,
+      ...link,
+    };
     this.send(FrameType.PROOF, { ...standby, ...identity, proof });
   }
 

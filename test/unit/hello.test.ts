@@ -41,6 +41,7 @@ describe('a message', () => {
     geometry,
     ackTimeoutMs: 500,
     heartbeatMs: 20,
+    clientPort: 11211,
     provider: '',
     fabricPort: 0,
     token: '',
@@ -49,7 +50,7 @@ describe('a message', () => {
 
   test('that is whole is read', () => {
     expect(parse('welcome', bytesOf(welcome))).toEqual(welcome);
-    expect(parse('deposed', bytesOf({ link: null }))).toEqual({ link: null });
+    expect(parse('deposed', bytesOf({ node: 'n', link: null }))).toEqual({ node: 'n', link: null });
     expect(parse('hello', bytesOf({ protocol: 1, layout: 1, nonce: 'x' }))).not.toBeNull();
   });
 

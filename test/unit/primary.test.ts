@@ -49,7 +49,17 @@ beforeEach(async () => {
   } as const;
   const log = { say: () => {}, detail: () => {} };
   const events = { synced: () => {}, detached: () => {}, deposed: () => {} };
-  primary = new Primary(wire, region, 0, settings, log, 0, events);
+  primary = new Primary({
+    wire,
+    region,
+    memory: 0,
+    settings,
+    log,
+    sequence: 0,
+    events,
+    changes: () => 0,
+    clientPort: () => 0,
+  });
   wire.hooks = {
     begin: () => {},
     end: () => primary.commit(region.journal, wire.nowMs),
