@@ -28,7 +28,7 @@ double milliseconds(clockid_t clock) {
 }  // namespace
 
 double monotonicMs() {
-  return milliseconds(CLOCK_MONOTONIC);
+  return milliseconds(CLOCK_BOOTTIME);
 }
 
 Transport::Transport(const TransportOptions& options, const SharedTables& tables, Host* host)

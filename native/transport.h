@@ -245,6 +245,7 @@ class Transport {
   std::vector<char> scratch_;  // where discarded bytes go
 };
 
+/// Goes on while the machine is suspended (CLOCK_BOOTTIME): a lease must not outlive a sleep.
 double monotonicMs();
 
 }  // namespace hotspare

@@ -107,6 +107,10 @@ export const authBytesMax = 8 * KiB;
 export const authUsersMost = 8;
 /** A TLS handshake that takes longer is given up. */
 export const tlsHandshakeMs = 10_000;
+/** How long a process that ends waits until what it has said is written. */
+export const lastWordsMs = 200;
+/** Reports that whoever started this process has not read yet; more are not sent. */
+export const reportsUnreadMost = 1000;
 /** Datagrams that may be under way at once; more are dropped, as a full socket buffer would. */
 export const datagramsInFlightMost = 64;
 /** A datagram whose reply takes longer than this is given up. */

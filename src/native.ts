@@ -355,6 +355,16 @@ interface Addon {
     host: string,
     port: number,
   ): { readonly descriptor: number; readonly port: number } | NativeFailure;
+  /** Milliseconds of CLOCK_BOOTTIME, the clock of the event table too. */
+  monotonicMs(): number;
+  /** Queues a line for stderr, and never waits: `head` and `text`. `head` also begins the line about lost ones. */
+  logSay(head: string, text: string): void;
+  /** Lines that could not be written, or found no room in the queue, since the process began. */
+  logLost(): number;
+  /** Waits until the queue is written, at most this long; false when some of it is left. */
+  logFlush(milliseconds: number): boolean;
+  /** Starts the keeper, once: it stays the user that the process is now (docs/decisions/keeper.md). */
+  keeperStart(): void;
   transportCreate(options: TransportOptions, onTick: (rows: number) => number): NativeTransport;
 }
 

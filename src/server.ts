@@ -12,6 +12,7 @@ import { casStep, slowReaderMs } from './limits.js';
 import { Listening } from './listening.js';
 import type { Log } from './log.js';
 import { alone, type Mirror } from './mirror.js';
+import { native } from './native.js';
 import type { Observer } from './observer.js';
 import type { Settings } from './options.js';
 import { writePortFile } from './portfile.js';
@@ -290,7 +291,7 @@ function factsOf(settings: Settings, counters: Counters, wire: Float64Array): Se
     uptimeSeconds: () => process.uptime(),
     usage: () => {
       const { user, system } = process.cpuUsage();
-      return { userUs: user, systemUs: system, pid: process.pid };
+      return { userUs: user, systemUs: system, pid: process.pid, linesLost: native.logLost() };
     },
   };
 }

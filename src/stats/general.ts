@@ -11,7 +11,7 @@ export function general(executor: Executor, facts: ServerFacts): StatRow[] {
 }
 
 function process(executor: Executor, facts: ServerFacts): StatRow[] {
-  const { userUs, systemUs, pid } = facts.usage();
+  const { userUs, systemUs, pid, linesLost } = facts.usage();
   const connections = facts.wire[Counter.CONNECTIONS]!;
   return [
     ['pid', pid],
@@ -35,6 +35,7 @@ function process(executor: Executor, facts: ServerFacts): StatRow[] {
     ['read_buf_bytes_free', 0],
     ['read_buf_oom', 0],
     ['reserved_fds', 0],
+    ['hotspare_log_lines_lost', linesLost],
   ];
 }
 
