@@ -13,13 +13,16 @@
 namespace hotspare {
 namespace {
 
-constexpr size_t kSinkBytesPerRead = size_t{1024} * 1024;
+constexpr size_t kSinkBytesPerRead = size_t{512} * 1024;
 constexpr size_t kPatienceBytesLeast = size_t{512} * 1024;
+// Of a tick, for reading and for sending to those who take the rest of their replies.
+constexpr double kGatherMs = 2;
 constexpr int kScratchParts = kSinkBytesPerRead / kScratchBytes;
 
 }  // namespace
 
-void Transport::gather() {
+void Transport::gather(double startMs) {
+  gatherEndMs_ = startMs + kGatherMs;
   tick_++;
   rows_ = 0;
   inputUsed_ = 0;
@@ -112,6 +115,7 @@ void Transport::serveReady(Group group) {
   for (int looks = 0;; ++looks) {
     for (; set.next < set.count; ++set.next) {
       active_ = true;
+      if (monotonicMs() > gatherEndMs_) return;
       if (!serve(set.events[set.next])) return;
     }
     if (looks == 1) return;

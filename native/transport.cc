@@ -64,12 +64,16 @@ Failure Transport::start() {
 void Transport::turn() {
   if (inTurn_ || destroyed_) return;
   inTurn_ = true;
-  const double endMs = monotonicMs() + kTurnMs;
-  for (int round = 0; round < kRoundsPerTurn && !destroying_; ++round) {
-    if (round > 0 && monotonicMs() > endMs) break;
-    gather();
-    if (rows_ == 0 && !active_) break;
-    if (rows_ == 0) continue;
+  double startMs = monotonicMs();
+  const double endMs = startMs + kTurnMs;
+  for (int round = 0; round < kRoundsPerTurn && !destroying_ && startMs <= endMs; ++round) {
+    gather(startMs);
+    if (rows_ == 0) {
+      openGates();
+      startMs = ended(startMs);
+      if (!active_) break;
+      continue;
+    }
     tables_.counters[kTicks] += 1;
     tables_.counters[kMonotonicMs] = monotonicMs();
     tables_.counters[kRealtimeMs] = milliseconds(CLOCK_REALTIME);
@@ -83,6 +87,7 @@ void Transport::turn() {
     } else {
       destroying_ = true;
     }
+    startMs = ended(startMs);
   }
   inTurn_ = false;
   if (destroying_) {
@@ -90,6 +95,14 @@ void Transport::turn() {
   } else {
     wake();
   }
+}
+
+/// A tick that began at `startMs` is over; returns when.
+double Transport::ended(double startMs) {
+  const double now = monotonicMs();
+  double& longest = tables_.counters[kTickMicrosecondsMax];
+  longest = std::max(longest, (now - startMs) * 1e3);
+  return now;
 }
 
 Failure Transport::listen(const ListenOptions& options, Group group, int32_t* listener) {
@@ -388,6 +401,7 @@ void Transport::resume(Connection* c) {
 /// True when the next tick need not wait for a socket.
 bool Transport::work() const {
   if (!again_[kLinks].empty() || !broken_[kLinks].empty() || !pool_.released.empty()) return true;
+  if (mayOpen()) return true;
   if ((listenersOff_ || waiting_) && !dead_.empty()) return true;
   return !paused_ && (!again_[kClients].empty() || !broken_[kClients].empty());
 }

@@ -145,6 +145,7 @@ class Transport {
   void countDescriptor(int group, int change);
 
   // transport.cc: what a tick leaves behind.
+  double ended(double startMs);
   void settle(int rows);
   void settleRow(Connection* c, const EventRow& row);
   void keep(Connection* c, const char* bytes, size_t length);
@@ -156,7 +157,7 @@ class Transport {
   void closeEpolls();
 
   // gather.cc: sockets to event rows.
-  void gather();
+  void gather(double startMs);
   void gatherGroup(Group group);
   void reportBroken(Group group);
   void reportReleased();
@@ -195,6 +196,7 @@ class Transport {
   void queueBytes(Connection* c, const char* bytes, size_t length);
   void hold(Connection* c, double barrier);
   void openGates();
+  bool mayOpen() const;
   void flush(Connection* c);
   void relieve(Connection* c);
   void dropOutput(Connection* c);
@@ -227,6 +229,7 @@ class Transport {
   int32_t newestSink_ = -1;   // the connection that began one last
   uint64_t sunkBytes_ = 0;    // read into sinks in this tick
   int accepted_ = 0;          // in this tick
+  double gatherEndMs_ = 0;    // when this tick must have read
   bool active_ = false;       // a socket was ready in this tick
   bool inTurn_ = false;
   bool inTick_ = false;  // TypeScript is running: what ends now ends after the scatter

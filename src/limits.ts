@@ -120,6 +120,8 @@ export const datagramBytesMax = 1400;
 /** Watchers at once (memcached's WATCHER_LIMIT), and what one of them may have unsent before lines are skipped. */
 export const watchersMost = 20;
 export const watcherBytesMax = 256 * KiB;
+/** Lines of one tick, times those who watch: past so many bytes the commands that make lines wait for the next. */
+export const watchedBytesPerTick = MiB;
 /** Prefixes that `stats detail` counts: as many as its answer has room for. */
 export const prefixesMost = 1000;
 
@@ -132,6 +134,10 @@ export const outputBytes = 4 * MiB;
  * connections in one tick, clients, primary and standby would wait for each other in turn.
  */
 export const eventsMax = 8;
+/** A tick that has executed for so long leaves the rest for the next; the turns of Node's loop between them are short. */
+export const tickMs = 3;
+/** Commands, or keys of a get, that are executed between two looks at the clock: a few microseconds of work. */
+export const commandsPerLook = 32;
 /** Rows of the table of replies. */
 export const repliesMax = 16_384;
 /** Most bytes read from one connection in a tick; also the most that may stay unconsumed. */
@@ -222,6 +228,7 @@ assert(
   'a line for each prefix fits in a reply',
 );
 assert(blockBytes < batchBytesMax, 'a block is sent like a batch');
+assert(heartbeatMsDefault >= 5 * tickMs, 'a tick does not make a heartbeat late');
 assert(deadAfterMsDefault >= 3 * heartbeatMsDefault, 'one late heartbeat is not a death');
 assert(
   1 +

@@ -56,6 +56,11 @@ export class Server implements Shared, LineOutput {
   private starvedSinceMs = 0;
   /** Whole seconds of the wire's clock: what idle clients are measured by. */
   seconds = 0;
+  /** The connection whose command a watcher was told of last. */
+  private observed: { session: Session | null; descriptor: number } = {
+    session: null,
+    descriptor: -1,
+  };
   private readonly background: Background;
 
   constructor(
@@ -174,8 +179,8 @@ export class Server implements Shared, LineOutput {
     return connectionLines(all, asker);
   }
 
-  append(connection: number, bytes: Uint8Array): boolean {
-    return this.wire.append(connection, bytes);
+  append(connection: number, first: Uint8Array, second: Uint8Array): boolean {
+    return this.wire.append(connection, first, second);
   }
 
   pendingBytes(connection: number): number {
@@ -245,11 +250,22 @@ export class Server implements Shared, LineOutput {
     );
   }
 
+  /** Asks the kernel once for many commands of one connection. */
+  private descriptorOf(connection: number): number {
+    const session = this.sessions.get(connection);
+    if (session === undefined) return -1;
+    if (this.observed.session !== session) {
+      this.observed = { session, descriptor: this.originOf(connection).descriptor };
+    }
+    return this.observed.descriptor;
+  }
+
   private observe(observer: Observer): void {
     const { settings, wire } = this;
     observer.scene = {
       wallMs: () => wire.counters[Counter.WALL_MS]!,
-      descriptor: () => this.originOf(wire.connection).descriptor,
+      descriptor: () => this.descriptorOf(wire.connection),
+      wrote: (full) => (full ? wire.budget.end() : wire.budget.weigh()),
     };
     observer.prefixes.delimiter = settings.prefixDelimiter.charCodeAt(0);
     observer.prefixes.on = settings.detail;

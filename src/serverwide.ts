@@ -42,7 +42,7 @@ export function stats(executor: Executor, session: Session): number {
       resetStatistics(executor, facts);
       return executor.say(lines.reset);
     case 'detail':
-      return detail(executor);
+      return detail(executor, session);
     case 'conns':
       session.dump = new LineDump(session.shared.connectionLines(session));
       return Outcome.DUMP;
@@ -50,6 +50,7 @@ export function stats(executor: Executor, session: Session): number {
   }
   const outcome = executor.administration.stats(topic, session);
   if (outcome !== null) return outcome;
+  session.shared.wire.budget.weigh();
   const rows = statistics(topic, executor, facts, mirror);
   if (rows === null) return executor.say(lines.error);
   for (const [name, value] of rows) executor.output.text(`STAT ${name} ${value}\r\n`);
@@ -57,8 +58,8 @@ export function stats(executor: Executor, session: Session): number {
 }
 
 /** `stats detail on|off|dump`. */
-function detail(executor: Executor): number {
-  const { line, observer, output } = executor;
+function detail(executor: Executor, session: Session): number {
+  const { line, observer } = executor;
   const { prefixes } = observer;
   const word = line.count > 2 ? line.text(2) : '';
   switch (word) {
@@ -68,8 +69,8 @@ function detail(executor: Executor): number {
       observer.update();
       return executor.say(lines.ok);
     case 'dump':
-      for (const text of prefixes.lines()) output.text(text);
-      return executor.say(lines.end);
+      session.dump = new LineDump(prefixes.lines());
+      return Outcome.DUMP;
     default:
       return executor.say(lines.detailUsage);
   }

@@ -86,6 +86,7 @@ export class Session implements Endpoint {
         const next = this.step(at, end);
         if (next === at) break;
         at = next;
+        if (at < end && wire.budget.isSpent()) wire.again = true;
       }
       if (wire.again) {
         executor.counters.connectionYields++;
@@ -236,9 +237,10 @@ export class Session implements Endpoint {
       this.state = State.KEYS;
       return this.firstKey();
     }
-    for (let token = this.retrieval.touches ? 2 : 1; token < line.count; token++) {
+    const first = this.retrieval.touches ? 2 : 1;
+    for (let token = first; token < line.count; token++) {
       const start = line.start(token);
-      if (wire.isFull() || mirror.congested) {
+      if (wire.isFull() || mirror.congested || (token > first && wire.budget.isSpent())) {
         wire.again = true;
         this.state = State.KEYS;
         return start;
@@ -290,6 +292,7 @@ export class Session implements Endpoint {
     const { wire, executor, mirror } = this.shared;
     const { input, output } = wire;
     let at = from;
+    let answered = false;
     for (;;) {
       while (at < end && input[at] === SPACE) at++;
       const start = at;
@@ -300,12 +303,13 @@ export class Session implements Endpoint {
         at - start - (byte === NEWLINE && at > start && input[at - 1] === RETURN ? 1 : 0);
       if (length > keyBytesMax) return this.overlongKey(end);
       if (length > 0) {
-        if (wire.isFull() || mirror.congested) {
+        if (wire.isFull() || mirror.congested || (answered && wire.budget.isSpent())) {
           wire.again = true;
           return start;
         }
         if (start >= executor.lookahead.until) executor.lookahead.look(start, true);
         executor.retrieving.key(this.retrieval, start, length);
+        answered = true;
       }
       if (byte === SPACE) continue;
       // A NUL ends the line for its keys; what stands behind it, up to the newline, is nobody's.

@@ -6,7 +6,7 @@ import { type ServerFacts, type StatRow, zeroes } from './facts.js';
 
 /** All rows but the mirror's. */
 export function general(executor: Executor, facts: ServerFacts): StatRow[] {
-  return [...process(executor, facts), ...traffic(executor, facts), ...cache(executor)];
+  return [...process(executor, facts), ...traffic(executor, facts), ...cache(executor, facts)];
 }
 
 function process(executor: Executor, facts: ServerFacts): StatRow[] {
@@ -84,7 +84,7 @@ function accepts({ settings, wire }: ServerFacts): boolean {
   return settings.refuseFast || wire[Counter.CONNECTIONS]! < settings.connections;
 }
 
-function cache(executor: Executor): StatRow[] {
+function cache(executor: Executor, facts: ServerFacts): StatRow[] {
   const { store, upkeep } = executor;
   const { slabs: state, mover } = store;
   const { watchers } = executor.observer;
@@ -122,6 +122,7 @@ function cache(executor: Executor): StatRow[] {
       'lrutail_reflocked moves_to_cold moves_to_warm moves_within_lru',
       'direct_reclaims lru_bumps_dropped',
     ),
+    ['hotspare_tick_us_max', Math.round(facts.wire[Counter.TICK_US_MAX]!)],
     ['hotspare_pages_unused', state.unusedPages],
     ['hotspare_pages_to_adopt', state.unadoptedPages],
   ];
