@@ -8,7 +8,8 @@ import { words } from '../src/flags/words.js';
 
 const root = join(__dirname, '..', '..');
 const lineLengthMax = 120;
-const fileLinesMax = 400;
+/** Most files have 60 to 300 lines; a state machine with its drawing may need this many. */
+const fileLinesMax = 600;
 
 /** Source files that belong to the project: TypeScript and C++. */
 const sources = ['src', 'backup', 'failover', 'test', 'bench', 'native'].flatMap((folder) =>
@@ -16,11 +17,6 @@ const sources = ['src', 'backup', 'failover', 'test', 'bench', 'native'].flatMap
     .filter((name) => /\.(ts|cc|h)$/.test(name))
     .map((name) => join(folder, name)),
 );
-
-/** Longer than the rule, and why. */
-const longFiles: Readonly<Record<string, string>> = {
-  'test/support/rig.ts': 'one way to run every random command, beside the model of each',
-};
 
 describe('sources', () => {
   test('there are some', () => {
@@ -33,7 +29,7 @@ describe('sources', () => {
     // Data of the conformance table is what is sent, and may be long.
     const data = name.includes(join('conformance', 'cases'));
     if (!data) expect(lines.filter((line) => line.length > lineLengthMax)).toEqual([]);
-    if (!(name in longFiles)) expect(lines.length).toBeLessThanOrEqual(fileLinesMax + 1);
+    expect(lines.length).toBeLessThanOrEqual(fileLinesMax + 1);
     // A file opens with what it is. main.ts has its interpreter line before that.
     expect(text.replace(/^#!.*\n/, '')).toMatch(/^(\/\*\*|\/\/)/);
     if (name !== join('test', 'tidy.test.ts')) expect(text).not.toMatch(/\b(master|slave)\b/i);
