@@ -71,7 +71,9 @@ export const probationShareMost = 0.5;
 export const probationItemsLeast = 8;
 export const probationItemsMost = 2 ** 19;
 /** Items that are given up at once for a class without a page; who asked waits a tick for the next so many. */
-export const seizeItemsMost = 1000;
+export const seizeItemsMost = 500;
+/** Pages of a class that are looked at for one that can be emptied at once. */
+export const seizePagesMost = 256;
 /** Items the hand of the eviction counts down for one victim. */
 export const evictionLooksMost = 2000;
 /** Larger items are not copied when their page is emptied: they are given up. */
@@ -134,7 +136,7 @@ export const outputBytes = 4 * MiB;
  * connections in one tick, clients, primary and standby would wait for each other in turn.
  */
 export const eventsMax = 8;
-/** A tick that has executed for so long leaves the rest for the next; the turns of Node's loop between them are short. */
+/** A tick that has executed for so long leaves the rest for the next. */
 export const tickMs = 3;
 /** Commands, or keys of a get, that are executed between two looks at the clock: a few microseconds of work. */
 export const commandsPerLook = 32;
@@ -147,7 +149,11 @@ export const pendingHighBytes = 256 * KiB;
 /** A connection that has produced this much output in one tick goes on in the next. */
 export const replyBytesPerTick = 256 * KiB;
 /** Values that arrive through sinks: this many bytes may complete in one tick. */
-export const sinkBytesPerTick = 4 * MiB;
+export const sinkBytesPerTick = 2 * MiB;
+/** A large value arrives, and is mirrored, in parts of this size. */
+export const sinkPartBytes = MiB;
+/** Of a value that is made of another's (append) so much is copied in a tick. */
+export const copyBytesPerTick = MiB;
 /** A value at least this long is sent from where it stands instead of being copied. */
 export const referenceBytesLeast = 16 * KiB;
 /**

@@ -82,6 +82,8 @@ export class Server implements Shared, LineOutput {
     this.unlocking = credentials === null ? null : new Unlocking(this.executor, credentials);
     this.observe(this.executor.observer);
     store.onStarved = () => this.freeMemory();
+    store.onEffort = () => wire.budget.weigh();
+    this.executor.copies.connection = () => wire.connection;
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
     configure(this.executor, settings);

@@ -13,7 +13,13 @@
 import { commandFor } from './commands.js';
 import type { Dump } from './dumping.js';
 import { assert } from './errors.js';
-import { keyBytesMax, lineBytesMax, lineBytesStreamed, lineBytesWhole } from './limits.js';
+import {
+  keyBytesMax,
+  lineBytesMax,
+  lineBytesStreamed,
+  lineBytesWhole,
+  sinkPartBytes,
+} from './limits.js';
 import { Row } from './lookahead.js';
 import { isDelimiter, tokensMax } from './protocol/line.js';
 import { lines, type Phrase } from './protocol/reply.js';
@@ -57,6 +63,11 @@ export class Session implements Endpoint {
   private ended = false;
   /** The command whose value is arriving; its own, because other sessions' commands come in between. */
   private request: StorageRequest | null = null;
+  /** Bytes of that value that have come, and those that come next past the event table. */
+  private arrivedBytes = 0;
+  private partBytes = 0;
+  /** The command was not executed when it came: memory is being made for it, or a copy. */
+  private waited = false;
   /** What is answered when the data block that is being skipped has passed. */
   private refusal: Phrase | null = null;
 
@@ -71,7 +82,7 @@ export class Session implements Endpoint {
     const { wire, executor } = this.shared;
     const end = offset + length;
     this.activeAt = this.shared.seconds;
-    if (filled) this.filled();
+    if (filled && !this.filled()) return 0;
     if (this.fresh && length > 0) {
       this.fresh = false;
       const binary = wire.input[offset] === BINARY_MAGIC;
@@ -100,11 +111,32 @@ export class Session implements Endpoint {
     return length;
   }
 
-  /** The bytes that went past the event table are all there. */
-  private filled(): void {
-    const skipped = this.state === State.SKIP;
-    this.state = skipped ? State.LINE : State.VALUE_END;
-    if (skipped && this.refusal !== null) this.shared.wire.output.put(this.refusal);
+  /** The bytes that went past the event table are there; false when more of the value are to come that way. */
+  private filled(): boolean {
+    if (this.state === State.SKIP) {
+      this.state = State.LINE;
+      if (this.refusal !== null) this.shared.wire.output.put(this.refusal);
+      return true;
+    }
+    const request = this.request!;
+    this.arrivedBytes += this.partBytes;
+    this.shared.executor.storing.partArrived(request, this.arrivedBytes);
+    if (this.arrivedBytes < request.valueLength) {
+      this.awaitPart();
+      return false;
+    }
+    this.state = State.VALUE_END;
+    return true;
+  }
+
+  /** The next bytes of the value go straight into its chunk: of a large one a part, so that it is mirrored in parts. */
+  private awaitPart(): void {
+    const { wire, executor } = this.shared;
+    const { ref, valueLength } = this.request!;
+    const segment = (ref - 1) >>> executor.store.region.segmentShift;
+    const to = executor.valueOffset(ref) + this.arrivedBytes;
+    this.partBytes = Math.min(valueLength - this.arrivedBytes, sinkPartBytes);
+    wire.sink(this.connection, segment, to, this.partBytes);
   }
 
   /** Ends the connection at once; what was not sent yet is dropped. */
@@ -137,6 +169,7 @@ export class Session implements Endpoint {
   }
 
   private leave(reason: EndReason): void {
+    this.ceaseWaiting();
     if (this.request !== null) this.shared.executor.storing.abandon(this.request);
     this.shared.onClosed(this, reason);
   }
@@ -147,7 +180,9 @@ export class Session implements Endpoint {
       case State.LINE: {
         const before = this.shared.wire.output.at;
         const next = this.line(at, end);
-        return this.shared.executor.store.waits ? this.wait(at, before) : next;
+        if (this.shared.executor.store.waits) return this.wait(at, before);
+        if (this.waited) this.ceaseWaiting();
+        return next;
       }
       case State.KEYS:
         return this.keys(at, end);
@@ -171,8 +206,16 @@ export class Session implements Endpoint {
     const { wire, executor } = this.shared;
     assert(wire.output.at === outputBefore, 'a command that waits has not answered');
     executor.store.waits = false;
+    this.waited = true;
     wire.again = true;
     return at;
+  }
+
+  /** The command is executed: of a copy that it began and did not need nothing stays. */
+  private ceaseWaiting(): void {
+    if (!this.waited) return;
+    this.waited = false;
+    this.shared.executor.copies.drop(this.connection);
   }
 
   private line(at: number, end: number): number {
@@ -359,9 +402,10 @@ export class Session implements Endpoint {
     const have = Math.min(end - next, valueLength);
     region.bytes[segment]!.set(wire.input.subarray(next, next + have), to);
     this.state = State.VALUE_END;
+    this.arrivedBytes = have;
     if (have < valueLength) {
       this.state = State.VALUE;
-      wire.sink(this.connection, segment, to + have, valueLength - have);
+      this.awaitPart();
     }
     return next + have;
   }
@@ -371,6 +415,8 @@ export class Session implements Endpoint {
     const { wire, executor } = this.shared;
     const whole = wire.input[at] === RETURN && wire.input[at + 1] === NEWLINE;
     executor.storing.arrived(this.request!, whole);
+    if (executor.store.waits) return this.wait(at, wire.output.at);
+    this.ceaseWaiting();
     this.state = State.LINE;
     return at + 2;
   }
