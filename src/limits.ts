@@ -149,9 +149,9 @@ export const pendingHighBytes = 256 * KiB;
 /** A connection that has produced this much output in one tick goes on in the next. */
 export const replyBytesPerTick = 256 * KiB;
 /** Values that arrive through sinks: this many bytes may complete in one tick. */
-export const sinkBytesPerTick = 2 * MiB;
+export const sinkBytesPerTick = MiB;
 /** A large value arrives, and is mirrored, in parts of this size. */
-export const sinkPartBytes = MiB;
+export const sinkPartBytes = 512 * KiB;
 /** Of a value that is made of another's (append) so much is copied in a tick. */
 export const copyBytesPerTick = MiB;
 /** A value at least this long is sent from where it stands instead of being copied. */
