@@ -111,7 +111,7 @@ export class Arithmetic {
     const flags = executor.word(old, FLAGS);
     if (length === oldLength) {
       const bits = executor.word(old, KEY_AND_BITS) & ~(keyLengthMask | ItemBit.EXPLICIT);
-      store.commit(fresh, old, flags, exptime, bits, store.recencyOf(old, true));
+      store.amend(fresh, old, flags, exptime, bits, store.recencyOf(old, true));
     } else {
       store.commit(fresh, old, flags, exptime);
     }

@@ -13,8 +13,14 @@ import { Topic } from './watchers.js';
 
 const gracefulWord = ascii('graceful');
 
+export function quit(_: Executor, session: Session): number {
+  session.closeReason = 'normal';
+  return Outcome.CLOSE;
+}
+
 /** `shutdown [graceful]`: memcached ends as by a signal, and answers only when it does not. */
-export function shutdown(executor: Executor, { shared }: Session): number {
+export function shutdown(executor: Executor, session: Session): number {
+  const { shared } = session;
   const { line } = executor;
   if (!shared.facts.settings.shutdown) return executor.say(lines.shutdownDisabled);
   const graceful = line.count > 1;
@@ -22,6 +28,7 @@ export function shutdown(executor: Executor, { shared }: Session): number {
     return executor.say(lines.badShutdown);
   }
   shared.shutdown(graceful);
+  session.closeReason = 'shutdown';
   return Outcome.CLOSE;
 }
 

@@ -60,6 +60,8 @@ export class Session implements Endpoint {
   private fresh = true;
   /** After the command that runs now the connection is closed, its replies sent. */
   private closing = false;
+  /** Why: it has sent what is no command, unless a command says otherwise. */
+  closeReason: EndReason = 'error';
   private ended = false;
   /** The command whose value is arriving; its own, because other sessions' commands come in between. */
   private request: StorageRequest | null = null;
@@ -106,7 +108,7 @@ export class Session implements Endpoint {
     }
     if (this.ended) return length;
     if (!this.closing) return at - offset;
-    this.closed(0);
+    this.leave(this.closeReason);
     wire.close(this.connection, true);
     return length;
   }

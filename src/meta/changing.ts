@@ -120,7 +120,7 @@ export class MetaChanging {
     const exptime = touches ? executor.absolute(flags.exptime) : executor.word(old, EXPTIME);
     const binary = executor.word(old, KEY_AND_BITS) & ItemBit.BINARY;
     const recency = store.recencyOf(old, false);
-    store.commit(fresh, old, executor.word(old, FLAGS), exptime, binary | ItemBit.STALE, recency);
+    store.amend(fresh, old, executor.word(old, FLAGS), exptime, binary | ItemBit.STALE, recency);
   }
 
   /**

@@ -52,6 +52,9 @@ export class Store {
   miss: number = Miss.ABSENT;
   /** Items ever linked by this process. */
   totalItems = 0;
+  /** Dead items that commands met, whatever the command; as in memcached they are not reclaimed for another. */
+  metExpired = 0;
+  metFlushed = 0;
   evictions = 0;
   reclaimed = 0;
   expiredUnfetched = 0;
@@ -120,7 +123,8 @@ export class Store {
     const dead = this.deadness(ref);
     if (dead === Miss.ABSENT) return ref;
     this.miss = dead;
-    this.countReclaimed(ref, this.slabs.classOf(ref));
+    if (dead === Miss.EXPIRED) this.metExpired++;
+    else this.metFlushed++;
     this.unlink(ref);
     return 0;
   }
@@ -220,6 +224,19 @@ export class Store {
     this.totalItems++;
   }
 
+  /** As `commit`, for what memcached changes in place: it is no new item. */
+  amend(
+    ref: number,
+    old: number,
+    flags: number,
+    exptime: number,
+    bits: number,
+    recency: number,
+  ): void {
+    this.commit(ref, old, flags, exptime, bits, recency);
+    this.totalItems--;
+  }
+
   /**
    * The first `valueBytes` of a reserved chunk's value are in place: they are reported now, so that `commit` need not
    * report a large value at once. Nobody can reach them yet, so they may travel at any time (law 2).
@@ -288,6 +305,8 @@ export class Store {
   /** `stats reset`: counts of what happened begin again. */
   resetCounters(): void {
     this.totalItems = 0;
+    this.metExpired = 0;
+    this.metFlushed = 0;
     this.evictions = 0;
     this.reclaimed = 0;
     this.expiredUnfetched = 0;
