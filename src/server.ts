@@ -4,7 +4,7 @@
  */
 import type { Access } from './access.js';
 import { Background } from './background.js';
-import { monotonicMs, wallSeconds } from './clock.js';
+import { monotonicMs } from './clock.js';
 import { Counters } from './counters.js';
 import { Executor } from './execute.js';
 import type { Journal } from './journal.js';
@@ -21,6 +21,7 @@ import { connectionLines, type Origin } from './stats/conns.js';
 import type { ServerFacts } from './stats/facts.js';
 import type { Region } from './store/region.js';
 import { Store } from './store/store.js';
+import { Timeline, type Origin as TimeOrigin } from './timeline.js';
 import { Unlocking } from './unlocking.js';
 import { type LineOutput, Topic } from './watchers.js';
 import { Counter, idle, type Wire } from './wire.js';
@@ -43,6 +44,8 @@ export class Server implements Shared, LineOutput {
   private readonly sessions = new Map<number, Session>();
   /** Where those come from whose bytes come through TLS or UDP, or whom a watcher was told of. */
   private readonly origins = new Map<number, Origin>();
+  /** The cache's time. */
+  readonly timeline: Timeline;
   private readonly listening: Listening;
   private readonly counters = new Counters();
   private readonly journal: Journal;
@@ -70,13 +73,19 @@ export class Server implements Shared, LineOutput {
     settings: Settings,
     log: Log,
     access: Access = { credentials: null, tls: null },
+    origin: TimeOrigin = 'here',
   ) {
     this.wire = wire;
     this.settings = settings;
     this.log = log;
     this.access = access;
     this.journal = region.journal;
-    const store = new Store(region, { evict: settings.evict, casStep }, wallSeconds());
+    this.timeline = new Timeline(region, origin, monotonicMs(), Date.now);
+    const store = new Store(
+      region,
+      { evict: settings.evict, casStep },
+      this.timeline.at(monotonicMs()),
+    );
     this.executor = new Executor(store, wire.output, this.counters, settings.flush);
     const { credentials } = access;
     this.unlocking = credentials === null ? null : new Unlocking(this.executor, credentials);
@@ -103,10 +112,10 @@ export class Server implements Shared, LineOutput {
     });
     wire.useSegments(memory);
     wire.hooks = {
-      begin: (nowMs, seconds) => {
+      begin: (nowMs) => {
         this.nowMs = nowMs;
         this.seconds = Math.floor(nowMs / 1000);
-        store.tick(seconds);
+        store.tick(this.timeline.at(nowMs));
         this.executor.lookahead.begin(wire.inputEnd);
       },
       end: () => {

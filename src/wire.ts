@@ -36,8 +36,8 @@ export interface Endpoint {
 
 /** What runs around the endpoints of a tick. */
 export interface TickHooks {
-  /** Before the first endpoint. `nowMs` is monotonic, `wallSeconds` Unix time. */
-  begin(nowMs: number, wallSeconds: number): void;
+  /** Before the first endpoint. `nowMs` is of the clock that does not step. */
+  begin(nowMs: number): void;
   /** After the last: the barrier for the replies of this tick (0: none). */
   end(): number;
   /** A reference to this chunk has been sent or given up. */
@@ -253,7 +253,7 @@ export class Wire {
   private tick(count: number): number {
     const { events, counters, hooks, output } = this;
     this.inputEnd = this.endOf(count);
-    hooks.begin(counters[Counter.NOW_MS]!, Math.floor(counters[Counter.WALL_MS]! / 1000));
+    hooks.begin(counters[Counter.NOW_MS]!);
     output.at = 0;
     this.rows = 0;
     this.rowStart = 0;
