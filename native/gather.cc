@@ -22,7 +22,7 @@ constexpr int kScratchParts = kSinkBytesPerRead / kScratchBytes;
 }  // namespace
 
 void Transport::gather(double startMs) {
-  gatherEndMs_ = startMs + kGatherMs;
+  gatherStartMs_ = startMs;
   tick_++;
   rows_ = 0;
   inputUsed_ = 0;
@@ -30,11 +30,14 @@ void Transport::gather(double startMs) {
   active_ = false;
   if (!dead_.empty()) {
     for (const int32_t id : dead_) {
-      connections_[static_cast<size_t>(id)].state = State::kFree;
+      Connection& c = connections_[static_cast<size_t>(id)];
+      c.state = State::kFree;
+      slots_[c.group]--;
       free_.push_back(id);
     }
     dead_.clear();
-    turnListeners(true);
+    turnListeners(kClients, true);
+    turnListeners(kLinks, true);
     waitForRoom(false);
   }
   gatherGroup(kLinks);
@@ -115,7 +118,7 @@ void Transport::serveReady(Group group) {
   for (int looks = 0;; ++looks) {
     for (; set.next < set.count; ++set.next) {
       active_ = true;
-      if (monotonicMs() > gatherEndMs_) return;
+      if (monotonicMs() > gatherStartMs_ + kGatherMs) return;
       if (!serve(set.events[set.next])) return;
     }
     if (looks == 1) return;
@@ -228,6 +231,7 @@ void Transport::read(Connection* c, uint32_t mask) {
   if (c->group == kClients) tables_.counters[kReadBytes] += static_cast<double>(got);
   const size_t sunk = std::min(static_cast<size_t>(got), sinking);
   sunkBytes_ += sunk;
+  if (sunk > 0) c->sinceMs = gatherStartMs_;
   if (c->sink != nullptr) c->sink += sunk;
   c->sinkRest -= sunk;
   awaitSink(c);

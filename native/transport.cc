@@ -211,12 +211,19 @@ void Transport::sink(int32_t id, char* target, uint64_t length) {
   c->sink = target;
   c->sinkRest = length;
   c->sinkBytes = length;
+  c->sinceMs = gatherStartMs_;
   c->crowded = newestSink_ != id;
   newestSink_ = id;
   if (length > 0) return;
   c->filled = true;
   deliverAgain(c);
   wake();
+}
+
+double Transport::stalledMs(int32_t id) const {
+  const Connection* c = describable(id);
+  if (c == nullptr || c->state != State::kOpen || c->sinkRest == 0) return -1;
+  return gatherStartMs_ - c->sinceMs;
 }
 
 void Transport::close(int32_t id, bool flush) {
@@ -302,10 +309,11 @@ void Transport::sweep(double drainingMs) {
     // One that ends in this tick has drained for no time yet; its rows are dropped when they come.
     if (c.state == State::kEnding && drainingMs <= 0) bury(&c);
     if (c.state != State::kDraining && c.state != State::kLingering) continue;
-    if (now - c.endedMs >= drainingMs) bury(&c);
+    if (now - c.sinceMs >= drainingMs) bury(&c);
   }
   // Descriptors may have come free elsewhere in the process.
-  turnListeners(true);
+  turnListeners(kClients, true);
+  turnListeners(kLinks, true);
   wake();
 }
 
@@ -402,7 +410,8 @@ void Transport::resume(Connection* c) {
 bool Transport::work() const {
   if (!again_[kLinks].empty() || !broken_[kLinks].empty() || !pool_.released.empty()) return true;
   if (mayOpen()) return true;
-  if ((listenersOff_ || waiting_) && !dead_.empty()) return true;
+  const bool off = listenersOff_[kClients] || listenersOff_[kLinks] || waiting_;
+  if (off && !dead_.empty()) return true;
   return !paused_ && (!again_[kClients].empty() || !broken_[kClients].empty());
 }
 

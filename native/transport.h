@@ -100,6 +100,8 @@ class Transport {
   /// Null = throw the bytes away.
   void sink(int32_t id, char* target, uint64_t length);
   void close(int32_t id, bool flush);
+  /// Milliseconds since the last byte for a connection's sink came; -1: it has none.
+  double stalledMs(int32_t id) const;
   void release(double sequence);
   void pause(bool paused);
   /// Also of a connection that ends in this tick: its descriptor is open until the tick is over.
@@ -178,7 +180,8 @@ class Transport {
   void refuse(int descriptor);
   bool listenerWanted(const Listener& listener) const;
   void arm(Listener* listener, bool on);
-  void turnListeners(bool on);
+  void turnListeners(Group group, bool on);
+  bool makeRoom();
   void waitForRoom(bool on);
   bool roomForRow() const { return static_cast<size_t>(rows_) < options_.eventsMax; }
   bool roomForSink(const Connection& c) const {
@@ -229,21 +232,23 @@ class Transport {
   int32_t newestSink_ = -1;   // the connection that began one last
   uint64_t sunkBytes_ = 0;    // read into sinks in this tick
   int accepted_ = 0;          // in this tick
-  double gatherEndMs_ = 0;    // when this tick must have read
+  double gatherStartMs_ = 0;  // of this tick
   bool active_ = false;       // a socket was ready in this tick
   bool inTurn_ = false;
   bool inTick_ = false;  // TypeScript is running: what ends now ends after the scatter
   bool paused_ = false;
   bool destroying_ = false;
   bool destroyed_ = false;
-  bool listenersOff_ = false;
-  double listenersOffSinceMs_ = 0;
+  bool listenersOff_[kGroups] = {false, false};
+  double listenersOffSinceMs_ = 0;  // the clients'
   bool waiting_ = false;  // clients: the limit is reached, and one more is not refused
   double waitingSinceMs_ = 0;
   size_t connectionsLimit_;
   bool refuses_ = true;
   std::string refusal_;
   int descriptors_[kGroups] = {0, 0};
+  size_t slots_[kGroups] = {0, 0};     // taken
+  Queue<ConnectionName> lingering_;  // clients', oldest first
   std::vector<char> scratch_;  // where discarded bytes go
 };
 

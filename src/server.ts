@@ -8,7 +8,7 @@ import { monotonicMs } from './clock.js';
 import { Counters } from './counters.js';
 import { Executor } from './execute.js';
 import type { Journal } from './journal.js';
-import { casStep, slowReaderMs } from './limits.js';
+import { casStep, slowReaderMs, stalledSenderMs } from './limits.js';
 import { Listening } from './listening.js';
 import type { Log } from './log.js';
 import { alone, type Mirror } from './mirror.js';
@@ -28,6 +28,8 @@ import { Counter, idle, type Wire } from './wire.js';
 
 /** How often idle clients are looked for. */
 const idleLookMs = 1000;
+/** Of that, so much at once. */
+const idleSliceMs = 1;
 /** Ticks without a request for memory that last for so long: nobody waits for it any more. */
 const starvedGapMs = 100;
 
@@ -51,9 +53,12 @@ export class Server implements Shared, LineOutput {
   private readonly journal: Journal;
   private readonly log: Log;
   private idler: NodeJS.Timeout | null = null;
+  private idleWalk: Iterator<Session> | null = null;
   private nowMs = 0;
+  readonly arriving = new Set<Session>();
   /** Connections that are closed at the end of this tick. */
   private readonly slowReaders: number[] = [];
+  private readonly stalledSenders: Session[] = [];
   /** When memory was asked for in vain last, and since when it is in one tick after the other. */
   private starvedMs = 0;
   private starvedSinceMs = 0;
@@ -91,6 +96,7 @@ export class Server implements Shared, LineOutput {
     this.unlocking = credentials === null ? null : new Unlocking(this.executor, credentials);
     this.observe(this.executor.observer);
     store.onStarved = () => this.freeMemory();
+    this.executor.storing.onCrowded = () => this.giveUpSender();
     store.onEffort = () => wire.budget.weigh();
     this.executor.copies.connection = () => wire.connection;
     this.executor.line.bytes = wire.input;
@@ -120,6 +126,7 @@ export class Server implements Shared, LineOutput {
       },
       end: () => {
         for (const connection of this.slowReaders.splice(0)) this.dropReader(connection);
+        for (const session of this.stalledSenders.splice(0)) this.dropSender(session);
         if (this.executor.upkeep.isWanted) this.background.wake();
         this.executor.observer.watchers.flush(this);
         return this.mirror.commit(this.journal, this.nowMs);
@@ -157,6 +164,7 @@ export class Server implements Shared, LineOutput {
   /** Stops serving and closes every client at once, unsent replies and all. The region is not touched any more. */
   depose(): void {
     if (this.idler !== null) clearInterval(this.idler);
+    this.idler = null;
     this.background.stop();
     this.stopListening();
     this.wire.hooks = idle;
@@ -211,7 +219,29 @@ export class Server implements Shared, LineOutput {
     const patience = nowMs - this.starvedSinceMs < slowReaderMs;
     const slowest = wire.slowestReader(patience ? slowReaderMs : 0);
     if (slowest !== null) this.slowReaders.push(slowest);
-    return wire.isReferring;
+    return wire.isReferring || this.giveUpSender();
+  }
+
+  /** Half-sent values hold memory that is needed: the one that has stood still for longest goes, if it has for long. */
+  private giveUpSender(): boolean {
+    if (this.stalledSenders.length > 0) return true;
+    let longestMs = 0;
+    let sender: Session | null = null;
+    for (const session of this.arriving) {
+      const stalledMs = this.wire.transport.stalledMs(session.connection);
+      if (stalledMs < stalledSenderMs || stalledMs <= longestMs) continue;
+      longestMs = stalledMs;
+      sender = session;
+    }
+    if (sender !== null) this.stalledSenders.push(sender);
+    return sender !== null;
+  }
+
+  private dropSender(session: Session): void {
+    this.log.say(
+      'memory is full of values that do not arrive: one that has stopped half-way is closed',
+    );
+    session.end('error');
   }
 
   /** Once no command is under way: it may be its own that closes a connection. */
@@ -224,14 +254,31 @@ export class Server implements Shared, LineOutput {
 
   /** Clients that wait for nothing and have sent nothing for too long, as memcached judges it. */
   private closeIdle(): void {
-    const now = Math.floor(monotonicMs() / 1000);
-    for (const session of [...this.sessions.values()]) {
-      if (now - session.activeAt <= this.settings.idleSeconds || !session.waits) continue;
-      const unsent = this.wire.transport.describe(session.connection)?.pendingBytes ?? 0;
-      if (unsent > 0) continue;
-      this.counters.idleKicks++;
-      session.end('idle_timeout');
+    if (this.idleWalk !== null) return;
+    this.idleWalk = this.sessions.values();
+    this.walkIdle(this.idleWalk);
+  }
+
+  /** Closing many takes long: after a moment's work the rest are left for another. */
+  private walkIdle(walk: Iterator<Session>): void {
+    if (this.idler === null) return;
+    const begunMs = monotonicMs();
+    const now = Math.floor(begunMs / 1000);
+    for (let next = walk.next(); next.done !== true; next = walk.next()) {
+      this.closeIfIdle(next.value, now);
+      if (monotonicMs() - begunMs < idleSliceMs) continue;
+      setTimeout(() => this.walkIdle(walk), idleSliceMs).unref();
+      return;
     }
+    this.idleWalk = null;
+  }
+
+  private closeIfIdle(session: Session, now: number): void {
+    if (now - session.activeAt <= this.settings.idleSeconds || !session.waits) return;
+    const unsent = this.wire.transport.describe(session.connection)?.pendingBytes ?? 0;
+    if (unsent > 0) return;
+    this.counters.idleKicks++;
+    session.end('idle_timeout');
   }
 
   private accept(connection: number, encrypted: boolean): Session {

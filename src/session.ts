@@ -127,6 +127,7 @@ export class Session implements Endpoint {
       this.awaitPart();
       return false;
     }
+    this.shared.arriving.delete(this);
     this.state = State.VALUE_END;
     return true;
   }
@@ -172,6 +173,7 @@ export class Session implements Endpoint {
 
   private leave(reason: EndReason): void {
     this.ceaseWaiting();
+    if (this.state === State.VALUE) this.shared.arriving.delete(this);
     if (this.request !== null) this.shared.executor.storing.abandon(this.request);
     this.shared.onClosed(this, reason);
   }
@@ -407,6 +409,7 @@ export class Session implements Endpoint {
     this.arrivedBytes = have;
     if (have < valueLength) {
       this.state = State.VALUE;
+      this.shared.arriving.add(this);
       this.awaitPart();
     }
     return next + have;

@@ -18,6 +18,8 @@ import type { Store } from './store/store.js';
 export class Storing {
   /** The command whose line was read last. */
   readonly request = new StorageRequest();
+  /** Called when values that are arriving hold too much: true when one of them gives way. */
+  onCrowded: () => boolean = () => false;
   /** Bytes of values that are arriving in reserved chunks. */
   private arrivingBytes = 0;
   private readonly executor: Executor;
@@ -150,7 +152,12 @@ export class Storing {
     const { geometry } = this.store.region;
     const limit = geometry.pageBytes * geometry.pageCount * arrivingShare;
     if (this.arrivingBytes + request.valueLength > limit) {
-      this.refuse(request);
+      if (request.valueLength <= limit && this.onCrowded()) {
+        this.store.waits = true;
+        if (request.meta) this.executor.meta.comeAgain();
+      } else {
+        this.refuse(request);
+      }
       return false;
     }
     if (!this.reserve(request)) return false;
