@@ -168,7 +168,7 @@ export const cachedumpBytesMost = 2 * MiB;
 /** While replies hold all memory, one that has been read for so long is given up, and its reader closed. */
 export const slowReaderMs = 1_000;
 /** While half-sent values hold all they may, one that stands still for so long is given up, and its sender closed. */
-export const stalledSenderMs = 1_000;
+export const stalledSenderMs = 5_000;
 /** Descriptors that a node needs beside its listeners and its clients: links and their strangers, files, Node's own. */
 export const ownDescriptors = 64;
 /** A closed connection whose peer does not read the rest is given up after this long. */
