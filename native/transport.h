@@ -241,15 +241,15 @@ class Transport {
   bool destroyed_ = false;
   bool listenersOff_[kGroups] = {false, false};
   double listenersOffSinceMs_ = 0;  // the clients'
-  bool waiting_ = false;  // clients: the limit is reached, and one more is not refused
+  bool waiting_ = false;            // clients: the limit is reached, and one more is not refused
   double waitingSinceMs_ = 0;
   size_t connectionsLimit_;
   bool refuses_ = true;
   std::string refusal_;
   int descriptors_[kGroups] = {0, 0};
-  size_t slots_[kGroups] = {0, 0};     // taken
+  size_t slots_[kGroups] = {0, 0};   // taken
   Queue<ConnectionName> lingering_;  // clients', oldest first
-  std::vector<char> scratch_;  // where discarded bytes go
+  std::vector<char> scratch_;        // where discarded bytes go
 };
 
 double monotonicMs();
