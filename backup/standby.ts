@@ -133,7 +133,10 @@ export class Standby implements ChannelOwner {
     return this.lease.lengthMs;
   }
 
-  /** Attaches as one who reigns, as it says when it is asked: a primary steps down instead of welcoming us, or says that we must (`outranked`). */
+  /**
+   * Attaches as one who reigns; `reign` is asked for when the hello has come so far. A primary steps down instead of
+   * welcoming us, or says that we must (`outranked`).
+   */
   herald(reign: () => Reigning): void {
     this.reign = reign;
     this.attach();

@@ -1,8 +1,8 @@
 /**
  * Tells whoever serves at the address of a primary that was taken over from that another node reigns: the old primary
  * itself, if it was only silent or cut off, or what was started in its place, with an old cache or an empty one. It
- * knocks for as long as this node reigns, as nobody knows when such a node is started. The other may answer that it went
- * on while nobody used this reign: then this node is outranked.
+ * knocks for as long as this node reigns, as nobody knows when such a node is started. The other may answer that it
+ * went on while nobody used this reign: then this node is outranked.
  */
 import { anywhere, type BackupSettings } from '../backup/settings.js';
 import { type PrimaryAddress, type Reigning, Standby } from '../backup/standby.js';

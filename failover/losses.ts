@@ -35,8 +35,8 @@ export function linkLost(
 /**
  * What a connection that could not be opened says of the primary. On the same machine a refusal is proof: no process
  * listens there. Across machines a firewall refuses as well, as do a balancer without back ends and a port forward that
- * restarts: there it is a hint (`isHint`). A reset on the way back to the primary is a listener that is being closed, as
- * those of a dying process are: it is knocked at again, and then nobody is there.
+ * restarts: there it is a hint (`isHint`). A reset on the way back to the primary is a listener that is being closed,
+ * as those of a dying process are: it is knocked at again, and then nobody is there.
  */
 export function unopened(errno: number, state: State, isHere: boolean): Event {
   if (errno === ECONNREFUSED) return isHere ? 'nobody' : 'unreachable';

@@ -23,8 +23,8 @@ export type Report =
   /** The primary is found dead: by whom, and why. */
   | { readonly event: 'dead'; readonly reason: string; readonly atMs: number }
   /**
-   * The standby asks for the end of the old primary before it serves; `Notice.fenced` is the answer. After `untilMs` its
-   * lease is over, and the old primary must not be ended any more: it may have gone on alone.
+   * The standby asks for the end of the old primary before it serves; `Notice.fenced` is the answer. After `untilMs`
+   * its lease is over, and the old primary must not be ended any more: it may have gone on alone.
    */
   | { readonly event: 'fence'; readonly untilMs: number; readonly atMs: number }
   /** A primary lost its standby; `dropped` when the standby may still be there. */

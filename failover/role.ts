@@ -15,8 +15,8 @@
  *                    STARTING ────┘ unchallenged
  *
  * A node ends by itself only for a reason that waiting cannot cure (`refused`). Half a copy, and a copy in doubt (this
- * node stood still for longer than the primary waits for acks), are never served: whoever holds one looks for a primary,
- * for as long as it takes.
+ * node stood still for longer than the primary waits for acks), are never served: whoever holds one looks for a
+ * primary, for as long as it takes.
  */
 
 export type State =

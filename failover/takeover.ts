@@ -3,15 +3,15 @@
  *
  *      lease? ─► revoke ─► (end the old primary) ─► lease? ─► promote ─► tell ─► lease? ─► serve
  *
- * The copy may be served only while the lease holds: a primary that has lost its standby answers nobody for as long, and
- * goes on alone after it. This process may stand still at any point (stopped, swapped out, a log that cannot be
+ * The copy may be served only while the lease holds: a primary that has lost its standby answers nobody for as long,
+ * and goes on alone after it. This process may stand still at any point (stopped, swapped out, a log that cannot be
  * written), and the lease may end meanwhile. So it is looked at again right before each act that cannot be undone, with
  * nothing that may block in between:
  *
  * - before `revoke`: afterwards no batch of the primary's is acked any more;
  * - before `promote`: afterwards this node reigns, and says so;
- * - before each attempt to serve. When the lease has ended by then, the old primary's address is asked once more: an old
- *   primary that went on says so, and this node gives way (reign.ts); otherwise nobody else serves this cache.
+ * - before each attempt to serve. When the lease has ended by then, the old primary's address is asked once more: an
+ *   old primary that went on says so, and this node gives way (reign.ts); otherwise nobody else serves this cache.
  *
  * A primary that is known to have ended *while the lease held* cannot go on alone: then the lease is not asked again.
  */

@@ -1,6 +1,6 @@
 /**
- * A takeover that stands still. The process may stop between any two acts for any time; the old primary lives, waits for
- * as long as its standby's lease is, and then goes on alone. Never may both have answered: a history of acts on one
+ * A takeover that stands still. The process may stop between any two acts for any time; the old primary lives, waits
+ * for as long as its standby's lease is, and then goes on alone. Never may both have answered: a history of acts on one
  * clock, with a stop of any length before any of them.
  */
 import { describe, expect, test } from '@jest/globals';
