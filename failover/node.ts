@@ -13,17 +13,15 @@ import { assert, HotspareError } from '../src/errors.js';
 import { isOwnAddress } from '../src/interfaces.js';
 import { Journal } from '../src/journal.js';
 import {
-  addressLookMs,
   attachAgainMsLeast,
   attachAgainMsMost,
   challengeMs,
-  complaintMs,
   copyingMs,
   drainingMs,
   helloMs,
   linkConnections,
 } from '../src/limits.js';
-import { addressTaken, checkAddresses } from '../src/listening.js';
+import { checkAddresses } from '../src/listening.js';
 import type { Log } from '../src/log.js';
 import { mapRegion, memoryOptions } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
@@ -34,6 +32,7 @@ import { epochOf, identityOf, markInconsistent, promote } from '../src/store/ope
 import { Region } from '../src/store/region.js';
 import type { Origin } from '../src/timeline.js';
 import { Wire } from '../src/wire.js';
+import { Complaint } from './complaint.js';
 import { Detector } from './detector.js';
 import { Herald } from './herald.js';
 import {
@@ -48,6 +47,7 @@ import {
   unopened,
   unreachable,
 } from './losses.js';
+import { Readiness } from './readiness.js';
 import { report } from './report.js';
 import { type Action, type Event, type State, step } from './role.js';
 import { Takeover } from './takeover.js';
@@ -91,10 +91,8 @@ export class Node {
   private linkPort = 0;
   private linkAgain: NodeJS.Timeout | null = null;
   private error = new HotspareError('LINK_LOST', 'the link was lost', 'start the standby again');
-  private complained = { sentence: '', atMs: 0 };
-  /** Why the clients' address could not be bound when it was last tried; empty when it could. */
-  private taken = '';
-  private takenLookedMs = 0;
+  private readonly complaint: Complaint;
+  private readonly readiness: Readiness;
   /** The old primary was found silent, or another in its place: a process may hold the clients' address. */
   private mayLive = false;
   /** The primary's machine has refused a connect: a hint that its process is dead. */
@@ -110,6 +108,8 @@ export class Node {
     this.options = options;
     this.access = openAccess(options.settings, options.log);
     this.wire = new Wire({ connectionsMax: options.settings.connections + linkConnections });
+    this.complaint = new Complaint(options.log);
+    this.readiness = new Readiness(this.wire, options.settings, options.log);
     setInterval(() => this.wire.transport.sweep(drainingMs), sweepMs).unref();
     dumpOnSignal(() => this.primary?.unacked.latencies.newest() ?? new Uint32Array(0), options.log);
   }
@@ -236,12 +236,7 @@ export class Node {
   }
 
   private complain(): void {
-    const { message, remedy } = this.error;
-    const now = monotonicMs();
-    const { sentence, atMs } = this.complained;
-    if (message === sentence && now - atMs < complaintMs) return;
-    this.complained = { sentence: message, atMs: now };
-    this.options.log.say(`${message}; trying again until it can be mirrored (${remedy})`);
+    this.complaint.say(this.error, 'trying again until it can be mirrored', monotonicMs());
     report({ event: 'waiting' });
   }
 
@@ -251,7 +246,7 @@ export class Node {
       welcomed: (welcome, gaveUp) => {
         log.say(attachedTo(this.primaryName(), welcome, gaveUp));
         this.againMs = attachAgainMsLeast;
-        this.complained.sentence = '';
+        this.complaint.forget();
         this.hinted = false;
         this.lookAtAddress();
         report({ event: 'copying' });
@@ -305,7 +300,7 @@ export class Node {
     const now = monotonicMs();
     if (standby === null) return;
     standby.beat(now);
-    if (now - this.takenLookedMs > addressLookMs) this.lookAtAddress();
+    if (this.readiness.isDue(now)) this.lookAtAddress();
     if (state === 'attaching' || state === 'copying') {
       // Half a cache is not served, however dead the primary is: there is no hurry.
       const patienceMs = state === 'attaching' ? helloMs : copyingMs;
@@ -439,14 +434,8 @@ export class Node {
 
   /** The kernel may need a moment to free a dead process's sockets; whoever else holds the address, longer. */
   private waitsForAddress(error: HotspareError, attempt: number): void {
-    if (attempt === 1) this.complained = { sentence: '', atMs: 0 };
-    const now = monotonicMs();
-    const { sentence, atMs } = this.complained;
-    if (error.message === sentence && now - atMs < complaintMs) return;
-    this.complained = { sentence: error.message, atMs: now };
-    this.options.log.say(
-      `${error.message}; trying on: this node holds the cache (${error.remedy})`,
-    );
+    if (attempt === 1) this.complaint.forget();
+    this.complaint.say(error, 'trying on: this node holds the cache', monotonicMs());
   }
 
   /** Makes a server, and the end that standbys attach to, over a region. */
@@ -532,23 +521,12 @@ export class Node {
     report({ event: 'synced' });
   }
 
-  /**
-   * A standby that could not bind the clients' address says so while its primary lives, and when that changes. The
-   * primary itself may hold the address, where both are on one machine.
-   */
+  /** The primary itself may hold the clients' address, where both nodes are on one machine. */
   private lookAtAddress(): void {
-    const { standby } = this;
-    const { settings, log } = this.options;
-    this.takenLookedMs = monotonicMs();
-    const terms = standby?.terms;
-    if (terms === undefined || terms === null) return;
-    const shared = this.isHere() && terms.clientPort === settings.port;
-    const taken = shared ? '' : (addressTaken(this.wire, settings)?.message ?? '');
-    if (taken === this.taken) return;
-    this.taken = taken;
-    if (this.state !== 'standby') return;
-    if (taken === '') log.say('ready to take over: the address can be bound again');
-    else log.say(`NOT ready to take over: ${taken}`);
+    const clientPort = this.standby?.terms?.clientPort;
+    if (clientPort === undefined) return;
+    const shared = this.isHere() && clientPort === this.options.settings.port;
+    this.readiness.look(monotonicMs(), shared, this.state === 'standby');
   }
 
   /** Law 4: whoever knows that another reign goes on answers nobody, and mirrors it if it knows where. */

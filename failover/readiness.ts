@@ -1,0 +1,47 @@
+/**
+ * Whether a standby could serve at once: whether the clients' address can be bound. A standby that is not ready says so
+ * while its primary lives, when it can still be helped, and says when that changes.
+ */
+import { addressLookMs } from '../src/limits.js';
+import { addressTaken } from '../src/listening.js';
+import type { Log } from '../src/log.js';
+import type { Settings } from '../src/options.js';
+import type { Wire } from '../src/wire.js';
+
+export class Readiness {
+  private readonly wire: Wire;
+  private readonly settings: Settings;
+  private readonly log: Log;
+  /** Why the address could not be bound when it was last tried; empty when it could. */
+  private taken = '';
+  private lookedMs = 0;
+
+  constructor(wire: Wire, settings: Settings, log: Log) {
+    this.wire = wire;
+    this.settings = settings;
+    this.log = log;
+  }
+
+  /** For the line that says that a standby is in sync. */
+  get sentence(): string {
+    return this.taken === '' ? 'ready to take over' : `NOT ready to take over: ${this.taken}`;
+  }
+
+  isDue(nowMs: number): boolean {
+    return nowMs - this.lookedMs > addressLookMs;
+  }
+
+  /**
+   * Tries the address. `shared`: the primary itself holds it, on this machine, until it dies. `tells`: the standby is in
+   * sync, so that a change is news.
+   */
+  look(nowMs: number, shared: boolean, tells: boolean): void {
+    this.lookedMs = nowMs;
+    const taken = shared ? '' : (addressTaken(this.wire, this.settings)?.message ?? '');
+    if (taken === this.taken) return;
+    this.taken = taken;
+    if (!tells) return;
+    const news = taken === '' ? 'the address can be bound again: ' : '';
+    this.log.say(news + this.sentence);
+  }
+}
