@@ -138,7 +138,14 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
 }
 
 function flagsOf(link: ReplicateOptions['link']): string[] {
-  const flags = ['--transport', link.transport, '--dead-after', String(times.deadAfterMs)];
+  const cipher = ['--link-cipher', link.cipher];
+  const flags = [
+    ...cipher,
+    '--transport',
+    link.transport,
+    '--dead-after',
+    String(times.deadAfterMs),
+  ];
   const timeouts = ['--ack-timeout', String(times.ackTimeoutMs)];
   const fabric = link.provider === null ? [] : ['--fabric', link.provider];
   return [...flags, ...timeouts, ...fabric, '--link-cipher', link.cipher];
