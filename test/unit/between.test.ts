@@ -137,7 +137,12 @@ class Session {
       () => `the end of the session: ${this.told.join('; ')}`,
       () => this.has('standby: ended') || this.has('primary: detached'),
     );
-    for (const lie of ['primary: deposed', 'standby: dropped', 'standby: replaced', 'standby: outranked']) {
+    for (const lie of [
+      'primary: deposed',
+      'standby: dropped',
+      'standby: replaced',
+      'standby: outranked',
+    ]) {
       expect([this.told, this.has(lie)]).toEqual([this.told, false]);
     }
     // Nobody even looked at what it said.
