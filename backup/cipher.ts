@@ -2,7 +2,7 @@
  * AES-256-GCM (NIST SP 800-38D) for the frames behind the proof: encrypts the payload, and authenticates it with the
  * header. The nonce is the number of the frame in its direction, and is not sent: a frame that was replayed, lost,
  * swapped, altered, or comes from the other direction, does not open, and neither does any behind it. The addon does
- * it, with the OpenSSL that Node carries: node:crypto takes four times as long for a small frame.
+ * it, with the OpenSSL that Node carries: node:crypto takes ten times as long for a small frame.
  *
  * Which sessions have it is agreed on in the hello, where every word is proved.
  */

@@ -515,9 +515,7 @@ export class Node {
   }
 
   private reportSynced(): void {
-    const ready =
-      this.taken === '' ? 'ready to take over' : `NOT ready to take over: ${this.taken}`;
-    this.options.log.say(`in sync with ${this.primaryName()}: ${ready}`);
+    this.options.log.say(`in sync with ${this.primaryName()}: ${this.readiness.sentence}`);
     report({ event: 'synced' });
   }
 

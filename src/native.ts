@@ -287,8 +287,8 @@ export interface ConnectionDescription {
 /** Seals frames one after another, or opens them: the n-th frame that is opened must be the n-th that was sealed. */
 export interface NativeCipher {
   /**
-   * Writes the frame bytes[offset, offset+length), its payload encrypted, and the tag of 16 bytes behind it to the
-   * start of `to`. False never in practice: OpenSSL refused.
+   * Writes the frame bytes[offset, offset+length) to the start of `to`, its payload encrypted, and the tag of 16 bytes
+   * behind it. False where OpenSSL refuses, which it never has.
    */
   seal(bytes: Uint8Array, offset: number, length: number, to: Uint8Array): boolean;
   /**

@@ -2,9 +2,14 @@
 import net from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Door } from '../../backup/door.js';
-import { FrameType } from '../../backup/frame.js';
+import { FrameType, frameHeaderBytes, writeHeader } from '../../backup/frame.js';
 import type { Greeting } from '../../backup/greeting.js';
-import { greetingsMax, greetingsOfAddressMax, linkConnections } from '../../src/limits.js';
+import {
+  controlBytesMax,
+  greetingsMax,
+  greetingsOfAddressMax,
+  linkConnections,
+} from '../../src/limits.js';
 import { Wire } from '../../src/wire.js';
 import { helloOf, Peer } from '../support/peer.js';
 import { until } from '../support/until.js';
@@ -99,4 +104,24 @@ test('one who has proved itself, waits and goes is gone', async () => {
   await until('the standby', () => proved.length === 1);
   standby.end();
   await until('its end', () => !proved[0]!.channel.isOpen);
+});
+
+// Each got a buffer for the longest batch.
+test('half a message of each of many strangers takes little memory', async () => {
+  const count = 60;
+  const longest = frameHeaderBytes + controlBytesMax;
+  const half = Buffer.alloc(frameHeaderBytes + 8);
+  const fields = { type: FrameType.HELLO, epoch: 0, count: 0, sequence: 0 };
+  writeHeader(new DataView(half.buffer, half.byteOffset), 0, { ...fields, length: 200 });
+  const { transport } = wire;
+  const register = transport.register.bind(transport);
+  const sizes: number[] = [];
+  const value = (buffer: ArrayBuffer): number => {
+    sizes.push(buffer.byteLength);
+    return register(buffer);
+  };
+  Object.defineProperty(transport, 'register', { value });
+  await crowd(count, host, (peer) => peer.socket.write(half));
+  await until('all halves', () => sizes.length === count);
+  expect(Math.max(...sizes)).toBe(longest);
 });
