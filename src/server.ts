@@ -70,6 +70,8 @@ export class Server implements Shared, LineOutput {
     descriptor: -1,
   };
   private readonly background: Background;
+  /** The newest CAS id when the region was opened. */
+  private readonly casFirst: number;
 
   constructor(
     wire: Wire,
@@ -91,6 +93,7 @@ export class Server implements Shared, LineOutput {
       { evict: settings.evict, casStep },
       this.timeline.at(monotonicMs()),
     );
+    this.casFirst = store.casLast;
     this.executor = new Executor(store, wire.output, this.counters, settings.flush);
     const { credentials } = access;
     this.unlocking = credentials === null ? null : new Unlocking(this.executor, credentials);
@@ -135,6 +138,12 @@ export class Server implements Shared, LineOutput {
     };
     const refusal = settings.refuseFast ? 'ERROR Too many open connections\r\n' : '';
     wire.transport.limit(settings.connections, refusal);
+  }
+
+  /** How much clients have changed since this server opened the region. It never falls. */
+  get changes(): number {
+    const { store } = this.executor;
+    return store.casLast - this.casFirst + this.counters.unversionedChanges;
   }
 
   /**
