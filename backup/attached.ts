@@ -58,8 +58,8 @@ export interface PrimaryEvents {
   synced(): void;
   /** The standby is gone: `dropped` when the degrade rule ended it. */
   detached(reason: string, dropped: boolean): void;
-  /** Somebody reigns with a higher epoch; `link` is where to attach to it, if it said so. */
-  deposed(epoch: number, link: string | null): void;
+  /** Another node reigns; `link` is where to attach to it, if it said so. `lost`: changes that are given up with it. */
+  deposed(epoch: number, link: string | null, lost: number): void;
 }
 
 /** One that has just proved itself. */

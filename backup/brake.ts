@@ -21,6 +21,6 @@ export class Brake {
     if (on === this.paused) return;
     this.paused = on;
     if (on) this.stalls++;
-    this.wire.transport.pause(on);
+    this.wire.pause('unacked', on);
   }
 }

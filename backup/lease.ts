@@ -9,11 +9,17 @@ const beatsRemembered = 1024;
 
 export class Lease {
   private ackTimeoutMs = 0;
-  private beats = 0;
+  /** How many heartbeats were sent; the wire carries the low 32 bits of their number back. */
+  private beats: number;
   /** When each of our last heartbeats was sent. */
   private readonly beatMs = new Float64Array(beatsRemembered);
   /** When the newest heartbeat was sent that the primary has echoed: it was our primary then, or later. */
   private confirmedMs = 0;
+
+  /** `beats`: heartbeats that were sent before; a test begins where the number outgrows the wire. */
+  constructor(beats = 0) {
+    this.beats = beats;
+  }
 
   /** How long after a heartbeat that was echoed the copy may be served. 0 before the first welcome. */
   get lengthMs(): number {
@@ -24,8 +30,13 @@ export class Lease {
     return this.confirmedMs !== 0;
   }
 
+  /** When it ends, by the clock of `beat`. */
+  get endsMs(): number {
+    return this.confirmedMs + this.lengthMs;
+  }
+
   holds(nowMs: number): boolean {
-    return nowMs - this.confirmedMs < this.lengthMs;
+    return nowMs < this.endsMs;
   }
 
   /** A new copy begins, and nothing is confirmed of it. */
@@ -45,10 +56,15 @@ export class Lease {
     return this.beats;
   }
 
-  /** The primary has heard our heartbeat number `beat`. False when that is none of ours, or too old to tell. */
-  confirm(beat: number): boolean {
-    if (beat === 0 || beat > this.beats || this.beats - beat >= beatsRemembered) return false;
-    this.confirmedMs = Math.max(this.confirmedMs, this.beatMs[beat & (beatsRemembered - 1)]!);
+  /**
+   * The primary has heard our heartbeat whose number has these low 32 bits; 0 says that it has heard none. False when
+   * the number is none of ours, or too old to tell.
+   */
+  confirm(echo: number): boolean {
+    const age = (this.beats - echo) >>> 0;
+    if (echo === 0 || age >= beatsRemembered || age >= this.beats) return false;
+    const sentMs = this.beatMs[(this.beats - age) & (beatsRemembered - 1)]!;
+    this.confirmedMs = Math.max(this.confirmedMs, sentMs);
     return true;
   }
 }

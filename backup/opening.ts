@@ -40,6 +40,8 @@ export interface OpeningParts {
   readonly fabrics: Fabrics;
   /** Sequence of the newest batch before the first one the standby will get. */
   readonly sequence: number;
+  /** The primary's port for clients, 0 for none. */
+  readonly clientPort: number;
   readonly events: LinkEvents;
 }
 
@@ -101,6 +103,7 @@ export class Opening {
       geometry: region.geometry,
       ackTimeoutMs: settings.ackTimeoutMs,
       heartbeatMs: settings.heartbeatMs,
+      clientPort: this.parts.clientPort,
       ...this.link,
     };
     channel.sendMessage(FrameType.WELCOME, welcome, welcome.epoch);

@@ -15,16 +15,16 @@
 import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
 import type { Journal } from '../src/journal.js';
-import { helloMs, leaseShare } from '../src/limits.js';
+import { departedMost, leaseShare } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import type { Mirror } from '../src/mirror.js';
-import { epochOf } from '../src/store/open.js';
+import { epochOf, identityOf, promote } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Wire } from '../src/wire.js';
 import { Absence } from './absence.js';
 import { type Attached, attached, overdue, type PrimaryEvents, takes } from './attached.js';
 import { Brake } from './brake.js';
-import type { ChannelOwner } from './channel.js';
+import type { Channel, ChannelOwner } from './channel.js';
 import { copy, progress } from './copying.js';
 import { Door } from './door.js';
 import { Fabrics } from './fabrics.js';
@@ -35,42 +35,61 @@ import { type Proof, parse } from './hello.js';
 import { Hold } from './hold.js';
 import type { Link, LinkEvents } from './link.js';
 import { Opening } from './opening.js';
+import { outcome, type Reign } from './reign.js';
 import { Resync } from './resync.js';
-import { type BackupSettings, seenLink } from './settings.js';
+import { type BackupSettings, linkAt, seenLink } from './settings.js';
 import { Unacked } from './unacked.js';
 
+export interface PrimaryParts {
+  readonly wire: Wire;
+  readonly region: Region;
+  /** The region's number in the addon. */
+  readonly memory: number;
+  readonly settings: BackupSettings;
+  readonly log: Log;
+  /** Of the newest batch of an earlier reign of this process. */
+  readonly sequence: number;
+  readonly events: PrimaryEvents;
+  /** How much clients have changed since this node opened the region. It never falls. */
+  readonly changes: () => number;
+  /** Where clients connect, when they do by TCP; else 0. */
+  readonly clientPort: () => number;
+}
+
+/** One that has proved itself, and waits until another standby's lease is over. */
+interface Waiting {
+  readonly greeting: Greeting;
+  readonly proof: Proof;
+}
+
 export class Primary implements Mirror, ChannelOwner {
+  readonly unacked: Unacked;
+  private readonly parts: PrimaryParts;
   private readonly wire: Wire;
   private readonly region: Region;
-  /** The region's number in the addon. */
-  private readonly memory: number;
   private readonly settings: BackupSettings;
   private readonly log: Log;
   private readonly events: PrimaryEvents;
   private readonly door: Door;
   private readonly heartbeat: NodeJS.Timeout;
   private standby: Attached | null = null;
-  readonly unacked: Unacked;
   private readonly absence = new Absence();
   private readonly fabrics: Fabrics;
   private readonly hold = new Hold();
+  private waiting: Waiting[] = [];
+  /** What `changes` was when each of the standbys that are gone was lost, by node: what came later it cannot have. */
+  private readonly departed = new Map<string, number>();
   private readonly brake: Brake;
   private beats = 0;
+  private linkPort = 0;
   private ended = false;
   private readonly counts = new Counts();
 
-  constructor(
-    wire: Wire,
-    region: Region,
-    memory: number,
-    settings: BackupSettings,
-    log: Log,
-    sequence: number,
-    events: PrimaryEvents,
-  ) {
+  constructor(parts: PrimaryParts) {
+    const { wire, region, settings, log, sequence, events } = parts;
+    this.parts = parts;
     this.wire = wire;
     this.region = region;
-    this.memory = memory;
     this.settings = settings;
     this.fabrics = new Fabrics(settings);
     this.brake = new Brake(wire);
@@ -78,7 +97,7 @@ export class Primary implements Mirror, ChannelOwner {
     this.unacked = new Unacked(sequence);
     this.events = events;
     region.journal.onFull = () => this.send(region.journal, this.wire.nowMs);
-    this.door = new Door(wire, settings.secret, log, (greeting, proof) => {
+    this.door = new Door(wire, settings, log, (greeting, proof) => {
       this.admit(greeting, proof);
     });
     this.heartbeat = setInterval(() => this.beat(), settings.heartbeatMs);
@@ -90,7 +109,8 @@ export class Primary implements Mirror, ChannelOwner {
 
   /** Lets standbys attach; returns the port that was bound. Throws HotspareError LISTEN. */
   listen(host: string, port: number): number {
-    return this.door.listen(host, port);
+    this.linkPort = this.door.listen(host, port);
+    return this.linkPort;
   }
 
   commit(journal: Journal, nowMs: number): number {
@@ -112,8 +132,7 @@ export class Primary implements Mirror, ChannelOwner {
     const { standby } = this;
     const payload = bytes.subarray(at, at + header.length);
     if (header.type === FrameType.DEPOSED) {
-      const peer = standby?.channel.peer ?? this.hold.peer;
-      this.depose(header.epoch, seenLink(parse('deposed', payload)?.link ?? null, peer));
+      this.replaced(header.epoch, parse('deposed', payload)?.link ?? null);
       return;
     }
     if (header.type === FrameType.LEAVING) {
@@ -164,6 +183,7 @@ export class Primary implements Mirror, ChannelOwner {
     this.ended = true;
     clearInterval(this.heartbeat);
     this.door.close();
+    for (const { greeting } of this.waiting.splice(0)) greeting.channel.close(false);
     this.hold.end();
     this.standby?.opening?.close();
     this.standby?.channel.close(false);
@@ -174,25 +194,16 @@ export class Primary implements Mirror, ChannelOwner {
     this.region.journal.clear();
   }
 
-  /** The peer knows the secret: it is somebody's standby, or the one who reigns instead of us. */
+  /** The peer knows the secret: it is somebody's standby, or one who reigns as we do. */
   private admit(greeting: Greeting, proof: Proof): void {
-    const { epoch } = this;
-    if (proof.epoch > epoch) {
-      const link = seenLink(proof.link, greeting.channel.peer);
-      greeting.channel.close(true);
-      this.depose(proof.epoch, link);
-      return;
-    }
-    if (proof.epoch > 0) {
-      greeting.turnAway(noHeir(epoch, proof.epoch));
-      return;
-    }
     if (this.ended || !greeting.channel.isOpen) return;
+    if (proof.epoch > 0) {
+      this.meet(greeting, proof);
+      return;
+    }
     // Another node than the one that was lost waits until that one's lease is over, and hears that we live.
     if (this.hold.isOn && proof.node !== this.hold.node) {
-      greeting.channel.send({ type: FrameType.HEARTBEAT, epoch });
-      const waitMs = Math.min(this.hold.leftMs(monotonicMs()) + 1, helloMs / 5);
-      setTimeout(() => this.admit(greeting, proof), waitMs);
+      this.waiting.push({ greeting, proof });
       return;
     }
     this.hold.hangUp();
@@ -204,17 +215,19 @@ export class Primary implements Mirror, ChannelOwner {
     }
     const choice = this.fabrics.choose(greeting.channel.localHost, proof);
     if (choice instanceof HotspareError) {
-      greeting.refuse(choice);
+      greeting.turnAway(choice);
       return;
     }
     greeting.channel.trusted = true;
     greeting.owner = this;
     const standby = attached(greeting.channel, proof, this.wire.nowMs);
     this.standby = standby;
-    const { wire, region, memory, settings, fabrics, sequence } = this;
-    const node = { wire, region, memory, settings, fabrics, sequence };
+    const { fabrics, sequence, parts } = this;
+    const { channel } = standby;
     const events = this.eventsOf(standby);
-    standby.opening = new Opening({ ...node, channel: standby.channel, events }, choice);
+    const clientPort = parts.clientPort();
+    const opening = { ...parts, fabrics, sequence, channel, clientPort, events };
+    standby.opening = new Opening(opening, choice);
     this.unacked.forget(monotonicMs());
     this.absence.asked(this.wire.nowMs);
     standby.opening.start();
@@ -236,7 +249,7 @@ export class Primary implements Mirror, ChannelOwner {
       broken: (reason, revoked) => {
         if (!current()) return;
         // It closed its memory to us: that is what it does before it reigns.
-        if (revoked) this.depose(this.epoch + 1, seenLink(standby.address, standby.channel.peer));
+        if (revoked) this.replaced(this.epoch + 1, standby.address);
         else this.detach(reason, 'broken');
       },
     };
@@ -244,8 +257,8 @@ export class Primary implements Mirror, ChannelOwner {
 
   /** The link carries: the copy begins. */
   private begin(standby: Attached, link: Link): void {
-    const { region, memory, log } = this;
-    const resync = new Resync(region, memory);
+    const { region, log } = this;
+    const resync = new Resync(region, this.parts.memory);
     standby.link = link;
     standby.resync = resync;
     region.journal.clear();
@@ -311,6 +324,7 @@ export class Primary implements Mirror, ChannelOwner {
     const { standby } = this;
     const now = monotonicMs();
     if (this.hold.isOn && this.hold.leftMs(now) <= 0) this.endHold('its lease is over');
+    this.reassure();
     if (standby === null) return;
     this.absence.note(standby, now);
     // After an absence of our own the acks that came meanwhile must be read before anybody is judged by them.
@@ -351,10 +365,13 @@ export class Primary implements Mirror, ChannelOwner {
     const { standby } = this;
     if (standby === null || this.ended) return;
     const dropped = how === 'dropped';
-    // Of one that is dropped, or dead, the lease is over already.
+    // The lease of a dropped standby has run out: it is half the ack timeout. A dead standby cannot use its lease.
     const mayReign = standby.inSync && (how === 'lost' || how === 'broken');
     const holds = mayReign && this.settings.ack === 'sync';
     this.standby = null;
+    this.departed.delete(standby.node);
+    this.departed.set(standby.node, this.parts.changes());
+    if (this.departed.size > departedMost) this.departed.delete([...this.departed.keys()][0]!);
     standby.opening?.close();
     // A standby that took over says so on the channel: there it is heard for as long as it may.
     if (!holds || how === 'lost') standby.channel.close(how !== 'lost');
@@ -388,14 +405,81 @@ export class Primary implements Mirror, ChannelOwner {
   private letGo(): void {
     this.unacked.forget(monotonicMs());
     this.wire.transport.release(this.unacked.sequence);
+    for (const { greeting, proof } of this.waiting.splice(0)) this.admit(greeting, proof);
   }
 
-  private depose(epoch: number, link: string | null): void {
-    if (epoch <= this.epoch) {
-      this.detach(`it claims to reign with epoch ${epoch}, which is not newer`, 'lost');
-      return;
+  /** Those that wait for the end of a lease hear that we live; those that have gone are forgotten. */
+  private reassure(): void {
+    this.waiting = this.waiting.filter(({ greeting }) => greeting.channel.isOpen);
+    for (const { greeting } of this.waiting) {
+      greeting.channel.send({ type: FrameType.HEARTBEAT, epoch: this.epoch });
     }
-    this.log.say(`deposed: epoch ${epoch} reigns now, ours was ${this.epoch}`);
-    this.events.deposed(epoch, link);
+  }
+
+  /** Our own standby reigns in our place: it found us silent while it could still count on its copy. */
+  private replaced(epoch: number, link: string | null): void {
+    const { standby, hold } = this;
+    // A standby that we no longer count on has a copy that is out of date: its word deposes nobody.
+    if (!hold.isOn && standby?.inSync !== true) {
+      this.detach('it claims to reign with a copy that is not whole', 'lost');
+    } else if (epoch <= this.epoch) {
+      this.detach(`it claims to reign with epoch ${epoch}, which is not newer`, 'lost');
+    } else {
+      const node = standby?.node ?? hold.node;
+      const peer = standby?.channel.peer ?? hold.peer;
+      this.depose({ epoch, node, cache: '', changes: 0 }, seenLink(link, peer), 0);
+    }
+  }
+
+  /** Another node that reigns: exactly one of us goes on (reign.ts). */
+  private meet(greeting: Greeting, theirs: Proof): void {
+    const { channel } = greeting;
+    const changes = this.changesWithout(theirs.node);
+    const { node } = this.settings;
+    const ours = { epoch: this.epoch, node, cache: identityOf(this.region.head), changes };
+    switch (outcome(ours, theirs)) {
+      case 'theirs': {
+        const link = seenLink(theirs.link, channel.peer);
+        channel.close(true);
+        this.depose(theirs, link, changes);
+        return;
+      }
+      case 'ours':
+        // Whoever compares epochs from now on finds ours above.
+        if (theirs.epoch >= ours.epoch) promote(this.region, theirs.epoch);
+        this.log.say(
+          `node ${theirs.node} reigns with epoch ${theirs.epoch}, and must give way: ` +
+            `we have acknowledged ${changes} changes without it, and reign with epoch ${this.epoch}`,
+        );
+        this.tell(channel, this.epoch, node, linkAt(this.settings, this.linkPort));
+        return;
+      case 'apart':
+        greeting.turnAway(noHeir(this.epoch, theirs.epoch));
+    }
+  }
+
+  /** Changes that were acknowledged and that this node, once our standby, cannot have. */
+  private changesWithout(node: string): number {
+    if (this.standby?.node === node) return 0;
+    // What was executed while replies are held back is not acknowledged.
+    const held = this.hold.isOn ? this.departed.get(this.hold.node) : undefined;
+    const acknowledged = held ?? this.parts.changes();
+    return Math.max(0, acknowledged - (this.departed.get(node) ?? 0));
+  }
+
+  /** The last word on a connection: who reigns, and where. */
+  private tell(channel: Channel, epoch: number, node: string, link: string | null): void {
+    channel.sendMessage(FrameType.DEPOSED, { node, link }, epoch);
+    channel.close(true);
+  }
+
+  /** Law 4: we answer nobody any more. Our own standby is told who reigns, or it would take us for dead. */
+  private depose({ epoch, node }: Reign, link: string | null, lost: number): void {
+    const { standby } = this;
+    const gone = lost === 0 ? '' : `; ${lost} changes acknowledged without it are lost`;
+    this.log.say(`deposed: epoch ${epoch} reigns now, ours was ${this.epoch}${gone}`);
+    if (standby !== null && standby.node !== node) this.tell(standby.channel, epoch, node, link);
+    for (const { greeting } of this.waiting) this.tell(greeting.channel, epoch, node, link);
+    this.events.deposed(epoch, link, lost);
   }
 }

@@ -1,5 +1,6 @@
 /** What both ends of a mirror are started with. */
 import type { FabricProvider, Transport } from '../src/fabric.js';
+import type { LinkCipher } from '../src/flags/transport.js';
 import { addressText } from '../src/options.js';
 
 export interface BackupSettings {
@@ -21,6 +22,8 @@ export interface BackupSettings {
   readonly provider: FabricProvider | null;
   /** `--link-spin`: microseconds in which an ack of the RDMA link is waited for within the tick. */
   readonly spinUs: number;
+  /** `--link-cipher`. */
+  readonly cipher: LinkCipher;
   /** Random name of this node, for logs. */
   readonly node: string;
 }
@@ -32,6 +35,11 @@ export const anywhere: readonly string[] = ['0.0.0.0', '::'];
 export function advertisedLink({ linkListen }: BackupSettings): string | null {
   if (linkListen === null || linkListen.port === 0) return null;
   return addressText(linkListen.host, linkListen.port);
+}
+
+/** Where standbys attach to a node that listens on this port; null when it listens nowhere. */
+export function linkAt({ linkListen }: BackupSettings, port: number): string | null {
+  return linkListen === null || port === 0 ? null : addressText(linkListen.host, port);
 }
 
 /**

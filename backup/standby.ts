@@ -5,29 +5,23 @@
  */
 import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
-import { controlBytesMax } from '../src/limits.js';
+import { controlBytesMax, leavingMs } from '../src/limits.js';
 import { type MappedCopy, type MemoryOptions, mapCopy } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
-import { type Geometry, layoutVersion } from '../src/store/layout.js';
+import type { Geometry } from '../src/store/layout.js';
 import { epochOf, inspect } from '../src/store/open.js';
 import type { Wire } from '../src/wire.js';
 import { Channel, type ChannelOwner } from './channel.js';
 import { Fabrics } from './fabrics.js';
 import { type FrameHeader, FrameType, protocolVersion } from './frame.js';
-import { sameVersion, wrongSecret } from './greeting.js';
-import {
-  type Deposed,
-  type Memory,
-  nonce,
-  parse,
-  proofsMatch,
-  prove,
-  type Welcome,
-} from './hello.js';
+import { sameVersion } from './greeting.js';
+import { type Deposed, type Memory, parse, type Welcome } from './hello.js';
+import { Introduction } from './introduction.js';
 import { openLanding } from './landing.js';
 import { Lease } from './lease.js';
 import type { Landing } from './link.js';
-import { advertisedLink, type BackupSettings } from './settings.js';
+import type { Reign } from './reign.js';
+import { advertisedLink, type BackupSettings, seenLink } from './settings.js';
 import { mayCome, Stage, tooLate, unwantedLink } from './terms.js';
 
 export interface StandbyEvents {
@@ -39,13 +33,18 @@ export interface StandbyEvents {
   lost(reason: string): void;
   /** Nobody listens there (ECONNREFUSED), or the address cannot be reached. */
   unreachable(errno: number): void;
-  /** The primary, or we, will not have this mirror. */
+  /** The primary, or we, will not have this mirror. LINK_BUSY: for now. */
   refused(error: HotspareError): void;
+  /** Another node reigns, and has said where it listens for standbys; null: it has not. */
+  outranked(epoch: number, link: string | null): void;
   /** The primary goes on without us: the copy is out of date. */
   dropped(): void;
   /** At the primary's address there is another cache, or an older reign of ours, while our copy is whole. */
   replaced(by: Welcome): void;
 }
+
+/** What a node that reigns says of itself to the node that it took over from. */
+export type Reigning = Pick<Reign, 'epoch' | 'cache' | 'changes'>;
 
 /** Where a standby attaches. */
 export interface PrimaryAddress {
@@ -62,7 +61,7 @@ export class Standby implements ChannelOwner {
   /** The epoch of the primary we mirror. */
   epoch = 0;
   private readonly wire: Wire;
-  private readonly address: PrimaryAddress;
+  private address: PrimaryAddress;
   private readonly settings: BackupSettings;
   private readonly events: StandbyEvents;
   private readonly memoryOptions: MemoryOptions;
@@ -79,10 +78,12 @@ export class Standby implements ChannelOwner {
   private whole = false;
   private heardBeat = 0;
   private announced = false;
-  private nonce = '';
+  private introduction: Introduction | null = null;
   private stage: number = Stage.STRANGER;
-  /** The epoch this node reigns with, when it only heralds it; 0 for a standby, which reigns over nobody. */
-  private reign = 0;
+  /** The reign of this node, when it only heralds it; null for a standby, which reigns over nobody. */
+  private reign: Reigning | null = null;
+  /** Resolves once the primary has closed the connection on which we said that we leave. */
+  private left: (() => void) | null = null;
 
   constructor(
     wire: Wire,
@@ -117,21 +118,40 @@ export class Standby implements ChannelOwner {
     return this.whole && this.lease.holds(nowMs);
   }
 
+  /** When the copy may be served no more, unless the primary is heard again. */
+  get leaseEndsMs(): number {
+    return this.lease.endsMs;
+  }
+
+  /** What the primary has told of itself; null before the welcome. */
+  get terms(): Welcome | null {
+    return this.welcome;
+  }
+
   /** How long the copy may be served without a word of the primary. 0 before the welcome. */
   get leaseMs(): number {
     return this.lease.lengthMs;
   }
 
-  /** Attaches as one who reigns with this epoch: a primary with a lower one steps down instead of welcoming us. */
-  herald(epoch: number): void {
-    this.reign = epoch;
+  /** Attaches as one who reigns: a primary steps down instead of welcoming us, or says that we must (`outranked`). */
+  herald(reign: Reigning): void {
+    this.reign = reign;
     this.attach();
+  }
+
+  /** From now on the primary is looked for there. */
+  moveTo(address: PrimaryAddress): void {
+    this.address = address;
+  }
+
+  /** Ends the connection, or the attempt to have one, without an event. What is held stays as it is. */
+  hangUp(): void {
+    this.leave();
   }
 
   /** Starts to attach; one of the events follows. What was held before stays until the primary welcomes us. */
   attach(): void {
     const { host, port } = this.address;
-    this.nonce = nonce();
     this.welcome = null;
     this.stage = Stage.STRANGER;
     const failure = this.wire.connect(host, port, 1, (connection) => {
@@ -144,8 +164,7 @@ export class Standby implements ChannelOwner {
   }
 
   opened(): void {
-    const hello = { protocol: protocolVersion, layout: layoutVersion, nonce: this.nonce };
-    this.channel!.sendMessage(FrameType.HELLO, hello);
+    this.introduction = new Introduction(this.channel!, this.settings);
   }
 
   refused(errno: number): void {
@@ -153,7 +172,7 @@ export class Standby implements ChannelOwner {
   }
 
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
-    const comesTwice = this.reign > 0 || this.welcome !== null;
+    const comesTwice = this.reign !== null || this.welcome !== null;
     const welcomeless = comesTwice && header.type === FrameType.WELCOME;
     if (!mayCome(header.type, this.stage) || welcomeless) {
       this.refuse('LINK_REFUSED', 'that is no primary', 'name the --link-listen of a primary');
@@ -177,6 +196,9 @@ export class Standby implements ChannelOwner {
         this.leave();
         this.events.dropped();
         return;
+      case FrameType.DEPOSED:
+        this.outrank(header.epoch, bytes.subarray(at, at + header.length));
+        return;
       default:
         this.control(header, bytes.subarray(at, at + Math.min(header.length, controlBytesMax)));
     }
@@ -193,7 +215,14 @@ export class Standby implements ChannelOwner {
 
   lost(reason: string): void {
     this.channel = null;
-    this.events.lost(reason);
+    if (this.left === null) this.events.lost(reason);
+    else this.left();
+  }
+
+  garbled(reason: string): void {
+    this.channel = null;
+    if (this.stage !== Stage.STRANGER) this.events.lost(reason);
+    else this.refuse('LINK_LOST', reason, 'name the --link-listen of a primary with --of');
   }
 
   /** Says that this node lives, and looks whether the primary does. */
@@ -204,10 +233,16 @@ export class Standby implements ChannelOwner {
     this.channel?.send({ type: FrameType.HEARTBEAT, sequence, count: this.heardBeat });
   }
 
-  /** Law 4: tells the primary that another epoch reigns, if it can hear, and lets no more of its bytes land. */
-  fence(epoch: number): void {
+  /** Law 4: from now on not one byte of the primary's lands, and what was acked is in its place. */
+  revoke(): void {
     this.landing?.revoke();
-    const deposed: Deposed = { link: advertisedLink(this.settings) };
+    if (this.memory !== null)
+      this.epoch = Math.max(this.epoch, epochOf(new Int32Array(this.memory.head)));
+  }
+
+  /** Tells the primary, if it can hear, that we reign with this epoch, and where it can attach. Ends the connection. */
+  depose(epoch: number, link: string | null): void {
+    const deposed: Deposed = { node: this.settings.node, link };
     this.channel?.sendMessage(FrameType.DEPOSED, deposed, epoch);
     this.leave();
   }
@@ -219,11 +254,28 @@ export class Standby implements ChannelOwner {
     this.events.synced();
   }
 
-  /** Ends both, without an event. The primary need not wait for a copy that is given up. */
+  /** Ends both, without an event. */
   close(): void {
-    if (this.welcome !== null) this.channel?.send({ type: FrameType.LEAVING, epoch: this.epoch });
     this.leave();
     this.landing?.close();
+  }
+
+  /**
+   * Ends both in order: the primary is told that this copy is given up, and need not wait for it. Resolves once it has
+   * heard that, which it shows by closing the connection, or after `leavingMs`. A connection that is closed at this end
+   * while frames are on their way here is reset, and the reset may overtake the word.
+   */
+  async depart(): Promise<void> {
+    const { channel } = this;
+    if (channel !== null && this.welcome !== null) {
+      channel.send({ type: FrameType.LEAVING, epoch: this.epoch });
+      channel.muted = true;
+      await new Promise<void>((resolve) => {
+        this.left = resolve;
+        setTimeout(resolve, leavingMs);
+      });
+    }
+    this.close();
   }
 
   /** Ends the connection, without an event. What we hold stays as it is. */
@@ -234,7 +286,7 @@ export class Standby implements ChannelOwner {
 
   /** Nothing more will land: the connection is of no use without. */
   private broken(reason: string): void {
-    if (this.channel === null) return;
+    if (this.channel === null || this.left !== null) return;
     this.leave();
     this.events.lost(reason);
   }
@@ -252,10 +304,20 @@ export class Standby implements ChannelOwner {
     this.announce();
   }
 
+  /** Our primary reigns no more, or never has over us: the copy is not that of the reign that goes on. */
+  private outrank(epoch: number, payload: Uint8Array): void {
+    const peer = this.channel?.peer ?? '';
+    const link = seenLink(parse('deposed', payload)?.link ?? null, peer);
+    this.whole = false;
+    this.leave();
+    this.events.outranked(epoch, link);
+  }
+
   private control(header: FrameHeader, payload: Uint8Array): void {
     if (header.type === FrameType.REFUSED) {
       const refusal = parse('refusal', payload);
-      const code = refusal?.code === 'LINK_VERSION' ? 'LINK_VERSION' : 'LINK_REFUSED';
+      const told = (['LINK_VERSION', 'LINK_BUSY'] as const).find((one) => one === refusal?.code);
+      const code = told ?? 'LINK_REFUSED';
       const reason = refusal?.reason ?? 'no reason was given';
       this.refuse(code, reason, refusal?.remedy ?? 'see the log of the primary');
     } else if (header.type === FrameType.CHALLENGE) {
@@ -266,29 +328,19 @@ export class Standby implements ChannelOwner {
   }
 
   private prove(payload: Uint8Array): void {
-    const challenge = parse('challenge', payload);
-    const { secret, node, deadAfterMs } = this.settings;
-    const expected = prove(secret, 'primary', this.nonce, challenge?.nonce ?? '');
-    if (challenge === null || !proofsMatch(challenge.proof, expected)) {
-      const { code, message, remedy } = wrongSecret('the primary');
-      this.refuse(code, message, remedy);
-      return;
-    }
-    this.stage = Stage.PROVED;
-    this.channel!.trusted = true;
-    const link = advertisedLink(this.settings);
-    const proof = prove(secret, 'standby', this.nonce, challenge.nonce);
+    const { node, deadAfterMs } = this.settings;
     const { transport, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
-    this.channel!.sendMessage(FrameType.PROOF, {
-      proof,
+    const failure = this.introduction!.prove(payload, {
       node,
-      epoch: this.reign,
-      link,
+      ...(this.reign ?? { epoch: 0, cache: '', changes: 0 }),
+      link: advertisedLink(this.settings),
       deadAfterMs,
       transport,
       providers: providers.join(','),
       lacks,
     });
+    if (failure === null) this.stage = Stage.PROVED;
+    else this.refuse(failure.code, failure.message, failure.remedy);
   }
 
   private enter(payload: Uint8Array): void {

@@ -85,7 +85,8 @@ export class TcpLanding implements Landing {
   sequence: number;
   landedBytes = 0;
   private readonly region: number;
-  private readonly epoch: number;
+  /** The primary's: it may raise it while it reigns, never lower it. */
+  private epoch: number;
   private readonly channel: Channel;
   private readonly events: LandingEvents;
   private blocks = 0;
@@ -113,8 +114,9 @@ export class TcpLanding implements Landing {
       return true;
     }
     const inOrder = header.type === FrameType.BLOCK || header.sequence === this.sequence + 1;
-    if (!inOrder || header.epoch !== this.epoch || this.revoked) return false;
+    if (!inOrder || header.epoch < this.epoch || this.revoked) return false;
     if (native.regionApply(this.region, bytes, at, header.length) !== header.count) return false;
+    this.epoch = header.epoch;
     if (header.type === FrameType.BATCH) this.sequence = header.sequence;
     else this.blocks++;
     this.landedBytes += header.length;

@@ -15,6 +15,7 @@ const leaseSlackBeats = 3;
 export function mayCome(type: number, stage: number): boolean {
   if (type === FrameType.REFUSED) return true;
   if (stage === Stage.STRANGER) return type === FrameType.CHALLENGE;
+  if (type === FrameType.DEPOSED) return true;
   // A heartbeat says: wait, another standby may still take over.
   if (stage === Stage.PROVED) return type === FrameType.WELCOME || type === FrameType.HEARTBEAT;
   switch (type) {

@@ -27,14 +27,14 @@ export class Detector {
     this.lookedMs = nowMs;
   }
 
-  /** `heardMs` is when something was last heard. True when the peer is dead. */
-  look(nowMs: number, heardMs: number): boolean {
+  /** `heardMs` is when something was last heard. True when the peer is dead: after `deadAfterMs`, or what is given. */
+  look(nowMs: number, heardMs: number, deadAfterMs = this.options.deadAfterMs): boolean {
     const heard = heardMs >= this.lookedMs;
     const silence = nowMs - (heard ? heardMs : this.lookedMs);
     const awake = Math.min(silence, this.options.lookMs * awakeLooks);
     this.silentMs = heard ? awake : this.silentMs + awake;
     this.lookedMs = nowMs;
-    return this.silentMs >= this.options.deadAfterMs;
+    return this.silentMs >= deadAfterMs;
   }
 
   /** Silence heard so far, in ms. */

@@ -1,58 +1,100 @@
 /**
- * Tells whoever serves at the address of a primary that was taken over from that another epoch reigns: the old primary
+ * Tells whoever serves at the address of a primary that was taken over from that another node reigns: the old primary
  * itself, if it was only silent or cut off, or what was started in its place, with an old cache or an empty one. It
- * knocks every second for as long as this node reigns, as nobody knows when such a node is started.
+ * knocks for as long as this node reigns, as nobody knows when such a node is started. The other may answer that it went
+ * on while nobody used this reign: then this node is outranked.
  */
 import { anywhere, type BackupSettings } from '../backup/settings.js';
-import { type PrimaryAddress, Standby } from '../backup/standby.js';
+import { type PrimaryAddress, type Reigning, Standby } from '../backup/standby.js';
 import { isOwnAddress } from '../src/interfaces.js';
+import { knockMs } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import { anonymous } from '../src/memory.js';
 import { addressText } from '../src/options.js';
 import type { Wire } from '../src/wire.js';
 
-const knockMs = 1000;
+export interface HeraldParts {
+  readonly wire: Wire;
+  /** Where the old primary let standbys attach. */
+  readonly old: PrimaryAddress;
+  readonly settings: BackupSettings;
+  readonly log: Log;
+  /** This node's reign, as it is now. */
+  reign(): Reigning;
+  /** Another reign goes on, and this one must not. */
+  outranked(epoch: number, link: string | null): void;
+}
 
 export class Herald {
+  private readonly parts: HeraldParts;
+  private readonly name: string;
   private readonly timer: NodeJS.Timeout | null = null;
   private knock: Standby | null = null;
-
+  private asking: (() => void)[] = [];
   private complained = false;
 
-  constructor(wire: Wire, old: PrimaryAddress, settings: BackupSettings, epoch: number, log: Log) {
-    if (listensAt(settings.linkListen, old)) return;
-    const name = addressText(old.host, old.port);
-    const attempt = (): void => {
-      this.knock?.close();
-      this.knock = new Standby(wire, old, settings, anonymous, {
-        // Heard, or broken before it was: the next knock finds the door closed, or tries again.
-        lost: () => this.forget(),
-        unreachable: () => this.forget(),
-        refused: (error) => {
-          this.forget();
-          if (this.complained) return;
-          this.complained = true;
-          log.say(`${name} does not step down: ${error.message}; ${error.remedy}`);
-        },
-        welcomed: () => {},
-        synced: () => {},
-        dropped: () => {},
-        replaced: () => {},
-      });
-      this.knock.herald(epoch);
-    };
-    this.timer = setInterval(attempt, knockMs);
-    attempt();
+  constructor(parts: HeraldParts) {
+    this.parts = parts;
+    this.name = addressText(parts.old.host, parts.old.port);
+    if (listensAt(parts.settings.linkListen, parts.old)) return;
+    this.timer = setInterval(() => this.attempt(), knockMs);
+    this.attempt();
   }
 
-  private forget(): void {
-    this.knock = null;
+  /** Knocks now. `answered` follows, after `knockMs` at the latest, unless this node is outranked. */
+  ask(answered: () => void): void {
+    if (this.timer === null) {
+      answered();
+      return;
+    }
+    this.asking.push(answered);
+    this.knock?.close();
+    this.knockNow();
   }
 
   end(): void {
     if (this.timer !== null) clearInterval(this.timer);
+    this.asking = [];
     this.knock?.close();
     this.knock = null;
+  }
+
+  private attempt(): void {
+    // Nobody has answered the knock before: they cannot be reached.
+    if (this.knock !== null) this.over(this.knock);
+    this.knockNow();
+  }
+
+  private knockNow(): void {
+    const { wire, old, settings, log } = this.parts;
+    const knock: Standby = new Standby(wire, old, settings, anonymous, {
+      // It has stepped down, or the connection broke before: the next knock finds nobody, or tries again.
+      lost: () => this.over(knock),
+      unreachable: () => this.over(knock),
+      refused: (error) => {
+        this.over(knock);
+        if (this.complained) return;
+        this.complained = true;
+        log.say(`${this.name} does not step down: ${error.message}; ${error.remedy}`);
+      },
+      outranked: (epoch, link) => {
+        this.knock = null;
+        this.parts.outranked(epoch, link ?? this.name);
+      },
+      welcomed: () => {},
+      synced: () => {},
+      dropped: () => {},
+      replaced: () => {},
+    });
+    this.knock = knock;
+    knock.herald(this.parts.reign());
+  }
+
+  private over(knock: Standby): void {
+    if (this.knock !== knock) return;
+    this.knock = null;
+    knock.close();
+    for (const answered of this.asking.splice(0)) answered();
   }
 }
 

@@ -3,7 +3,6 @@ import { constants } from 'node:os';
 import type { Welcome } from '../backup/hello.js';
 import type { PrimaryAddress } from '../backup/standby.js';
 import { HotspareError } from '../src/errors.js';
-import { helloMs } from '../src/limits.js';
 import { address } from '../src/options.js';
 import type { Event, State } from './role.js';
 
@@ -34,12 +33,19 @@ export function linkLost(
 }
 
 /**
- * What a connection that could not be opened says of the primary. A reset on the way back to it is a listener that is
- * being closed, as those of a dying process are: it is knocked at again, and then nobody is there.
+ * What a connection that could not be opened says of the primary. On the same machine a refusal is proof: no process
+ * listens there. Across machines a firewall refuses as well, as do a balancer without back ends and a port forward that
+ * restarts: there it is a hint (`isHint`). A reset on the way back to the primary is a listener that is being closed, as
+ * those of a dying process are: it is knocked at again, and then nobody is there.
  */
-export function unopened(errno: number, state: State): Event {
-  if (errno === ECONNREFUSED) return 'nobody';
+export function unopened(errno: number, state: State, isHere: boolean): Event {
+  if (errno === ECONNREFUSED) return isHere ? 'nobody' : 'unreachable';
   return errno === ECONNRESET && state === 'reconnecting' ? 'lost' : 'unreachable';
+}
+
+/** A primary on another machine that refuses connects need not be silent for as long as one that says nothing. */
+export function isHint(errno: number): boolean {
+  return errno === ECONNREFUSED;
 }
 
 export function unreachable(primary: string, errno: number): HotspareError {
@@ -50,8 +56,8 @@ export function unreachable(primary: string, errno: number): HotspareError {
 }
 
 /** Somebody takes the connection, and does not speak as a primary does. */
-export function silent(primary: string): HotspareError {
-  const sentence = `no answer from ${primary} within ${helloMs / 1000} s`;
+export function silent(primary: string, afterMs: number): HotspareError {
+  const sentence = `no answer from ${primary} within ${afterMs / 1000} s`;
   const remedy = "is that the --link-listen of a primary, and not its clients' port? Correct --of";
   return new HotspareError('LINK_UNREACHABLE', sentence, remedy);
 }
@@ -61,7 +67,15 @@ export function doubtful(reason: string, leaseMs: number): HotspareError {
   const sentence =
     `the primary is dead (${reason}), but was not heard to count on this copy for the last ` +
     `${leaseMs} ms: it may have gone on alone, and the copy may be out of date`;
-  return new HotspareError('LINK_LOST', sentence, 'start a new primary; the cache is lost');
+  const remedy = 'start a primary at that address, and it is mirrored';
+  return new HotspareError('LINK_LOST', sentence, remedy);
+}
+
+/** The lease of this standby ended in the midst of its takeover: it stood still meanwhile. */
+export function tooLate(): HotspareError {
+  const sentence =
+    'not taking over: this node stood still until its lease was over, and the primary may have gone on alone';
+  return new HotspareError('LINK_LOST', sentence, 'give this node more processor');
 }
 
 /** This node was deposed, and does not know by whom. */

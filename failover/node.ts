@@ -1,25 +1,36 @@
 /**
  * A node: primary or standby, and whatever it becomes. It runs role.ts over the real parts: turns what they say into
- * events, and actions into calls. Takeover is: detect → fence → new epoch → open → bind → serve.
+ * events, and actions into calls. A takeover is done by takeover.ts.
  */
 import { checkTransport } from '../backup/fabrics.js';
 import { Primary } from '../backup/primary.js';
-import type { BackupSettings } from '../backup/settings.js';
+import { advertisedLink, type BackupSettings, linkAt } from '../backup/settings.js';
 import { type PrimaryAddress, Standby } from '../backup/standby.js';
 import { type Access, openAccess } from '../src/access.js';
 import { monotonicMs } from '../src/clock.js';
 import { dumpOnSignal } from '../src/dump.js';
 import { assert, HotspareError } from '../src/errors.js';
+import { isOwnAddress } from '../src/interfaces.js';
 import { Journal } from '../src/journal.js';
-import { drainingMs, helloMs, linkConnections } from '../src/limits.js';
-import { checkAddresses } from '../src/listening.js';
+import {
+  addressLookMs,
+  attachAgainMsLeast,
+  attachAgainMsMost,
+  challengeMs,
+  complaintMs,
+  copyingMs,
+  drainingMs,
+  helloMs,
+  linkConnections,
+} from '../src/limits.js';
+import { addressTaken, checkAddresses } from '../src/listening.js';
 import type { Log } from '../src/log.js';
 import { mapRegion, memoryOptions } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
-import { addressText, type Settings } from '../src/options.js';
+import { addressText, isLoopback, type Settings } from '../src/options.js';
 import { Server } from '../src/server.js';
 import { geometryOf } from '../src/store/layout.js';
-import { epochOf, markInconsistent, promote } from '../src/store/open.js';
+import { epochOf, identityOf, markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
 import { Wire } from '../src/wire.js';
 import { Detector } from './detector.js';
@@ -28,33 +39,36 @@ import {
   attachedTo,
   doubtful,
   homeless,
+  isHint,
   linkLost,
   parseLink,
   silent,
+  tooLate,
   unopened,
   unreachable,
 } from './losses.js';
 import { report } from './report.js';
 import { type Action, type Event, type State, step } from './role.js';
+import { Takeover } from './takeover.js';
 
 export interface NodeOptions {
   readonly settings: Settings;
   readonly backup: BackupSettings;
   readonly log: Log;
   /**
-   * Ends the old primary when it does not speak any more but may still hold the address. Resolves when it cannot
-   * serve. Null where nobody can: then a herald tells whoever serves at its address.
+   * Ends the old primary when it does not speak any more but may still hold the address, unless `untilMs` (of
+   * `monotonicMs`) has passed. Resolves to whether it has ended. Null where nobody can: then a herald tells whoever
+   * serves at its address.
    */
-  readonly fence: (() => Promise<void>) | null;
+  readonly fence: ((untilMs: number) => Promise<boolean>) | null;
   /** Ends this process with an error. */
   readonly fail: (error: HotspareError) => void;
 }
 
 /** How often connections that drain for too long are looked for. */
 const sweepMs = 1000;
-/** How long, and how often, a standby tries to bind an address that its dead primary still holds. */
-const bindMs = 10_000;
-const bindRetryMs = 1;
+/** How often the link's port is tried while somebody else holds it. */
+const linkAgainMs = 50;
 
 export class Node {
   private readonly options: NodeOptions;
@@ -67,12 +81,27 @@ export class Node {
   private standby: Standby | null = null;
   private primaryAddress: PrimaryAddress | null = null;
   private looker: NodeJS.Timeout | null = null;
+  private detector: Detector | null = null;
+  /** While set, the next attempt to attach is still to come. */
+  private again: NodeJS.Timeout | null = null;
+  private againMs = attachAgainMsLeast;
   private herald: Herald | null = null;
+  private takeover: Takeover | null = null;
+  private linkPort = 0;
+  private linkAgain: NodeJS.Timeout | null = null;
   private error = new HotspareError('LINK_LOST', 'the link was lost', 'start the standby again');
+  private complained = { sentence: '', atMs: 0 };
+  /** Why the clients' address could not be bound when it was last tried; empty when it could. */
+  private taken = '';
+  private takenLookedMs = 0;
   /** The old primary was found silent, or another in its place: a process may hold the clients' address. */
   private mayLive = false;
-  /** The epoch of that other. */
+  /** The primary's machine has refused a connect: a hint that its process is dead. */
+  private hinted = false;
+  /** The epoch of the cache that was found in the primary's place. */
   private epochMet = 0;
+  /** Why the primary is dead, and since when this node knows. */
+  private verdict = { reason: '', atMs: 0, oldIsDead: false };
   /** Newest sequence that replies of this process ever waited for: a later reign counts on from there. */
   private newestSequence = 0;
 
@@ -84,9 +113,12 @@ export class Node {
     dumpOnSignal(() => this.primary?.unacked.latencies.newest() ?? new Uint32Array(0), options.log);
   }
 
-  /** Serves a new region, or the one in the memory file. Throws HotspareError. */
+  /**
+   * Serves a new region, or the one in the memory file. A node that others may attach to listens for a moment before it
+   * answers anybody: one who took its place while it was away says so. Throws HotspareError.
+   */
   startPrimary(): void {
-    const { settings, backup, log } = this.options;
+    const { settings, backup, log, fence } = this.options;
     checkTransport(backup, log);
     const journal = new Journal();
     const { memory, region, fresh, gaveUp } = mapRegion(
@@ -96,10 +128,14 @@ export class Node {
     );
     if (gaveUp !== null) log.say(`${gaveUp}: given up, and started empty`);
     if (!fresh) log.say(`${settings.memoryFile} holds a cache of epoch ${epochOf(region.head)}`);
+    this.state = 'starting';
     this.open(memory, region, 0);
+    this.wire.pause('starting', true);
     this.server!.serve();
-    this.state = 'primary';
-    this.reportServing(this.listenForStandbys());
+    this.linkPort = this.listenForStandbys();
+    // Whoever started both nodes knows that nobody reigns yet.
+    if (this.primary === null || fence !== null) this.on('unchallenged');
+    else this.again = setTimeout(() => this.on('unchallenged'), challengeMs);
   }
 
   /** Mirrors a primary until it dies. Throws HotspareError when it could not serve then. */
@@ -120,11 +156,12 @@ export class Node {
     this.access.credentials?.reload();
   }
 
-  /** Ends at once and in order: clients and links are closed. */
-  stop(): void {
-    if (this.looker !== null) clearInterval(this.looker);
+  /** Ends in order: clients and links are closed. Resolves when whoever counts on this node has heard it. */
+  async stop(): Promise<void> {
+    this.state = 'ended';
+    this.clearTimers();
     this.herald?.end();
-    this.standby?.close();
+    await this.standby?.depart();
     this.primary?.end();
     this.server?.depose();
     this.wire.transport.destroy();
@@ -138,28 +175,36 @@ export class Node {
     if (this.state === 'ended') return;
     if (error !== undefined) this.error = error;
     const { next, actions } = step(this.state, event);
-    this.options.log.detail(`${this.state}: ${event} → ${next}`);
+    const before = this.state;
     this.state = next;
     for (const action of actions) this.act(action);
+    // Behind what had to be done: whoever writes a log may have to wait.
+    this.options.log.detail(`${before}: ${event} → ${next}`);
   }
 
   private act(action: Action): void {
     switch (action) {
+      case 'serve':
+        this.wire.pause('starting', false);
+        return;
       case 'attach':
         this.attach();
         return;
+      case 'attachLater':
+        this.attachLater();
+        return;
       case 'fence':
-        this.fence();
+        this.takeover = this.newTakeover();
+        this.takeover.fence();
         return;
       case 'promote':
-        this.takeOver();
+        this.takeover!.promote();
         return;
       case 'reportSynced':
-        this.options.log.say(`in sync with ${this.primaryName()}: ready to take over`);
-        report({ event: 'synced' });
+        this.reportSynced();
         return;
       case 'reportServing':
-        this.reportServing(this.tryToListenForStandbys());
+        this.reportServing();
         return;
       case 'retire':
         this.retire();
@@ -170,15 +215,33 @@ export class Node {
   }
 
   private attach(): void {
-    if (this.primaryAddress === null) {
-      this.options.fail(this.error);
-      return;
-    }
-    this.standby ??= this.newStandby(this.primaryAddress);
+    this.clearAgain();
+    this.takeover?.end();
+    this.takeover = null;
+    this.standby ??= this.newStandby(this.primaryAddress!);
     // A reconnect does not count as having heard something.
     if (this.state === 'attaching') this.standby.heardMs = monotonicMs();
-    this.standby.attach();
     if (this.looker === null) this.look();
+    this.standby.attach();
+  }
+
+  /** Tries again, less and less often; says why it has to, the first time and then now and then. */
+  private attachLater(): void {
+    this.standby?.hangUp();
+    this.clearAgain();
+    if (this.state === 'attaching') this.complain();
+    this.again = setTimeout(() => this.attach(), this.againMs);
+    this.againMs = Math.min(this.againMs * 2, attachAgainMsMost);
+  }
+
+  private complain(): void {
+    const { message, remedy } = this.error;
+    const now = monotonicMs();
+    const { sentence, atMs } = this.complained;
+    if (message === sentence && now - atMs < complaintMs) return;
+    this.complained = { sentence: message, atMs: now };
+    this.options.log.say(`${message}; trying again until it can be mirrored (${remedy})`);
+    report({ event: 'waiting' });
   }
 
   private newStandby(of: PrimaryAddress): Standby {
@@ -186,16 +249,24 @@ export class Node {
     return new Standby(this.wire, of, backup, memoryOptions(settings), {
       welcomed: (welcome, gaveUp) => {
         log.say(attachedTo(this.primaryName(), welcome, gaveUp));
+        this.againMs = attachAgainMsLeast;
+        this.complained.sentence = '';
+        this.hinted = false;
+        this.lookAtAddress();
+        report({ event: 'copying' });
         this.on('welcomed');
       },
       synced: () => this.on('synced'),
       lost: (reason) => {
-        log.say(`link to ${this.primaryName()} lost: ${reason}`);
-        this.on('lost', this.linkLost(reason));
+        const error = this.linkLost(reason);
+        const complains = this.state === 'attaching' || this.state === 'copying';
+        this.on('lost', error);
+        if (!complains) log.say(`link to ${this.primaryName()} lost: ${reason}`);
       },
       unreachable: (errno) => {
         const error = unreachable(this.primaryName(), errno);
-        const event = unopened(errno, this.state);
+        this.hinted = isHint(errno);
+        const event = unopened(errno, this.state, this.isHere());
         if (event === 'nobody') this.dead('connection refused', event, error);
         else this.on(event, error);
       },
@@ -206,35 +277,49 @@ export class Node {
         this.mayLive = true;
         this.dead(reason, 'replaced', this.linkLost(reason));
       },
+      outranked: (epoch, link) => this.outranked(epoch, link),
       dropped: () => {
-        log.say('dropped: acked too late; raise --ack-timeout on the primary, or add processor');
         this.on('dropped', this.linkLost('the primary dropped this standby'));
+        log.say('dropped: acked too late; raise --ack-timeout on the primary, or add processor');
       },
     });
+  }
+
+  /** True when the primary's link is on this machine: then a refusal is proof of its death. */
+  private isHere(): boolean {
+    const { host } = this.primaryAddress!;
+    return isLoopback(host) || isOwnAddress(host) === true;
   }
 
   /** Watches for silence, and for this node's own absence. */
   private look(): void {
     const { backup } = this.options;
     const lookMs = Math.max(1, Math.min(backup.heartbeatMs, backup.deadAfterMs / 5));
-    const detector = new Detector({ deadAfterMs: backup.deadAfterMs, lookMs }, monotonicMs());
-    this.looker = setInterval(() => {
-      const now = monotonicMs();
-      const { standby } = this;
-      if (standby === null) return;
-      standby.beat(now);
-      const attaching = this.state === 'attaching' || this.state === 'reconnecting';
-      if (this.state === 'attaching') {
-        if (now - standby.heardMs > helloMs) this.on('silent', silent(this.primaryName()));
-        return;
-      }
-      const watched = attaching || this.state === 'copying' || this.state === 'standby';
-      if (watched && detector.look(now, standby.heardMs)) {
-        const silence = `nothing heard for ${Math.round(detector.silence)} ms`;
-        this.mayLive = true;
-        this.dead(silence, 'silent', this.linkLost(silence));
-      }
-    }, lookMs);
+    this.detector = new Detector({ deadAfterMs: backup.deadAfterMs, lookMs }, monotonicMs());
+    this.looker = setInterval(() => this.lookNow(), lookMs);
+  }
+
+  private lookNow(): void {
+    const { standby, state } = this;
+    const now = monotonicMs();
+    if (standby === null) return;
+    standby.beat(now);
+    if (now - this.takenLookedMs > addressLookMs) this.lookAtAddress();
+    if (state === 'attaching' || state === 'copying') {
+      // Half a cache is not served, however dead the primary is: there is no hurry.
+      const patienceMs = state === 'attaching' ? helloMs : copyingMs;
+      const waits = this.again !== null || now - standby.heardMs <= patienceMs;
+      if (!waits) this.on('silent', silent(this.primaryName(), patienceMs));
+      return;
+    }
+    const hint = this.hinted ? standby.terms?.heartbeatMs : undefined;
+    if (state !== 'standby' && state !== 'reconnecting') return;
+    if (this.detector!.look(now, standby.heardMs, hint)) {
+      const refused = this.hinted ? 'connection refused, and ' : '';
+      const silence = `${refused}nothing heard for ${Math.round(this.detector!.silence)} ms`;
+      this.mayLive = true;
+      this.dead(silence, 'silent', this.linkLost(silence));
+    }
   }
 
   /**
@@ -242,84 +327,125 @@ export class Node {
    * another version or with another secret, who was started in its place.
    */
   private refused(error: HotspareError): void {
+    const isBusy = error.code === 'LINK_BUSY' || error.code === 'LINK_UNREACHABLE';
     const ours = this.state !== 'reconnecting' || !this.standby!.isWhole(monotonicMs());
     if (ours || error.code === 'LINK_UNREACHABLE') {
-      this.on('refused', error);
+      this.on(isBusy ? 'busy' : 'refused', error);
       return;
     }
     this.mayLive = true;
     this.dead(`in its place is another: ${error.message}`, 'replaced', error);
   }
 
-  /** The primary is dead: take over, unless the copy must not be served. */
+  /**
+   * The primary is dead: take over, unless the copy must not be served. Nothing is said of it before it is done, for
+   * the lease may end while a line waits to be written.
+   */
   private dead(
     reason: string,
     event: 'nobody' | 'silent' | 'replaced',
     error: HotspareError,
   ): void {
-    const { log } = this.options;
     const holdsCopy = this.state === 'standby' || this.state === 'reconnecting';
-    if (holdsCopy && this.standby!.isWhole(monotonicMs())) {
-      log.say(`primary ${this.primaryName()} is dead: ${reason}`);
-      report({ event: 'dead', reason });
+    if (!holdsCopy) {
       this.on(event, error);
-    } else if (holdsCopy) {
-      this.on('doubtful', doubtful(reason, this.standby!.leaseMs));
+    } else if (this.standby!.isWhole(monotonicMs())) {
+      this.verdict = { reason, atMs: monotonicMs(), oldIsDead: event !== 'silent' };
+      this.on(event, error);
     } else {
-      this.on(event, error);
+      this.on('doubtful', doubtful(reason, this.standby!.leaseMs));
     }
   }
 
-  /** Law 4. A silent primary may hold the address, and may come back: it is told, and ended if we can. */
-  private fence(): void {
-    const { standby, options } = this;
-    standby!.fence(Math.max(standby!.epoch, this.epochMet) + 1);
-    if (!this.mayLive || options.fence === null) {
-      this.on('fenced');
-      return;
-    }
-    options.fence().then(
-      () => this.on('fenced'),
-      (error: Error) => {
-        const remedy = 'end the old primary by hand, then start this node again';
-        options.fail(new HotspareError('LINK_LOST', `fencing failed: ${error.message}`, remedy));
+  private newTakeover(): Takeover {
+    const { options } = this;
+    const standby = this.standby!;
+    const endOld = (ended: (is: boolean) => void): void => {
+      // Whoever is ended need not be told, and what it still says matters no more.
+      standby.hangUp();
+      options.fence!(standby.leaseEndsMs).then(ended, () => ended(false));
+    };
+    this.clearAgain();
+    return new Takeover(
+      {
+        holdsLease: () => standby.isWhole(monotonicMs()),
+        revoke: () => standby.revoke(),
+        endOld: this.mayLive && options.fence !== null ? endOld : null,
+        promote: () => this.promote(standby),
+        tell: () => this.tell(standby),
+        serve: () => this.tryToServe(),
+        ask: (answered) => (this.herald === null ? answered() : this.herald.ask(answered)),
+        waits: (error, attempt) => this.waitsForAddress(error, attempt),
+        after: (ms, then) => void setTimeout(then, ms),
+        on: (event) => {
+          if (event === 'late') this.on(event, tooLate());
+          else this.on(event);
+        },
       },
+      this.verdict.oldIsDead,
     );
   }
 
-  private takeOver(): void {
-    const { standby } = this;
-    assert(standby?.memory != null && standby.geometry !== null, 'only a whole copy takes over');
+  /** The new reign begins: nobody is served yet, but whoever looks for us finds us. */
+  private promote(standby: Standby): void {
+    assert(standby.memory !== null && standby.geometry !== null, 'only a whole copy takes over');
     if (this.looker !== null) clearInterval(this.looker);
     this.looker = null;
     const region = new Region(standby.memory, standby.geometry, new Journal());
-    const epoch = promote(region, this.epochMet);
-    const { backup, log, fence } = this.options;
-    // Whoever was only silent may come back, and what died may be started again: it must learn that it reigns no more.
-    if (fence === null) {
-      this.herald = new Herald(this.wire, this.primaryAddress!, backup, epoch, log);
-    }
+    promote(region, this.epochMet);
     markInconsistent(region.head, false);
     this.open(standby.memory, region, Math.max(standby.sequence, this.newestSequence));
     this.standby = null;
-    this.bind(monotonicMs() + bindMs, false);
+    this.tryToListenForStandbys();
   }
 
-  /** The kernel may need a moment to free a dead process's sockets. */
-  private bind(deadlineMs: number, waited: boolean): void {
+  /** Tells the old primary, if it can hear; then whoever may come to its address; then those who watch. */
+  private tell(standby: Standby): void {
+    const { backup, log, fence } = this.options;
+    const { reason, atMs } = this.verdict;
+    const { region } = this.server!.executor.store;
+    const link = linkAt(backup, this.linkPort);
+    standby.depose(epochOf(region.head), link ?? advertisedLink(backup));
+    const old = this.primaryAddress!;
+    // Whoever was only silent may come back, and what died may be started again: it must learn that it reigns no more.
+    if (fence === null) {
+      this.herald = new Herald({
+        wire: this.wire,
+        old,
+        settings: backup,
+        log,
+        reign: () => ({
+          epoch: epochOf(region.head),
+          cache: identityOf(region.head),
+          changes: this.server?.changes ?? 0,
+        }),
+        outranked: (epoch, at) => this.outranked(epoch, at),
+      });
+    }
+    log.say(`primary ${this.primaryName()} is dead: ${reason}`);
+    report({ event: 'dead', reason }, atMs);
+  }
+
+  private tryToServe(): HotspareError | null {
     try {
       this.server!.serve();
+      return null;
     } catch (error) {
       if (!(error instanceof HotspareError)) throw error;
-      if (monotonicMs() > deadlineMs) {
-        this.on('unbindable', error);
-        return;
-      }
-      if (!waited) this.options.log.say(`${error.message}; trying again for ${bindMs / 1000} s`);
-      setTimeout(() => this.bind(deadlineMs, true), bindRetryMs);
-      return;
+      return error;
     }
-    this.on('bound');
+  }
+
+  /** The kernel may need a moment to free a dead process's sockets; whoever else holds the address, longer. */
+  private waitsForAddress(error: HotspareError, attempt: number): void {
+    if (attempt === 1) this.complained = { sentence: '', atMs: 0 };
+    const now = monotonicMs();
+    const { sentence, atMs } = this.complained;
+    if (error.message === sentence && now - atMs < complaintMs) return;
+    this.complained = { sentence: error.message, atMs: now };
+    this.options.log.say(
+      `${error.message}; trying on: this node holds the cache (${error.remedy})`,
+    );
   }
 
   /** Makes a server, and the end that standbys attach to, over a region. */
@@ -329,10 +455,20 @@ export class Node {
     const server = new Server(this.wire, memory.segments, region, settings, log, this.access);
     this.server = server;
     if (backup.linkListen === null) return;
-    const primary = new Primary(this.wire, region, memory.id, backup, log, sequence, {
-      synced: () => report({ event: 'attached' }),
-      detached: (_, dropped) => report({ event: 'detached', dropped }),
-      deposed: (epoch, link) => this.deposed(epoch, link),
+    const primary = new Primary({
+      wire: this.wire,
+      region,
+      memory: memory.id,
+      settings: backup,
+      log,
+      sequence,
+      changes: () => server.changes,
+      clientPort: () => server.facts.port,
+      events: {
+        synced: () => report({ event: 'attached' }),
+        detached: (_, dropped) => report({ event: 'detached', dropped }),
+        deposed: (epoch, link) => this.outranked(epoch, link),
+      },
     });
     this.primary = primary;
     server.mirror = primary;
@@ -345,49 +481,114 @@ export class Node {
     return this.primary.listen(linkListen.host, linkListen.port);
   }
 
-  /** A node that has taken over serves, also when no standby can attach to it. */
-  private tryToListenForStandbys(): number {
-    try {
-      return this.listenForStandbys();
-    } catch (error) {
-      if (!(error instanceof HotspareError)) throw error;
-      this.options.log.say(`${error.message}; ${error.remedy}`);
-      return 0;
-    }
+  /** A node that has taken over serves, also while no standby can attach to it yet. */
+  private tryToListenForStandbys(): void {
+    const { log } = this.options;
+    const begun = this.primary;
+    let complained = false;
+    const attempt = (): void => {
+      this.linkAgain = null;
+      if (this.primary !== begun) return;
+      try {
+        this.linkPort = this.listenForStandbys();
+        if (complained) log.say(`standbys attach at ${this.linkText()}`);
+      } catch (error) {
+        if (!(error instanceof HotspareError)) throw error;
+        if (!complained) log.say(`${error.message}; trying on (${error.remedy})`);
+        complained = true;
+        this.linkAgain = setTimeout(attempt, linkAgainMs);
+      }
+    };
+    attempt();
   }
 
-  private reportServing(linkPort: number): void {
-    const { log, backup } = this.options;
+  private linkText(): string {
+    return addressText(this.options.backup.linkListen!.host, this.linkPort);
+  }
+
+  private reportServing(): void {
+    const { log } = this.options;
+    const { linkPort } = this;
     const server = this.server!;
-    const host = backup.linkListen?.host ?? '';
     const epoch = epochOf(server.executor.store.region.head);
     const where = this.options.settings.unixSocket ?? `port ${server.facts.port}`;
-    const listens = linkPort === 0 ? null : addressText(host, linkPort);
-    const standbys = listens === null ? 'no standby can attach' : `standbys attach at ${listens}`;
+    const standbys =
+      linkPort === 0 ? 'no standby can attach' : `standbys attach at ${this.linkText()}`;
     log.say(`serving on ${where}, epoch ${epoch}; ${standbys}`);
     report({ event: 'serving', port: server.facts.port, linkPort, epoch });
   }
 
-  /** Law 4: whoever knows of a higher epoch answers nobody, and becomes its standby if it knows where. */
-  private deposed(epoch: number, link: string | null): void {
-    report({ event: 'deposed', epoch });
-    this.primaryAddress = link === null ? null : parseLink(link);
-    this.on('deposed', homeless(epoch));
+  private reportSynced(): void {
+    const ready =
+      this.taken === '' ? 'ready to take over' : `NOT ready to take over: ${this.taken}`;
+    this.options.log.say(`in sync with ${this.primaryName()}: ${ready}`);
+    report({ event: 'synced' });
+  }
+
+  /**
+   * A standby that could not bind the clients' address says so while its primary lives, and when that changes. The
+   * primary itself may hold the address, where both are on one machine.
+   */
+  private lookAtAddress(): void {
+    const { standby } = this;
+    const { settings, log } = this.options;
+    this.takenLookedMs = monotonicMs();
+    const terms = standby?.terms;
+    if (terms === undefined || terms === null) return;
+    const shared = this.isHere() && terms.clientPort === settings.port;
+    const taken = shared ? '' : (addressTaken(this.wire, settings)?.message ?? '');
+    if (taken === this.taken) return;
+    this.taken = taken;
+    if (this.state !== 'standby') return;
+    if (taken === '') log.say('ready to take over: the address can be bound again');
+    else log.say(`NOT ready to take over: ${taken}`);
+  }
+
+  /** Law 4: whoever knows that another reign goes on answers nobody, and mirrors it if it knows where. */
+  private outranked(epoch: number, link: string | null): void {
+    const address = link === null ? null : parseLink(link);
+    const reigns = this.server !== null;
+    if (reigns) report({ event: 'deposed', epoch });
+    if (address !== null) {
+      this.primaryAddress = address;
+      this.standby?.moveTo(address);
+    }
+    this.on(address === null ? 'homeless' : 'outranked', homeless(epoch));
+    const where = link === null ? 'it did not say where' : `at ${link}`;
+    if (!reigns) this.options.log.say(`epoch ${epoch} reigns elsewhere now: ${where}`);
   }
 
   private retire(): void {
     this.newestSequence = Math.max(this.newestSequence, this.primary?.sequence ?? 0);
+    this.clearTimers();
     this.herald?.end();
     this.herald = null;
     this.mayLive = false;
     this.epochMet = 0;
+    this.linkPort = 0;
     this.primary?.end();
     this.server?.depose();
+    this.wire.pause('starting', false);
     if (this.memory !== null) native.regionClose(this.memory.id);
     this.memory = null;
     this.primary = null;
     this.server = null;
     this.standby = null;
+  }
+
+  private clearTimers(): void {
+    if (this.looker !== null) clearInterval(this.looker);
+    this.looker = null;
+    if (this.linkAgain !== null) clearTimeout(this.linkAgain);
+    this.linkAgain = null;
+    this.takeover?.end();
+    this.takeover = null;
+    this.clearAgain();
+  }
+
+  private clearAgain(): void {
+    if (this.again !== null) clearTimeout(this.again);
+    this.again = null;
   }
 
   private primaryName(): string {

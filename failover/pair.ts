@@ -4,7 +4,11 @@
  * when it is ended, both nodes are.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { secretDescriptor, secretVariable } from '../backup/secret.js';
+import { monotonicMs } from '../src/clock.js';
 import type { Log } from '../src/log.js';
 import { addressText } from '../src/options.js';
 import type { Notice, Report } from './report.js';
@@ -33,8 +37,10 @@ export interface Member {
   readonly name: 'a' | 'b';
   readonly process: ChildProcess;
   role: 'primary' | 'standby';
-  /** True once a standby's copy is whole, or a primary serves. */
+  /** True while a standby's copy is whole, or a primary serves. */
   ready: boolean;
+  /** Set once it is being ended: what it still asks for is not done. */
+  doomed: boolean;
   linkPort: number;
 }
 
@@ -46,12 +52,18 @@ const restartMsMost = 10_000;
  * the gap that clients saw twice as long on a machine with two.
  */
 const replaceMs = 100;
+/** Length of the secret that a pair draws. */
+const secretBytes = 32;
 /** How long a node may take to end in order. */
 const endMs = 5000;
+/** A signal for all processes of a pair reaches the pair itself within this, if it does. */
+const askedMs = 200;
 
 export class Pair {
   private readonly options: PairOptions;
   private readonly members: { a: Member | null; b: Member | null } = { a: null, b: null };
+  /** Known to the two nodes only: any user of this machine can connect to their link. */
+  private readonly secret = randomBytes(secretBytes);
   private ending = false;
   /** True once any node has served. */
   private served = false;
@@ -79,7 +91,7 @@ export class Pair {
   async end(): Promise<void> {
     this.ending = true;
     for (const member of [this.standby, this.primary]) {
-      if (member !== null) await ended(member.process);
+      if (member !== null) await ended(member);
     }
   }
 
@@ -102,11 +114,17 @@ export class Pair {
       process.execPath,
       [...program, ...(role === 'standby' ? ['standby'] : []), ...flags, ...this.options.flags],
       {
-        stdio: ['ignore', output, output, 'ipc'],
-        env: { ...process.env, HOTSPARE_NODE: name, HOTSPARE_SUPERVISED: '1' },
+        stdio: ['ignore', output, output, 'ipc', 'pipe'],
+        env: {
+          ...process.env,
+          HOTSPARE_NODE: name,
+          HOTSPARE_SUPERVISED: '1',
+          [secretVariable]: String(secretDescriptor),
+        },
       },
     );
-    const member: Member = { name, process: child, role, ready: false, linkPort: 0 };
+    this.handOver(child);
+    const member: Member = { name, process: child, role, ready: false, doomed: false, linkPort: 0 };
     this.members[name] = member;
     log.detail(`node ${name} started as ${role}, pid ${child.pid}`);
     for (const stream of [child.stdout, child.stderr]) {
@@ -118,6 +136,13 @@ export class Pair {
       const reason = signal ?? `status ${code}`;
       this.exited(member, reason, code);
     });
+  }
+
+  private handOver(child: ChildProcess): void {
+    const pipe = child.stdio[secretDescriptor] as Writable;
+    // The node may end before it has read it.
+    pipe.on('error', () => {});
+    pipe.end(this.secret);
   }
 
   private heard(member: Member, report: Report): void {
@@ -132,29 +157,51 @@ export class Pair {
     } else if (report.event === 'synced') {
       member.ready = true;
       this.failures = 0;
+    } else if (report.event === 'copying') {
+      member.ready = false;
     } else if (report.event === 'fence') {
-      this.fence(member);
+      this.fence(member, report.untilMs);
     } else if (report.event === 'detached' && report.dropped) {
-      this.endHung(this.other(member), 'it does not ack');
+      this.endHung(this.other(member), member, 'it does not ack');
+    } else if (report.event === 'asked') {
+      this.asked(member, report.signal);
     }
     this.options.onReport?.(report, member);
   }
 
-  /** A standby asks for the end of the primary that does not speak: it may hold the address. */
-  private fence(asker: Member): void {
+  /**
+   * A standby asks for the end of the primary that does not speak: it may hold the address. When the standby's lease is
+   * over the primary may have gone on alone, and lives.
+   */
+  private fence(asker: Member, untilMs: number): void {
+    if (asker.doomed) return;
     const other = this.other(asker);
-    if (other !== null) {
-      this.endHung(other, 'it does not speak');
-      other.process.once('exit', () => notify(asker, { fenced: true }));
-    } else {
+    if (other === null) {
       notify(asker, { fenced: true });
+    } else if (!other.doomed && monotonicMs() >= untilMs) {
+      this.options.log.say(`node ${asker.name} asks too late to take over: its lease is over`);
+      notify(asker, { fenced: false });
+    } else {
+      other.process.once('exit', () => notify(asker, { fenced: true }));
+      this.endHung(other, asker, 'it does not speak');
     }
   }
 
-  private endHung(member: Member | null, reason: string): void {
-    if (member === null) return;
-    this.options.log.say(`node ${member.name} hangs (${reason}): ended`);
+  /** Ends a node for another that holds the cache. The last node that holds it is never ended. */
+  private endHung(member: Member | null, other: Member, reason: string): void {
+    if (member === null || member.doomed || !other.ready || other.doomed) return;
+    member.doomed = true;
     member.process.kill('SIGKILL');
+    this.options.log.say(`node ${member.name} hangs (${reason}): ended`);
+  }
+
+  /** A signal for the whole pair reaches each of its processes: then the pair is ending, in its own order. */
+  private asked(member: Member, signal: string): void {
+    setTimeout(() => {
+      if (this.ending || member.doomed) return;
+      this.options.log.say(`node ${member.name} was sent ${signal}, and ends`);
+      notify(member, { end: true });
+    }, askedMs);
   }
 
   private exited(member: Member, reason: string, code: number | null): void {
@@ -175,6 +222,7 @@ export class Pair {
       this.options.log.say(
         `node ${other.name} was not in sync yet: it will not serve half a cache`,
       );
+      void ended(other);
     }
   }
 
@@ -202,10 +250,14 @@ export class Pair {
   }
 }
 
-/** SIGTERM, then SIGKILL for a process that does not end. */
-async function ended(child: ChildProcess): Promise<void> {
+/** Asks a process to end, then uses SIGKILL for one that does not. */
+async function ended(member: Member): Promise<void> {
+  const { process: child } = member;
+  member.doomed = true;
   if (child.exitCode !== null || child.signalCode !== null) return;
   const forced = setTimeout(() => child.kill('SIGKILL'), endMs);
+  notify(member, { end: true });
+  // A process that has only just started does not hear yet.
   child.kill('SIGTERM');
   await once(child, 'exit');
   clearTimeout(forced);

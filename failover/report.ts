@@ -5,6 +5,12 @@ import { monotonicMs } from '../src/clock.js';
 export type Report =
   /** A standby's copy is whole. */
   | { readonly event: 'synced'; readonly atMs: number }
+  /** A standby has begun a copy: what it held before is given up. */
+  | { readonly event: 'copying'; readonly atMs: number }
+  /** A standby has no primary, and looks for one. */
+  | { readonly event: 'waiting'; readonly atMs: number }
+  /** The node was sent a signal that ends it; whoever started the nodes ends them, in order. */
+  | { readonly event: 'asked'; readonly signal: string; readonly atMs: number }
   /** A primary answers clients. `linkPort` is where standbys attach, 0 for nowhere. */
   | {
       readonly event: 'serving';
@@ -15,8 +21,11 @@ export type Report =
     }
   /** The primary is found dead: by whom, and why. */
   | { readonly event: 'dead'; readonly reason: string; readonly atMs: number }
-  /** The standby asks for the end of the old primary before it serves; `Notice.fenced` is the answer. */
-  | { readonly event: 'fence'; readonly atMs: number }
+  /**
+   * The standby asks for the end of the old primary before it serves; `Notice.fenced` is the answer. After `untilMs` its
+   * lease is over, and the old primary must not be ended any more: it may have gone on alone.
+   */
+  | { readonly event: 'fence'; readonly untilMs: number; readonly atMs: number }
   /** A primary lost its standby; `dropped` when the standby may still be there. */
   | { readonly event: 'detached'; readonly dropped: boolean; readonly atMs: number }
   /** A primary's standby is in sync. */
@@ -26,8 +35,10 @@ export type Report =
 
 /** What whoever started a node tells it. */
 export interface Notice {
-  /** The old primary has ended, or serves nobody any more. */
-  readonly fenced?: true;
+  /** The old primary has ended. False: it was not ended, for the lease was over. */
+  readonly fenced?: boolean;
+  /** The node shall end, in order. */
+  readonly end?: true;
   /** The standby's process has ended. */
   readonly standbyDead?: true;
 }
@@ -37,7 +48,7 @@ type WithoutTime<R> = R extends Report ? Omit<R, 'atMs'> : never;
 /**
  * Sends a report, when somebody listens. Times are CLOCK_MONOTONIC in ms, the same for all processes of a machine.
  */
-export function report(what: WithoutTime<Report>): void {
+export function report(what: WithoutTime<Report>, atMs = monotonicMs()): void {
   // Whoever listened may have left: a daemon's starter does.
-  if (process.connected) process.send!({ ...what, atMs: monotonicMs() }, () => {});
+  if (process.connected) process.send!({ ...what, atMs }, () => {});
 }

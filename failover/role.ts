@@ -3,17 +3,24 @@
  * in one table, and anything that is not in it is a bug that ends the process.
  *
  *      ATTACHING ─welcomed─► COPYING ─synced─► STANDBY ──lost──► RECONNECTING
- *          ▲                    ▲                 │  ▲ dropped        │  │
- *          │                    └────welcomed─────┼──┼────────────────┘  │ nobody there, another, or silence
- *          │                                      └──┼──silence──► FENCING ◄─┘
- *          │                                         │                │ fenced
- *          └───────────deposed── PRIMARY ◄──bound── BINDING ◄─────────┘
+ *       ▲ ▲ ▲ └─again─┘         │ ▲               │  │               │  │
+ *       │ │ └──lost, dropped────┘ └───welcomed────┼──┼───────────────┘  │ nobody there, another, or silence
+ *       │ └────dropped, doubtful, outranked───────┘  └─silence─► FENCING ◄─┘
+ *       │                                                     late │ │ fenced
+ *       ├──────────────────────────────────────────────────────────┘ ▼
+ *       ├──────────late, outranked────────────────────────────── BINDING
+ *       │                                                            │ bound
+ *       └──────────outranked── PRIMARY ◄─────────────────────────────┘
+ *                                 ▲
+ *                    STARTING ────┘ unchallenged
  *
- * Whatever happens before a copy is whole ends the node: half a cache is not served. A copy in doubt (this node stood
- * still for longer than the primary waits for acks) is not served either.
+ * A node ends by itself only for a reason that waiting cannot cure (`refused`). Half a copy, and a copy in doubt (this
+ * node stood still for longer than the primary waits for acks), are never served: whoever holds one looks for a primary,
+ * for as long as it takes.
  */
 
 export type State =
+  | 'starting'
   | 'attaching'
   | 'copying'
   | 'standby'
@@ -24,16 +31,20 @@ export type State =
   | 'ended';
 
 export type Event =
+  /** A node that starts with a cache of its own has heard of nobody who reigns. */
+  | 'unchallenged'
   /** The primary let us in. */
   | 'welcomed'
   /** The copy is whole. */
   | 'synced'
   /** The connection to the primary ended. */
   | 'lost'
-  /** Nobody listens where the primary did: its process is dead. */
+  /** Nobody listens where the primary did, on this machine: its process is dead. */
   | 'nobody'
-  /** The address cannot be reached, or the hello got no answer. */
+  /** The address cannot be reached, refuses on another machine, or the hello got no answer. */
   | 'unreachable'
+  /** The primary cannot have us now. */
+  | 'busy'
   /** Nothing was heard for `--dead-after`. */
   | 'silent'
   /** At the primary's address is somebody else: its process is dead. */
@@ -42,27 +53,33 @@ export type Event =
   | 'doubtful'
   /** The primary goes on without us. */
   | 'dropped'
-  /** The primary, or we, will not have this mirror. */
+  /** The primary, or we, will not have this mirror, and waiting does not cure that. */
   | 'refused'
   /** The old primary can write into our region no more. */
   | 'fenced'
+  /** The lease ended before the takeover could begin. */
+  | 'late'
   /** The clients' address is ours. */
   | 'bound'
-  /** It could not be had. */
-  | 'unbindable'
-  /** A higher epoch reigns elsewhere. */
-  | 'deposed';
+  /** Another node reigns, and ours is not the reign that goes on. */
+  | 'outranked'
+  /** The same, and it did not say where it can be attached to. */
+  | 'homeless';
 
 export type Action =
+  /** Answer clients. */
+  | 'serve'
   /** Connect to the primary. */
   | 'attach'
-  /** Make the old primary unable to change our region; 'fenced' follows. */
+  /** The same, in a moment. */
+  | 'attachLater'
+  /** Make the old primary unable to change our region; 'fenced' or 'late' follows. */
   | 'fence'
-  /** Write the new epoch, open the region, bind the clients' address; 'bound' or 'unbindable' follows. */
+  /** Write the new epoch, open the region, bind the clients' address; 'bound', 'late' or 'outranked' follows. */
   | 'promote'
   /** Say that we are in sync. */
   | 'reportSynced'
-  /** Say that we serve; let standbys attach. */
+  /** Say that we serve. */
   | 'reportServing'
   /** Close all clients, give up the region. */
   | 'retire'
@@ -75,32 +92,48 @@ interface Transition {
 }
 
 const fail: Transition = { next: 'ended', actions: ['fail'] };
-const stay = (state: State): Transition => ({ next: state, actions: [] });
+const again: Transition = { next: 'attaching', actions: ['attachLater'] };
+const attach: Transition = { next: 'attaching', actions: ['attach'] };
+const retire: Transition = { next: 'attaching', actions: ['retire', 'attach'] };
+const retireAlone: Transition = { next: 'ended', actions: ['retire', 'fail'] };
 const takeOver: Transition = { next: 'fencing', actions: ['fence'] };
 
 export const transitions: Readonly<Record<State, Readonly<Partial<Record<Event, Transition>>>>> = {
+  starting: {
+    unchallenged: { next: 'primary', actions: ['serve', 'reportServing'] },
+    outranked: retire,
+    homeless: retireAlone,
+  },
   attaching: {
     welcomed: { next: 'copying', actions: [] },
-    lost: fail,
-    nobody: fail,
-    unreachable: fail,
-    silent: fail,
-    doubtful: fail,
+    lost: again,
+    nobody: again,
+    unreachable: again,
+    busy: again,
+    silent: again,
+    doubtful: again,
+    outranked: again,
+    homeless: again,
     refused: fail,
   },
   copying: {
     synced: { next: 'standby', actions: ['reportSynced'] },
-    lost: fail,
-    silent: fail,
-    doubtful: fail,
-    dropped: fail,
+    lost: again,
+    silent: again,
+    busy: again,
+    dropped: again,
+    outranked: attach,
+    homeless: again,
     refused: fail,
   },
   standby: {
     lost: { next: 'reconnecting', actions: ['attach'] },
     silent: takeOver,
-    doubtful: fail,
-    dropped: { next: 'attaching', actions: ['attach'] },
+    dropped: attach,
+    doubtful: again,
+    outranked: attach,
+    homeless: again,
+    busy: again,
     refused: fail,
   },
   reconnecting: {
@@ -108,21 +141,28 @@ export const transitions: Readonly<Record<State, Readonly<Partial<Record<Event, 
     nobody: takeOver,
     silent: takeOver,
     replaced: takeOver,
-    doubtful: fail,
+    doubtful: again,
+    busy: again,
+    outranked: attach,
+    homeless: again,
     // The address may come back, or the silence will grow long enough.
-    unreachable: stay('reconnecting'),
+    unreachable: { next: 'reconnecting', actions: ['attachLater'] },
     lost: { next: 'reconnecting', actions: ['attach'] },
     refused: fail,
   },
   fencing: {
     fenced: { next: 'binding', actions: ['promote'] },
+    late: again,
   },
   binding: {
     bound: { next: 'primary', actions: ['reportServing'] },
-    unbindable: fail,
+    late: again,
+    outranked: retire,
+    homeless: retireAlone,
   },
   primary: {
-    deposed: { next: 'attaching', actions: ['retire', 'attach'] },
+    outranked: retire,
+    homeless: retireAlone,
   },
   ended: {},
 };

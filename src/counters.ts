@@ -41,11 +41,21 @@ export class Counters {
     classCounters.map((name) => [name, new Float64Array(classesMax)]),
   ) as Record<ClassCounter, Float64Array>;
 
+  /** Deletes, touches and flushes before the last `reset`. */
+  private readonly before = { unversioned: 0 };
+
+  /** Changes of clients that draw no CAS id: deletes, touches, flushes. `reset` leaves it. */
+  get unversionedChanges(): number {
+    const changes = this.sum('delete_hits') + this.sum('touch_hits') + this.cmdFlush;
+    return this.before.unversioned + changes;
+  }
+
   sum(name: ClassCounter): number {
     return this.byClass[name].reduce((total, value) => total + value, 0);
   }
 
   reset(): void {
+    this.before.unversioned = this.unversionedChanges;
     for (const [key, value] of Object.entries(this)) {
       if (typeof value === 'number') (this as unknown as Record<string, number>)[key] = 0;
     }

@@ -16,6 +16,8 @@ export const exitStatus = {
   REGION: 65,
   /** The peer refused us, or proved not to know the secret. */
   LINK_REFUSED: 77,
+  /** The peer cannot have us now: it has another standby, say. A standby waits. */
+  LINK_BUSY: 75,
   /** The peer speaks another version or has another layout. */
   LINK_VERSION: 76,
   /** The link was lost before the standby was in sync: it has nothing it may serve. */

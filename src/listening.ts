@@ -165,6 +165,26 @@ export function checkAddresses(wire: Wire, { listen, port, unixSocket }: Setting
   }
 }
 
+/** Why the clients' TCP port cannot be bound now, or null. What is bound for that is given back at once. */
+export function addressTaken(
+  wire: Wire,
+  { listen, port, unixSocket }: Settings,
+): HotspareError | null {
+  if (port <= 0 || unixSocket !== null) return null;
+  for (const text of listen.length === 0 ? ['0.0.0.0'] : listen) {
+    const place = listenAddress(text, port);
+    const host = place.everywhere ? '0.0.0.0' : place.host;
+    const options = { host, port: place.port, path: null, mode: 0, backlog: 1, group: 0 } as const;
+    const listener = wire.listen(options, () => ({
+      data: (_, length) => length,
+      closed: () => {},
+    }));
+    if (failed(listener)) return listenFailure(`TCP ${text} port ${place.port}`, listener);
+    wire.closeListener(listener);
+  }
+  return null;
+}
+
 /** True when the machine has no address of this family. */
 function hasNoAddress(failure: NativeFailure): boolean {
   return failure.error === 'EAFNOSUPPORT' || failure.error === 'EADDRNOTAVAIL';

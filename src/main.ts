@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
 import { addMirrorFlags, backupOf, givenMirrorFlags } from '../backup/flags.js';
 import type { BackupSettings } from '../backup/settings.js';
-import { Node } from '../failover/node.js';
+import { Node, type NodeOptions } from '../failover/node.js';
 import { Pair } from '../failover/pair.js';
 import { type Notice, report } from '../failover/report.js';
 import { toolCommands } from '../failover/tools.js';
@@ -117,7 +117,7 @@ async function runPair(command: Command): Promise<void> {
     },
   });
   process.on('SIGHUP', () => pair.signal('SIGHUP'));
-  stopOnSignals(() => void pair.end().then(() => process.exit(0)), log);
+  stopOnSignals(() => pair.end(), log);
   pair.start();
 }
 
@@ -194,16 +194,24 @@ function checkCombinations(
   }
 }
 
+/** True when another process started this node beside a second one, and knows of both whether they live. */
+function isSupervised(): boolean {
+  return process.env['HOTSPARE_SUPERVISED'] === '1' && process.send !== undefined;
+}
+
 /** Asks whoever started this node to end the old primary; null when there is nobody to ask. */
-function fencing(): (() => Promise<void>) | null {
-  if (process.env['HOTSPARE_SUPERVISED'] !== '1' || process.send === undefined) return null;
-  const fence = (fenced: () => void): void => {
-    process.on('message', (notice: Notice) => {
-      if (notice.fenced === true) fenced();
+function fencing(): NodeOptions['fence'] {
+  if (!isSupervised()) return null;
+  return (untilMs) =>
+    new Promise((fenced) => {
+      const answer = (notice: Notice): void => {
+        if (notice.fenced === undefined) return;
+        process.off('message', answer);
+        fenced(notice.fenced);
+      };
+      process.on('message', answer);
+      report({ event: 'fence', untilMs });
     });
-    report({ event: 'fence' });
-  };
-  return () => new Promise(fence);
 }
 
 function nodeLog(settings: Settings): Log {
@@ -214,23 +222,35 @@ function nodeLog(settings: Settings): Log {
 /** Ends a node with the signals it gets, and passes on what its supervisor knows. */
 function superviseNode(node: Node, log: Log): void {
   process.on('SIGHUP', () => node.reload());
-  stopOnSignals(() => node.stop(), log);
-  process.on('message', ({ standbyDead }: Notice) => {
-    if (standbyDead === true) node.standbyIsDead();
+  const end = stopOnSignals(() => node.stop(), log);
+  process.on('message', (notice: Notice) => {
+    if (notice.standbyDead === true) node.standbyIsDead();
+    if (notice.end === true) end('the pair ends it');
   });
+  if (isSupervised()) process.on('disconnect', () => end('the pair ended'));
 }
 
-/** SIGINT, SIGTERM and SIGUSR1 end the process in order; so does the end of whoever supervises it. */
-function stopOnSignals(stop: () => void, log: Log): void {
-  const once = (why: string): void => {
+/**
+ * SIGINT, SIGTERM and SIGUSR1 end the process in order. A terminal and a service manager send them to all processes at
+ * once; of two nodes the standby must end first, or it takes over for a moment: so a supervised node leaves it to its
+ * supervisor. Returns what ends the process.
+ */
+function stopOnSignals(stop: () => Promise<void>, log: Log): (why: string) => void {
+  let ending = false;
+  const end = (why: string): void => {
+    if (ending) return;
+    ending = true;
     log.say(`ending: ${why}`);
-    stop();
-    setImmediate(() => process.exit(0)).unref();
+    void stop().finally(() => setImmediate(() => process.exit(0)));
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => once(signal));
-  process.on('SIGUSR1', () => once('SIGUSR1: Gracefully stopping'));
-  if (process.env['HOTSPARE_SUPERVISED'] === '1')
-    process.on('disconnect', () => once('the pair ended'));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGUSR1'] as const) {
+    const why = signal === 'SIGUSR1' ? 'SIGUSR1: Gracefully stopping' : signal;
+    process.on(signal, () => {
+      if (isSupervised() && process.connected) report({ event: 'asked', signal });
+      else end(why);
+    });
+  }
+  return end;
 }
 
 function run(body: () => void | Promise<void>): void {

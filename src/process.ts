@@ -13,7 +13,7 @@ const daemonMark = 'HOTSPARE_DAEMON';
 
 /** What that process tells the one that started it. */
 export interface Started {
-  readonly event: 'serving' | 'synced' | 'failed';
+  readonly event: 'serving' | 'synced' | 'waiting' | 'failed';
   /** Of a failure: the line that says why. */
   readonly line?: string;
 }
@@ -24,7 +24,7 @@ export function isDaemon(): boolean {
 
 /**
  * Starts this program again in the background, in a session of its own and with /dev/null for a terminal. This process
- * ends once that one serves, or mirrors, or with its status and its words when it cannot.
+ * ends once that one serves, mirrors or waits for a primary, or with its status and its words when it cannot.
  */
 export function becomeDaemon(): void {
   const child = spawn(process.execPath, process.argv.slice(1), {
@@ -33,7 +33,7 @@ export function becomeDaemon(): void {
     env: { ...process.env, [daemonMark]: '1' },
   });
   child.on('message', ({ event, line }: Started) => {
-    if (event === 'serving' || event === 'synced') process.exit(0);
+    if (event === 'serving' || event === 'synced' || event === 'waiting') process.exit(0);
     if (event === 'failed') process.stderr.write(line!);
   });
   // Its last words may come after its end.

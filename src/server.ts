@@ -57,6 +57,8 @@ export class Server implements Shared, LineOutput {
   /** Whole seconds of the wire's clock: what idle clients are measured by. */
   seconds = 0;
   private readonly background: Background;
+  /** The newest CAS id when the region was opened. */
+  private readonly casFirst: number;
 
   constructor(
     wire: Wire,
@@ -72,6 +74,7 @@ export class Server implements Shared, LineOutput {
     this.access = access;
     this.journal = region.journal;
     const store = new Store(region, { evict: settings.evict, casStep }, wallSeconds());
+    this.casFirst = store.casLast;
     this.executor = new Executor(store, wire.output, this.counters, settings.flush);
     const { credentials } = access;
     this.unlocking = credentials === null ? null : new Unlocking(this.executor, credentials);
@@ -112,6 +115,12 @@ export class Server implements Shared, LineOutput {
     };
     const refusal = settings.refuseFast ? 'ERROR Too many open connections\r\n' : '';
     wire.transport.limit(settings.connections, refusal);
+  }
+
+  /** How much clients have changed since this server opened the region. It never falls. */
+  get changes(): number {
+    const { store } = this.executor;
+    return store.casLast - this.casFirst + this.counters.unversionedChanges;
   }
 
   /**

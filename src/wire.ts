@@ -110,6 +110,8 @@ export class Wire {
   /** What is being sent from where it stands, oldest first, by token. */
   private readonly references = new Map<number, Reference>();
   private lastToken = 0;
+  /** Why clients are not accepted, read or answered now. */
+  private readonly pauses = new Set<string>();
 
   constructor(options: WireOptions) {
     this.transport = native.transportCreate(
@@ -139,6 +141,13 @@ export class Wire {
   /** CLOCK_MONOTONIC at the start of this tick, in ms. */
   get nowMs(): number {
     return this.counters[Counter.NOW_MS]!;
+  }
+
+  /** Holds clients back for a reason of the caller's, or no longer for that reason; links go on. */
+  pause(reason: string, on: boolean): void {
+    if (on) this.pauses.add(reason);
+    else this.pauses.delete(reason);
+    this.transport.pause(this.pauses.size > 0);
   }
 
   /** Names the memory that sinks and references point into. */

@@ -73,7 +73,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
   const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
   const forget = (): void => rmSync(folder, { recursive: true, force: true });
   const secret = join(folder, 'secret');
-  writeFileSync(secret, settings.secret);
+  writeFileSync(secret, settings.secret, { mode: 0o600 });
   let standby: ChildProcess | null = null;
   let primary: Primary | null = null;
   const deaf = endOnSignals(() => {
@@ -88,10 +88,20 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
   const late = setTimeout(() => gone('no standby attached'), attachMs);
   try {
     const attached = new Promise<void>((resolve) => {
-      primary = new Primary(wire, region, memory.id, settings, logger('bench', 0), 0, {
-        synced: resolve,
-        detached: gone,
-        deposed: () => gone('the standby took over'),
+      primary = new Primary({
+        wire,
+        region,
+        memory: memory.id,
+        settings,
+        log: logger('bench', 0),
+        sequence: 0,
+        changes: () => 0,
+        clientPort: () => 0,
+        events: {
+          synced: resolve,
+          detached: gone,
+          deposed: () => gone('the standby took over'),
+        },
       });
     });
     const port = primary!.listen(host, 0);
@@ -105,14 +115,9 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
       '--secret-file',
       secret,
     ];
-    const flags = ['--transport', link.transport, '--dead-after', String(times.deadAfterMs)];
-    const timeouts = ['--ack-timeout', String(times.ackTimeoutMs)];
-    const fabric = link.provider === null ? [] : ['--fabric', link.provider];
-    standby = spawn(
-      process.execPath,
-      [options.entry, 'standby', ...of, ...flags, ...timeouts, ...fabric],
-      { stdio: ['ignore', 'ignore', 'inherit'] },
-    );
+    standby = spawn(process.execPath, [options.entry, 'standby', ...of, ...flagsOf(link)], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
     standby.once('exit', () => gone('the standby has ended'));
     await Promise.race([attached, lost]);
     clearTimeout(late);
@@ -130,6 +135,20 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
     forget();
     deaf();
   }
+}
+
+function flagsOf(link: ReplicateOptions['link']): string[] {
+  const cipher = ['--link-cipher', link.cipher];
+  const flags = [
+    ...cipher,
+    '--transport',
+    link.transport,
+    '--dead-after',
+    String(times.deadAfterMs),
+  ];
+  const timeouts = ['--ack-timeout', String(times.ackTimeoutMs)];
+  const fabric = link.provider === null ? [] : ['--fabric', link.provider];
+  return [...flags, ...timeouts, ...fabric];
 }
 
 /** A signal ends this process after `cleanUp`, which must not wait. Returns what takes that back. */

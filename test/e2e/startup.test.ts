@@ -4,11 +4,10 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { FrameType, protocolVersion } from '../../backup/frame.js';
+import { FrameType } from '../../backup/frame.js';
 import { exitStatus } from '../../src/errors.js';
-import { layoutVersion } from '../../src/store/layout.js';
 import { expectRefusal, hotspare, patienceMs, said } from '../support/nodes.js';
-import { Peer } from '../support/peer.js';
+import { helloOf, Peer } from '../support/peer.js';
 import type { Child } from '../support/process.js';
 import { Relay } from '../support/relay.js';
 import { until, within } from '../support/until.js';
@@ -135,18 +134,21 @@ describe('memory', () => {
 });
 
 describe('a standby', () => {
-  test('of a port where nobody listens', async () => {
-    const args = ['standby', ...alone, '--of', `127.0.0.1:${await closedPort()}`];
-    await expectRefusal(args, exitStatus.LINK_UNREACHABLE, /nobody listens there/);
+  test('of a port where nobody listens waits, and says so: its primary may be started later', async () => {
+    const port = await closedPort();
+    const standby = await waiting(`127.0.0.1:${port}`);
+    await said(
+      standby,
+      /cannot reach the primary at \S+: nobody listens there; trying again .*\(start the primary/,
+    );
+    await start('-p', '-1', '-l', '127.0.0.1', '--link-listen', `127.0.0.1:${port}`);
+    await said(standby, /in sync with/);
   });
 
-  test('of a port that clients use', async () => {
-    const args = ['standby', ...alone, '--of', `127.0.0.1:${await listener()}`];
-    await expectRefusal(
-      args,
-      exitStatus.LINK_UNREACHABLE,
-      /no answer .* \(is that the --link-listen/,
-    );
+  test('of a port that clients use waits, and says which port that may be', async () => {
+    const standby = await waiting(`127.0.0.1:${await listener()}`);
+    await said(standby, /no answer .*; trying again .*\(is that the --link-listen/);
+    expect(standby.running()).toBe(true);
   });
 
   test('of a primary with another secret: each side sees it', async () => {
@@ -159,18 +161,20 @@ describe('a standby', () => {
   test('that does not know the secret is sent away, by whatever name', async () => {
     const of = await primary('--secret-file', secret('theirs'));
     const peer = await Peer.connect(of);
-    peer.send(FrameType.HELLO, { protocol: protocolVersion, layout: layoutVersion, nonce: 'n' });
+    peer.send(FrameType.HELLO, helloOf('none'));
     await peer.message(FrameType.CHALLENGE);
     const identity = {
       node: 'x',
       epoch: 9,
+      cache: '',
+      changes: 0,
       link: null,
       deadAfterMs: 100,
       transport: 'tcp',
       providers: '',
       lacks: '',
     };
-    peer.send(FrameType.PROOF, { ...identity, proof: 'p'.repeat(64) });
+    peer.send(FrameType.PROOF, { ...identity, proof: 'f'.repeat(64) });
     expect(await peer.message(FrameType.REFUSED)).toMatchObject({
       code: 'LINK_REFUSED',
       reason: 'the standby does not know the secret',
@@ -184,21 +188,28 @@ describe('a standby', () => {
     peer.end();
   });
 
-  test('beside another one', async () => {
-    const of = await primary();
-    const args = ['standby', ...alone, '--of', `127.0.0.1:${of}`];
-    await said(await start(...args), /in sync with/);
-    await expectRefusal(args, exitStatus.LINK_REFUSED, /already has a standby \(\w+\).*stop that/);
+  test('beside another one waits until that one has gone', async () => {
+    const of = `127.0.0.1:${await primary()}`;
+    const first = await start('standby', ...alone, '--of', of);
+    await said(first, /in sync with/);
+    const second = await waiting(of);
+    await said(second, /already has a standby \(\w+\); trying again .*\(stop that standby first\)/);
+    await first.end();
+    await said(second, /in sync with/);
   });
 
-  test('of a primary that is lost in the middle of the copy', async () => {
-    const { standby, primary: dying } = await copying();
+  test('of a primary that is lost in the middle of the copy serves nothing, and mirrors the next one', async () => {
+    const { standby, primary: dying, relay } = await copying();
+    relay.hold();
     dying.signal('SIGKILL');
-    const { code } = await within('the end of the standby', patienceMs, standby.exited);
-    expect(code).toBe(exitStatus.LINK_LOST);
-    const line =
-      /^hotspare: the primary was lost in mid-resync \(.*\) after [\d.]+ MiB: .*half a cache/gm;
-    expect(standby.output().match(line)).toHaveLength(1);
+    await within('the end of the primary', patienceMs, dying.exited);
+    const line = /the primary was lost in mid-resync \(.*\) after [\d.]+ MiB: .*half a cache/;
+    await said(standby, line);
+    relay.toStandby.keeps = () => false;
+    relay.leadTo(await primary('-m', '16'));
+    await said(standby, /in sync with/);
+    expect(standby.output()).not.toMatch(/is dead|serving/);
+    expect(standby.output().match(new RegExp(line.source, 'g'))).toHaveLength(1);
   });
 });
 
@@ -208,7 +219,7 @@ describe('another version', () => {
     peer.send(FrameType.HELLO, { protocol: 99, layout: 7, nonce: 'n' });
     expect(await peer.message(FrameType.REFUSED)).toMatchObject({
       code: 'LINK_VERSION',
-      reason: expect.stringMatching(/standby speaks protocol 99, layout 7, the primary protocol 2/),
+      reason: expect.stringMatching(/standby speaks protocol 99, layout 7, the primary protocol 3/),
     });
     peer.end();
   });
@@ -259,6 +270,13 @@ async function start(...args: string[]): Promise<Child> {
   return child;
 }
 
+/** A standby that does not find what it looks for. */
+async function waiting(of: string): Promise<Child> {
+  const child = await hotspare('standby', ...alone, '--of', of);
+  children.push(child);
+  return child;
+}
+
 /** Starts a primary; resolves to the port where standbys attach. */
 async function primary(...args: string[]): Promise<number> {
   const child = await start(...linked, ...args);
@@ -278,12 +296,12 @@ async function copying(...flags: string[]) {
   // Neither heartbeat is kept, so nobody is found silent.
   const standby = await start('standby', ...alone, '--of', `127.0.0.1:${port}`, ...flags);
   await until('a block', () => relay.toPrimary.arrived.some(({ type }) => type === FrameType.ACK));
-  return { standby, primary: children[0]!, release: () => relay.end() };
+  return { standby, primary: children[0]!, relay, release: () => relay.end() };
 }
 
 function secret(text: string): string {
   const file = join(folder, `secret-${text}`);
-  writeFileSync(file, text.padEnd(32, '.'));
+  writeFileSync(file, text.padEnd(32, '.'), { mode: 0o600 });
   return file;
 }
 

@@ -1,29 +1,45 @@
 /** What a standby makes of a connection that it cannot open. */
 import { constants } from 'node:os';
 import { describe, expect, test } from '@jest/globals';
-import { unopened } from '../../failover/losses.js';
+import { isHint, unopened } from '../../failover/losses.js';
 import { step } from '../../failover/role.js';
 
 const { ECONNREFUSED, ECONNRESET, EHOSTUNREACH } = constants.errno;
 
 describe('a primary that is connected to anew', () => {
   test('and resets the connection is knocked at again at once: its listener is being closed', () => {
-    const event = unopened(ECONNRESET, 'reconnecting');
+    const event = unopened(ECONNRESET, 'reconnecting', true);
     expect(step('reconnecting', event)).toEqual({ next: 'reconnecting', actions: ['attach'] });
   });
 
-  test('and refuses it is dead', () => {
-    const event = unopened(ECONNREFUSED, 'reconnecting');
+  test('and refuses on this machine it is dead', () => {
+    const event = unopened(ECONNREFUSED, 'reconnecting', true);
     expect(step('reconnecting', event)).toEqual({ next: 'fencing', actions: ['fence'] });
   });
 
+  // A firewall refuses as well, as do a balancer without back ends and a port forward that restarts.
+  test('and refuses on another machine is tried again: that is no proof, but a hint', () => {
+    const event = unopened(ECONNREFUSED, 'reconnecting', false);
+    expect(step('reconnecting', event)).toEqual({
+      next: 'reconnecting',
+      actions: ['attachLater'],
+    });
+    expect([isHint(ECONNREFUSED), isHint(EHOSTUNREACH)]).toEqual([true, false]);
+  });
+
   test('and cannot be reached is waited for until its silence is long enough', () => {
-    const event = unopened(EHOSTUNREACH, 'reconnecting');
-    expect(step('reconnecting', event)).toEqual({ next: 'reconnecting', actions: [] });
+    const event = unopened(EHOSTUNREACH, 'reconnecting', true);
+    expect(step('reconnecting', event)).toEqual({
+      next: 'reconnecting',
+      actions: ['attachLater'],
+    });
   });
 });
 
-test('a reset of the first connection is an error as any other', () => {
-  expect(step('attaching', unopened(ECONNRESET, 'attaching')).next).toBe('ended');
-  expect(unopened(ECONNRESET, 'attaching')).toBe('unreachable');
+test('a reset of the first connection is waited for as any other failure', () => {
+  expect(unopened(ECONNRESET, 'attaching', true)).toBe('unreachable');
+  expect(step('attaching', 'unreachable')).toEqual({
+    next: 'attaching',
+    actions: ['attachLater'],
+  });
 });

@@ -47,11 +47,22 @@ beforeEach(async () => {
     transport: 'tcp',
     provider: null,
     spinUs: 0,
+    cipher: 'auto',
     node: 'n',
   } as const;
   const log = { say: () => {}, detail: () => {} };
   const events = { synced: () => {}, detached: () => {}, deposed: () => {} };
-  primary = new Primary(wire, region, memory, settings, log, 0, events);
+  primary = new Primary({
+    wire,
+    region,
+    memory,
+    settings,
+    log,
+    sequence: 0,
+    events,
+    changes: () => 0,
+    clientPort: () => 0,
+  });
   wire.hooks = {
     begin: () => {},
     end: () => primary.commit(region.journal, wire.nowMs),

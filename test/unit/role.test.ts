@@ -4,20 +4,23 @@ import { type Event, type State, step, transitions } from '../../failover/role.j
 
 const states = Object.keys(transitions) as State[];
 const events: readonly Event[] = [
+  'unchallenged',
   'welcomed',
   'synced',
   'lost',
   'nobody',
   'unreachable',
+  'busy',
   'silent',
   'replaced',
   'doubtful',
   'dropped',
   'refused',
   'fenced',
+  'late',
   'bound',
-  'unbindable',
-  'deposed',
+  'outranked',
+  'homeless',
 ];
 
 /** Plays events from a state; returns where it ends and all that was done. */
@@ -64,25 +67,57 @@ describe('roles', () => {
           expect([state, event]).toEqual(['fencing', 'fenced']);
         if (transition.actions.includes('fence'))
           expect(['standby', 'reconnecting']).toContain(state);
-        if (transition.next === 'primary') expect([state, event]).toEqual(['binding', 'bound']);
+        if (transition.next !== 'primary') continue;
+        expect([
+          ['binding', 'bound'],
+          ['starting', 'unchallenged'],
+        ]).toContainEqual([state, event]);
       }
     }
   });
 
-  test('half a copy, and a copy in doubt, are never served', () => {
-    for (const event of ['lost', 'silent', 'doubtful', 'dropped', 'refused'] as const) {
-      expect(play('copying', event)).toEqual({ state: 'ended', actions: ['fail'] });
+  test('half a copy, and a copy in doubt, are never served, nor is their node ended: it looks for a primary', () => {
+    for (const event of ['lost', 'silent', 'dropped', 'busy'] as const) {
+      expect(play('copying', event)).toEqual({ state: 'attaching', actions: ['attachLater'] });
     }
     for (const state of ['standby', 'reconnecting'] as const) {
-      expect(play(state, 'doubtful')).toEqual({ state: 'ended', actions: ['fail'] });
+      expect(play(state, 'doubtful')).toEqual({ state: 'attaching', actions: ['attachLater'] });
     }
   });
 
-  test('a deposed primary retires before it attaches', () => {
-    expect(play('primary', 'deposed')).toEqual({
-      state: 'attaching',
-      actions: ['retire', 'attach'],
-    });
+  test('a standby that is started first waits, whatever it finds', () => {
+    for (const event of ['nobody', 'unreachable', 'silent', 'busy', 'lost'] as const) {
+      expect(play('attaching', event)).toEqual({ state: 'attaching', actions: ['attachLater'] });
+    }
+  });
+
+  test('whoever serves ends only where another reign goes on that nobody can attach to', () => {
+    for (const state of ['fencing', 'binding', 'primary'] as const) {
+      for (const event of events) {
+        if (transitions[state][event]?.next === 'ended') expect(event).toBe('homeless');
+      }
+    }
+  });
+
+  test('a takeover that comes too late goes back to looking for a primary', () => {
+    for (const state of ['fencing', 'binding'] as const) {
+      expect(play(state, 'late')).toEqual({ state: 'attaching', actions: ['attachLater'] });
+    }
+  });
+
+  test('a primary that is outranked retires before it attaches, in the midst of its takeover as well', () => {
+    for (const state of ['starting', 'binding', 'primary'] as const) {
+      expect(play(state, 'outranked')).toEqual({
+        state: 'attaching',
+        actions: ['retire', 'attach'],
+      });
+    }
+  });
+
+  test('a standby whose primary was deposed attaches to whoever reigns', () => {
+    for (const state of ['copying', 'standby', 'reconnecting'] as const) {
+      expect(play(state, 'outranked')).toEqual({ state: 'attaching', actions: ['attach'] });
+    }
   });
 
   test('what has ended does nothing more', () => {
