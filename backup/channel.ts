@@ -5,13 +5,12 @@
  * Frames whose bytes are wrong end the connection: what follows them cannot be trusted. Behind the proof they may be
  * sealed (cipher.ts): then only the peer's own, each once and in its order, are taken.
  */
-import { getSystemErrorMap } from 'node:util';
-import { assert } from '../src/errors.js';
+import { assert, systemReason } from '../src/errors.js';
 import { recordHeaderBytes } from '../src/journal.js';
 import { controlBytesMax } from '../src/limits.js';
 import { native } from '../src/native.js';
 import type { Endpoint, Wire } from '../src/wire.js';
-import { Opener, Sealer } from './cipher.js';
+import { type Cipher, Opener, Sealer } from './cipher.js';
 import {
   FrameHeader,
   frameHeaderBytes,
@@ -93,6 +92,11 @@ export class Channel implements Endpoint {
     this.opener = new Opener(key);
   }
 
+  /** What seals what is sent. */
+  get cipher(): Cipher {
+    return this.sealer === null ? 'none' : 'aes-gcm';
+  }
+
   /** The host (1.2.3.4, ::1) that the connection is at on this machine; empty when it is gone. */
   get localHost(): string {
     const seen = this.wire.transport.describe(this.connection)?.listenAddress ?? '';
@@ -156,7 +160,7 @@ export class Channel implements Endpoint {
   closed(errno: number): void {
     if (!this.open) return;
     this.shut();
-    this.owner.lost(errno === 0 ? 'the peer closed it' : errnoText(errno));
+    this.owner.lost(errno === 0 ? 'the peer closed it' : systemReason(errno));
   }
 
   connected(errno: number): void {
@@ -255,10 +259,4 @@ export class Channel implements Endpoint {
     this.partial.set(this.wire.input.subarray(at, at + have));
     this.wire.transport.sink(this.connection, this.partialId, have, total - have);
   }
-}
-
-/** What the system says of it: connection reset by peer (ECONNRESET). */
-export function errnoText(errno: number): string {
-  const [name, sentence] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, 'it broke'];
-  return `${sentence} (${name})`;
 }

@@ -81,7 +81,7 @@ export class Standby implements ChannelOwner {
   private introduction: Introduction | null = null;
   private stage: number = Stage.STRANGER;
   /** The reign of this node, when it only heralds it; null for a standby, which reigns over nobody. */
-  private reign: Reigning | null = null;
+  private reign: (() => Reigning) | null = null;
   /** Resolves once the primary has closed the connection on which we said that we leave. */
   private left: (() => void) | null = null;
 
@@ -133,8 +133,8 @@ export class Standby implements ChannelOwner {
     return this.lease.lengthMs;
   }
 
-  /** Attaches as one who reigns: a primary steps down instead of welcoming us, or says that we must (`outranked`). */
-  herald(reign: Reigning): void {
+  /** Attaches as one who reigns, as it says when it is asked: a primary steps down instead of welcoming us, or says that we must (`outranked`). */
+  herald(reign: () => Reigning): void {
     this.reign = reign;
     this.attach();
   }
@@ -165,6 +165,8 @@ export class Standby implements ChannelOwner {
 
   opened(): void {
     this.introduction = new Introduction(this.channel!, this.settings);
+    // While the challenge is on its way, so that the proof need not wait for it.
+    this.fabrics.offer(this.channel!.localHost, true);
   }
 
   refused(errno: number): void {
@@ -332,7 +334,7 @@ export class Standby implements ChannelOwner {
     const { transport, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
     const failure = this.introduction!.prove(payload, {
       node,
-      ...(this.reign ?? { epoch: 0, cache: '', changes: 0 }),
+      ...(this.reign?.() ?? { epoch: 0, cache: '', changes: 0 }),
       link: advertisedLink(this.settings),
       deadAfterMs,
       transport,

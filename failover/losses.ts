@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import type { Welcome } from '../backup/hello.js';
 import type { PrimaryAddress } from '../backup/standby.js';
-import { HotspareError } from '../src/errors.js';
+import { HotspareError, systemReason } from '../src/errors.js';
 import { address } from '../src/options.js';
 import type { Event, State } from './role.js';
 
@@ -49,7 +49,7 @@ export function isHint(errno: number): boolean {
 }
 
 export function unreachable(primary: string, errno: number): HotspareError {
-  const why = errno === ECONNREFUSED ? 'nobody listens there' : `errno ${errno}`;
+  const why = errno === ECONNREFUSED ? 'nobody listens there' : systemReason(errno);
   const remedy = 'start the primary with --link-listen, or correct --of';
   const sentence = `cannot reach the primary at ${primary}: ${why}`;
   return new HotspareError('LINK_UNREACHABLE', sentence, remedy);

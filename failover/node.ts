@@ -32,6 +32,7 @@ import { Server } from '../src/server.js';
 import { geometryOf } from '../src/store/layout.js';
 import { epochOf, identityOf, markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
+import type { Origin } from '../src/timeline.js';
 import { Wire } from '../src/wire.js';
 import { Detector } from './detector.js';
 import { Herald } from './herald.js';
@@ -394,7 +395,7 @@ export class Node {
     const region = new Region(standby.memory, standby.geometry, new Journal());
     promote(region, this.epochMet);
     markInconsistent(region.head, false);
-    this.open(standby.memory, region, Math.max(standby.sequence, this.newestSequence));
+    this.open(standby.memory, region, Math.max(standby.sequence, this.newestSequence), 'primary');
     this.standby = null;
     this.tryToListenForStandbys();
   }
@@ -449,10 +450,16 @@ export class Node {
   }
 
   /** Makes a server, and the end that standbys attach to, over a region. */
-  private open(memory: NativeRegion, region: Region, sequence: number): void {
+  private open(
+    memory: NativeRegion,
+    region: Region,
+    sequence: number,
+    origin: Origin = 'here',
+  ): void {
     const { settings, log, backup } = this.options;
     this.memory = memory;
-    const server = new Server(this.wire, memory.segments, region, settings, log, this.access);
+    const { wire, access } = this;
+    const server = new Server(wire, memory.segments, region, settings, log, access, origin);
     this.server = server;
     if (backup.linkListen === null) return;
     const primary = new Primary({

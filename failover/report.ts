@@ -1,6 +1,7 @@
 /** What a node tells whoever started it, over Node's IPC channel: the pair and the drill read it. */
 
 import { monotonicMs } from '../src/clock.js';
+import { reportsUnreadMost } from '../src/limits.js';
 
 export type Report =
   /** A standby's copy is whole. */
@@ -45,10 +46,20 @@ export interface Notice {
 
 type WithoutTime<R> = R extends Report ? Omit<R, 'atMs'> : never;
 
+/** Reports that are not read yet. */
+let unread = 0;
+
 /**
- * Sends a report, when somebody listens. Times are CLOCK_MONOTONIC in ms, the same for all processes of a machine.
+ * Sends a report, when somebody listens. Times are CLOCK_BOOTTIME in ms, the same for all processes of a machine. A
+ * report that cannot be sent stops nobody: it comes in the midst of a takeover.
  */
 export function report(what: WithoutTime<Report>, atMs = monotonicMs()): void {
-  // Whoever listened may have left: a daemon's starter does.
-  if (process.connected) process.send!({ ...what, atMs }, () => {});
+  // Whoever listened may have left, as a daemon's starter does, or does not read.
+  if (!process.connected || unread >= reportsUnreadMost) return;
+  unread++;
+  try {
+    process.send!({ ...what, atMs }, () => unread--);
+  } catch {
+    unread--;
+  }
 }

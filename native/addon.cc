@@ -8,6 +8,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   hotspare::exportTransport(env, exports);
   hotspare::exportCipher(env, exports);
   hotspare::exportFabric(env, exports);
+  hotspare::exportProcess(env, exports);
   return exports;
 }
 

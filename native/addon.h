@@ -131,5 +131,6 @@ void exportTransport(Napi::Env env, Napi::Object exports);
 void exportCipher(Napi::Env env, Napi::Object exports);
 /// The links that stand on libfabric; where the addon was built without it, functions that say so.
 void exportFabric(Napi::Env env, Napi::Object exports);
+void exportProcess(Napi::Env env, Napi::Object exports);
 
 }  // namespace hotspare

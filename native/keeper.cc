@@ -1,6 +1,7 @@
 // See keeper.h.
 #include "keeper.h"
 
+#include <linux/capability.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
@@ -38,6 +39,11 @@ __attribute__((no_sanitize("address", "undefined"))) int keep(void* argument) {
   syscall(SYS_prctl, PR_SET_NAME, "hotspare-keeper", 0, 0, 0);
   // Giving up gigabytes can wait; whoever serves next cannot.
   syscall(SYS_setpriority, PRIO_PROCESS, 0, kLowest);
+  // It shares memory with a process that may have given these up, and needs none of them.
+  __user_cap_header_struct version{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+  syscall(SYS_capset, &version, none);
+  syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   keeper->alone.store(1);
   syscall(SYS_futex, &keeper->alone, FUTEX_WAKE, 1, nullptr, nullptr, 0);
   // Readable once all threads of the parent have ended, after their descriptors were closed.

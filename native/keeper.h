@@ -8,7 +8,8 @@
 
 namespace hotspare {
 
-/// Starts this process' keeper, once. Without a system that can do it (Linux 5.9) nothing happens.
+/// Starts this process' keeper, once; after root was given up, for it keeps the user it starts as,
+/// and none of the capabilities. Without a system that can do it (Linux 5.9) nothing happens.
 void startKeeper();
 
 }  // namespace hotspare

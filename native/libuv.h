@@ -35,5 +35,6 @@ int uv_prepare_init(uv_loop_s* loop, uv_prepare_s* handle);
 int uv_prepare_start(uv_prepare_s* handle, void (*turn)(uv_prepare_s*));
 int uv_prepare_stop(uv_prepare_s* handle);
 const char* uv_err_name(int code);
+const char* uv_strerror(int code);
 
 }  // extern "C"

@@ -1,9 +1,11 @@
 /** The two clocks of the program. Pure parts get their time as an argument; outside of a tick it comes from here. */
+import { native } from './native.js';
 
-/** CLOCK_MONOTONIC in ms with fractions: the clock of the ticks, the same for all processes of a machine. */
-export function monotonicMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
-}
+/**
+ * CLOCK_BOOTTIME in ms with fractions: the clock of the ticks, the same for all processes of a machine. It goes on
+ * while the machine is suspended: a lease that slept with it would be over without anybody knowing.
+ */
+export const monotonicMs: () => number = native.monotonicMs;
 
 /** Unix time in whole seconds. */
 export function wallSeconds(): number {

@@ -3,6 +3,7 @@
  * world's are `HotspareError`s with a code, a sentence that names what is wrong, and one that says what to do.
  * Ours are assertions, and end the process: a standby is there for that.
  */
+import { getSystemErrorMap } from 'node:util';
 
 /** Codes of what can go wrong outside this program, each with the exit status that `hotspare` ends with. */
 export const exitStatus = {
@@ -43,6 +44,14 @@ export class HotspareError extends Error {
     this.code = code;
     this.remedy = remedy;
   }
+}
+
+/** What the system means by an errno or its name, in words and by name: `host is unreachable (EHOSTUNREACH)`. */
+export function systemReason(error: number | string | undefined): string {
+  for (const [code, [name, sentence]] of getSystemErrorMap()) {
+    if (name === error || -code === error) return `${sentence} (${name})`;
+  }
+  return typeof error === 'number' ? `system error ${error}` : (error ?? 'unknown');
 }
 
 /** Ends the process by an exception that nobody catches: the program is wrong, not its input. */

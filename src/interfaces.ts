@@ -1,19 +1,37 @@
 /** The addresses of this machine. */
 import { BlockList, isIP, isIPv6 } from 'node:net';
-import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
+import * as os from 'node:os';
 
-/** Those of interfaces that are up. */
-export function ownAddresses(): readonly NetworkInterfaceInfo[] {
-  return Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+/**
+ * Those of interfaces that are up; null where the system does not say: a service without AF_NETLINK
+ * (RestrictAddressFamilies) may not ask.
+ */
+export function ownAddresses(
+  interfaces: typeof os.networkInterfaces = os.networkInterfaces,
+): readonly os.NetworkInterfaceInfo[] | null {
+  try {
+    return Object.values(interfaces()).flatMap((addresses) => addresses ?? []);
+  } catch {
+    return null;
+  }
 }
 
-/** Whether this machine has the address, in any spelling; null of a name, which is not looked up. */
-export function isOwnAddress(host: string): boolean | null {
+/**
+ * Whether this machine has the address, in any spelling; null where that is unknown: of a name, which is not looked up,
+ * and where the system does not say.
+ */
+export function isOwnAddress(
+  host: string,
+  interfaces: typeof os.networkInterfaces = os.networkInterfaces,
+): boolean | null {
   if (isIP(host) === 0) return null;
   const own = new BlockList();
   own.addSubnet('127.0.0.0', 8);
-  for (const { address, family } of ownAddresses()) {
+  own.addAddress('::1', 'ipv6');
+  const addresses = ownAddresses(interfaces);
+  for (const { address, family } of addresses ?? []) {
     own.addAddress(address, family === 'IPv6' ? 'ipv6' : 'ipv4');
   }
-  return own.check(host, isIPv6(host) ? 'ipv6' : 'ipv4');
+  if (own.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')) return true;
+  return addresses === null ? null : false;
 }

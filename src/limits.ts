@@ -71,7 +71,9 @@ export const probationShareMost = 0.5;
 export const probationItemsLeast = 8;
 export const probationItemsMost = 2 ** 19;
 /** Items that are given up at once for a class without a page; who asked waits a tick for the next so many. */
-export const seizeItemsMost = 1000;
+export const seizeItemsMost = 500;
+/** Pages of a class that are looked at for one that can be emptied at once. */
+export const seizePagesMost = 256;
 /** Items the hand of the eviction counts down for one victim. */
 export const evictionLooksMost = 2000;
 /** Larger items are not copied when their page is emptied: they are given up. */
@@ -107,6 +109,10 @@ export const authBytesMax = 8 * KiB;
 export const authUsersMost = 8;
 /** A TLS handshake that takes longer is given up. */
 export const tlsHandshakeMs = 10_000;
+/** How long a process that ends waits until what it has said is written. */
+export const lastWordsMs = 200;
+/** Reports that whoever started this process has not read yet; more are not sent. */
+export const reportsUnreadMost = 1000;
 /** Datagrams that may be under way at once; more are dropped, as a full socket buffer would. */
 export const datagramsInFlightMost = 64;
 /** A datagram whose reply takes longer than this is given up. */
@@ -120,6 +126,8 @@ export const datagramBytesMax = 1400;
 /** Watchers at once (memcached's WATCHER_LIMIT), and what one of them may have unsent before lines are skipped. */
 export const watchersMost = 20;
 export const watcherBytesMax = 256 * KiB;
+/** Lines of one tick, times those who watch: past so many bytes the commands that make lines wait for the next. */
+export const watchedBytesPerTick = MiB;
 /** Prefixes that `stats detail` counts: as many as its answer has room for. */
 export const prefixesMost = 1000;
 
@@ -132,6 +140,10 @@ export const outputBytes = 4 * MiB;
  * connections in one tick, clients, primary and standby would wait for each other in turn.
  */
 export const eventsMax = 8;
+/** A tick that has executed for so long leaves the rest for the next. */
+export const tickMs = 3;
+/** Commands, or keys of a get, that are executed between two looks at the clock: a few microseconds of work. */
+export const commandsPerLook = 32;
 /** Rows of the table of replies. */
 export const repliesMax = 16_384;
 /** Most bytes read from one connection in a tick; also the most that may stay unconsumed. */
@@ -141,7 +153,11 @@ export const pendingHighBytes = 256 * KiB;
 /** A connection that has produced this much output in one tick goes on in the next. */
 export const replyBytesPerTick = 256 * KiB;
 /** Values that arrive through sinks: this many bytes may complete in one tick. */
-export const sinkBytesPerTick = 4 * MiB;
+export const sinkBytesPerTick = MiB;
+/** A large value arrives, and is mirrored, in parts of this size. */
+export const sinkPartBytes = 512 * KiB;
+/** Of a value that is made of another's (append) so much is copied in a tick. */
+export const copyBytesPerTick = MiB;
 /** A value at least this long is sent from where it stands instead of being copied. */
 export const referenceBytesLeast = 16 * KiB;
 /**
@@ -155,6 +171,10 @@ export const arrivingShare = 0.5;
 export const cachedumpBytesMost = 2 * MiB;
 /** While replies hold all memory, one that has been read for so long is given up, and its reader closed. */
 export const slowReaderMs = 1_000;
+/** While half-sent values hold all they may, one that stands still for so long is given up, and its sender closed. */
+export const stalledSenderMs = 5_000;
+/** Descriptors that a node needs beside its listeners and its clients: links and their strangers, files, Node's own. */
+export const ownDescriptors = 64;
 /** A closed connection whose peer does not read the rest is given up after this long. */
 export const drainingMs = 10_000;
 
@@ -255,6 +275,7 @@ assert(
 );
 assert(blockBytes < batchBytesMax, 'a block is sent like a batch');
 assert(challengeMs >= 2 * knockMs, 'one who reigns knocks before a node that starts answers');
+assert(heartbeatMsDefault >= 5 * tickMs, 'a tick does not make a heartbeat late');
 assert(deadAfterMsDefault >= 3 * heartbeatMsDefault, 'one late heartbeat is not a death');
 assert(
   1 +

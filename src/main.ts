@@ -9,11 +9,13 @@ import { Node, type NodeOptions } from '../failover/node.js';
 import { Pair } from '../failover/pair.js';
 import { type Notice, report } from '../failover/report.js';
 import { toolCommands } from '../failover/tools.js';
+import { descriptorsMost, withRoom } from './descriptors.js';
 import { exitStatus, HotspareError } from './errors.js';
 import { addFlags, given, type Values } from './flags/flag.js';
 import { memcachedFlags, ownFlags } from './flags/memcached.js';
 import { settingsOf } from './flags/settings.js';
-import { type Log, logger } from './log.js';
+import { keepLastWords, type Log, logger, print, sayWhatNodeSays, tell } from './log.js';
+import { native } from './native.js';
 import { address, type Settings, usage } from './options.js';
 import {
   becomeDaemon,
@@ -42,6 +44,8 @@ setFlagsFromString('--max-inlined-bytecode-size-cumulative=3000');
 main();
 
 function main(): void {
+  keepLastWords();
+  sayWhatNodeSays();
   const program = new Command('hotspare')
     .description('a memcached server that does not die with its machine')
     .version(
@@ -50,7 +54,11 @@ function main(): void {
       'print the version',
     )
     .helpOption('-h, --help', 'print this help')
-    .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
+    .configureOutput({
+      writeOut: print,
+      writeErr: tell,
+      outputError: (text) => tell(usageLine(text)),
+    })
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : exitStatus.USAGE))
     .enablePositionalOptions();
   program.action((_: Values, command: Command) => run(() => serve(command)));
@@ -81,6 +89,8 @@ async function serve(command: Command): Promise<void> {
   superviseNode(node, log);
   node.startPrimary();
   if (start.user !== null) giveUpRoot(start.user);
+  // It stays who this process is now, so it comes after root is given up.
+  native.keeperStart();
 }
 
 async function mirror(command: Command): Promise<void> {
@@ -91,6 +101,7 @@ async function mirror(command: Command): Promise<void> {
   if (start === null) return;
   const { settings, backup, log } = start;
   if (start.user !== null) giveUpRoot(start.user);
+  native.keeperStart();
   const node = new Node({ settings, backup, log, fence: fencing(), fail });
   superviseNode(node, log);
   node.startStandby({ host, port });
@@ -133,7 +144,7 @@ interface Start {
 async function prepare(command: Command): Promise<Start | null> {
   const flags = command.opts<Values>();
   if (flags['license'] === true) {
-    process.stdout.write(readFileSync(`${root}/LICENSE`, 'utf8'));
+    print(readFileSync(`${root}/LICENSE`, 'utf8'));
     return null;
   }
   checkPlace(command);
@@ -156,7 +167,9 @@ async function prepare(command: Command): Promise<Start | null> {
   }
   const pidFile = flags['pidfile'] as string | undefined;
   if (pidFile !== undefined) writePidFile(pidFile, log);
-  return { settings, backup, log, user };
+  // The nodes of a pair each look for themselves.
+  const fitting = paired ? settings : withRoom(settings, descriptorsMost(), log);
+  return { settings: fitting, backup, log, user };
 }
 
 /** Flags before `standby` or `pair` would be the server's, and so nobody's. */
@@ -275,7 +288,7 @@ function usageLine(text: string): string {
 /** One line that names what is wrong and what to do, and the status that belongs to it. */
 function fail(error: HotspareError): never {
   const line = `hotspare: ${error.message} (${error.remedy})\n`;
-  process.stderr.write(line);
+  tell(line);
   tellStarter({ event: 'failed', line });
   process.exit(exitStatus[error.code]);
 }

@@ -187,7 +187,7 @@ export interface NativeTransport {
    * [4] connections of group 0, [5] connections refused because of `limit`, [6] ticks, [7] CLOCK_MONOTONIC at
    * the start of this tick in ms (fractional), [8] microseconds that listeners were off for want of
    * descriptors or slots, [9] times they were turned off, [10] bytes unsent in group 1, [11] CLOCK_REALTIME at
-   * the start of this tick in ms.
+   * the start of this tick in ms, [12] microseconds of the longest tick, reading and sending included.
    */
   readonly counters: Float64Array;
 
@@ -254,6 +254,8 @@ export interface NativeTransport {
   pause(paused: boolean): void;
   /** What is known of one connection; null when it is dead. In the tick of its CLOSED (0) row it is not, yet. */
   describe(connection: number): ConnectionDescription | null;
+  /** Ms since the last byte that went into a connection's sink, as of this tick; -1 when it has none. */
+  stalledMs(connection: number): number;
   /** Where a listener listens; null when it is closed. */
   describeListener(
     listener: number,
@@ -355,6 +357,16 @@ interface Addon {
     host: string,
     port: number,
   ): { readonly descriptor: number; readonly port: number } | NativeFailure;
+  /** Milliseconds of CLOCK_BOOTTIME, the clock of the event table too. */
+  monotonicMs(): number;
+  /** Queues a line for stderr, and never waits: `head` and `text`. `head` also begins the line about lost ones. */
+  logSay(head: string, text: string): void;
+  /** Lines that could not be written, or found no room in the queue, since the process began. */
+  logLost(): number;
+  /** Waits until the queue is written, at most this long; false when some of it is left. */
+  logFlush(milliseconds: number): boolean;
+  /** Starts the keeper, once: it stays the user that the process is now (docs/decisions/keeper.md). */
+  keeperStart(): void;
   transportCreate(options: TransportOptions, onTick: (rows: number) => number): NativeTransport;
 }
 

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { HotspareError } from './errors.js';
-import type { Log } from './log.js';
+import { type Log, tell } from './log.js';
 import { usage } from './options.js';
 
 /** Set for the process that runs in the background. */
@@ -34,7 +34,7 @@ export function becomeDaemon(): void {
   });
   child.on('message', ({ event, line }: Started) => {
     if (event === 'serving' || event === 'synced' || event === 'waiting') process.exit(0);
-    if (event === 'failed') process.stderr.write(line!);
+    if (event === 'failed') tell(line!);
   });
   // Its last words may come after its end.
   let open = 2;
@@ -47,7 +47,12 @@ export function becomeDaemon(): void {
 
 /** Tells the process that started this daemon how it went; harmless in any other. */
 export function tellStarter(message: Started | { readonly event: string }): void {
-  if (isDaemon() && process.connected) process.send!(message, () => {});
+  if (!isDaemon() || !process.connected) return;
+  try {
+    process.send!(message, () => {});
+  } catch {
+    // It has ended meanwhile, and knows enough.
+  }
 }
 
 /** Writes the pid; the file goes when the process ends. Throws HotspareError. */

@@ -4,6 +4,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { fabricProviders } from '../../src/fabric.js';
 import { memoryMebibytesDefault } from '../../src/limits.js';
+import { print } from '../../src/log.js';
 import { address } from '../../src/options.js';
 import { clock } from './clock.js';
 import { fabrics } from './fabrics.js';
@@ -46,7 +47,7 @@ export async function doctor(flags: Flags): Promise<boolean> {
     flags['json'] === true
       ? `${JSON.stringify({ ready, findings }, null, 2)}\n`
       : `${findings.map(line).join('\n')}\n\n${verdict(ready)}\n`;
-  process.stdout.write(text);
+  print(text);
   return ready;
 }
 

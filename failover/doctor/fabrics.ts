@@ -25,7 +25,7 @@ function providerAt(provider: FabricProvider, host: string): Finding {
   // libfabric's tcp finds itself at any address.
   if (!anywhere.includes(host) && isOwnAddress(host) === false) {
     // Link-local ones need their interface named, and a link does not take that.
-    const addresses = ownAddresses().filter(({ address }) => !address.startsWith('fe80:'));
+    const addresses = (ownAddresses() ?? []).filter(({ address }) => !address.startsWith('fe80:'));
     return {
       what,
       state: 'fail',

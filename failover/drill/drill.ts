@@ -10,7 +10,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { checkTransport } from '../../backup/fabrics.js';
 import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
 import { ackTimeoutMsDefault, deadAfterMsDefault, heartbeatMsDefault } from '../../src/limits.js';
-import { logger } from '../../src/log.js';
+import { logger, print as printText, tell } from '../../src/log.js';
 import { address, addressText, usage } from '../../src/options.js';
 import { Tally } from './client.js';
 import { fill, itemsFor } from './fill.js';
@@ -78,12 +78,12 @@ export async function drill(flags: Flags, program: readonly string[]): Promise<b
   if (link.transport === 'rdma')
     checkTransport({ ...link, linkListen: { host: linkHost, port: 0 } }, logger('drill', 0));
   const print = (text: string): void => {
-    if (flags['json'] !== true) process.stdout.write(`${text}\n`);
+    if (flags['json'] !== true) printText(`${text}\n`);
   };
   print(heading(settings));
   const results = await rehearse(settings, flags, program, (round) => print(line(round)));
   print(footing(results));
-  if (flags['json'] === true) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+  if (flags['json'] === true) printText(`${JSON.stringify(results, null, 2)}\n`);
   return results.passed;
 }
 
@@ -106,7 +106,7 @@ async function rehearse(
     linkHost,
     log: verbose > 0 ? logger('drill', verbose) : { say: () => {}, detail: () => {} },
     onOutput: (text) => {
-      if (verbose > 0) process.stderr.write(text);
+      if (verbose > 0) tell(text);
       said.push(text);
       if (said.length > outputKept) said.shift();
     },
@@ -130,7 +130,7 @@ async function rehearse(
     }
     return collect(settings, rounds);
   } catch (error) {
-    if (verbose === 0) process.stderr.write(said.join(''));
+    if (verbose === 0) tell(said.join(''));
     throw error;
   } finally {
     traffic?.end();

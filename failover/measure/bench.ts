@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
 import { Histogram } from '../../src/histogram.js';
 import { keyBytesMax } from '../../src/limits.js';
+import { print as printText } from '../../src/log.js';
 import { address, usage } from '../../src/options.js';
 import { type Mix, measureClient } from './clients.js';
 import { replicate } from './replicate.js';
@@ -127,7 +128,7 @@ function bars(histogram: Histogram): string {
 }
 
 function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  printText(`${text}\n`);
 }
 
 function whole(least: number, most: number): (text: string) => number {

@@ -1,8 +1,8 @@
 /** From the values of flags to the settings of a server, and to what is said about flags that do nothing here. */
 import * as dns from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import type { Command } from 'commander';
+import { ownAddresses } from '../interfaces.js';
 import { memoryMebibytesDefault } from '../limits.js';
 import { address, check, cutPrefix, defaults, type Settings, usage } from '../options.js';
 import { type Extended, extended } from './extended.js';
@@ -118,7 +118,5 @@ async function resolve(entry: string): Promise<string[]> {
 }
 
 function hasIpv6(): boolean {
-  return Object.values(networkInterfaces())
-    .flat()
-    .some((one) => one?.family === 'IPv6');
+  return (ownAddresses() ?? []).some(({ family }) => family === 'IPv6');
 }

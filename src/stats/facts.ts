@@ -20,8 +20,13 @@ export interface ServerFacts {
   verbosity: number;
   /** Seconds since the server began. */
   uptimeSeconds(): number;
-  /** User and system time of the process, in microseconds, and its pid. */
-  usage(): { readonly userUs: number; readonly systemUs: number; readonly pid: number };
+  /** User and system time of the process, in microseconds, its pid, and the lines that its log has lost. */
+  usage(): {
+    readonly userUs: number;
+    readonly systemUs: number;
+    readonly pid: number;
+    readonly linesLost: number;
+  };
 }
 
 /** Keys of insides that hotspare does not have. */

@@ -5,17 +5,20 @@ import type { SlabClass } from '../store/slab-class.js';
 import { Counter } from '../wire.js';
 import { type ServerFacts, type StatRow, zeroes } from './facts.js';
 
+/** memcached's uptime begins with 2, and there are dashboards that divide by it. */
+const uptimeFirst = 2;
+
 /** All rows but the mirror's. */
 export function general(executor: Executor, facts: ServerFacts): StatRow[] {
-  return [...process(executor, facts), ...traffic(executor, facts), ...cache(executor)];
+  return [...process(executor, facts), ...traffic(executor, facts), ...cache(executor, facts)];
 }
 
 function process(executor: Executor, facts: ServerFacts): StatRow[] {
-  const { userUs, systemUs, pid } = facts.usage();
+  const { userUs, systemUs, pid, linesLost } = facts.usage();
   const connections = facts.wire[Counter.CONNECTIONS]!;
   return [
     ['pid', pid],
-    ['uptime', Math.floor(facts.uptimeSeconds())],
+    ['uptime', uptimeFirst + Math.floor(facts.uptimeSeconds())],
     ['time', executor.store.now],
     ['version', '1.6.18'],
     ['libevent', 'none'],
@@ -35,11 +38,13 @@ function process(executor: Executor, facts: ServerFacts): StatRow[] {
     ['read_buf_bytes_free', 0],
     ['read_buf_oom', 0],
     ['reserved_fds', 0],
+    ['hotspare_log_lines_lost', linesLost],
   ];
 }
 
 function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
   const { counters } = facts;
+  const { store } = executor;
   return [
     ['cmd_get', counters.cmdGet],
     ['cmd_set', counters.sum('cmd_set')],
@@ -48,8 +53,8 @@ function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
     ['cmd_meta', counters.cmdMeta],
     ['get_hits', counters.sum('get_hits')],
     ['get_misses', counters.getMisses],
-    ['get_expired', counters.getExpired],
-    ['get_flushed', counters.getFlushed],
+    ['get_expired', store.metExpired],
+    ['get_flushed', store.metFlushed],
     ['delete_misses', counters.deleteMisses],
     ['delete_hits', counters.sum('delete_hits')],
     ['incr_misses', counters.incrMisses],
@@ -85,7 +90,7 @@ function accepts({ settings, wire }: ServerFacts): boolean {
   return settings.refuseFast || wire[Counter.CONNECTIONS]! < settings.connections;
 }
 
-function cache(executor: Executor): StatRow[] {
+function cache(executor: Executor, facts: ServerFacts): StatRow[] {
   const { store, upkeep } = executor;
   const { slabs: state, mover } = store;
   const { watchers } = executor.observer;
@@ -123,6 +128,7 @@ function cache(executor: Executor): StatRow[] {
       'lrutail_reflocked moves_to_cold moves_to_warm moves_within_lru',
       'direct_reclaims lru_bumps_dropped',
     ),
+    ['hotspare_tick_us_max', Math.round(facts.wire[Counter.TICK_US_MAX]!)],
     ['hotspare_pages_unused', state.unusedPages],
     ['hotspare_pages_to_adopt', state.unadoptedPages],
   ];

@@ -1,8 +1,9 @@
 /** What a standby makes of a connection that it cannot open. */
 import { constants } from 'node:os';
 import { describe, expect, test } from '@jest/globals';
-import { isHint, unopened } from '../../failover/losses.js';
+import { isHint, unopened, unreachable } from '../../failover/losses.js';
 import { step } from '../../failover/role.js';
+import { systemReason } from '../../src/errors.js';
 
 const { ECONNREFUSED, ECONNRESET, EHOSTUNREACH } = constants.errno;
 
@@ -42,4 +43,12 @@ test('a reset of the first connection is waited for as any other failure', () =>
     next: 'attaching',
     actions: ['attachLater'],
   });
+});
+
+test('errors of the system are told by their sentence and name, not by their number', () => {
+  expect(unreachable('a:1', EHOSTUNREACH).message).toBe(
+    'cannot reach the primary at a:1: host is unreachable (EHOSTUNREACH)',
+  );
+  expect(systemReason('ENOSPC')).toBe('no space left on device (ENOSPC)');
+  expect(systemReason(99_999)).toBe('system error 99999');
 });

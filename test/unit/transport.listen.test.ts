@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { EventKind, type ListenOptions } from '../../src/native.js';
-import { must, open, reached, rests, serve } from '../support/tickserver.js';
+import { type Handler, must, open, reached, rests, serve } from '../support/tickserver.js';
 
 const tcp: ListenOptions = {
   host: '127.0.0.1',
@@ -228,6 +228,34 @@ describe('limits', () => {
     first!.socket.destroy();
     await third.expect('x');
     expect(server.transport.counters[8]).toBeGreaterThan(0);
+  });
+
+  test('clients that do not close make room for who comes, and never keep a link out', async () => {
+    const byes: Handler = (row, ticking) => {
+      ticking.reply(row.connection, row.text === 'bye' ? 'good' : row.text);
+      if (row.text === 'bye') ticking.transport.close(row.connection, true);
+      return undefined;
+    };
+    const server = serve(byes, { connectionsMax: 4 });
+    const port = server.listen();
+    const linkPort = server.listen(1);
+    server.transport.limit(2, '');
+    // All were sent what they were owed, and stay.
+    for (let i = 0; i < 6; i++) {
+      const client = await open(port, { allowHalfOpen: true });
+      client.send('bye');
+      await client.expect('good');
+    }
+    const [first, second] = [await open(port), await open(port)];
+    first.send('x');
+    second.send('y');
+    await first.expect('x');
+    await second.expect('y');
+    const third = await open(port);
+    const link = await open(linkPort);
+    link.send('z');
+    await link.expect('z');
+    expect(third.received).toBe('');
   });
 
   test('without descriptors, listeners rest until one comes free', () => {
