@@ -8,7 +8,6 @@
 #include "addon.h"
 #include "aside.h"
 #include "checksum.h"
-#include "keeper.h"
 
 namespace hotspare {
 namespace {
@@ -48,7 +47,6 @@ bool readRequest(Arguments* arguments, OpenRequest* request) {
 
 /// Hands an open region over to JavaScript.
 Napi::Object handOver(Napi::Env env, const OpenRequest& request, std::shared_ptr<Region> region) {
-  startKeeper();
   OpenRegion open{std::move(region), {}};
   const RegionOptions& options = request.options;
   uint8_t* bytes = open.region->bytes();

@@ -284,6 +284,16 @@ export interface ConnectionDescription {
   readonly pendingBytes: number;
 }
 
+/** What a scan of a region has come to. */
+export interface Scanned {
+  /** All bytes before it, from where the scan began, are zero. */
+  readonly at: number;
+  /** So many bytes from `at`, in none of whose pages of 4 KiB all are zero; 0: none was found yet. */
+  readonly length: number;
+  /** Bytes that were read for it. */
+  readonly looked: number;
+}
+
 /** Seals frames one after another, or opens them: the n-th frame that is opened must be the n-th that was sealed. */
 export interface NativeCipher {
   /**
@@ -296,16 +306,6 @@ export interface NativeCipher {
    * the next one, as it was sealed: nothing that follows will open either.
    */
   open(bytes: Uint8Array, offset: number, length: number): boolean;
-}
-
-/** What a scan of a region has come to. */
-export interface Scanned {
-  /** All bytes before it, from where the scan began, are zero. */
-  readonly at: number;
-  /** So many bytes from `at`, in none of whose pages of 4 KiB all are zero; 0: none was found yet. */
-  readonly length: number;
-  /** Bytes that were read for it. */
-  readonly looked: number;
 }
 
 interface Addon {
