@@ -24,6 +24,10 @@ struct RegionOptions {
   bool hugePages = false;
 };
 
+/// A user whose memory files are served, beside root and the process's own: the one that a process
+/// that is still root will become.
+void trustOwner(unsigned int user);
+
 class Region {
  public:
   /// Null with `failure` set when the system refuses.

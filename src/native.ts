@@ -284,6 +284,8 @@ export interface ConnectionDescription {
 
 interface Addon {
   regionOpen(options: RegionOptions): NativeRegion | NativeFailure;
+  /** Memory files of this user are opened, too, beside those of root and of the process's own. */
+  regionTrustOwner(user: number): void;
   /** Detaches the region's ArrayBuffers and unmaps it. Transports that have them registered forget them before. */
   regionClose(id: number): void;
   /** msync of the whole region; only meaningful with a file. Null when it is on disk. */
