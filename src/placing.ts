@@ -1,6 +1,6 @@
 /**
- * Files that a server leaves in folders that may be everybody's, as /tmp is: the pid file and the port file. What stands
- * there under their name may be somebody else's trap: a symlink to a file of ours, or a pipe that nobody writes to.
+ * Files that a server leaves in folders that may be everybody's, as /tmp is: the pid file and the port file. Under
+ * their name somebody else's trap may stand there: a symlink to a file of ours, or a pipe that nobody writes to.
  */
 import {
   closeSync,

@@ -17,7 +17,7 @@ let descriptor = -1;
 let inherited = 0;
 let current = 0;
 
-/** To be called before root is given up: afterwards the file is root's. Where it cannot be opened nothing is changed. */
+/** To be called before root is given up: afterwards the file is root's. Without the file nothing is ever changed. */
 export function openMemoryScore(): void {
   try {
     inherited = Number.parseInt(readFileSync(scoreFile, 'latin1'), 10);
