@@ -2,13 +2,15 @@
  * The node-to-node connection: whole, checked frames over one connection of the wire. A frame that lies in the input
  * is handled where it is; one that does not is collected in the channel's own buffer, past the event table.
  *
- * Frames whose bytes are wrong end the connection: what follows them cannot be trusted.
+ * Frames whose bytes are wrong end the connection: what follows them cannot be trusted. Behind the proof they may be
+ * sealed (cipher.ts): then only the peer's own, each once and in its order, are taken.
  */
 import { assert, systemReason } from '../src/errors.js';
 import { recordHeaderBytes } from '../src/journal.js';
 import { controlBytesMax } from '../src/limits.js';
 import { native } from '../src/native.js';
 import type { Endpoint, Wire } from '../src/wire.js';
+import { Opener, Sealer } from './cipher.js';
 import {
   FrameHeader,
   frameHeaderBytes,
@@ -16,7 +18,9 @@ import {
   payloadBytesMax,
   readHeader,
   sealFrame,
+  tagBytes,
   versionAt,
+  writeHeader,
 } from './frame.js';
 import { hostOf } from './settings.js';
 
@@ -45,7 +49,9 @@ export interface Sealed {
   readonly sequence?: number;
 }
 
-const frameBytesMax = frameHeaderBytes + recordHeaderBytes + payloadBytesMax;
+const frameBytesMax = frameHeaderBytes + recordHeaderBytes + payloadBytesMax + tagBytes;
+/** Of a peer that has not proved itself. */
+const strangerBytesMax = frameHeaderBytes + controlBytesMax;
 
 export class Channel implements Endpoint {
   readonly connection: number;
@@ -58,6 +64,8 @@ export class Channel implements Endpoint {
   private partialId = -1;
   private readonly control = new Uint8Array(frameHeaderBytes);
   private readonly controlView = new DataView(this.control.buffer);
+  private sealer: Sealer | null = null;
+  private opener: Opener | null = null;
   /** Set once the peer has proved itself: only then may frames be longer than a message. */
   trusted = false;
   /** Set once nothing the peer may still say is of interest. */
@@ -74,10 +82,25 @@ export class Channel implements Endpoint {
     return this.open;
   }
 
+  /** From the next frame on, what is sent is sealed with this key. */
+  sealWith(key: Uint8Array): void {
+    this.sealer = new Sealer(key);
+  }
+
+  /** From the next frame on, only what the peer has sealed with this key is taken. */
+  openWith(key: Uint8Array): void {
+    this.opener = new Opener(key);
+  }
+
   /** The host (1.2.3.4, ::1) that the connection is at on this machine; empty when it is gone. */
   get localHost(): string {
     const seen = this.wire.transport.describe(this.connection)?.listenAddress ?? '';
     return hostOf(seen);
+  }
+
+  /** The peer's host; empty when the connection is gone. */
+  get peerHost(): string {
+    return hostOf(this.peer);
   }
 
   /** The peer's address as the transport shows it (tcp:10.0.0.2:4711); empty when the connection is gone. */
@@ -92,8 +115,15 @@ export class Channel implements Endpoint {
     const end = offset + length;
     let at = offset;
     while (this.open && !this.muted && end - at >= frameHeaderBytes) {
-      const fault = readHeader(wire.inputView, at, this.header);
-      if (fault === 'version' && this.owner.foreign !== undefined) {
+      const fault = readHeader(
+        wire.inputView,
+        at,
+        this.header,
+        this.opener === null ? 0 : tagBytes,
+      );
+      // A sealed session has one version: another is what somebody in between made of it.
+      const foreign = fault === 'version' && this.opener === null;
+      if (foreign && this.owner.foreign !== undefined) {
         this.owner.foreign(versionAt(wire.inputView, at));
         return length;
       }
@@ -144,7 +174,11 @@ export class Channel implements Endpoint {
 
   /** Sends a control message. */
   sendMessage(type: number, message: object, epoch = 0): void {
-    const body = Buffer.from(JSON.stringify(message));
+    this.sendPayload(type, Buffer.from(JSON.stringify(message)), epoch);
+  }
+
+  /** Sends a control message whose bytes are there. */
+  sendPayload(type: number, body: Uint8Array, epoch = 0): void {
     const bytes = new Uint8Array(frameHeaderBytes + body.length);
     bytes.set(body, frameHeaderBytes);
     this.sealed({ type, epoch }, bytes, new DataView(bytes.buffer), body.length);
@@ -154,8 +188,15 @@ export class Channel implements Endpoint {
   sealed(frame: Sealed, bytes: Uint8Array, view: DataView, length: number): void {
     if (!this.open) return;
     const { type, epoch = 0, count = 0, sequence = 0 } = frame;
-    sealFrame(bytes, view, 0, { type, epoch, count, sequence, length }, native.crc32c);
-    this.wire.transport.send(this.connection, bytes, 0, frameHeaderBytes + length);
+    const { wire, connection, sealer } = this;
+    if (sealer === null) {
+      sealFrame(bytes, view, 0, { type, epoch, count, sequence, length }, native.crc32c);
+      wire.transport.send(connection, bytes, 0, frameHeaderBytes + length);
+      return;
+    }
+    writeHeader(view, 0, { type, epoch, count, sequence, length: length + tagBytes });
+    const sealed = sealer.seal(bytes, frameHeaderBytes + length);
+    wire.transport.send(connection, sealed, 0, frameHeaderBytes + length + tagBytes);
   }
 
   /** Ends the connection; the owner is not told. With `flush` what was sent before still leaves. */
@@ -167,8 +208,14 @@ export class Channel implements Endpoint {
 
   private shut(): void {
     this.open = false;
+    this.forgetPartial();
+  }
+
+  private forgetPartial(): void {
     if (this.partialId >= 0) this.wire.transport.unregister(this.partialId);
     this.partialId = -1;
+    this.partial = null;
+    this.partialView = null;
   }
 
   private fail(reason: string): void {
@@ -177,7 +224,16 @@ export class Channel implements Endpoint {
   }
 
   private handle(bytes: Uint8Array, view: DataView, at: number): void {
-    const { header } = this;
+    const { header, opener } = this;
+    if (opener !== null) {
+      if (!opener.open(bytes, at, frameHeaderBytes + header.length)) {
+        this.fail(`a frame of type ${header.type} is not the one that the peer sent next`);
+        return;
+      }
+      header.length -= tagBytes;
+      this.owner.frame(header, bytes, at + frameHeaderBytes);
+      return;
+    }
     if (!isIntact(bytes, view, at, header, native.crc32c)) {
       this.fail(`a frame of type ${header.type} has a wrong checksum`);
       return;
@@ -186,8 +242,10 @@ export class Channel implements Endpoint {
   }
 
   private collect(at: number, have: number, total: number): void {
-    if (this.partial === null) {
-      const buffer = new ArrayBuffer(frameBytesMax);
+    if (this.partial === null || this.partial.length < total) {
+      this.forgetPartial();
+      // Strangers are many, and their messages short.
+      const buffer = new ArrayBuffer(total > strangerBytesMax ? frameBytesMax : strangerBytesMax);
       this.partial = new Uint8Array(buffer);
       this.partialView = new DataView(buffer);
       this.partialId = this.wire.transport.register(buffer);

@@ -1,46 +1,54 @@
 /**
  * Where standbys come in: the link's listener, and the greetings that are under way. Who has not proved itself in time
- * is sent away; who has is handed over.
- *
- * Anybody may connect, and stay. So the strangers here are few at any time, refused ones that do not close included:
- * when there are more, the one that has been here for longest goes. A standby needs only a few round trips.
+ * is sent away; who has is handed over. Strangers.ts says who goes when there are too many. Who was handed over, and
+ * has no owner yet, is still closed with the door.
  */
-
 import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
-import { greetingsMax, helloMs, refusedMs } from '../src/limits.js';
+import { greetingsOfAddressMax, helloMs, refusedMs } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import { failed, type NativeFailure } from '../src/native.js';
 import { addressText } from '../src/options.js';
 import type { Endpoint, Wire } from '../src/wire.js';
-import { Greeting } from './greeting.js';
+import { type Credentials, Greeting } from './greeting.js';
 import type { Proof } from './hello.js';
+import { Strangers } from './strangers.js';
 
 export class Door {
   private readonly wire: Wire;
-  private readonly secret: Uint8Array;
+  private readonly credentials: Credentials;
   private readonly log: Log;
   private readonly proved: (greeting: Greeting, proof: Proof) => void;
   private readonly greetings = new Map<Greeting, NodeJS.Timeout>();
+  private readonly strangers = new Strangers<Greeting>();
+  /** Those that have proved themselves, and wait for an owner. */
+  private readonly waiting = new Set<Greeting>();
   private listener = -1;
   private complainedMs = 0;
   private unsaid = 0;
 
   constructor(
     wire: Wire,
-    secret: Uint8Array,
+    credentials: Credentials,
     log: Log,
     proved: (greeting: Greeting, proof: Proof) => void,
   ) {
     this.wire = wire;
-    this.secret = secret;
+    this.credentials = credentials;
     this.log = log;
     this.proved = proved;
   }
 
   /** Returns the port that was bound. Throws HotspareError LISTEN. */
   listen(host: string, port: number): number {
-    const options = { host, port, path: null, mode: 0, backlog: 16, group: 1 } as const;
+    const options = {
+      host,
+      port,
+      path: null,
+      mode: 0,
+      backlog: greetingsOfAddressMax,
+      group: 1,
+    } as const;
     const listener = this.wire.listen(options, (connection) => this.greet(connection));
     if (failed(listener)) throw linkListenFailure(host, port, listener);
     this.listener = listener;
@@ -50,22 +58,19 @@ export class Door {
   /** Stops listening, and ends the greetings that are under way. */
   close(): void {
     if (this.listener >= 0) this.wire.closeListener(this.listener);
-    for (const greeting of [...this.greetings.keys()]) this.end(greeting);
+    for (const greeting of [...this.greetings.keys(), ...this.waiting]) this.end(greeting);
   }
 
   private greet(connection: number): Endpoint {
-    if (this.greetings.size >= greetingsMax) {
-      const [oldest] = this.greetings.keys();
-      const { peer } = oldest!.channel;
-      this.end(oldest!);
-      this.complain(peer, 'too many strangers connect at once: the first of them is closed');
-    }
-    const greeting = new Greeting(this.wire, connection, this.secret, {
+    const greeting = new Greeting(this.wire, connection, this.credentials, {
+      greeted: () => this.strangers.note(greeting, 'greeted', this.wire.nowMs),
       proved: (_, proof) => {
         this.forget(greeting);
+        this.wait(greeting);
         this.proved(greeting, proof);
       },
       refused: (_, reason) => {
+        this.strangers.note(greeting, 'refused', this.wire.nowMs);
         this.closeIn(refusedMs, greeting);
         this.complain(peer, reason);
       },
@@ -73,13 +78,32 @@ export class Door {
         this.forget(greeting);
         if (reason !== null) this.complain(peer, reason);
       },
+      owned: () => this.waiting.delete(greeting),
     });
     // Once the connection is gone nobody knows any more.
     const { peer } = greeting.channel;
     const late = new HotspareError('LINK_BUSY', 'the hello took too long', 'try again');
     const timer = setTimeout(() => greeting.refuse(late), helloMs);
     this.greetings.set(greeting, timer);
+    this.makeRoom(greeting);
     return greeting.channel;
+  }
+
+  private wait(greeting: Greeting): void {
+    for (const other of this.waiting) if (!other.channel.isOpen) this.waiting.delete(other);
+    this.waiting.add(greeting);
+  }
+
+  /** Somebody goes when the newcomer is one too many; that may be the newcomer. */
+  private makeRoom(newcomer: Greeting): void {
+    const { peer, peerHost } = newcomer.channel;
+    const leaves = this.strangers.add(newcomer, peerHost, this.wire.nowMs);
+    if (leaves === null) return;
+    const whose = leaves === newcomer ? peer : leaves.channel.peer;
+    // The wire does not know the newcomer yet.
+    if (leaves === newcomer) setImmediate(() => this.end(leaves));
+    else this.end(leaves);
+    this.complain(whose, 'too many strangers connect at once: this one is closed');
   }
 
   private closeIn(ms: number, greeting: Greeting): void {
@@ -114,6 +138,8 @@ export class Door {
   private forget(greeting: Greeting): void {
     clearTimeout(this.greetings.get(greeting));
     this.greetings.delete(greeting);
+    this.strangers.remove(greeting);
+    this.waiting.delete(greeting);
   }
 }
 

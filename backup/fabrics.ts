@@ -134,8 +134,8 @@ type LinkSettings = Pick<BackupSettings, 'transport' | 'provider' | 'linkListen'
 export function checkTransport(settings: LinkSettings, log: Log): void {
   if (settings.transport === 'tcp') return;
   if (settings.transport === 'auto') {
-    // To load libfabric takes some tenths of a second: now, and not when a standby attaches and clients wait.
-    if (settings.linkListen !== null) offerAt(settings, settings.linkListen.host, true);
+    // To load libfabric takes some tenths of a second: now, and not in the midst of a hello, or while clients wait.
+    offerAt(settings, settings.linkListen?.host ?? '127.0.0.1', true);
     return;
   }
   const version = fabric.fabricVersion();

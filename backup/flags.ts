@@ -1,12 +1,13 @@
 /** The flags of the mirror, and what both ends of it are started with. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { Values } from '../src/flags/flag.js';
 import { transportOf, transportOptions } from '../src/flags/transport.js';
 import { integer } from '../src/flags/values.js';
 import * as limits from '../src/limits.js';
 import { address, isLoopback, usage } from '../src/options.js';
+import { cipherFailure } from './cipher.js';
+import { secretOf } from './secret.js';
 import type { BackupSettings } from './settings.js';
 
 /** Gives a command the flags of the mirror. */
@@ -61,8 +62,20 @@ export function backupOf(flags: Values): BackupSettings {
   const beyond = [linkListen?.host, of === undefined ? undefined : address(of, 0).host].find(
     (host) => host !== undefined && !isLoopback(host),
   );
-  if (beyond !== undefined && file === undefined) {
+  const secret = secretOf(file);
+  if (beyond !== undefined && secret.length === 0) {
     throw usage(`a link over ${beyond} needs a secret: give both nodes the same --secret-file`);
+  }
+  const link = transportOf(flags);
+  if (link.cipher === 'aes-gcm' && secret.length === 0) {
+    throw usage('--link-cipher aes-gcm needs a secret: give both nodes the same --secret-file');
+  }
+  const failure = secret.length > 0 && link.cipher !== 'none' ? cipherFailure() : null;
+  if (failure !== null) {
+    throw usage(
+      `--link-cipher ${link.cipher}: this node.js has no AES-GCM for addons (${failure.call})`,
+      'run another build of node.js, or --link-cipher none on both nodes',
+    );
   }
   const deadAfterMs = flags['deadAfter'] as number;
   const heartbeatMs = flags['heartbeat'] as number;
@@ -82,26 +95,12 @@ export function backupOf(flags: Values): BackupSettings {
   }
   return {
     linkListen,
-    secret: file === undefined ? new Uint8Array(0) : readSecret(file),
+    secret,
     ack: flags['ack'] as 'sync' | 'async',
     ackTimeoutMs,
     heartbeatMs,
     deadAfterMs,
-    ...transportOf(flags),
+    ...link,
     node: randomBytes(4).toString('hex'),
   };
-}
-
-function readSecret(file: string): Uint8Array {
-  let secret: Buffer;
-  try {
-    secret = readFileSync(file);
-  } catch (error) {
-    throw usage(`--secret-file ${file}: ${(error as Error).message}`);
-  }
-  if (secret.length < limits.secretBytesLeast || secret.length > limits.secretBytesMost) {
-    const range = `${limits.secretBytesLeast} to ${limits.secretBytesMost} bytes`;
-    throw usage(`--secret-file ${file} has ${secret.length} bytes: a secret has ${range}`);
-  }
-  return secret;
 }

@@ -9,14 +9,19 @@
  *
  * All little endian. The checksum covers the header (its own field as zero) and the payload. The header is as long as
  * the journal's headroom, so that a batch is sealed in the staging buffer it was built in.
+ *
+ * In a session with a cipher the frames behind the proof have no checksum (its field is zero): the payload is
+ * encrypted, a tag of 16 bytes that vouches for the header, too, stands behind it, and the length counts the tag.
  */
 import { assert } from '../src/errors.js';
 import { journalHeadroom, recordHeaderBytes } from '../src/journal.js';
 import { batchBytesMax, controlBytesMax } from '../src/limits.js';
 
 /** Version of the frames and of the hello; both ends must have the same. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 export const frameHeaderBytes = 32;
+/** The tag behind an encrypted payload. */
+export const tagBytes = 16;
 /** 'HSNN' */
 const magic = 0x4e4e5348;
 /** Longest payload of any frame. */
@@ -82,6 +87,16 @@ export function sealFrame(
   header: Readonly<Omit<FrameHeader, 'checksum'>>,
   checksum: Checksum,
 ): void {
+  writeHeader(view, at, header);
+  view.setUint32(at + 28, checksum(bytes, at, frameHeaderBytes + header.length, 0) >>> 0, true);
+}
+
+/** Writes a header without a checksum. */
+export function writeHeader(
+  view: DataView,
+  at: number,
+  header: Readonly<Omit<FrameHeader, 'checksum'>>,
+): void {
   view.setUint32(at, magic, true);
   view.setUint16(at + 4, protocolVersion, true);
   view.setUint16(at + 6, header.type, true);
@@ -91,11 +106,18 @@ export function sealFrame(
   view.setUint32(at + 20, Math.floor(header.sequence / 4294967296), true);
   view.setUint32(at + 24, header.length, true);
   view.setUint32(at + 28, 0, true);
-  view.setUint32(at + 28, checksum(bytes, at, frameHeaderBytes + header.length, 0) >>> 0, true);
 }
 
-/** Reads a header at `at`, of which all 32 bytes are there; returns what is wrong with it, or null. */
-export function readHeader(view: DataView, at: number, header: FrameHeader): FrameFault | null {
+/**
+ * Reads a header at `at`, of which all 32 bytes are there; returns what is wrong with it, or null. Where frames have a
+ * tag, `tail` is its length.
+ */
+export function readHeader(
+  view: DataView,
+  at: number,
+  header: FrameHeader,
+  tail = 0,
+): FrameFault | null {
   if (view.getUint32(at, true) !== magic) return 'magic';
   if (versionAt(view, at) !== protocolVersion) return 'version';
   header.type = view.getUint16(at + 6, true);
@@ -105,7 +127,7 @@ export function readHeader(view: DataView, at: number, header: FrameHeader): Fra
   header.length = view.getUint32(at + 24, true);
   header.checksum = view.getUint32(at + 28, true);
   if (header.type < FrameType.HELLO || header.type > FrameType.LEAVING) return 'type';
-  if (header.length > payloadLimit(header.type)) return 'length';
+  if (header.length > payloadLimit(header.type) + tail) return 'length';
   return null;
 }
 

@@ -1,29 +1,38 @@
 /**
- * What two nodes say before they trust each other, and how each proves that it knows the secret.
+ * What two nodes say before they trust each other, and what else they say in words.
  *
  *      standby                                   primary
- *      HELLO     versions, nonce S          ──►
- *                                           ◄──  CHALLENGE  nonce P, HMAC(secret, "primary" S P)
- *      PROOF     HMAC(secret, "standby" S P), who it is ──►
+ *      HELLO     versions, nonce, cipher    ──►
+ *                                           ◄──  CHALLENGE  nonce, cipher, proof
+ *      PROOF     who it is, proof           ──►
  *                                           ◄──  WELCOME    geometry, epoch, times, link
  *      MEMORY    keys, for the RDMA link    ──►
  *
- * HMAC-SHA-256 over both nonces (RFC 2104); roles stand in the text, so that a proof cannot be sent back to its maker.
- * Without a secret the key is empty: that is allowed on loopback only. Messages are JSON, at most 4 KiB, and every
- * field is checked: whatever a stranger sends, the answer is a refusal.
+ * proof.ts makes the proofs and the keys; cipher.ts seals what comes behind them. Messages are JSON, at most 4 KiB, and
+ * every field is checked: whatever a stranger sends, the answer is a refusal. Words for people are made plain here, so
+ * that nothing a peer says can write a line of its own into a log, or steer a terminal.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { partsCount, type RemotePart } from '../src/fabric.js';
 import type { Geometry } from '../src/store/layout.js';
+import type { Cipher, CipherWish } from './cipher.js';
 
-export interface Hello {
+/** What every version says first: the rest of its hello may be another's. */
+export interface Versions {
   readonly protocol: number;
   readonly layout: number;
+}
+
+export interface Hello extends Versions {
   readonly nonce: string;
+  /** What the standby wants of the frames behind the proof. */
+  readonly cipher: CipherWish;
 }
 
 export interface Challenge {
   readonly nonce: string;
+  /** What both want. */
+  readonly cipher: Cipher;
   readonly proof: string;
 }
 
@@ -94,62 +103,85 @@ export function nonce(): string {
   return randomBytes(nonceBytes).toString('hex');
 }
 
-/** The proof of one role over both nonces. */
-export function prove(
-  secret: Uint8Array,
-  role: 'primary' | 'standby',
-  standbyNonce: string,
-  primaryNonce: string,
-): string {
-  return createHmac('sha256', secret)
-    .update(`hotspare ${role} ${standbyNonce} ${primaryNonce}`)
-    .digest('hex');
+/** Words of a peer as they may be shown: what is not printable is escaped, and nothing is long. */
+export function plain(text: string): string {
+  const short = text.length > textMax ? `${text.slice(0, textMax)}…` : text;
+  return short.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
+    return `\\u{${character.codePointAt(0)!.toString(16)}}`;
+  });
 }
 
-/** Compares two proofs in constant time. */
-export function proofsMatch(a: string, b: string): boolean {
-  const left = Buffer.from(a);
-  const right = Buffer.from(b);
-  return left.length === right.length && timingSafeEqual(left, right);
+/** Longest words for people, in characters. */
+const textMax = 400;
+
+/** What a field may be. */
+const kinds = {
+  /** Whole and not negative. */
+  number: (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0,
+  epoch: (value: unknown) => isWhole(value, 2 ** 32 - 1),
+  port: (value: unknown) => isWhole(value, 65_535),
+  /** 32 bytes in hexadecimal digits. */
+  digits: (value: unknown) => matches(value, /^[0-9a-f]{64}$/),
+  /** Of a node: it stands in logs. */
+  name: (value: unknown) => matches(value, /^[\w.-]{1,64}$/),
+  /** One of ours, or several with commas; may be empty. */
+  word: (value: unknown) => matches(value, /^[\w.,-]{0,256}$/),
+  wish: (value: unknown) => matches(value, /^(aes-gcm|none|any)$/),
+  cipher: (value: unknown) => matches(value, /^(aes-gcm|none)$/),
+  /** HOST:PORT, or null. */
+  link: (value: unknown) => value === null || matches(value, /^[\w.:%[\]-]{1,300}$/),
+  /** For people. */
+  text: (value: unknown) => typeof value === 'string',
+  object: (value: unknown) => typeof value === 'object' && value !== null,
+} as const;
+
+function isWhole(value: unknown, most: number): boolean {
+  return kinds.number(value) && (value as number) <= most;
 }
 
-type Fields = Readonly<Record<string, 'number' | 'string' | 'object' | 'link'>>;
+function matches(value: unknown, pattern: RegExp): boolean {
+  return typeof value === 'string' && pattern.test(value);
+}
+
+type Fields = Readonly<Record<string, keyof typeof kinds>>;
 
 const shapes = {
-  hello: { protocol: 'number', layout: 'number', nonce: 'string' },
-  challenge: { nonce: 'string', proof: 'string' },
+  versions: { protocol: 'number', layout: 'number' },
+  hello: { protocol: 'number', layout: 'number', nonce: 'digits', cipher: 'wish' },
+  challenge: { nonce: 'digits', cipher: 'cipher', proof: 'digits' },
   proof: {
-    proof: 'string',
-    node: 'string',
-    epoch: 'number',
-    cache: 'string',
+    proof: 'digits',
+    node: 'name',
+    epoch: 'epoch',
+    cache: 'word',
     changes: 'number',
     link: 'link',
     deadAfterMs: 'number',
-    transport: 'string',
-    providers: 'string',
-    lacks: 'string',
+    transport: 'word',
+    providers: 'word',
+    lacks: 'text',
   },
   welcome: {
-    node: 'string',
-    cache: 'string',
-    epoch: 'number',
+    node: 'name',
+    cache: 'word',
+    epoch: 'epoch',
     sequence: 'number',
     geometry: 'object',
     ackTimeoutMs: 'number',
     heartbeatMs: 'number',
-    clientPort: 'number',
-    provider: 'string',
-    fabricPort: 'number',
-    token: 'string',
-    why: 'string',
+    clientPort: 'port',
+    provider: 'word',
+    fabricPort: 'port',
+    token: 'word',
+    why: 'text',
   },
-  memory: { failure: 'string', parts: 'object' },
-  refusal: { code: 'string', reason: 'string', remedy: 'string' },
-  deposed: { node: 'string', link: 'link' },
+  memory: { failure: 'text', parts: 'object' },
+  refusal: { code: 'word', reason: 'text', remedy: 'text' },
+  deposed: { node: 'name', link: 'link' },
 } as const satisfies Record<string, Fields>;
 
 interface Messages {
+  versions: Versions;
   hello: Hello;
   challenge: Challenge;
   proof: Proof;
@@ -159,7 +191,7 @@ interface Messages {
   deposed: Deposed;
 }
 
-/** A control message of this kind, or null when the bytes are none. Numbers are whole and not negative. */
+/** A control message of this kind, or null when the bytes are none. Only the fields of its kind are in it. */
 export function parse<Kind extends keyof Messages>(
   kind: Kind,
   bytes: Uint8Array,
@@ -172,19 +204,16 @@ export function parse<Kind extends keyof Messages>(
   }
   if (typeof message !== 'object' || message === null) return null;
   const shape: Fields = shapes[kind];
-  const fields = message as Record<string, unknown>;
+  const said = message as Record<string, unknown>;
+  const fields: Record<string, unknown> = {};
   for (const [name, type] of Object.entries(shape)) {
-    if (!fits(fields[name], type)) return null;
+    const value = said[name];
+    if (!kinds[type](value)) return null;
+    fields[name] = type === 'text' ? plain(value as string) : value;
   }
   if (kind === 'welcome' && !isGeometry(fields['geometry'])) return null;
   if (kind === 'memory' && !areParts(fields['parts'], fields['failure'] === '')) return null;
-  return message as Messages[Kind];
-}
-
-function fits(value: unknown, type: string): boolean {
-  if (type === 'link') return value === null || typeof value === 'string';
-  if (type === 'number') return Number.isSafeInteger(value) && (value as number) >= 0;
-  return typeof value === type && value !== null;
+  return fields as unknown as Messages[Kind];
 }
 
 /** Numbers of 64 bits in decimal digits; none from one who has failed. */

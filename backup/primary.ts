@@ -97,7 +97,7 @@ export class Primary implements Mirror, ChannelOwner {
     this.unacked = new Unacked(sequence);
     this.events = events;
     region.journal.onFull = () => this.send(region.journal, this.wire.nowMs);
-    this.door = new Door(wire, settings.secret, log, (greeting, proof) => {
+    this.door = new Door(wire, settings, log, (greeting, proof) => {
       this.admit(greeting, proof);
     });
     this.heartbeat = setInterval(() => this.beat(), settings.heartbeatMs);
@@ -215,7 +215,7 @@ export class Primary implements Mirror, ChannelOwner {
     }
     const choice = this.fabrics.choose(greeting.channel.localHost, proof);
     if (choice instanceof HotspareError) {
-      greeting.refuse(choice);
+      greeting.turnAway(choice);
       return;
     }
     greeting.channel.trusted = true;

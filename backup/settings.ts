@@ -1,5 +1,6 @@
 /** What both ends of a mirror are started with. */
 import type { FabricProvider, Transport } from '../src/fabric.js';
+import type { LinkCipher } from '../src/flags/transport.js';
 import { addressText } from '../src/options.js';
 
 export interface BackupSettings {
@@ -21,6 +22,8 @@ export interface BackupSettings {
   readonly provider: FabricProvider | null;
   /** `--link-spin`: microseconds in which an ack of the RDMA link is waited for within the tick. */
   readonly spinUs: number;
+  /** `--link-cipher`. */
+  readonly cipher: LinkCipher;
   /** Random name of this node, for logs. */
   readonly node: string;
 }

@@ -8,22 +8,15 @@ import { HotspareError } from '../src/errors.js';
 import { controlBytesMax, leavingMs } from '../src/limits.js';
 import { type MemoryOptions, mapMemory } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
-import { type Geometry, layoutVersion } from '../src/store/layout.js';
+import type { Geometry } from '../src/store/layout.js';
 import { epochOf, inspect, markInconsistent } from '../src/store/open.js';
 import type { Wire } from '../src/wire.js';
 import { Channel, type ChannelOwner } from './channel.js';
 import { Fabrics } from './fabrics.js';
 import { type FrameHeader, FrameType, protocolVersion } from './frame.js';
-import { sameVersion, wrongSecret } from './greeting.js';
-import {
-  type Deposed,
-  type Memory,
-  nonce,
-  parse,
-  proofsMatch,
-  prove,
-  type Welcome,
-} from './hello.js';
+import { sameVersion } from './greeting.js';
+import { type Deposed, type Memory, parse, type Welcome } from './hello.js';
+import { Introduction } from './introduction.js';
 import { openLanding } from './landing.js';
 import { Lease } from './lease.js';
 import type { Landing } from './link.js';
@@ -83,7 +76,7 @@ export class Standby implements ChannelOwner {
   private whole = false;
   private heardBeat = 0;
   private announced = false;
-  private nonce = '';
+  private introduction: Introduction | null = null;
   private stage: number = Stage.STRANGER;
   /** The reign of this node, when it only heralds it; null for a standby, which reigns over nobody. */
   private reign: Reigning | null = null;
@@ -157,7 +150,6 @@ export class Standby implements ChannelOwner {
   /** Starts to attach; one of the events follows. What was held before stays until the primary welcomes us. */
   attach(): void {
     const { host, port } = this.address;
-    this.nonce = nonce();
     this.welcome = null;
     this.stage = Stage.STRANGER;
     const failure = this.wire.connect(host, port, 1, (connection) => {
@@ -170,8 +162,7 @@ export class Standby implements ChannelOwner {
   }
 
   opened(): void {
-    const hello = { protocol: protocolVersion, layout: layoutVersion, nonce: this.nonce };
-    this.channel!.sendMessage(FrameType.HELLO, hello);
+    this.introduction = new Introduction(this.channel!, this.settings);
   }
 
   refused(errno: number): void {
@@ -334,29 +325,19 @@ export class Standby implements ChannelOwner {
   }
 
   private prove(payload: Uint8Array): void {
-    const challenge = parse('challenge', payload);
-    const { secret, node, deadAfterMs } = this.settings;
-    const expected = prove(secret, 'primary', this.nonce, challenge?.nonce ?? '');
-    if (challenge === null || !proofsMatch(challenge.proof, expected)) {
-      const { code, message, remedy } = wrongSecret('the primary');
-      this.refuse(code, message, remedy);
-      return;
-    }
-    this.stage = Stage.PROVED;
-    this.channel!.trusted = true;
-    const link = advertisedLink(this.settings);
-    const proof = prove(secret, 'standby', this.nonce, challenge.nonce);
+    const { node, deadAfterMs } = this.settings;
     const { transport, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
-    this.channel!.sendMessage(FrameType.PROOF, {
-      proof,
+    const failure = this.introduction!.prove(payload, {
       node,
       ...(this.reign ?? { epoch: 0, cache: '', changes: 0 }),
-      link,
+      link: advertisedLink(this.settings),
       deadAfterMs,
       transport,
       providers: providers.join(','),
       lacks,
     });
+    if (failure === null) this.stage = Stage.PROVED;
+    else this.refuse(failure.code, failure.message, failure.remedy);
   }
 
   private enter(payload: Uint8Array): void {

@@ -1,6 +1,7 @@
 /** Starts the servers that are compared, each pinned to a core, and ends them. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../failover/drill/port.js';
@@ -32,15 +33,24 @@ export async function startHotspare(workload: Workload): Promise<Server> {
   const patience = ['--ack-timeout', '60000', '--dead-after', '20000'];
   const ack = workload.standby === 'none' ? [] : ['--ack', workload.standby, ...patience];
   const common = ['-l', '127.0.0.1', '-m', String(memoryMebibytes), ...workload.flags];
-  const command = nodeCommand([program, '-p', String(port), ...common, ...link, ...ack]);
+  const cipher = workload.sealed ? sealing() : [];
+  const linked = [...link, ...ack, ...cipher];
+  const command = nodeCommand([program, '-p', String(port), ...common, ...linked]);
   const primary = pinned(serverCore, command);
   await until(() => answers(port), 'hotspare does not serve');
   if (workload.standby === 'none') return server('hotspare', port, primary, []);
   const standbyPort = await freePort();
   const of = ['standby', '--of', `127.0.0.1:${linkPort}`, '-p', String(standbyPort), ...patience];
-  const standby = pinned(loadCore, nodeCommand([program, ...of, '-l', '127.0.0.1']));
+  const standby = pinned(loadCore, nodeCommand([program, ...of, ...cipher, '-l', '127.0.0.1']));
   await until(() => inSync(port), 'the standby does not get in sync');
   return server('hotspare', port, primary, [standby]);
+}
+
+/** Flags of both nodes for a link that is sealed. */
+function sealing(): string[] {
+  const file = join(mkdtempSync(join(tmpdir(), 'hotspare-bench-')), 'secret');
+  writeFileSync(file, randomBytes(32), { mode: 0o600 });
+  return ['--secret-file', file, '--link-cipher', 'aes-gcm'];
 }
 
 export async function startMemcached(workload: Workload): Promise<Server> {

@@ -19,6 +19,8 @@ export interface Workload {
   readonly keysPerGet: number;
   /** Standby of hotspare; memcached never has one. */
   readonly standby: 'none' | 'sync' | 'async';
+  /** True: the link is sealed (--link-cipher aes-gcm), as it is between machines. */
+  readonly sealed: boolean;
   readonly peer: 'memcached' | 'echo';
   /** Flags that both servers get besides the memory limit. */
   readonly flags: readonly string[];
@@ -36,6 +38,7 @@ const plain: Workload = {
   protocol: 'classic',
   keysPerGet: 1,
   standby: 'none',
+  sealed: false,
   peer: 'memcached',
   flags: [],
   target: null,
@@ -61,6 +64,7 @@ export const workloads: readonly Workload[] = [
   { ...plain, ...large, name: 'get-1m', setPercent: 0 },
   { ...plain, ...large, name: 'set-1m', setPercent: 100 },
   { ...plain, name: 'mixed-sync', standby: 'sync', target: 0.9 },
+  { ...plain, name: 'mixed-sync-sealed', standby: 'sync', sealed: true },
   {
     ...plain,
     name: 'pipelined-set-sync',

@@ -4,7 +4,10 @@
  * when it is ended, both nodes are.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { secretDescriptor, secretVariable } from '../backup/secret.js';
 import { monotonicMs } from '../src/clock.js';
 import type { Log } from '../src/log.js';
 import { addressText } from '../src/options.js';
@@ -49,6 +52,8 @@ const restartMsMost = 10_000;
  * the gap that clients saw twice as long on a machine with two.
  */
 const replaceMs = 100;
+/** Length of the secret that a pair draws. */
+const secretBytes = 32;
 /** How long a node may take to end in order. */
 const endMs = 5000;
 /** A signal for all processes of a pair reaches the pair itself within this, if it does. */
@@ -57,6 +62,8 @@ const askedMs = 200;
 export class Pair {
   private readonly options: PairOptions;
   private readonly members: { a: Member | null; b: Member | null } = { a: null, b: null };
+  /** Known to the two nodes only: any user of this machine can connect to their link. */
+  private readonly secret = randomBytes(secretBytes);
   private ending = false;
   /** True once any node has served. */
   private served = false;
@@ -107,10 +114,16 @@ export class Pair {
       process.execPath,
       [...program, ...(role === 'standby' ? ['standby'] : []), ...flags, ...this.options.flags],
       {
-        stdio: ['ignore', output, output, 'ipc'],
-        env: { ...process.env, HOTSPARE_NODE: name, HOTSPARE_SUPERVISED: '1' },
+        stdio: ['ignore', output, output, 'ipc', 'pipe'],
+        env: {
+          ...process.env,
+          HOTSPARE_NODE: name,
+          HOTSPARE_SUPERVISED: '1',
+          [secretVariable]: String(secretDescriptor),
+        },
       },
     );
+    this.handOver(child);
     const member: Member = { name, process: child, role, ready: false, doomed: false, linkPort: 0 };
     this.members[name] = member;
     log.detail(`node ${name} started as ${role}, pid ${child.pid}`);
@@ -123,6 +136,13 @@ export class Pair {
       const reason = signal ?? `status ${code}`;
       this.exited(member, reason, code);
     });
+  }
+
+  private handOver(child: ChildProcess): void {
+    const pipe = child.stdio[secretDescriptor] as Writable;
+    // The node may end before it has read it.
+    pipe.on('error', () => {});
+    pipe.end(this.secret);
   }
 
   private heard(member: Member, report: Report): void {

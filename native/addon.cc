@@ -6,6 +6,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new hotspare::Instance());
   hotspare::exportRegion(env, exports);
   hotspare::exportTransport(env, exports);
+  hotspare::exportCipher(env, exports);
   hotspare::exportFabric(env, exports);
   hotspare::exportProcess(env, exports);
   return exports;

@@ -114,6 +114,7 @@ struct Instance {
   std::vector<OpenRegion> regions;
   Napi::FunctionReference transport;  // the class
   Napi::FunctionReference fabric;     // the class
+  Napi::FunctionReference cipher;     // the class
 };
 
 /// The region that argument 0 names, or null with an exception.
@@ -127,6 +128,7 @@ inline OpenRegion* regionOf(const Napi::CallbackInfo& call, Arguments* arguments
 
 void exportRegion(Napi::Env env, Napi::Object exports);
 void exportTransport(Napi::Env env, Napi::Object exports);
+void exportCipher(Napi::Env env, Napi::Object exports);
 /// The links that stand on libfabric; where the addon was built without it, functions that say so.
 void exportFabric(Napi::Env env, Napi::Object exports);
 void exportProcess(Napi::Env env, Napi::Object exports);

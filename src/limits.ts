@@ -97,7 +97,7 @@ export const casStep = 2 ** 20;
 export const connectionsDefault = 1024;
 export const connectionsMost = 65_536;
 /** Slots for node-to-node connections, beside the clients'. */
-export const linkConnections = 16;
+export const linkConnections = 144;
 /** `-b`: length of the listen queue. */
 export const backlogDefault = 1024;
 
@@ -209,8 +209,14 @@ export const leavingMs = 250;
 export const departedMost = 64;
 /** One that was refused is left this long to read why, and close. */
 export const refusedMs = 1_000;
-/** Greetings on the link's port that may be under way at once, refused ones that are not closed yet included. */
-export const greetingsMax = 8;
+/**
+ * Greetings on the link's port that may be under way at once, refused ones that are not closed yet included; and those
+ * of one address.
+ */
+export const greetingsMax = 128;
+export const greetingsOfAddressMax = 64;
+/** One that has said hello is not closed for newcomers within this long: a round trip, and a lost segment. */
+export const greetedMs = 500;
 /** `--ack-timeout`: default, and its range. */
 export const ackTimeoutMsDefault = 1_000;
 export const ackTimeoutMsMost = 3_600_000;
@@ -237,7 +243,9 @@ assert(
   'superblock, page table and buckets fit in one buffer, whatever -m',
 );
 assert(stagingBytes > 8 * batchBytesMax, 'so does one that is written by a card');
-assert(greetingsMax * 2 <= linkConnections, 'strangers leave room for a standby and a herald');
+assert(greetingsMax + 16 <= linkConnections, 'strangers leave room for a standby and a herald');
+assert(greetingsOfAddressMax * 2 <= greetingsMax, 'one address leaves room for others');
+assert(greetedMs < helloMs, 'a hello has its deadline');
 assert(unackedBatchesMax % 2 === 0, 'the ring of unacked batches is masked');
 assert(authBytesMax + lineBytesMax < readBytesMax, 'user and password are read whole');
 assert(datagramReplyBytesMost / datagramBytesMax < 65_536, 'datagrams of a reply can be numbered');

@@ -282,6 +282,20 @@ export interface ConnectionDescription {
   readonly pendingBytes: number;
 }
 
+/** Seals frames one after another, or opens them: the n-th frame that is opened must be the n-th that was sealed. */
+export interface NativeCipher {
+  /**
+   * Writes the frame bytes[offset, offset+length), its payload encrypted, and the tag of 16 bytes behind it to the start
+   * of `to`. False never in practice: OpenSSL refused.
+   */
+  seal(bytes: Uint8Array, offset: number, length: number, to: Uint8Array): boolean;
+  /**
+   * Decrypts the payload of the frame and its tag, bytes[offset, offset+length), where it stands. False when it is not
+   * the next one, as it was sealed: nothing that follows will open either.
+   */
+  open(bytes: Uint8Array, offset: number, length: number): boolean;
+}
+
 interface Addon {
   regionOpen(options: RegionOptions): NativeRegion | NativeFailure;
   /** Memory files of this user are opened, too, beside those of root and of the process's own. */
@@ -299,6 +313,17 @@ interface Addon {
   regionApply(id: number, bytes: Uint8Array, offset: number, length: number): number;
   /** CRC32C (Castagnoli, RFC 3720 B.4) of bytes[offset, offset+length), continuing from `seed` (0 to start). */
   crc32c(bytes: Uint8Array, offset: number, length: number, seed: number): number;
+  /**
+   * AES-256-GCM for one direction (`seals`: outgoing) under the key bytes[offset, offset+length) of 32 bytes. The first
+   * `headBytes` of each frame stay in clear. ENOSYS where this Node does not export OpenSSL's functions.
+   */
+  cipherCreate(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    headBytes: number,
+    seals: boolean,
+  ): NativeCipher | NativeFailure;
   /** A UDP socket bound to an address literal (port 0: any). Its descriptor is the caller's to use and to close. */
   datagramsOpen(
     host: string,

@@ -173,11 +173,12 @@ function settingsOf(flags: Flags): Settings {
 
 /** The flags of the link, as the nodes take them. */
 function linkFlags(flags: Flags): string[] {
-  const { transport, provider, spinUs } = transportOf(flags);
+  const { transport, provider, spinUs, cipher } = transportOf(flags);
   const fabric = provider === null ? [] : ['--fabric', provider];
   const file = flags['secretFile'] as string | undefined;
   const secret = file === undefined ? [] : ['--secret-file', file];
-  return ['--transport', transport, ...fabric, '--link-spin', String(spinUs), ...secret];
+  const spin = ['--link-spin', String(spinUs), '--link-cipher', cipher];
+  return ['--transport', transport, ...fabric, ...spin, ...secret];
 }
 
 function whole(least: number, most: number): (text: string) => number {

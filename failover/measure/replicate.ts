@@ -73,7 +73,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
   const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
   const forget = (): void => rmSync(folder, { recursive: true, force: true });
   const secret = join(folder, 'secret');
-  writeFileSync(secret, settings.secret);
+  writeFileSync(secret, settings.secret, { mode: 0o600 });
   let standby: ChildProcess | null = null;
   let primary: Primary | null = null;
   const deaf = endOnSignals(() => {
@@ -138,7 +138,14 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
 }
 
 function flagsOf(link: ReplicateOptions['link']): string[] {
-  const flags = ['--transport', link.transport, '--dead-after', String(times.deadAfterMs)];
+  const cipher = ['--link-cipher', link.cipher];
+  const flags = [
+    ...cipher,
+    '--transport',
+    link.transport,
+    '--dead-after',
+    String(times.deadAfterMs),
+  ];
   const timeouts = ['--ack-timeout', String(times.ackTimeoutMs)];
   const fabric = link.provider === null ? [] : ['--fabric', link.provider];
   return [...flags, ...timeouts, ...fabric];

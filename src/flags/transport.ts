@@ -4,10 +4,15 @@ import { type FabricProvider, fabricProviders, type Transport, transports } from
 import { linkSpinUsMost } from '../limits.js';
 import { integer } from './values.js';
 
+/** `--link-cipher`: whether frames between nodes are encrypted; auto: where they leave the machine. */
+export const linkCiphers = ['auto', 'aes-gcm', 'none'] as const;
+export type LinkCipher = (typeof linkCiphers)[number];
+
 export interface TransportSettings {
   readonly transport: Transport;
   readonly provider: FabricProvider | null;
   readonly spinUs: number;
+  readonly cipher: LinkCipher;
 }
 
 export function transportOptions(): Option[] {
@@ -21,6 +26,9 @@ export function transportOptions(): Option[] {
     new Option('--link-spin <us>', 'wait so long within a tick for an ack of rdma')
       .argParser(integer(0, linkSpinUsMost))
       .default(0),
+    new Option('--link-cipher <cipher>', 'auto: aes-gcm where the link leaves this machine')
+      .choices([...linkCiphers])
+      .default('auto'),
   ];
 }
 
@@ -35,5 +43,6 @@ export function transportOf(flags: Readonly<Record<string, unknown>>): Transport
     transport: flags['transport'] as Transport,
     provider: (flags['fabric'] as FabricProvider | undefined) ?? null,
     spinUs: flags['linkSpin'] as number,
+    cipher: flags['linkCipher'] as LinkCipher,
   };
 }

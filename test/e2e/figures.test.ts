@@ -1,5 +1,5 @@
 /** What hotspare says of itself and of its machine: doctor, bench, `stats mirror`, and the dump of latencies. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -168,7 +168,8 @@ describe('a primary with a standby', () => {
     ['rdma', [...linkFlags], [...writes, ...stalls], missing === null],
   ] as const)('over %s: stats mirror, and SIGUSR2', async (name, flags, own, possible) => {
     if (!possible) return;
-    const secret = join(__dirname, '../../../package.json');
+    const secret = join(folder, 'secret');
+    writeFileSync(secret, 'a secret of two nodes', { mode: 0o600 });
     const patient = ['--dead-after', '1000', '--ack-timeout', '4000'];
     const both = ['-p', '-1', '-l', '127.0.0.1', '--secret-file', secret, ...patient, ...flags];
     const primary = await hotspare(...both, '-m', '8', '--link-listen', `${linkHost}:0`);

@@ -3,23 +3,24 @@
  * mirror and never to depose; to one who reigns with a higher epoch, that. And what a standby takes from a stranger:
  * nothing.
  */
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { FrameType, protocolVersion } from '../../backup/frame.js';
+import { FrameType } from '../../backup/frame.js';
 import { freePort } from '../../failover/drill/port.js';
 import { exitStatus } from '../../src/errors.js';
 import { greetingsMax, helloMs } from '../../src/limits.js';
-import { layoutVersion } from '../../src/store/layout.js';
 import { Client } from '../support/client.js';
 import { FalseStandby } from '../support/false-standby.js';
+import { missing } from '../support/links.js';
 import { hotspare, patienceMs, said, stats } from '../support/nodes.js';
-import { Peer } from '../support/peer.js';
+import { helloOf, Peer } from '../support/peer.js';
 import type { Child } from '../support/process.js';
 import { until, within } from '../support/until.js';
 
 const host = '127.0.0.1';
 const alone = ['-p', '-1', '-l', host, '-m', '8'];
-const hello = { protocol: protocolVersion, layout: layoutVersion, nonce: 'n' };
+const hello = helloOf('none');
 
 const nodes: Child[] = [];
 const peers: Peer[] = [];
@@ -177,12 +178,24 @@ describe('a false primary', () => {
   });
 
   test('proves nothing', async () => {
-    const nonce = 'p';
+    const { nonce } = helloOf('none');
     const of = await falsePrimary((peer) => {
-      peer.send(FrameType.CHALLENGE, { nonce, proof: '0'.repeat(64) });
+      peer.send(FrameType.CHALLENGE, { nonce, cipher: 'none', proof: '0'.repeat(64) });
     });
     await expectRefusalOf(of, /the primary does not know the secret/);
   });
+});
+
+// To load libfabric takes a quarter of a second: a standby did so between the challenge and its proof.
+test('a standby has loaded what its links need before it says hello', async () => {
+  if (missing !== null) return;
+  let loaded: boolean | null = null;
+  const of = await falsePrimary(() => {
+    loaded = readFileSync(`/proc/${nodes[0]!.pid}/maps`, 'latin1').includes('libfabric');
+  });
+  nodes.push(await hotspare('standby', ...alone.slice(0, 4), '--of', `${host}:${of}`));
+  await until('its hello', () => loaded !== null);
+  expect(loaded).toBe(true);
 });
 
 describe('two nodes with other times', () => {

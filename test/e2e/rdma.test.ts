@@ -32,8 +32,8 @@ let named = 0;
 
 beforeEach(() => {
   folder = mkdtempSync('/dev/shm/hotspare-');
-  writeFileSync(join(folder, 'secret'), 'a secret of two nodes');
-  writeFileSync(join(folder, 'other'), 'a secret of others, two');
+  writeFileSync(join(folder, 'secret'), 'a secret of two nodes', { mode: 0o600 });
+  writeFileSync(join(folder, 'other'), 'a secret of others, two', { mode: 0o600 });
 });
 
 afterEach(async () => {

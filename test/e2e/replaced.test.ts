@@ -91,7 +91,7 @@ test('by another cache with a higher epoch: the standby reigns above that', asyn
 
 test('by one that does not know the secret: the standby takes over', async () => {
   const secret = join(folder, 'secret');
-  writeFileSync(secret, 'another secret than none');
+  writeFileSync(secret, 'another secret than none', { mode: 0o600 });
   const { standby, standbyPort } = await mirrored();
   await replace('--secret-file', secret);
   await said(standby, /is dead: in its place is another: the primary does not know the secret/);

@@ -4,11 +4,10 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { FrameType, protocolVersion } from '../../backup/frame.js';
+import { FrameType } from '../../backup/frame.js';
 import { exitStatus } from '../../src/errors.js';
-import { layoutVersion } from '../../src/store/layout.js';
 import { expectRefusal, hotspare, patienceMs, said } from '../support/nodes.js';
-import { Peer } from '../support/peer.js';
+import { helloOf, Peer } from '../support/peer.js';
 import type { Child } from '../support/process.js';
 import { Relay } from '../support/relay.js';
 import { until, within } from '../support/until.js';
@@ -162,7 +161,7 @@ describe('a standby', () => {
   test('that does not know the secret is sent away, by whatever name', async () => {
     const of = await primary('--secret-file', secret('theirs'));
     const peer = await Peer.connect(of);
-    peer.send(FrameType.HELLO, { protocol: protocolVersion, layout: layoutVersion, nonce: 'n' });
+    peer.send(FrameType.HELLO, helloOf('none'));
     await peer.message(FrameType.CHALLENGE);
     const identity = {
       node: 'x',
@@ -175,7 +174,7 @@ describe('a standby', () => {
       providers: '',
       lacks: '',
     };
-    peer.send(FrameType.PROOF, { ...identity, proof: 'p'.repeat(64) });
+    peer.send(FrameType.PROOF, { ...identity, proof: 'f'.repeat(64) });
     expect(await peer.message(FrameType.REFUSED)).toMatchObject({
       code: 'LINK_REFUSED',
       reason: 'the standby does not know the secret',
@@ -220,7 +219,7 @@ describe('another version', () => {
     peer.send(FrameType.HELLO, { protocol: 99, layout: 7, nonce: 'n' });
     expect(await peer.message(FrameType.REFUSED)).toMatchObject({
       code: 'LINK_VERSION',
-      reason: expect.stringMatching(/standby speaks protocol 99, layout 7, the primary protocol 2/),
+      reason: expect.stringMatching(/standby speaks protocol 99, layout 7, the primary protocol 3/),
     });
     peer.end();
   });
@@ -302,7 +301,7 @@ async function copying(...flags: string[]) {
 
 function secret(text: string): string {
   const file = join(folder, `secret-${text}`);
-  writeFileSync(file, text.padEnd(32, '.'));
+  writeFileSync(file, text.padEnd(32, '.'), { mode: 0o600 });
   return file;
 }
 

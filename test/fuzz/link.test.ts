@@ -9,6 +9,7 @@ import { freePort } from '../../failover/drill/port.js';
 import { native } from '../../src/native.js';
 import { Client } from '../support/client.js';
 import { hotspare, said, stats } from '../support/nodes.js';
+import { helloOf } from '../support/peer.js';
 import type { Child } from '../support/process.js';
 import { until } from '../support/until.js';
 import { Random } from './random.js';
@@ -113,6 +114,9 @@ const linkWords = { link: null, transport: 'tcp', providers: '', lacks: '' } as 
 function frame(): Buffer {
   const messages = [
     { protocol: 1, layout: 1, nonce: 'x'.repeat(random.below(100)) },
+    helloOf('any'),
+    { ...helloOf('none'), cipher: random.below(2) },
+    { nonce: helloOf('none').nonce, cipher: 'aes-gcm', proof: 'f'.repeat(64) },
     { protocol: 1, layout: random.below(3), nonce: '' },
     { ...linkWords, proof: 'no', node: 'n', epoch: random.below(9), deadAfterMs: 100 },
     { failure: '', parts: [{ address: '1', key: '2' }] },

@@ -9,8 +9,10 @@ import {
   protocolVersion,
   readHeader,
   sealFrame,
+  tagBytes,
 } from '../../backup/frame.js';
-import { type Proof, prove } from '../../backup/hello.js';
+import { type Hello, nonce, type Proof } from '../../backup/hello.js';
+import { sessionKeys, withProof } from '../../backup/proof.js';
 import { native } from '../../src/native.js';
 import { layoutVersion } from '../../src/store/layout.js';
 import { until } from './until.js';
@@ -65,7 +67,11 @@ export class Peer {
 
   /** Sends a frame with a control message, or without a payload. */
   send(type: number, message: object | null, fields: Fields = {}): void {
-    const body = Buffer.from(message === null ? '' : JSON.stringify(message));
+    this.sendBytes(type, Buffer.from(message === null ? '' : JSON.stringify(message)), fields);
+  }
+
+  /** Sends a frame with these bytes as its payload. */
+  sendBytes(type: number, body: Uint8Array, fields: Fields = {}): void {
     const { epoch = 0, count = 0, sequence = 0, version } = fields;
     const bytes = new Uint8Array(frameHeaderBytes + body.length);
     bytes.set(body, frameHeaderBytes);
@@ -77,20 +83,32 @@ export class Peer {
 
   /** Says hello, and proves that it knows the secret; without a word of its own it is a mere standby. */
   async prove(identity: Partial<Proof> = {}, secret = new Uint8Array(0)): Promise<void> {
-    const mine = 'n';
-    this.send(FrameType.HELLO, { protocol: protocolVersion, layout: layoutVersion, nonce: mine });
-    const { nonce } = await this.message(FrameType.CHALLENGE);
-    const proof = prove(secret, 'standby', mine, String(nonce));
-    const link = { link: null, transport: 'tcp', providers: '', lacks: '' };
-    const standby = {
-      node: 'peer',
-      epoch: 0,
-      cache: '',
-      changes: 0,
-      deadAfterMs: 100_000,
-      ...link,
+    const prove = await this.greet(secret);
+    prove(identity);
+  }
+
+  /** Says hello, and hears the challenge. What it resolves to proves that it knows the secret. */
+  async greet(secret = new Uint8Array(0)): Promise<(identity: Partial<Proof>) => void> {
+    const hello = Buffer.from(JSON.stringify(helloOf('none')));
+    this.sendBytes(FrameType.HELLO, hello);
+    await this.message(FrameType.CHALLENGE);
+    const challenge = this.frames.find(({ type }) => type === FrameType.CHALLENGE)!.payload;
+    const [ours, theirs] = [hello, challenge].map((said) => JSON.parse(said.toString()) as Hello);
+    const keys = sessionKeys(secret, ours!.nonce, theirs!.nonce);
+    return (identity) => {
+      const link = { link: null, transport: 'tcp', providers: '', lacks: '' };
+      const standby = {
+        node: 'peer',
+        epoch: 0,
+        cache: '',
+        changes: 0,
+        deadAfterMs: 100_000,
+        ...link,
+      };
+      const claims = { ...standby, ...identity };
+      const proof = withProof(keys.proof, 'standby', [hello, challenge], claims);
+      this.sendBytes(FrameType.PROOF, proof);
     };
-    this.send(FrameType.PROOF, { ...standby, ...identity, proof });
   }
 
   /** The next frame of this type, as JSON. */
@@ -106,6 +124,11 @@ export class Peer {
   }
 }
 
+/** The hello of a standby of our version. */
+export function helloOf(cipher: Hello['cipher']): Hello {
+  return { protocol: protocolVersion, layout: layoutVersion, nonce: nonce(), cipher };
+}
+
 /** Takes whole frames off the front; returns the rest. */
 export function splitFrames(
   bytes: Buffer,
@@ -117,7 +140,7 @@ export function splitFrames(
     const rest = bytes.subarray(at);
     if (rest.length < frameHeaderBytes) return rest;
     const view = new DataView(rest.buffer, rest.byteOffset, rest.length);
-    const fault = readHeader(view, 0, header);
+    const fault = readHeader(view, 0, header, tagBytes);
     if (fault !== null) throw new Error(`not a frame: ${fault}`);
     const total = frameHeaderBytes + header.length;
     if (rest.length < total) return rest;

@@ -11,6 +11,8 @@ export class Lane {
   readonly arrived: PeerFrame[] = [];
   /** Which frames are kept. */
   keeps: (frame: PeerFrame) => boolean = () => false;
+  /** What goes on in the place of a frame. */
+  changes: (frame: PeerFrame, bytes: Buffer) => readonly Buffer[] = (_, bytes) => [bytes];
   private kept: { readonly frame: PeerFrame; readonly bytes: Buffer }[] = [];
   private rest: Buffer = Buffer.alloc(0);
   private out: net.Socket | null = null;
@@ -23,9 +25,14 @@ export class Lane {
       this.rest = splitFrames(Buffer.concat([this.rest, bytes]), (frame, whole) => {
         this.arrived.push(frame);
         if (this.keeps(frame)) this.kept.push({ frame, bytes: whole });
-        else to.write(whole);
+        else for (const bytes of this.changes(frame, whole)) to.write(bytes);
       });
     });
+  }
+
+  /** Says this to the one this lane leads to, as if it had come. */
+  inject(bytes: Uint8Array): void {
+    this.out?.write(bytes);
   }
 
   /** Lets go of what is kept, up to and including the last frame that `chosen` names. */

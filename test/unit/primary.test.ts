@@ -45,6 +45,7 @@ beforeEach(async () => {
     transport: 'tcp',
     provider: null,
     spinUs: 0,
+    cipher: 'auto',
     node: 'n',
   } as const;
   const log = { say: () => {}, detail: () => {} };

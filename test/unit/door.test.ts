@@ -1,0 +1,102 @@
+/** The link's port over a real transport: a standby gets in, whatever strangers do, and nobody is left behind. */
+import net from 'node:net';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { Door } from '../../backup/door.js';
+import { FrameType } from '../../backup/frame.js';
+import type { Greeting } from '../../backup/greeting.js';
+import { greetingsMax, greetingsOfAddressMax, linkConnections } from '../../src/limits.js';
+import { Wire } from '../../src/wire.js';
+import { helloOf, Peer } from '../support/peer.js';
+import { until } from '../support/until.js';
+
+const host = '127.0.0.1';
+/** Of this machine as well, and another address. */
+const elsewhere = '127.0.0.2';
+const secret = Buffer.from('a secret of two nodes');
+
+let wire: Wire;
+let door: Door;
+let port: number;
+let proved: Greeting[];
+let peers: Peer[];
+
+beforeEach(() => {
+  wire = new Wire({ connectionsMax: linkConnections });
+  proved = [];
+  peers = [];
+  const log = { say: () => {}, detail: () => {} };
+  door = new Door(wire, { secret, cipher: 'auto' }, log, (greeting) => proved.push(greeting));
+  port = door.listen(host, 0);
+});
+
+afterEach(() => {
+  for (const peer of peers) peer.end();
+  door.close();
+  wire.transport.destroy();
+});
+
+async function connect(localAddress = host): Promise<Peer> {
+  const socket = net.connect({ port, host, localAddress });
+  await new Promise((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', reject);
+  });
+  const peer = new Peer(socket);
+  peers.push(peer);
+  return peer;
+}
+
+/** Strangers, one after another, as many as do not fit beside each other. */
+async function crowd(
+  count: number,
+  localAddress: string,
+  say: (peer: Peer) => void,
+): Promise<void> {
+  for (let i = 0; i < count; i++) say(await connect(localAddress));
+}
+
+const kinds: Record<string, (peer: Peer) => void> = {
+  'are silent': () => {},
+  'are refused': (peer) => peer.send(FrameType.ACK, null),
+  'send noise': (peer) => peer.socket.write('GET / HTTP/1.1\r\n\r\n'),
+};
+
+test.each(Object.keys(kinds))(
+  'a standby that has said hello gets in 12 of 12 times, however many strangers %s',
+  async (kind) => {
+    for (let round = 1; round <= 12; round++) {
+      const standby = await connect();
+      const prove = await standby.greet(secret);
+      // Many times more than would come in its round trip.
+      await crowd(greetingsOfAddressMax + 8, host, kinds[kind]!);
+      prove({});
+      await until(`standby ${round}`, () => proved.length === round);
+      proved.at(-1)!.channel.close(false);
+    }
+    expect(proved).toHaveLength(12);
+  },
+);
+
+test('strangers of another address that say hello and stay leave room for a standby', async () => {
+  const greeted = (peer: Peer): void => peer.send(FrameType.HELLO, helloOf('any'));
+  await crowd(greetingsMax, elsewhere, greeted);
+  const standby = await connect();
+  await standby.prove({}, secret);
+  await until('the standby', () => proved.length === 1);
+});
+
+test('one who has proved itself and waits is closed with the door', async () => {
+  const standby = await connect();
+  await standby.prove({}, secret);
+  await until('the standby', () => proved.length === 1);
+  door.close();
+  await until('its end', () => standby.closed);
+});
+
+test('one who has proved itself, waits and goes is gone', async () => {
+  const standby = await connect();
+  await standby.prove({}, secret);
+  await until('the standby', () => proved.length === 1);
+  standby.end();
+  await until('its end', () => !proved[0]!.channel.isOpen);
+});
