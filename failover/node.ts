@@ -27,6 +27,7 @@ import { mapRegion, memoryOptions } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
 import { addressText, isLoopback, type Settings } from '../src/options.js';
 import { Server } from '../src/server.js';
+import { goesFirst } from '../src/shortage.js';
 import { geometryOf } from '../src/store/layout.js';
 import { epochOf, identityOf, markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
@@ -144,6 +145,7 @@ export class Node {
     checkTransport(this.options.backup, this.options.log);
     checkAddresses(this.wire, this.options.settings);
     this.primaryAddress = of;
+    goesFirst(isHalf(this.state));
     this.attach();
   }
 
@@ -179,6 +181,7 @@ export class Node {
     const before = this.state;
     this.state = next;
     for (const action of actions) this.act(action);
+    goesFirst(isHalf(this.state));
     // Behind what had to be done: whoever writes a log may have to wait.
     this.options.log.detail(`${before}: ${event} → ${next}`);
   }
@@ -582,4 +585,9 @@ export class Node {
     const copied = this.state === 'copying' ? this.standby?.landedBytes : undefined;
     return linkLost(this.primaryName(), reason, copied);
   }
+}
+
+/** Such a node has nothing that could be served: when memory runs short, the one with the only copy must stay. */
+function isHalf(state: State): boolean {
+  return state === 'attaching' || state === 'copying';
 }

@@ -135,6 +135,13 @@ Napi::Value regionWipeLater(const Napi::CallbackInfo& call) {
   return call.Env().Undefined();
 }
 
+Napi::Value regionTrustOwner(const Napi::CallbackInfo& call) {
+  Arguments arguments(call);
+  const auto user = static_cast<unsigned int>(arguments.number(0, "user", 0, 4294967295.0));
+  if (arguments.good()) trustOwner(user);
+  return call.Env().Undefined();
+}
+
 Napi::Value regionClose(const Napi::CallbackInfo& call) {
   Arguments arguments(call);
   OpenRegion* open = regionOf(call, &arguments);
@@ -199,6 +206,7 @@ void exportRegion(Napi::Env env, Napi::Object exports) {
   exports["regionOpen"] = Napi::Function::New<regionOpen>(env, "regionOpen");
   exports["regionOpenLater"] = Napi::Function::New<regionOpenLater>(env, "regionOpenLater");
   exports["regionWipeLater"] = Napi::Function::New<regionWipeLater>(env, "regionWipeLater");
+  exports["regionTrustOwner"] = Napi::Function::New<regionTrustOwner>(env, "regionTrustOwner");
   exports["regionClose"] = Napi::Function::New<regionClose>(env, "regionClose");
   exports["regionSync"] = Napi::Function::New<regionSync>(env, "regionSync");
   exports["regionApply"] = Napi::Function::New<regionApply>(env, "regionApply");

@@ -66,7 +66,17 @@ int raised(int descriptor) {
   return high;
 }
 
+uid_t trusted = 0;
+
+bool isTrusted(uid_t owner) {
+  return owner == 0 || owner == geteuid() || owner == trusted;
+}
+
 }  // namespace
+
+void trustOwner(unsigned int user) {
+  trusted = user;
+}
 
 std::unique_ptr<Region> Region::open(const RegionOptions& options, Failure* failure) {
   std::unique_ptr<Region> region(new Region());
@@ -104,6 +114,11 @@ Failure Region::openMemory() {
 Failure Region::openFile(const std::string& path, bool discard) {
   lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock_ < 0) return {errno, "open"};
+  struct stat found {};
+  if (fstat(lock_, &found) != 0) return {errno, "fstat"};
+  // Whoever may write into it changes what clients are served, and can crash the server.
+  if (!isTrusted(found.st_uid)) return {EPERM, "owner"};
+  if ((found.st_mode & S_IWOTH) != 0) return {EPERM, "mode"};
   if (flock(lock_, LOCK_EX | LOCK_NB) != 0) return {errno, "flock"};
   if (discard && ftruncate(lock_, 0) != 0) return {errno, "ftruncate"};
   // Mapped over a description of its own: the lock ends with the process, the mapping only when the

@@ -32,6 +32,10 @@ struct Scanned {
   uint64_t looked = 0;  // bytes that were read
 };
 
+/// A user whose memory files are served, beside root and the process's own: the one that a process
+/// that is still root will become.
+void trustOwner(unsigned int user);
+
 class Region {
  public:
   /// Null with `failure` set when the system refuses.

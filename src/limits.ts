@@ -109,6 +109,11 @@ export const authBytesMax = 8 * KiB;
 export const authUsersMost = 8;
 /** A TLS handshake that takes longer is given up. */
 export const tlsHandshakeMs = 10_000;
+/** TLS handshakes under way at once; one more ends the oldest of the address that has the most. */
+export const tlsHandshakesMost = 256;
+/** What a node needs at most for each byte of its region, and beside it (docs/OPERATING.md, Memory). */
+export const bytesPerRegionByte = 1.1;
+export const bytesBesideRegion = 80 * MiB;
 /** How long a process that ends waits until what it has said is written. */
 export const lastWordsMs = 200;
 /** Reports that whoever started this process has not read yet; more are not sent. */

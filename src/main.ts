@@ -26,6 +26,8 @@ import {
   userToBe,
   writePidFile,
 } from './process.js';
+import { openMemoryScore, pairMemory } from './shortage.js';
+import { geometryOf, headBytes, pagesBytes } from './store/layout.js';
 
 const root = `${__dirname}/../..`;
 const { version } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as { version: string };
@@ -110,8 +112,10 @@ async function mirror(command: Command): Promise<void> {
 async function runPair(command: Command): Promise<void> {
   const start = await prepare(command);
   if (start === null) return;
-  const { log, user } = start;
+  const { settings, log, user } = start;
   if (user !== null) giveUpRoot(user);
+  const geometry = geometryOf(settings);
+  log.say(pairMemory(headBytes(geometry) + pagesBytes(geometry)));
   const pair = new Pair({
     program: [__filename],
     flags: [
@@ -153,6 +157,8 @@ async function prepare(command: Command): Promise<Start | null> {
   const paired = command.name() === 'pair';
   if (paired) checkPair(settings, flags);
   const user = userToBe(flags['user'] as string | undefined);
+  if (user !== null) native.regionTrustOwner(user.uid);
+  openMemoryScore();
   checkCombinations(settings, {
     user: user?.name ?? null,
     mayBindAgain: paired || flags['of'] !== undefined || backup.linkListen !== null,

@@ -212,6 +212,15 @@ function cannotMap(
       'stop that process, or name another file',
     );
   }
+  if (call === 'owner') {
+    return refusal(
+      `${file} belongs to another user, who may change it while it is served`,
+      `give it to the user of this process with chown, or name another file`,
+    );
+  }
+  if (call === 'mode') {
+    return refusal(`every user may write to ${file}`, `chmod 600 ${file}, or name another file`);
+  }
   if (call === 'size') {
     return refusal(
       `${file} is not ${bytes} bytes long: it was made with other -m or -I, or is no hotspare memory file`,

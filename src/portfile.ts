@@ -1,6 +1,7 @@
 /** The file that MEMCACHED_PORT_FILENAME names: which ports are bound, for whoever started us with `-p -1`. */
-import { renameSync, writeFileSync } from 'node:fs';
+import { systemReason } from './errors.js';
 import type { Log } from './log.js';
+import { placeFile } from './placing.js';
 
 export interface BoundPort {
   readonly transport: 'TCP' | 'UDP';
@@ -14,9 +15,8 @@ export function writePortFile(file: string, ports: readonly BoundPort[], log: Lo
     return `${transport} ${host.includes(':') ? 'INET6' : 'INET'}: ${port}\n`;
   });
   try {
-    writeFileSync(`${file}.lck`, lines.join(''));
-    renameSync(`${file}.lck`, file);
+    placeFile(file, lines.join(''));
   } catch (error) {
-    log.say(`Failed to open "${file}": ${(error as NodeJS.ErrnoException).code}`);
+    log.say(`Failed to open "${file}": ${systemReason((error as NodeJS.ErrnoException).code)}`);
   }
 }

@@ -3,10 +3,11 @@
  * up root (`-u`), and looks whether it may have as many descriptors as it needs (`-c`).
  */
 import { spawn } from 'node:child_process';
-import { readFileSync, unlinkSync, writeFileSync } from 'node:fs';
-import { HotspareError } from './errors.js';
+import { readFileSync, unlinkSync } from 'node:fs';
+import { HotspareError, systemReason } from './errors.js';
 import { type Log, tell } from './log.js';
 import { usage } from './options.js';
+import { placeFile, readPlaced } from './placing.js';
 
 /** Set for the process that runs in the background. */
 const daemonMark = 'HOTSPARE_DAEMON';
@@ -62,9 +63,9 @@ export function writePidFile(file: string, log: Log): void {
     log.say(`WARNING: The pid file contained the following (running) pid: ${other}`);
   }
   try {
-    writeFileSync(file, `${process.pid}\n`);
+    placeFile(file, `${process.pid}\n`);
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code;
+    const reason = systemReason((error as NodeJS.ErrnoException).code);
     throw usage(
       `-P ${file}: Could not open the pid file ${file} for writing: ${reason}`,
       'check the path and its rights',
@@ -75,16 +76,16 @@ export function writePidFile(file: string, log: Log): void {
 
 function removePidFile(file: string, log: Log): void {
   try {
-    if (readFileSync(file, 'utf8') === `${process.pid}\n`) unlinkSync(file);
+    if (readPlaced(file) === `${process.pid}\n`) unlinkSync(file);
   } catch (error) {
-    log.say(`-P ${file}: it stays: ${(error as NodeJS.ErrnoException).code}`);
+    log.say(`-P ${file}: it stays: ${systemReason((error as NodeJS.ErrnoException).code)}`);
   }
 }
 
 /** The pid a file names, when a process of that pid runs. */
 function runningPid(file: string): number | null {
   try {
-    const pid = Number.parseInt(readFileSync(file, 'utf8'), 10);
+    const pid = Number.parseInt(readPlaced(file) ?? '', 10);
     if (!(pid > 0) || pid === process.pid) return null;
     process.kill(pid, 0);
     return pid;

@@ -16,7 +16,7 @@ import {
   type TLSSocket,
 } from 'node:tls';
 import { HotspareError } from './errors.js';
-import { drainingMs, tlsHandshakeMs } from './limits.js';
+import { drainingMs, tlsHandshakeMs, tlsHandshakesMost } from './limits.js';
 import type { NativeTransport } from './native.js';
 import { failed } from './native.js';
 import type { TlsSettings } from './options.js';
@@ -30,6 +30,8 @@ const formatDer = 2;
 
 /** A client's two sockets. */
 interface Bridge {
+  /** The client's. */
+  readonly address: string;
   readonly outer: Socket;
   readonly inner: Socket;
   /** Runs from the end of the session on. */
@@ -41,6 +43,8 @@ export class Tls {
   private readonly server: Server;
   /** Those whose handshake is under way, by their addresses: node:tls says no more when it is done. */
   private readonly greeting = new Map<string, Bridge>();
+  /** The same, by the client's address alone, the oldest first. */
+  private readonly greetingFrom = new Map<string, Set<Bridge>>();
   /** By connection, until its session ends. */
   private readonly served = new Map<number, Bridge>();
   private readonly bridges = new Set<Bridge>();
@@ -82,15 +86,17 @@ export class Tls {
       ...bothWays,
       readableHighWaterMark: highWaterMark,
     } as ConstructorParameters<typeof Socket>[0]);
-    const bridge: Bridge = { outer, inner, patience: null };
+    const bridge: Bridge = { address: outer.remoteAddress ?? '', outer, inner, patience: null };
     this.bridges.add(bridge);
     this.served.set(connection, bridge);
     const name = addressesOf(outer);
+    if (this.greeting.size >= tlsHandshakesMost) this.endGreeting();
     this.greeting.set(name, bridge);
+    this.greetingOf(bridge).add(bridge);
     outer.on('error', () => outer.destroy());
     inner.on('error', () => inner.destroy());
     outer.on('close', () => {
-      if (this.greeting.get(name) === bridge) this.greeting.delete(name);
+      this.greeted(name, bridge);
       this.bridges.delete(bridge);
       if (bridge.patience !== null) clearTimeout(bridge.patience);
       inner.destroy();
@@ -118,10 +124,35 @@ export class Tls {
     }
   }
 
+  private greetingOf({ address }: Bridge): Set<Bridge> {
+    const same = this.greetingFrom.get(address) ?? new Set();
+    this.greetingFrom.set(address, same);
+    return same;
+  }
+
+  /** Its handshake is over, well or not. */
+  private greeted(name: string, bridge: Bridge): void {
+    if (this.greeting.get(name) === bridge) this.greeting.delete(name);
+    const same = this.greetingFrom.get(bridge.address);
+    same?.delete(bridge);
+    if (same?.size === 0) this.greetingFrom.delete(bridge.address);
+  }
+
+  /** Makes room: whoever opens many and finishes none loses the oldest, and others keep theirs. */
+  private endGreeting(): void {
+    let most = new Set<Bridge>();
+    for (const same of this.greetingFrom.values()) if (same.size > most.size) most = same;
+    const [oldest] = most;
+    if (oldest === undefined) return;
+    this.greeted(addressesOf(oldest.outer), oldest);
+    oldest.inner.destroy();
+    oldest.outer.destroy();
+  }
+
   private secured(socket: TLSSocket): void {
     const name = addressesOf(socket);
     const bridge = this.greeting.get(name);
-    this.greeting.delete(name);
+    if (bridge !== undefined) this.greeted(name, bridge);
     // A certificate that was not asked for, or not shown, is nobody's; one that is shown must be good.
     const shown = this.settings.verifyMode !== Verify.NONE && hasCertificate(socket);
     if (bridge === undefined || (shown && !socket.authorized)) {

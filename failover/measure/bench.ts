@@ -1,11 +1,13 @@
 /** `hotspare bench`: the measurements of the systems before this one, on this one. Latencies go to a file. */
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
+import { systemReason } from '../../src/errors.js';
 import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
 import { Histogram } from '../../src/histogram.js';
 import { keyBytesMax } from '../../src/limits.js';
 import { print as printText } from '../../src/log.js';
 import { address, usage } from '../../src/options.js';
+import { isForeignLink } from '../../src/placing.js';
 import { type Mix, measureClient } from './clients.js';
 import { replicate } from './replicate.js';
 
@@ -87,10 +89,13 @@ interface LatenciesFile {
 /** Opened before anything is measured: nobody waits for a run whose result has no place. Throws HotspareError. */
 function latenciesFile(flags: Flags, kind: string): LatenciesFile {
   const name = (flags['latencies'] as string | undefined) ?? `${kind}.latencies`;
+  if (isForeignLink(name)) {
+    throw usage(`--latencies ${name}: it is a symlink of another user`, 'name another file');
+  }
   try {
     return { name, descriptor: openSync(name, 'w') };
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code;
+    const reason = systemReason((error as NodeJS.ErrnoException).code);
     throw usage(
       `--latencies ${name}: cannot be written: ${reason}`,
       'name a file that may be written with --latencies',

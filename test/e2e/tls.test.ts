@@ -1,10 +1,12 @@
 /** TLS with real clients: what is encrypted, who is let in, certificates that change, and a takeover. */
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { connect as connectPlain, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { freePort } from '../../failover/drill/port.js';
+import { tlsHandshakesMost } from '../../src/limits.js';
 import { Client } from '../support/client.js';
 import { fixture } from '../support/fixtures.js';
 import { gone, hotspare, pids, said, stats } from '../support/nodes.js';
@@ -152,6 +154,30 @@ describe('a connection with TLS', () => {
     const command = `printf 'version\\r\\nquit\\r\\n' | ${talk}`;
     const { output } = await run('sh', ['-c', command], 10_000);
     expect(output).toContain('VERSION 1.6.18');
+  });
+});
+
+describe('handshakes that are not finished', () => {
+  // 3,000 half hellos a second took 500 MB, and gave nothing back.
+  test('have a limit: the oldest of the address that has the most goes, others stay', async () => {
+    const port = await start(...tlsFlags());
+    const half = (localAddress: string): Promise<Socket> =>
+      new Promise((resolve, reject) => {
+        const socket = connectPlain({ host: '127.0.0.1', port, localAddress });
+        socket.once('error', reject);
+        // The head of a record of 512 bytes that never come.
+        socket.write(Buffer.from([22, 3, 1, 2, 0]), () => resolve(socket.resume()));
+      });
+    const other = await half('127.0.0.9');
+    const flood: Socket[] = [];
+    for (let count = 0; count < tlsHandshakesMost; count++) flood.push(await half('127.0.0.1'));
+    await until('the end of the oldest', () => flood[0]!.closed || flood[0]!.readableEnded);
+    expect([other.closed, other.readableEnded]).toEqual([false, false]);
+    expect(flood.slice(1).some((socket) => socket.closed)).toBe(false);
+    // Whoever comes now, from that address even, is served.
+    expect(await asks(await secure(port), 'version\r\n')).toBe('VERSION 1.6.18');
+    for (const socket of [...flood, other]) socket.destroy();
+    await until('the descriptors to be closed', async () => (await descriptors(port)) < 60);
   });
 });
 
