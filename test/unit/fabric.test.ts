@@ -128,6 +128,47 @@ run('a batch', () => {
     expect(new Mailbox(mailbox).beat()).toEqual({ beat: 0, echo: 0, pulse: 40 });
   });
 
+  // Over verbs the device takes writes without the reader.
+  (provider === 'tcp' ? test : test.skip)(
+    'that the ring has no room for breaks the connection in its midst, and is not acked',
+    async () => {
+      const { writer, source, parts, post, acked, bytes, cells } = await two();
+      writer.native.aim(source.id, ...span, parts);
+      post(record(8192, Buffer.alloc(64, 9)), 1);
+      await acked(1);
+      // The reader has no turn in here: the ring is full until patience is over.
+      let sequence = 1;
+      while (cells[FabricCell.STAGING_STALLS] === 0 && sequence < 200) {
+        const fill = Buffer.alloc(1000, ++sequence);
+        const many = Array.from({ length: 500 }, (_, i) => record(8192 + 1004 * i, fill));
+        post(Buffer.concat(many), sequence);
+      }
+      expect(cells[FabricCell.STAGING_STALLS]).toBe(1);
+      const written = cells[FabricCell.WRITES];
+      for (const list of [record(8192, Buffer.alloc(64, 1)), Buffer.alloc(0)])
+        post(list, ++sequence);
+      await until('the end', () => writer.has(FabricEvent.BROKEN));
+      expect(cells[FabricCell.WRITES]).toBe(written);
+      const last = cells[FabricCell.ACKED_SEQUENCE]!;
+      expect(last).toBeLessThan(sequence - 2);
+      expect(bytes[0]).toBeGreaterThanOrEqual(last);
+    },
+  );
+
+  test('whose peer goes before its ranges are written ends with it, and nothing behind it is acked', async () => {
+    for (let round = 0; round < 20; round++) {
+      const { writer, reader, source, parts, post, cells } = await two();
+      writer.native.aim(source.id, ...span, parts);
+      const list = record(8192, Buffer.alloc(64, 1));
+      post(list, 1);
+      reader.native.close();
+      for (let sequence = 2; sequence < 20; sequence++) expect(post(list, sequence)).toBe(1);
+      await until('the end', () => writer.has(FabricEvent.BROKEN));
+      expect(cells[FabricCell.ACKED_SEQUENCE]).toBeLessThan(19);
+      for (const end of ends.splice(0)) end.native.close();
+    }
+  });
+
   test('lets the loop sleep, once it is placed', async () => {
     const { writer, source, parts, post, acked, cells } = await two();
     writer.native.aim(source.id, ...span, parts);
