@@ -320,13 +320,12 @@ interface Addon {
    * until `done` is called.
    */
   regionWipeLater(id: number, done: (failure: NativeFailure | null) => void): void;
+  /** Memory files of this user are opened, too, beside those of root and of the process's own. */
+  regionTrustOwner(user: number): void;
   /**
    * Detaches the region's ArrayBuffers. A thread unmaps it and frees its pages; its file may be opened again at once.
    * Transports that have them registered forget them before.
    */
-  /** Memory files of this user are opened, too, beside those of root and of the process's own. */
-  regionTrustOwner(user: number): void;
-  /** Detaches the region's ArrayBuffers and unmaps it. Transports that have them registered forget them before. */
   regionClose(id: number): void;
   /** msync of the whole region; only meaningful with a file. Null when it is on disk. */
   regionSync(id: number): NativeFailure | null;
