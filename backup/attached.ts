@@ -1,6 +1,7 @@
 /** What a primary knows of the standby that mirrors it, and what it tells its owner. */
 import { copyingMs } from '../src/limits.js';
 import type { Channel } from './channel.js';
+import type { FrameHeader } from './frame.js';
 import type { Proof } from './hello.js';
 import type { Link } from './link.js';
 import type { Opening } from './opening.js';
@@ -44,6 +45,11 @@ export function overdue(
   const what = waitedMs > limitMs ? 'no ack' : 'nothing heard';
   const ms = Math.round(Math.max(waitedMs, silentMs));
   return `${what} for ${ms} ms (${inSync ? `--ack-timeout ${limitMs}` : `${limitMs} ms`})`;
+}
+
+/** A frame that is the link's, or from which one comes to be. False when it is neither. */
+export function takes({ link, opening }: Attached, header: FrameHeader): boolean {
+  return link === null ? opening?.ready(header.type) === true : link.frame(header);
 }
 
 /** What a primary tells its owner. */

@@ -10,7 +10,7 @@ import { recordHeaderBytes } from '../src/journal.js';
 import { controlBytesMax } from '../src/limits.js';
 import { native } from '../src/native.js';
 import type { Endpoint, Wire } from '../src/wire.js';
-import { Opener, Sealer } from './cipher.js';
+import { type Cipher, Opener, Sealer } from './cipher.js';
 import {
   FrameHeader,
   frameHeaderBytes,
@@ -90,6 +90,11 @@ export class Channel implements Endpoint {
   /** From the next frame on, only what the peer has sealed with this key is taken. */
   openWith(key: Uint8Array): void {
     this.opener = new Opener(key);
+  }
+
+  /** What seals what is sent. */
+  get cipher(): Cipher {
+    return this.sealer === null ? 'none' : 'aes-gcm';
   }
 
   /** The host (1.2.3.4, ::1) that the connection is at on this machine; empty when it is gone. */

@@ -1,5 +1,4 @@
 /** What turns an attached standby into one in sync: blocks, SYNCED behind them, and a heartbeat that is echoed. */
-import { blocksInFlightMax } from '../src/limits.js';
 import type { Log } from '../src/log.js';
 import type { Attached } from './attached.js';
 import { mebibytes } from './figures.js';
@@ -7,12 +6,22 @@ import { mebibytes } from './figures.js';
 /**
  * Keeps a few blocks on their way. When the last has landed, and `flush` has sent what was changed meanwhile, the copy
  * is whole as of the batch that `flush` returns: a block may be read late, and hold bytes of any batch up to that one.
+ * Where there is more to look at before an ack comes, `again` does so when clients and heartbeats have had their turn.
  */
-export function copy(standby: Attached, epoch: number, flush: () => number): void {
+export function copy(
+  standby: Attached,
+  epoch: number,
+  flush: () => number,
+  again: () => void,
+): void {
   const { resync, link } = standby;
-  if (resync === null || link === null || standby.inSync) return;
-  while (resync.blocksSent - standby.blocksAcked < blocksInFlightMax) {
-    if (!resync.sendNext(link, epoch)) break;
+  if (resync === null || link === null || standby.inSync || resync.waitsForTurn) return;
+  if (resync.proceed(link, epoch, standby.blocksAcked)) {
+    resync.waitsForTurn = true;
+    setImmediate(() => {
+      resync.waitsForTurn = false;
+      again();
+    });
   }
   if (!resync.isSent || standby.blocksAcked < resync.blocksSent) return;
   standby.syncedSequence = flush();

@@ -33,6 +33,8 @@ export class FabricPort {
   readonly provider: FabricProvider;
   readonly port: number;
   guest: FabricGuest | null = null;
+  /** The guest that is in. Its token opens nothing more: a second connection would end the first without a word. */
+  private accepted: FabricGuest | null = null;
 
   private constructor(
     native: NativeFabric,
@@ -66,11 +68,13 @@ export class FabricPort {
     const { guest } = this;
     if (kind === FabricEvent.REQUEST) {
       // The private bytes may be padded.
-      const expected = guest !== null && bytes.length >= guest.token.length;
+      const expected =
+        guest !== null && guest !== this.accepted && bytes.length >= guest.token.length;
       if (!expected || !timingSafeEqual(bytes.subarray(0, guest.token.length), guest.token)) {
         this.native.reject(request);
         return;
       }
+      this.accepted = guest;
       const failure = this.native.accept(request);
       if (failure !== null) guest.broken(`${failure.call}: ${failure.error}`, false);
     } else if (kind === FabricEvent.CONNECTED) {

@@ -62,6 +62,7 @@ export function details(mirror: MirrorState): (readonly [string, string | number
     ['mirror_provider', standby?.link?.provider ?? 'none'],
     ['mirror_device', standby?.link?.device || 'none'],
     ['mirror_why', standby?.opening?.why ?? ''],
+    ['mirror_cipher', standby === null ? 'none' : standby.channel.cipher],
     ['ranges_per_batch', perBatch.toFixed(2)],
     ...unacked.latencies.rows(),
     ['stalls_ack', mirror.stalls],

@@ -26,10 +26,13 @@ export interface LandingParts extends LandingEvents {
 export function openLanding(parts: LandingParts): void {
   const { welcome, memory, channel } = parts;
   const { epoch, sequence, provider } = welcome;
-  const useTcp = (): void =>
-    parts.landed(new TcpLanding(memory.id, epoch, sequence, channel, parts));
+  const useTcp = (): TcpLanding => {
+    const landing = new TcpLanding(memory.id, epoch, sequence, channel, parts);
+    parts.landed(landing);
+    return landing;
+  };
   if (provider === '') {
-    useTcp();
+    useTcp().drained();
     return;
   }
   const landing = new RdmaLanding(memory, sequence, {

@@ -1,12 +1,12 @@
 /**
- * How a link comes to be, primary's side. The TCP link is there at once. For the RDMA link the WELCOME names a port and
- * a token; the standby connects there with the token, and then says over the node-to-node connection, which has proved
- * itself, where its memory is (MEMORY). When it cannot, the TCP link takes its place, unless `--transport rdma`
- * forbids.
+ * How a link comes to be, primary's side. The TCP link is there with the standby's first ack, when that has mapped its
+ * memory. For the RDMA link the WELCOME names a port and a token; the standby connects there with the token, and then
+ * says over the node-to-node connection, which has proved itself, where its memory is (MEMORY). When it cannot, the TCP
+ * link takes its place, unless `--transport rdma` forbids.
  */
 import { randomBytes } from 'node:crypto';
 import { HotspareError } from '../src/errors.js';
-import { fabricMs } from '../src/limits.js';
+import { copyingMs } from '../src/limits.js';
 import { failed } from '../src/native.js';
 import { SuperWord, superblockBytes } from '../src/store/layout.js';
 import { epochOf, identityOf } from '../src/store/open.js';
@@ -54,6 +54,8 @@ export class Opening {
   private readonly guest: FabricGuest | null = null;
   private timer: NodeJS.Timeout | null = null;
   private connected = false;
+  /** The TCP link carries, or nothing does. */
+  private isDecided = false;
   private memory: Memory | null = null;
   private open: RdmaLink | null = null;
 
@@ -105,13 +107,20 @@ export class Opening {
       ...this.link,
     };
     channel.sendMessage(FrameType.WELCOME, welcome, welcome.epoch);
-    if (this.port === null) {
+    if (this.port === null && settings.transport === 'rdma') {
       this.fallBack(this.why);
       return;
     }
-    // The standby gives up sooner, and says so.
+    // To reserve or wipe a large file takes long. Over RDMA the standby gives up sooner, and says so.
     const late = (): void => this.parts.events.broken('it did not open its memory in time', false);
-    this.timer = setTimeout(late, fabricMs * 2);
+    this.timer = setTimeout(late, copyingMs);
+  }
+
+  /** The standby acks, before it was sent anything: its memory is there. False when that is not what was asked for. */
+  ready(type: number): boolean {
+    if (type !== FrameType.ACK || this.port !== null || this.isDecided) return false;
+    this.fallBack(this.why);
+    return true;
   }
 
   /** The standby says where its memory is, or why it will not be. False when it makes no sense. */
@@ -152,6 +161,7 @@ export class Opening {
   }
 
   private fallBack(why: string): void {
+    this.isDecided = true;
     this.close();
     this.why = why;
     const { settings, wire, channel, region, events } = this.parts;

@@ -22,7 +22,7 @@ import { epochOf, identityOf, promote } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Wire } from '../src/wire.js';
 import { Absence } from './absence.js';
-import { type Attached, attached, overdue, type PrimaryEvents } from './attached.js';
+import { type Attached, attached, overdue, type PrimaryEvents, takes } from './attached.js';
 import { Brake } from './brake.js';
 import type { Channel, ChannelOwner } from './channel.js';
 import { copy, progress } from './copying.js';
@@ -148,7 +148,7 @@ export class Primary implements Mirror, ChannelOwner {
     else if (header.type === FrameType.MEMORY) {
       if (standby.opening?.frame(payload) !== true)
         this.detach('its memory makes no sense', 'lost');
-    } else if (standby.link?.frame(header) !== true) {
+    } else if (!takes(standby, header)) {
       this.detach(`it sent a frame of type ${header.type}`, 'lost');
     }
   }
@@ -258,7 +258,7 @@ export class Primary implements Mirror, ChannelOwner {
   /** The link carries: the copy begins. */
   private begin(standby: Attached, link: Link): void {
     const { region, log } = this;
-    const resync = new Resync(region);
+    const resync = new Resync(region, this.parts.memory);
     standby.link = link;
     standby.resync = resync;
     region.journal.clear();
@@ -276,10 +276,12 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   private copy(standby: Attached): void {
-    copy(standby, this.epoch, () => {
+    if (this.standby !== standby) return;
+    const flush = (): number => {
       if (this.region.journal.count > 0) this.send(this.region.journal, this.wire.nowMs);
       return this.unacked.sequence;
-    });
+    };
+    copy(standby, this.epoch, flush, () => this.copy(standby));
   }
 
   private ack(standby: Attached, sequence: number, blocks: number): void {
@@ -302,11 +304,12 @@ export class Primary implements Mirror, ChannelOwner {
   /** Seals the journal as the next batch and gives it to the link. */
   private send(journal: Journal, nowMs: number): void {
     const { standby } = this;
-    if (standby !== null) {
+    // Before the link is open a batch would be counted, and never come.
+    if (standby?.link != null) {
       const sequence = this.unacked.commit(monotonicMs());
       this.absence.asked(nowMs);
       this.counts.add(journal);
-      standby.link?.sendBatch(journal, this.epoch, sequence);
+      standby.link.sendBatch(journal, this.epoch, sequence);
       if (this.isFull(standby)) this.brake.isOn = true;
     }
     journal.clear();
@@ -330,7 +333,8 @@ export class Primary implements Mirror, ChannelOwner {
     this.absence.spoke(now);
     this.beats++;
     const echo = this.mayConfirm(standby, now) ? standby.heardBeat : 0;
-    standby.link?.beat(this.epoch, this.beats, echo);
+    if (standby.link !== null) standby.link.beat(this.epoch, this.beats, echo);
+    else standby.channel.send({ type: FrameType.HEARTBEAT, epoch: this.epoch });
     standby.link?.poll();
     if (this.standby === null) return;
     const synced = standby.inSync && this.unacked.acked >= standby.syncedSequence;

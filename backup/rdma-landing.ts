@@ -8,6 +8,7 @@ import { assert } from '../src/errors.js';
 import { FabricEvent, fabric, fabricProviders, type NativeFabric } from '../src/fabric.js';
 import { fabricMs } from '../src/limits.js';
 import { failed, type NativeFailure, type NativeRegion, native } from '../src/native.js';
+import { type FrameHeader, FrameType } from './frame.js';
 import type { Memory, Welcome } from './hello.js';
 import type { Landing, LandingEvents } from './link.js';
 import { Mailbox } from './mailbox.js';
@@ -61,8 +62,9 @@ export class RdmaLanding implements Landing {
     else this.timer = setTimeout(() => this.decide('it does not connect', null), fabricMs);
   }
 
-  frame(): boolean {
-    return false;
+  /** Until the link is open the primary says on the channel that it lives. */
+  frame({ type }: FrameHeader): boolean {
+    return type === FrameType.HEARTBEAT;
   }
 
   drained(): void {}

@@ -5,7 +5,12 @@
  * are: that is written with the heartbeat, not with every batch, for nobody needs it sooner.
  */
 import { assert } from '../src/errors.js';
-import { FabricCell, type FabricProvider, type NativeFabric } from '../src/fabric.js';
+import {
+  FabricCell,
+  type FabricProvider,
+  FabricRefusal,
+  type NativeFabric,
+} from '../src/fabric.js';
 import { type Journal, journalHeadroom } from '../src/journal.js';
 import { stagingBytes } from '../src/limits.js';
 import type { Channel } from './channel.js';
@@ -21,6 +26,8 @@ export class RdmaLink implements Link {
   private readonly events: LinkEvents;
   /** The newest batch that needed not be sent. */
   private readonly first: number;
+  /** Newest batch that was given to the fabric. */
+  private sent: number;
   /** Newest batch that is placed. */
   private acked: number;
   private blocks = 0;
@@ -39,6 +46,7 @@ export class RdmaLink implements Link {
     this.device = fabric.found.device;
     this.channel = channel;
     this.first = sequence;
+    this.sent = sequence;
     this.acked = sequence;
     this.events = events;
   }
@@ -52,9 +60,12 @@ export class RdmaLink implements Link {
   }
 
   sendBatch(journal: Journal, _epoch: number, sequence: number): void {
+    assert(sequence === this.sent + 1, 'no batch is left out');
+    this.sent = sequence;
     const length = journal.at - journalHeadroom;
     const { bytes, count } = journal;
     const posted = this.fabric.post(bytes, journalHeadroom, length, sequence);
+    assert(posted !== FabricRefusal.UNCONNECTED, 'a link is open once its connection carries');
     assert(posted === count, 'every range of the journal is one that the standby mirrors');
   }
 
@@ -64,17 +75,18 @@ export class RdmaLink implements Link {
 
   sendSynced(epoch: number, sequence: number): void {
     this.synced = { epoch, sequence };
-    this.fabric.tell();
+    assert(this.fabric.tell(), 'SYNCED is sent over a link that carries');
     this.announce();
   }
 
   beat(_epoch: number, beat: number, echo: number): void {
-    this.fabric.beat(beat >>> 0, echo >>> 0);
+    assert(this.fabric.beat(beat >>> 0, echo >>> 0), 'a link that carries has a heartbeat');
   }
 
   poll(): void {
     this.announce();
     const sequence = Math.max(this.acked, this.cell(FabricCell.ACKED_SEQUENCE));
+    assert(sequence <= this.sent, 'no batch is acked that was not sent');
     const blocks = this.cell(FabricCell.ACKED_BLOCKS);
     if (sequence === this.acked && blocks === this.blocks) return;
     this.acked = sequence;

@@ -6,10 +6,10 @@
 import { monotonicMs } from '../src/clock.js';
 import { HotspareError } from '../src/errors.js';
 import { controlBytesMax, leavingMs } from '../src/limits.js';
-import { type MemoryOptions, mapMemory } from '../src/memory.js';
+import { type MappedCopy, type MemoryOptions, mapCopy } from '../src/memory.js';
 import { type NativeRegion, native } from '../src/native.js';
 import type { Geometry } from '../src/store/layout.js';
-import { epochOf, inspect, markInconsistent } from '../src/store/open.js';
+import { epochOf, inspect } from '../src/store/open.js';
 import type { Wire } from '../src/wire.js';
 import { Channel, type ChannelOwner } from './channel.js';
 import { Fabrics } from './fabrics.js';
@@ -69,6 +69,8 @@ export class Standby implements ChannelOwner {
   private channel: Channel | null = null;
   /** What lets the primary's bytes into `memory`. */
   private landing: Landing | null = null;
+  /** Ends when no thread works on memory for a copy. */
+  private mapping: Promise<void> = Promise.resolve();
   private welcome: Welcome | null = null;
   /** Which cache we hold a copy of. */
   private cache = '';
@@ -79,7 +81,7 @@ export class Standby implements ChannelOwner {
   private introduction: Introduction | null = null;
   private stage: number = Stage.STRANGER;
   /** The reign of this node, when it only heralds it; null for a standby, which reigns over nobody. */
-  private reign: Reigning | null = null;
+  private reign: (() => Reigning) | null = null;
   /** Resolves once the primary has closed the connection on which we said that we leave. */
   private left: (() => void) | null = null;
 
@@ -131,8 +133,8 @@ export class Standby implements ChannelOwner {
     return this.lease.lengthMs;
   }
 
-  /** Attaches as one who reigns: a primary steps down instead of welcoming us, or says that we must (`outranked`). */
-  herald(reign: Reigning): void {
+  /** Attaches as one who reigns, as it says when it is asked: a primary steps down instead of welcoming us, or says that we must (`outranked`). */
+  herald(reign: () => Reigning): void {
     this.reign = reign;
     this.attach();
   }
@@ -163,6 +165,8 @@ export class Standby implements ChannelOwner {
 
   opened(): void {
     this.introduction = new Introduction(this.channel!, this.settings);
+    // While the challenge is on its way, so that the proof need not wait for it.
+    this.fabrics.offer(this.channel!.localHost, true);
   }
 
   refused(errno: number): void {
@@ -170,7 +174,8 @@ export class Standby implements ChannelOwner {
   }
 
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
-    const welcomeless = this.reign !== null && header.type === FrameType.WELCOME;
+    const comesTwice = this.reign !== null || this.welcome !== null;
+    const welcomeless = comesTwice && header.type === FrameType.WELCOME;
     if (!mayCome(header.type, this.stage) || welcomeless) {
       this.refuse('LINK_REFUSED', 'that is no primary', 'name the --link-listen of a primary');
       return;
@@ -329,7 +334,7 @@ export class Standby implements ChannelOwner {
     const { transport, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
     const failure = this.introduction!.prove(payload, {
       node,
-      ...(this.reign ?? { epoch: 0, cache: '', changes: 0 }),
+      ...(this.reign?.() ?? { epoch: 0, cache: '', changes: 0 }),
       link: advertisedLink(this.settings),
       deadAfterMs,
       transport,
@@ -371,26 +376,34 @@ export class Standby implements ChannelOwner {
       return;
     }
     this.forget();
-    try {
-      this.memory = mapMemory(welcome.geometry, this.memoryOptions);
-    } catch (error) {
-      if (!(error instanceof HotspareError)) throw error;
-      this.refuse(error.code, error.message, error.remedy);
-      return;
-    }
-    // The copy is told only what is not zero. What a memory file held before is of no use to a standby.
-    const head = new Int32Array(this.memory.head);
-    const before = inspect(head);
-    const gaveUp = before.kind === 'region' && !before.inconsistent ? epochOf(head) : null;
-    if (!this.memory.created) wipe(this.memory);
-    markInconsistent(head, true);
-    this.geometry = welcome.geometry;
     this.welcome = welcome;
     this.cache = welcome.cache;
-    this.stage = Stage.WELCOMED;
-    this.lease.agree(welcome.ackTimeoutMs);
     this.epoch = welcome.epoch;
-    this.land(welcome, this.memory);
+    this.lease.agree(welcome.ackTimeoutMs);
+    this.map(welcome);
+  }
+
+  /** Heartbeats go on meanwhile. One mapping after the other: the memory file is in use until the last has ended. */
+  private map(welcome: Welcome): void {
+    const { channel } = this;
+    const begin = (): Promise<MappedCopy> => mapCopy(welcome.geometry, this.memoryOptions);
+    this.mapping = this.mapping.then(begin).then(
+      (copy) => {
+        if (this.channel === channel && channel !== null) this.mapped(welcome, copy);
+        else native.regionClose(copy.memory.id);
+      },
+      (error: unknown) => {
+        if (!(error instanceof HotspareError)) throw error;
+        if (this.channel === channel) this.refuse(error.code, error.message, error.remedy);
+      },
+    );
+  }
+
+  private mapped(welcome: Welcome, { memory, gaveUp }: MappedCopy): void {
+    this.memory = memory;
+    this.geometry = welcome.geometry;
+    this.stage = Stage.WELCOMED;
+    this.land(welcome, memory);
     this.events.welcomed(welcome, gaveUp);
   }
 
@@ -445,8 +458,4 @@ export class Standby implements ChannelOwner {
     this.leave();
     this.events.refused(new HotspareError(code, reason, remedy));
   }
-}
-
-function wipe(memory: NativeRegion): void {
-  for (const buffer of [memory.head, ...memory.segments]) new Uint8Array(buffer).fill(0);
 }

@@ -90,7 +90,8 @@ export class TcpLanding implements Landing {
   private readonly channel: Channel;
   private readonly events: LandingEvents;
   private blocks = 0;
-  private unacked = false;
+  /** The first ack says that memory is there: the primary sends nothing before. */
+  private unacked = true;
   private revoked = false;
 
   constructor(

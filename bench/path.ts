@@ -8,6 +8,8 @@
  */
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
+import { Budget } from '../src/budget.js';
+import { monotonicMs } from '../src/clock.js';
 import { Counters } from '../src/counters.js';
 import { Executor } from '../src/execute.js';
 import { Journal } from '../src/journal.js';
@@ -53,6 +55,7 @@ const wire = {
   inputView: executor.line.view,
   output,
   again: false,
+  budget: new Budget(monotonicMs),
   isFull: () => !output.hasRoom(),
 };
 const shared = {
@@ -122,10 +125,13 @@ function tick(parts: readonly Buffer[]): number {
   output.at = 0;
   const start = process.hrtime.bigint();
   executor.lookahead.begin(end);
+  // These ticks are long: each connection has a tick's time for itself.
+  wire.budget.begin(1);
   let at = 0;
   for (let i = 0; i < parts.length; i++) {
     const { length } = parts[i]!;
-    if (sessions[i]!.data(at, length, false) !== length) throw new Error('bytes were left over');
+    wire.budget.serveNext();
+    for (let done = 0; done < length; ) done += sessions[i]!.data(at + done, length - done, false);
     at += length;
   }
   const nanoseconds = Number(process.hrtime.bigint() - start);

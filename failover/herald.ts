@@ -87,7 +87,7 @@ export class Herald {
       replaced: () => {},
     });
     this.knock = knock;
-    knock.herald(this.parts.reign());
+    knock.herald(() => this.parts.reign());
   }
 
   private over(knock: Standby): void {

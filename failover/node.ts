@@ -33,6 +33,7 @@ import { goesFirst } from '../src/shortage.js';
 import { geometryOf } from '../src/store/layout.js';
 import { epochOf, identityOf, markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
+import type { Origin } from '../src/timeline.js';
 import { Wire } from '../src/wire.js';
 import { Detector } from './detector.js';
 import { Herald } from './herald.js';
@@ -166,10 +167,11 @@ export class Node {
     await this.standby?.depart();
     this.primary?.end();
     this.server?.depose();
+    this.wire.transport.destroy();
+    // Last, for a disk may take its time: everybody has heard by now that this node is gone.
     if (this.memory !== null && this.options.settings.memoryFile !== null) {
       native.regionSync(this.memory.id);
     }
-    this.wire.transport.destroy();
   }
 
   private on(event: Event, error?: HotspareError): void {
@@ -396,7 +398,7 @@ export class Node {
     const region = new Region(standby.memory, standby.geometry, new Journal());
     promote(region, this.epochMet);
     markInconsistent(region.head, false);
-    this.open(standby.memory, region, Math.max(standby.sequence, this.newestSequence));
+    this.open(standby.memory, region, Math.max(standby.sequence, this.newestSequence), 'primary');
     this.standby = null;
     this.tryToListenForStandbys();
   }
@@ -451,10 +453,16 @@ export class Node {
   }
 
   /** Makes a server, and the end that standbys attach to, over a region. */
-  private open(memory: NativeRegion, region: Region, sequence: number): void {
+  private open(
+    memory: NativeRegion,
+    region: Region,
+    sequence: number,
+    origin: Origin = 'here',
+  ): void {
     const { settings, log, backup } = this.options;
     this.memory = memory;
-    const server = new Server(this.wire, memory.segments, region, settings, log, this.access);
+    const { wire, access } = this;
+    const server = new Server(wire, memory.segments, region, settings, log, access, origin);
     this.server = server;
     if (backup.linkListen === null) return;
     const primary = new Primary({

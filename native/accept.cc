@@ -24,6 +24,7 @@ bool Transport::accept(Listener* listener) {
     arm(listener, false);
     return true;
   }
+  const auto group = static_cast<Group>(listener->group);
   while (accepted_ < kAcceptsPerTick) {
     const bool full = listener->group == kClients &&
                       tables_.counters[kConnections] >= static_cast<double>(connectionsLimit_);
@@ -32,8 +33,11 @@ bool Transport::accept(Listener* listener) {
       waitForRoom(true);
       return true;
     }
-    if (free_.empty() && !full) {
-      turnListeners(false);
+    // Links have slots of their own: clients that are on their way out do not keep a standby away.
+    const bool crowded =
+        listener->group == kClients && !full && slots_[kClients] >= connectionsLimit_;
+    if (crowded || (free_.empty() && !full)) {
+      if (!crowded || !makeRoom()) turnListeners(group, false);
       return true;
     }
     const int descriptor =
@@ -41,7 +45,7 @@ bool Transport::accept(Listener* listener) {
     if (descriptor < 0) {
       if (isTransient(errno)) return true;
       if (wantOfResources(errno)) {
-        turnListeners(false);
+        turnListeners(group, false);
         return true;
       }
       accepted_++;  // a connection that died in the queue
@@ -53,9 +57,9 @@ bool Transport::accept(Listener* listener) {
       continue;
     }
     if (listener->path.empty()) tune(descriptor);
-    const Connection* c = take(descriptor, static_cast<Group>(listener->group), State::kOpen);
+    const Connection* c = take(descriptor, group, State::kOpen);
     if (c == nullptr) {
-      turnListeners(false);
+      turnListeners(group, false);
       return true;
     }
     const auto index = static_cast<int32_t>(listener - listeners_.data());
@@ -75,7 +79,17 @@ void Transport::refuse(int descriptor) {
 
 bool Transport::listenerWanted(const Listener& listener) const {
   const bool stopped = listener.group == kClients && (paused_ || waiting_);
-  return listener.descriptor >= 0 && !listenersOff_ && !stopped;
+  return listener.descriptor >= 0 && !listenersOff_[listener.group] && !stopped;
+}
+
+/// Where a new listener goes: the place of one that was closed, and that no row of this tick names.
+size_t Transport::listenerPlace() {
+  for (size_t i = 0; i < listeners_.size(); i++) {
+    const Listener& listener = listeners_[i];
+    if (listener.descriptor < 0 && !(inTick_ && listener.closedTick == tick_)) return i;
+  }
+  listeners_.emplace_back();
+  return listeners_.size() - 1;
 }
 
 void Transport::arm(Listener* listener, bool on) {
@@ -90,19 +104,32 @@ void Transport::arm(Listener* listener, bool on) {
 }
 
 /// Off for want of descriptors or slots, until some come free: polling would only spin.
-void Transport::turnListeners(bool on) {
-  if (listenersOff_ == !on) return;
-  listenersOff_ = !on;
-  if (on) {
+void Transport::turnListeners(Group group, bool on) {
+  if (listenersOff_[group] == !on) return;
+  listenersOff_[group] = !on;
+  if (group == kClients && on) {
     const double offMs = monotonicMs() - listenersOffSinceMs_;
     tables_.counters[kListenersOffMicroseconds] += offMs * 1e3;
-  } else {
+  } else if (group == kClients) {
     listenersOffSinceMs_ = monotonicMs();
     tables_.counters[kListenersOffTimes] += 1;
   }
   for (Listener& listener : listeners_) {
     if (listener.descriptor >= 0) arm(&listener, listenerWanted(listener));
   }
+}
+
+/// Of those who were sent all they were owed, and have not closed yet, the first makes room for
+/// who comes. False: there is none.
+bool Transport::makeRoom() {
+  while (!lingering_.empty()) {
+    Connection* c = find(lingering_.front());
+    lingering_.pop();
+    if (c == nullptr || c->state != State::kLingering) continue;
+    bury(c);
+    return true;
+  }
+  return false;
 }
 
 /// At the limit, when one more is not to be refused: clients wait in the kernel's queue until one

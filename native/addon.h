@@ -105,7 +105,7 @@ inline Napi::Value failureOf(Napi::Env env, const Failure& failure) {
 /// A region, and the ArrayBuffers over it: kept alive, so that they can be detached before it is
 /// unmapped.
 struct OpenRegion {
-  std::unique_ptr<Region> region;
+  std::shared_ptr<Region> region;  // also a thread's that works on it
   std::vector<Napi::Reference<Napi::ArrayBuffer>> buffers;
 };
 

@@ -90,8 +90,8 @@ class FabricObject final : public Napi::ObjectWrap<FabricObject>, public FabricL
   void aim(Call call);
   Napi::Value post(Call call);
   Napi::Value block(Call call);
-  void beat(Call call);
-  void tell(Call call);
+  Napi::Value beat(Call call);
+  Napi::Value tell(Call call);
   void close(Call) { end(); }
 
   FabricLoop* loop_ = nullptr;
@@ -314,19 +314,21 @@ Napi::Value FabricObject::block(Call call) {
   return Napi::Boolean::New(Env(), posted);
 }
 
-void FabricObject::beat(Call call) {
+Napi::Value FabricObject::beat(Call call) {
   Arguments arguments(call);
   const auto beat = static_cast<uint32_t>(arguments.number(0, "beat", 0, UINT32_MAX));
   const auto echo = static_cast<uint32_t>(arguments.number(1, "echo", 0, UINT32_MAX));
-  if (!arguments.good() || fabric() == nullptr) return;
-  fabric()->beat(beat, echo);
+  if (!arguments.good() || fabric() == nullptr) return Env().Undefined();
+  const bool mailed = fabric()->beat(beat, echo);
   loop_->settle();
+  return Napi::Boolean::New(Env(), mailed);
 }
 
-void FabricObject::tell(Call) {
-  if (fabric() == nullptr) return;
-  fabric()->tell();
+Napi::Value FabricObject::tell(Call) {
+  if (fabric() == nullptr) return Env().Undefined();
+  const bool mailed = fabric()->tell();
   loop_->settle();
+  return Napi::Boolean::New(Env(), mailed);
 }
 
 Napi::Value openFabric(const Napi::CallbackInfo& call) {

@@ -51,6 +51,7 @@ class TransportObject final : public Napi::ObjectWrap<TransportObject>, public N
   void release(Call call);
   void pause(Call call);
   Napi::Value describe(Call call);
+  Napi::Value stalledMs(Call call);
   Napi::Value describeListener(Call call);
   Napi::Value registerBuffer(Call call);
   void unregisterBuffer(Call call);
@@ -80,6 +81,7 @@ Napi::Function TransportObject::define(Napi::Env env) {
                          InstanceMethod<&T::release>("release"),
                          InstanceMethod<&T::pause>("pause"),
                          InstanceMethod<&T::describe>("describe"),
+                         InstanceMethod<&T::stalledMs>("stalledMs"),
                          InstanceMethod<&T::describeListener>("describeListener"),
                          InstanceMethod<&T::registerBuffer>("register"),
                          InstanceMethod<&T::unregisterBuffer>("unregister"),
@@ -288,6 +290,13 @@ Napi::Value TransportObject::describe(Call call) {
   object["descriptor"] = Napi::Number::New(Env(), c->descriptor);
   object["pendingBytes"] = Napi::Number::New(Env(), static_cast<double>(c->pending()));
   return object;
+}
+
+Napi::Value TransportObject::stalledMs(Call call) {
+  Arguments arguments(call);
+  const auto id = static_cast<int32_t>(arguments.number(0, "connection", 0, INT32_MAX));
+  if (!arguments.good()) return Env().Undefined();
+  return Napi::Number::New(Env(), transport() == nullptr ? -1 : transport()->stalledMs(id));
 }
 
 Napi::Value TransportObject::describeListener(Call call) {

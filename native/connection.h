@@ -53,7 +53,7 @@ struct Connection {
   char* sink = nullptr;      // where the next sinkRest bytes go; null = nowhere
   uint64_t sinkRest = 0;
   uint64_t sinkBytes = 0;  // of the whole sink
-  double endedMs = 0;      // when Draining began
+  double sinceMs = 0;      // when Draining began; before, when the last byte for a sink came
 
   static constexpr uint32_t kUnwatched = ~0U;
 

@@ -183,6 +183,8 @@ void Fabric::disconnect() {
   signalled_.clear();
   unsignalled_ = 0;
   sequence_ = 0;
+  placed_ = 0;
+  acked_ = 0;
   unlettered_ = 0;
   heartbeat_ = 0;
   pulses_ = 0;
@@ -190,6 +192,8 @@ void Fabric::disconnect() {
   redoStands_ = false;
   connected_ = false;
   broken_ = false;
+  std::erase_if(events_,
+                [](const FabricEvent& event) { return event.kind != FabricEvent::kRequest; });
   for (double* cell = cells_; cell < cells_ + kCells; cell++) *cell = 0;
 }
 
@@ -225,6 +229,15 @@ FabricFailure Fabric::expose(const RegionSpan& region, RemoteMemory parts[kParts
 void Fabric::revoke() {
   exposed_.clear();
   disconnect();
+}
+
+bool Fabric::takeEvent(FabricEvent* event) {
+  if (events_.empty()) return false;
+  *event = std::move(events_.front());
+  events_.pop_front();
+  // Not before: whoever writes must know that there is somebody, on fast machines and on slow ones.
+  if (event->kind == FabricEvent::kConnected) connected_ = true;
+  return true;
 }
 
 bool Fabric::progress() {
@@ -269,7 +282,6 @@ void Fabric::readEvents() {
                          std::string(reinterpret_cast<const char*>(entry->data), bytes)});
     } else if (endpoint_ != nullptr && entry->fid == &endpoint_->fid) {
       if (kind == FI_CONNECTED) {
-        connected_ = true;
         events_.push_back({FabricEvent::kConnected});
       } else if (kind == FI_SHUTDOWN) {
         broke("the peer closed it", false);
@@ -287,7 +299,6 @@ bool Fabric::readEventError() {
 }
 
 void Fabric::broke(const std::string& reason, bool revoked) {
-  connected_ = false;
   if (broken_) return;
   broken_ = true;
   events_.push_back({FabricEvent::kBroken, 0, reason, revoked});

@@ -66,8 +66,15 @@ struct RegionSpan {
   size_t bodyOffset = 0;
 };
 
+/// Why `post` wrote nothing (FabricRefusal in src/fabric.ts). All of them are errors of the caller.
+enum Refusal : int64_t {
+  kForeign = -1,      // malformed, or not the peer's to have
+  kUnconnected = -2,  // the connection does not carry yet
+  kOutOfOrder = -3,   // the batch does not follow the one before
+};
+
 struct FabricEvent {
-  enum Kind : int { kRequest = 0, kConnected = 1, kBroken = 2 } kind;
+  enum Kind : int { kRequest = 0, kConnected = 1, kBroken = 2 } kind = kRequest;
   int request = 0;         // of kRequest: what accept and reject name
   std::string bytes = {};  // of kRequest: the peer's private bytes; of kBroken: why
   bool revoked = false;
@@ -107,7 +114,9 @@ class Fabric {
   bool progress();
   /// The same for writes alone. True when it is safe to sleep, as far as they are concerned.
   bool progressWrites();
-  std::deque<FabricEvent> takeEvents() { return std::exchange(events_, {}); }
+  /// The oldest event that nobody has heard of yet. False when there is none. One is taken at a
+  /// time, for what its owner does about it may be the end of the connection that others tell of.
+  bool takeEvent(FabricEvent* event);
   /// Completions are to come: the second descriptor may be slept on.
   bool awaits() const { return !isCard_ || !signalled_.empty(); }
   bool hasEvents() const { return !events_.empty(); }
@@ -116,7 +125,8 @@ class Fabric {
   FabricFailure accept(int request);
   void reject(int request);
   FabricFailure connect(const void* bytes, size_t length);
-  /// Ends the connection and what belongs to it. The peer finds out by itself. No event follows.
+  /// Ends the connection and what belongs to it. The peer finds out by itself. No event of it
+  /// follows, not even one that has come already.
   void disconnect();
 
   /// Registers a region and the mailbox for the peer's writes; `parts` are what it needs to know.
@@ -127,18 +137,24 @@ class Fabric {
 
   /// The peer's memory, and the region whose bytes stand at the same offsets here.
   void aim(const RegionSpan& region, const RemoteMemory parts[kParts]);
-  /// Writes a list of records in order, as batch `sequence`; -1 when the list is malformed or not
-  /// the peer's to have. An ack that comes at once is taken. A small batch is acked once it
-  /// stands in the peer's mailbox; its ranges are written by `place`, or before anything else is.
+  /// Writes a list of records in order, as batch `sequence`, which is the one before + 1. Returns
+  /// the number of records, or a Refusal. An ack that comes at once is taken. A small batch is
+  /// acked once it stands in the peer's mailbox; its ranges are written by `place`, or before
+  /// anything else is. On a connection that is broken it writes nothing, and no ack follows.
   int64_t post(const uint8_t* list, size_t length, uint64_t sequence);
   bool owes() const { return !owed_.empty(); }
+  /// A connection has been made, and its owner was told: what is written now arrives, or an event
+  /// tells that it broke.
+  bool isConnected() const { return connected_ || broken_; }
   void place();
-  /// Writes bytes of the region from where they are. False when they are not the peer's to have.
+  /// Writes bytes of the region from where they are. False when they are not the peer's to have, or
+  /// there is no connection yet.
   bool postBlock(uint64_t offset, size_t length);
-  /// Mails the heartbeat, and the sequence of the newest batch.
-  void beat(uint32_t beat, uint32_t echo);
-  /// Mails the sequence of the newest batch, and counts it as told when it has arrived.
-  void tell();
+  /// Mails the heartbeat, and the sequence of the newest batch. False without a connection.
+  bool beat(uint32_t beat, uint32_t echo);
+  /// Mails the sequence of the newest batch, and counts it as told when it has arrived. False
+  /// without a connection.
+  bool tell();
 
  private:
   /// What a completion stands for: a batch, a piece of a block, its last piece, or a letter: that
@@ -177,17 +193,22 @@ class Fabric {
   bool maySleep();
   bool carries() const { return connected_ && !broken_; }
 
-  void ranges(const uint8_t* list, size_t length, Signal signal, bool tears);
-  void range(const uint8_t* list, const uint8_t* next, Signal signal, bool more);
-  void redo(uint64_t sequence, const uint8_t* records, size_t length, Signal signal);
-  void clearRedo();
-  void mailSequence(Signal signal);
-  void pulse();
-  void mail(size_t offset, const uint8_t* letters, size_t length, Signal signal);
-  void write(const Write& write, Signal signal, uint64_t window, bool more);
-  void stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target, Signal signal,
+  // What posts says whether all was posted. Where it was not the connection is broken: nothing is
+  // left out on one that carries, for a later completion would ack it.
+  bool ranges(const uint8_t* list, size_t length, Signal signal, bool tears);
+  bool range(const uint8_t* list, const uint8_t* next, Signal signal, bool more);
+  bool redo(uint64_t sequence, const uint8_t* records, size_t length, Signal signal);
+  bool clearRedo();
+  bool mailSequence(Signal signal);
+  bool pulse();
+  bool mail(size_t offset, const uint8_t* letters, size_t length, Signal signal);
+  bool write(const Write& write, Signal signal, uint64_t window, bool more);
+  bool stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target, Signal signal,
                    bool more);
   uint8_t* stage(size_t length);
+  bool nothingPosted() const;
+  void placed(uint64_t sequence, bool whole);
+  void acked(uint64_t sequence);
   template <typename Ready>
   bool wait(Ready ready, FabricCell stall);
   bool isTheirs(const uint8_t* list, size_t length) const;
@@ -216,7 +237,7 @@ class Fabric {
   std::map<int, FabricInfo> requests_;
   int requestsSeen_ = 0;
   std::deque<FabricEvent> events_;
-  bool connected_ = false;
+  bool connected_ = false;  // and its owner has been told
   bool broken_ = false;
 
   uint8_t* mailbox_ = nullptr;
@@ -231,11 +252,14 @@ class Fabric {
   size_t unsignalled_ = 0;       // writes since the last one with a completion
   size_t signalEvery_ = 1;
   uint64_t sequence_ = 0;   // of the newest batch; 0 before the first
+  uint64_t placed_ = 0;     // of the newest batch whose every range was posted
+  uint64_t acked_ = 0;      // of the newest batch that is acked; 0 before the first
   uint64_t heartbeat_ = 0;  // the newest, as it was mailed
   uint32_t pulses_ = 0;
-  uint64_t unlettered_ = 0;    // bytes of batches since the peer was last told a sequence
-  std::vector<uint8_t> owed_;  // records that stand in the redo, and not yet in their place
-  bool redoStands_ = false;    // the redo is that of a batch, and not cleared yet
+  uint64_t unlettered_ = 0;  // bytes of batches since the peer was last told a sequence
+  /// Records that stand in the redo, and not yet in their place: all of batch `sequence_`.
+  std::vector<uint8_t> owed_;
+  bool redoStands_ = false;  // the redo is that of a batch, and not cleared yet
 };
 
 }  // namespace hotspare

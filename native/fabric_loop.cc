@@ -79,7 +79,7 @@ void FabricLoop::wake(bool on) {
 void FabricLoop::turn() {
   if (stopped_) return;
   fabric_->progress();
-  for (const FabricEvent& event : fabric_->takeEvents()) {
+  for (FabricEvent event; fabric_->takeEvent(&event);) {
     owner_->event(event);
     if (stopped_) return;
   }

@@ -48,25 +48,29 @@ void Fabric::aim(const RegionSpan& region, const RemoteMemory parts[kParts]) {
 /// range, and now and then; the next heartbeat carries it anyway.
 int64_t Fabric::post(const uint8_t* list, size_t length, uint64_t sequence) {
   const int64_t records = countRecords(list, length, region_.length);
-  if (records < 0 || !isTheirs(list, length)) return -1;
+  if (records < 0 || !isTheirs(list, length)) return kForeign;
+  if (!isConnected()) return kUnconnected;
+  if (sequence_ != 0 && sequence != sequence_ + 1) return kOutOfOrder;
   place();
   sequence_ = sequence;
+  if (broken_) return records;
   unlettered_ += length;
   if (records > 0 && length <= kRedoRecordsBytes) {
+    owed_.assign(list, list + length);
     redo(sequence, list, length, Signal::kBatch);
     redoStands_ = true;
     cells_[kRedoBatches]++;
-    owed_.assign(list, list + length);
   } else {
-    if (redoStands_) clearRedo();
+    const bool cleared = !redoStands_ || clearRedo();
     const bool lettered = records == 0 || unlettered_ >= kUnletteredBytes;
-    ranges(list, length, lettered ? Signal::kNone : Signal::kBatch, !isCard_);
+    const Signal last = lettered ? Signal::kNone : Signal::kBatch;
+    placed(sequence, cleared && ranges(list, length, last, !isCard_));
     if (lettered) mailSequence(Signal::kBatch);
   }
   const double spinUs = options_.spinUs;
   const double until = spinUs > 0 ? monotonicMs() + spinUs / 1000 : 0;
   do {
-    if (endpoint_ != nullptr) readCompletions();
+    readCompletions();
   } while (spinUs > 0 && !broken_ && cells_[kAckedSequence] < static_cast<double>(sequence) &&
            monotonicMs() < until);
   return records;
@@ -74,38 +78,60 @@ int64_t Fabric::post(const uint8_t* list, size_t length, uint64_t sequence) {
 
 void Fabric::place() {
   if (owed_.empty()) return;
-  ranges(owed_.data(), owed_.size(), Signal::kNone, false);
+  placed(sequence_, ranges(owed_.data(), owed_.size(), Signal::kNone, false));
   owed_.clear();
   if (unlettered_ >= kUnletteredBytes) mailSequence(Signal::kNone);
 }
 
+/// The ranges of a batch were posted: `whole` when all of them were. Every batch comes here, in
+/// order, so one that was put off and forgotten is noticed by the next.
+void Fabric::placed(uint64_t sequence, bool whole) {
+  HOTSPARE_CHECK(placed_ == 0 || broken_ || sequence == placed_ + 1);
+  HOTSPARE_CHECK(whole || broken_);
+  if (whole) placed_ = sequence;
+}
+
+/// Every batch is acked, in order, and none before its every range was posted, or its redo was.
+void Fabric::acked(uint64_t sequence) {
+  HOTSPARE_CHECK(acked_ == 0 || sequence == acked_ + 1);
+  HOTSPARE_CHECK(sequence <= placed_ || (!owed_.empty() && sequence == sequence_));
+  acked_ = sequence;
+  cells_[kAckedSequence] = static_cast<double>(sequence);
+}
+
+/// What a write answers that was not posted. It is ours to see that this happens to a broken
+/// connection only: to leave a write out of one that carries on is to lose it.
+bool Fabric::nothingPosted() const {
+  HOTSPARE_CHECK(broken_);
+  return false;
+}
+
 /// Writes the ranges in order. `tears`: a word may arrive in two halves, and no redo covers it yet.
-void Fabric::ranges(const uint8_t* list, size_t length, Signal signal, bool tears) {
+bool Fabric::ranges(const uint8_t* list, size_t length, Signal signal, bool tears) {
   const uint8_t* end = list + length;
-  for (size_t written = 1; list < end && carries(); written++) {
+  for (size_t written = 1; list < end; written++) {
     const uint8_t* next = endOfRun(list, end);
     const Record first = recordAt(list);
-    if (written % kPulseRanges == 0) pulse();
-    if (tears && first.isWord()) redo(0, list, first.size, Signal::kNone);
-    range(list, next, next == end ? signal : Signal::kNone, next < end);
+    if (written % kPulseRanges == 0 && !pulse()) return false;
+    const bool covered = !tears || !first.isWord() || redo(0, list, first.size, Signal::kNone);
+    if (!covered) return false;
+    if (!range(list, next, next == end ? signal : Signal::kNone, next < end)) return false;
     list = next;
   }
+  return true;
 }
 
 /// The records in [list, next) are one range: a word that is published, or bytes that nobody can
 /// reach yet.
-void Fabric::range(const uint8_t* list, const uint8_t* next, Signal signal, bool more) {
+bool Fabric::range(const uint8_t* list, const uint8_t* next, Signal signal, bool more) {
   const Record first = recordAt(list);
   size_t length = 0;
   for (const uint8_t* at = list; at < next; at += recordAt(at).size) length += recordAt(at).length;
   RemoteMemory target;
   HOTSPARE_CHECK(targetOf(first.offset, length, &target));
-  if (length == first.length) {
-    stagedWrite(first.bytes, length, target, signal, more);
-    return;
-  }
+  if (length == first.length) return stagedWrite(first.bytes, length, target, signal, more);
   uint8_t* staged = stage(length);
-  if (staged == nullptr) return;  // there is no connection any more
+  if (staged == nullptr) return nothingPosted();
   uint8_t* to = staged;
   for (const uint8_t* at = list; at < next; at += recordAt(at).size) {
     const Record record = recordAt(at);
@@ -114,43 +140,47 @@ void Fabric::range(const uint8_t* list, const uint8_t* next, Signal signal, bool
     cells_[kMergedRanges]++;
   }
   void* descriptor = isLocal() ? fi_mr_desc(stagingRegistration_.get()) : nullptr;
-  write({staged, length, descriptor, target}, signal, 0, more);
+  return write({staged, length, descriptor, target}, signal, 0, more);
 }
 
 bool Fabric::postBlock(uint64_t offset, size_t length) {
+  if (!isConnected()) return false;
   place();
-  while (length > 0 && carries()) {
+  while (length > 0) {
     const uint64_t left = kWindowBytes - offset % kWindowBytes;
     const size_t piece = std::min<uint64_t>(length, left);
     RemoteMemory target;
     if (!targetOf(offset, piece, &target)) return false;
-    Window* window = windowOf(offset);
-    if (window == nullptr) return true;
+    Window* window = broken_ ? nullptr : windowOf(offset);
+    if (window == nullptr) break;
     void* descriptor = isLocal() ? fi_mr_desc(window->registration.get()) : nullptr;
     window->pieces++;
-    length -= piece;
-    const Signal signal = length == 0 ? Signal::kBlock : Signal::kPiece;
+    const bool last = piece == length;
+    const Signal signal = last ? Signal::kBlock : Signal::kPiece;
     const Write one{region_.bytes + offset, piece, descriptor, target};
-    write(one, signal, window->number, length > 0);
+    if (!write(one, signal, window->number, !last)) break;
+    length -= piece;
     offset += piece;
   }
-  if (endpoint_ != nullptr) readCompletions();
+  HOTSPARE_CHECK(length == 0 || broken_);
+  readCompletions();
   return true;
 }
 
-void Fabric::pulse() {
+bool Fabric::pulse() {
   const Letter heartbeat(heartbeat_, ++pulses_);
-  mail(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kNone);
+  return mail(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kNone);
 }
 
 /// A heartbeat asks for its completion: that of a write without one tells no failure (verbs).
-void Fabric::beat(uint32_t beat, uint32_t echo) {
+bool Fabric::beat(uint32_t beat, uint32_t echo) {
+  if (!isConnected()) return false;
   place();
   heartbeat_ = beat | uint64_t{echo} << 32;
   const Letter heartbeat(heartbeat_, pulses_);
   if (sequence_ == 0) {
     mail(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kHeard);
-    return;
+    return true;
   }
   // Both letters stand side by side.
   static_assert(kBeatAt == kSequenceAt + kLetterBytes);
@@ -158,56 +188,62 @@ void Fabric::beat(uint32_t beat, uint32_t echo) {
   uint8_t letters[2 * kLetterBytes];
   std::memcpy(letters, sequence.bytes, kLetterBytes);
   std::memcpy(letters + kLetterBytes, heartbeat.bytes, kLetterBytes);
+  HOTSPARE_CHECK(placed_ == sequence_ || broken_);
   mail(kSequenceAt, letters, sizeof letters, Signal::kHeard);
   unlettered_ = 0;
+  return true;
 }
 
-void Fabric::tell() {
+bool Fabric::tell() {
+  if (!isConnected()) return false;
   place();
   if (sequence_ != 0) mailSequence(Signal::kTold);
-  if (endpoint_ != nullptr) readCompletions();
+  readCompletions();
+  return true;
 }
 
-void Fabric::mailSequence(Signal signal) {
+/// Says that all ranges up to the newest batch are placed, once they are.
+bool Fabric::mailSequence(Signal signal) {
+  HOTSPARE_CHECK(placed_ == sequence_ || broken_);
   const Letter letter(sequence_);
-  mail(kSequenceAt, letter.bytes, sizeof letter.bytes, signal);
   unlettered_ = 0;
+  return mail(kSequenceAt, letter.bytes, sizeof letter.bytes, signal);
 }
 
-void Fabric::redo(uint64_t sequence, const uint8_t* records, size_t length, Signal signal) {
+bool Fabric::redo(uint64_t sequence, const uint8_t* records, size_t length, Signal signal) {
   const Letter head(sequence, records, length);
   uint8_t bytes[kRedoBytes];
   std::memcpy(bytes, head.bytes, sizeof head.bytes);
   std::memcpy(bytes + sizeof head.bytes, records, length);
-  mail(kRedoAt, bytes, sizeof head.bytes + length, signal);
+  return mail(kRedoAt, bytes, sizeof head.bytes + length, signal);
 }
 
-void Fabric::clearRedo() {
+bool Fabric::clearRedo() {
   const uint8_t none[kLetterBytes] = {};
-  mail(kRedoAt, none, sizeof none, Signal::kNone);
   redoStands_ = false;
+  return mail(kRedoAt, none, sizeof none, Signal::kNone);
 }
 
 /// Letters are sent at once, but for a redo that is acked with what follows it.
-void Fabric::mail(size_t offset, const uint8_t* letters, size_t length, Signal signal) {
+bool Fabric::mail(size_t offset, const uint8_t* letters, size_t length, Signal signal) {
   RemoteMemory target = remote_[kMailbox];
   target.address += offset;
-  stagedWrite(letters, length, target, signal, offset == kRedoAt && signal == Signal::kNone);
+  const bool more = offset == kRedoAt && signal == Signal::kNone;
+  return stagedWrite(letters, length, target, signal, more);
 }
 
 /// A write whose bytes may change as soon as this returns.
-void Fabric::stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target,
+bool Fabric::stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target,
                          Signal signal, bool more) {
   if (length <= info_->tx_attr->inject_size) {
     cells_[kInlineWrites]++;
-    write({bytes, length, nullptr, target}, signal, 0, more);
-    return;
+    return write({bytes, length, nullptr, target}, signal, 0, more);
   }
   uint8_t* staged = stage(length);
-  if (staged == nullptr) return;
+  if (staged == nullptr) return nothingPosted();
   std::memcpy(staged, bytes, length);
   void* descriptor = isLocal() ? fi_mr_desc(stagingRegistration_.get()) : nullptr;
-  write({staged, length, descriptor, target}, signal, 0, more);
+  return write({staged, length, descriptor, target}, signal, 0, more);
 }
 
 uint8_t* Fabric::stage(size_t length) {
@@ -223,8 +259,8 @@ uint8_t* Fabric::stage(size_t length) {
   return staged;
 }
 
-void Fabric::write(const Write& one, Signal signal, uint64_t window, bool more) {
-  if (!carries()) return;
+bool Fabric::write(const Write& one, Signal signal, uint64_t window, bool more) {
+  if (!carries()) return nothingPosted();
   const bool inlined = one.length <= info_->tx_attr->inject_size;
   // A queue whose writes are never completed is never emptied.
   const bool signalled = signal != Signal::kNone || ++unsignalled_ >= signalEvery_;
@@ -248,11 +284,11 @@ void Fabric::write(const Write& one, Signal signal, uint64_t window, bool more) 
       code = fi_writemsg(endpoint_.get(), &message, flags);
       return code != -FI_EAGAIN;
     };
-    if (!wait(posted, kQueueStalls)) return;
+    if (!wait(posted, kQueueStalls)) return nothingPosted();
   }
   if (code != 0) {
     broke(library_->strerror(static_cast<int>(-code)), false);
-    return;
+    return nothingPosted();
   }
   cells_[kWrites]++;
   cells_[kPlacedBytes] += static_cast<double>(one.length);
@@ -261,6 +297,7 @@ void Fabric::write(const Write& one, Signal signal, uint64_t window, bool more) 
     signalled_.push_back({signal, false, sequence_, staging_.head(), window});
     cells_[kStagedBytes] = static_cast<double>(staging_.used());
   }
+  return true;
 }
 
 /// Takes completions until `ready`, for as long as patience lasts: then the connection counts as
@@ -271,6 +308,9 @@ bool Fabric::wait(Ready ready, FabricCell stall) {
   const double deadline = monotonicMs() + options_.patienceMs;
   while (!broken_) {
     readCompletions();
+    // An event that nobody reads keeps every sleep short; and a peer that has gone is not waited
+    // for.
+    readEvents();
     if (broken_) return false;
     if (ready()) return true;
     if (monotonicMs() > deadline) {
@@ -319,7 +359,7 @@ void Fabric::completed(uint64_t id) {
   while (!signalled_.empty() && signalled_.front().done) {
     const Signalled& front = signalled_.front();
     if (front.signal == Signal::kBatch) {
-      cells_[kAckedSequence] = static_cast<double>(front.sequence);
+      acked(front.sequence);
     } else if (front.signal == Signal::kTold) {
       cells_[kToldSequence] = static_cast<double>(front.sequence);
     } else if (front.signal == Signal::kPiece || front.signal == Signal::kBlock) {

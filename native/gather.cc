@@ -13,13 +13,16 @@
 namespace hotspare {
 namespace {
 
-constexpr size_t kSinkBytesPerRead = size_t{1024} * 1024;
+constexpr size_t kSinkBytesPerRead = size_t{512} * 1024;
 constexpr size_t kPatienceBytesLeast = size_t{512} * 1024;
+// Of a tick, for reading and for sending to those who take the rest of their replies.
+constexpr double kGatherMs = 2;
 constexpr int kScratchParts = kSinkBytesPerRead / kScratchBytes;
 
 }  // namespace
 
-void Transport::gather() {
+void Transport::gather(double startMs) {
+  gatherStartMs_ = startMs;
   tick_++;
   rows_ = 0;
   inputUsed_ = 0;
@@ -27,11 +30,14 @@ void Transport::gather() {
   active_ = false;
   if (!dead_.empty()) {
     for (const int32_t id : dead_) {
-      connections_[static_cast<size_t>(id)].state = State::kFree;
+      Connection& c = connections_[static_cast<size_t>(id)];
+      c.state = State::kFree;
+      slots_[c.group]--;
       free_.push_back(id);
     }
     dead_.clear();
-    turnListeners(true);
+    turnListeners(kClients, true);
+    turnListeners(kLinks, true);
     waitForRoom(false);
   }
   gatherGroup(kLinks);
@@ -112,6 +118,7 @@ void Transport::serveReady(Group group) {
   for (int looks = 0;; ++looks) {
     for (; set.next < set.count; ++set.next) {
       active_ = true;
+      if (monotonicMs() > gatherStartMs_ + kGatherMs) return;
       if (!serve(set.events[set.next])) return;
     }
     if (looks == 1) return;
@@ -224,6 +231,7 @@ void Transport::read(Connection* c, uint32_t mask) {
   if (c->group == kClients) tables_.counters[kReadBytes] += static_cast<double>(got);
   const size_t sunk = std::min(static_cast<size_t>(got), sinking);
   sunkBytes_ += sunk;
+  if (sunk > 0) c->sinceMs = gatherStartMs_;
   if (c->sink != nullptr) c->sink += sunk;
   c->sinkRest -= sunk;
   awaitSink(c);

@@ -2,10 +2,12 @@
 #include "region.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +16,7 @@
 #include <cstring>
 
 #include "records.h"
+#include "unmap.h"
 
 namespace hotspare {
 namespace {
@@ -22,6 +25,34 @@ namespace {
 // sockets', so that peers learn of the death before the kernel starts to free gigabytes. Not higher
 // than this, for the kernel's table of descriptors reaches up to the highest.
 constexpr rlim_t kDescriptorHighest = 65000;
+
+constexpr uint64_t kPageBytes = 4096;
+// A scan reads so much at once: it stays in the processor's cache, and little of it is read again
+// when what was found is short.
+constexpr uint64_t kWindowBytes = uint64_t{64} * 1024;
+
+// A file is wiped in such pieces: a process that is ended waits for one at most.
+constexpr uint64_t kWipeBytes = uint64_t{64} << 20;
+
+/// A hole without a block behind it would be a SIGBUS on some later write.
+Failure reserve(int descriptor, off_t offset, off_t length) {
+  int code = 0;
+  do code = posix_fallocate(descriptor, offset, length);
+  while (code == EINTR);
+  return {code, "posix_fallocate"};
+}
+
+bool isZero(const uint8_t* bytes, uint64_t length) {
+  return bytes[0] == 0 && std::memcmp(bytes, bytes + 1, length - 1) == 0;
+}
+
+/// True of a file system that finds what was written without walking over what was not. tmpfs walks
+/// over what posix_fallocate has reserved, page by page; others are not known well enough to be
+/// trusted with what was written into the mapping alone.
+bool findsWritten(int descriptor) {
+  struct statfs system {};
+  return fstatfs(descriptor, &system) == 0 && system.f_type == EXT4_SUPER_MAGIC;
+}
 
 /// Moves a descriptor as high as the limit allows; keeps it where it is when that fails.
 int raised(int descriptor) {
@@ -60,9 +91,14 @@ std::unique_ptr<Region> Region::open(const RegionOptions& options, Failure* fail
 }
 
 Region::~Region() {
-  if (bytes_ != nullptr) munmap(bytes_, length_);
-  if (descriptor_ >= 0) ::close(descriptor_);
-  if (lock_ >= 0) ::close(lock_);
+  const bool isFile = lock_ >= 0;
+  // At once, so that the file can be opened again.
+  if (isFile) ::close(lock_);
+  if (bytes_ != nullptr) {
+    unmapLater({bytes_, length_, descriptor_, isFile});
+  } else if (descriptor_ >= 0) {
+    ::close(descriptor_);
+  }
 }
 
 Failure Region::openMemory() {
@@ -71,6 +107,7 @@ Failure Region::openMemory() {
   descriptor_ = raised(descriptor_);
   if (ftruncate(descriptor_, static_cast<off_t>(length_)) != 0) return {errno, "ftruncate"};
   created_ = true;
+  leaps_ = true;  // nothing is reserved here
   return {};
 }
 
@@ -96,11 +133,8 @@ Failure Region::openFile(const std::string& path, bool discard) {
   const auto size = static_cast<off_t>(length_);
   if (!created_ && status.st_size != size) return {EINVAL, "size"};
   if (ftruncate(descriptor_, size) != 0) return {errno, "ftruncate"};
-  // A hole without a block behind it would be a SIGBUS on some later write.
-  int code = 0;
-  do code = posix_fallocate(descriptor_, 0, size);
-  while (code == EINTR);
-  return {code, "posix_fallocate"};
+  leaps_ = findsWritten(descriptor_);
+  return reserve(descriptor_, 0, size);
 }
 
 Failure Region::map(const RegionOptions& options) {
@@ -112,9 +146,76 @@ Failure Region::map(const RegionOptions& options) {
   return {};
 }
 
+Failure Region::wipe() {
+  // From the end: a superblock that is gone says that nothing older stands behind it.
+  for (uint64_t end = length_; end > 0;) {
+    const uint64_t at = (end - 1) / kWipeBytes * kWipeBytes;
+    const Failure failure = zero(at, end - at);
+    if (failure) return failure;
+    end = at;
+  }
+  return {};
+}
+
+Failure Region::zero(uint64_t offset, uint64_t length) {
+  const auto from = static_cast<off_t>(offset);
+  const auto count = static_cast<off_t>(length);
+  constexpr int kKeepSize = FALLOC_FL_KEEP_SIZE;
+  if (fallocate(descriptor_, FALLOC_FL_ZERO_RANGE | kKeepSize, from, count) == 0) return {};
+  if (fallocate(descriptor_, FALLOC_FL_PUNCH_HOLE | kKeepSize, from, count) == 0) {
+    return reserve(descriptor_, from, count);
+  }
+  std::memset(bytes_ + offset, 0, length);
+  return {};
+}
+
 Failure Region::sync() {
   if (msync(bytes_, length_, MS_SYNC) != 0) return {errno, "msync"};
   return {};
+}
+
+Scanned Region::scan(uint64_t offset, uint64_t end, uint64_t longest, uint64_t budget) {
+  window_.resize(kWindowBytes);
+  Scanned result;
+  result.at = offset;
+  while (result.looked < budget && result.length < longest) {
+    uint64_t at = result.at + result.length;
+    if (at >= end) break;
+    if (leaps_) {
+      at = firstWritten(at, end);
+      if (result.length > 0 && at != result.at + result.length) break;
+      if (result.length == 0) result.at = at;
+      if (at >= end) break;
+    }
+    const uint64_t length = std::min(kWindowBytes, end - at);
+    // The mapping would allocate what a read does not. What cannot be read is for its user to meet.
+    const ssize_t count = pread(descriptor_, window_.data(), length, static_cast<off_t>(at));
+    const bool readable = count == static_cast<ssize_t>(length);
+    result.looked += length;
+    for (uint64_t done = 0; done < length && result.length < longest; done += kPageBytes) {
+      const uint64_t page = std::min(kPageBytes, length - done);
+      if (!readable || !isZero(window_.data() + done, page)) {
+        result.length += page;
+      } else if (result.length == 0) {
+        result.at += page;
+      } else {
+        return result;
+      }
+    }
+  }
+  result.length = std::min(result.length, longest);
+  return result;
+}
+
+/// The first page at or after `offset` that was ever written to, or that may have been.
+uint64_t Region::firstWritten(uint64_t offset, uint64_t end) {
+  const off_t found = lseek(descriptor_, static_cast<off_t>(offset), SEEK_DATA);
+  // A file system may count in blocks smaller than a page.
+  const uint64_t page = static_cast<uint64_t>(found) / kPageBytes * kPageBytes;
+  if (found >= 0) return std::min(std::max(page, offset), end);
+  if (errno == ENXIO) return end;
+  leaps_ = false;
+  return offset;
 }
 
 int64_t Region::apply(const uint8_t* list, size_t length) {

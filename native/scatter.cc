@@ -12,9 +12,20 @@ namespace hotspare {
 namespace {
 
 constexpr int kPartsMax = 64;  // of one sendmsg
+// Sent to one connection at once. One that reads as fast as we send would keep us for as long as
+// there is something to send: the rest goes when epoll says that there is room, in a later tick.
+constexpr size_t kSendBytesMax = size_t{1024} * 1024;
+constexpr double kOpenMs = 2;       // of a tick, for what barriers held
+constexpr int kFlushesPerLook = 4;  // between two looks at the clock
 
 /// Bytes sent; 0 when the socket takes none now; -1 with errno.
 ssize_t transmit(int descriptor, iovec* parts, int count) {
+  size_t room = kSendBytesMax;
+  for (int i = 0; i < count; ++i) {
+    parts[i].iov_len = std::min(parts[i].iov_len, room);
+    room -= parts[i].iov_len;
+    if (room == 0) count = i + 1;
+  }
   ssize_t sent;
   do {
     if (count == 1) {
@@ -173,14 +184,23 @@ void Transport::hold(Connection* c, double barrier) {
 
 /// Sends what the released barriers held: costs as much as there is to release, not as there are
 /// connections.
+/// When they are many, it goes on in the next tick.
 void Transport::openGates() {
-  while (!held_.empty() && held_.front().barrier <= released_) {
+  if (!mayOpen()) return;
+  const double endMs = monotonicMs() + kOpenMs;
+  for (int count = 1; mayOpen(); ++count) {
+    if (count % kFlushesPerLook == 0 && monotonicMs() >= endMs) return;
     Connection* c = find(held_.front().name);
     held_.pop();
     if (c == nullptr || c->output == nullptr) continue;
     c->output->release(released_);
     if (!waits(*c)) flush(c);
   }
+}
+
+/// True when a barrier that somebody waits for is released.
+bool Transport::mayOpen() const {
+  return !held_.empty() && held_.front().barrier <= released_;
 }
 
 /// Sends what may leave. The connection may be gone afterwards.

@@ -44,6 +44,7 @@ Connection* Transport::take(int descriptor, Group group, State state) {
     return nullptr;
   }
   free_.pop_back();
+  slots_[group]++;
   c->state = state;
   if (state == State::kOpen && group == kClients) tables_.counters[kConnections] += 1;
   countDescriptor(group, 1);
@@ -90,7 +91,7 @@ void Transport::drainEnded() {
 void Transport::drain(Connection* c) {
   if (c->state != State::kEnding) return;
   c->state = State::kDraining;
-  c->endedMs = monotonicMs();
+  c->sinceMs = monotonicMs();
   if (c->pending() == 0) {
     drained(c);
   } else {
@@ -106,6 +107,9 @@ void Transport::drained(Connection* c) {
   dropOutput(c);
   c->state = State::kLingering;
   watch(c, EPOLLIN);
+  if (c->group != kClients) return;
+  while (!lingering_.empty() && find(lingering_.front()) == nullptr) lingering_.pop();
+  lingering_.push(nameOf(*c));
 }
 
 void Transport::bury(Connection* c) {

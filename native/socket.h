@@ -26,6 +26,7 @@ struct Listener {
   std::string path;
   dev_t device = 0;  // of the unix socket's file
   ino_t inode = 0;
+  uint32_t closedTick = 0;  // rows of that tick may still name it
 };
 
 /// Opens a listening socket. A unix socket's file that nobody accepts on is replaced.

@@ -45,6 +45,7 @@ enum Counter : int {
   kListenersOffTimes,
   kLinkPendingBytes,
   kRealtimeMs,
+  kTickMicrosecondsMax,
   kCounters,
 };
 

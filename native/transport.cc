@@ -64,12 +64,16 @@ Failure Transport::start() {
 void Transport::turn() {
   if (inTurn_ || destroyed_) return;
   inTurn_ = true;
-  const double endMs = monotonicMs() + kTurnMs;
-  for (int round = 0; round < kRoundsPerTurn && !destroying_; ++round) {
-    if (round > 0 && monotonicMs() > endMs) break;
-    gather();
-    if (rows_ == 0 && !active_) break;
-    if (rows_ == 0) continue;
+  double startMs = monotonicMs();
+  const double endMs = startMs + kTurnMs;
+  for (int round = 0; round < kRoundsPerTurn && !destroying_ && startMs <= endMs; ++round) {
+    gather(startMs);
+    if (rows_ == 0) {
+      openGates();
+      startMs = ended(startMs);
+      if (!active_) break;
+      continue;
+    }
     tables_.counters[kTicks] += 1;
     tables_.counters[kMonotonicMs] = monotonicMs();
     tables_.counters[kRealtimeMs] = milliseconds(CLOCK_REALTIME);
@@ -83,6 +87,7 @@ void Transport::turn() {
     } else {
       destroying_ = true;
     }
+    startMs = ended(startMs);
   }
   inTurn_ = false;
   if (destroying_) {
@@ -92,13 +97,21 @@ void Transport::turn() {
   }
 }
 
+/// A tick that began at `startMs` is over; returns when.
+double Transport::ended(double startMs) {
+  const double now = monotonicMs();
+  double& longest = tables_.counters[kTickMicrosecondsMax];
+  longest = std::max(longest, (now - startMs) * 1e3);
+  return now;
+}
+
 Failure Transport::listen(const ListenOptions& options, Group group, int32_t* listener) {
   if (destroyed_) return {EBADF, "listen"};
   Listener opened;
   const Failure failure = openListener(options, &opened);
   if (failure) return failure;
   opened.group = group;
-  *listener = static_cast<int32_t>(listeners_.size());
+  *listener = static_cast<int32_t>(listenerPlace());
   epoll_event event{};
   event.events = 0;
   event.data.u64 = uint64_t{kListenerMark} << 32 | static_cast<uint32_t>(*listener);
@@ -107,9 +120,10 @@ Failure Transport::listen(const ListenOptions& options, Group group, int32_t* li
     hotspare::closeListener(&opened);
     return {code, "epoll_ctl"};
   }
-  listeners_.push_back(opened);
+  Listener& place = listeners_[static_cast<size_t>(*listener)];
+  place = opened;
   countDescriptor(group, 1);
-  if (listenerWanted(opened)) arm(&listeners_.back(), true);
+  if (listenerWanted(place)) arm(&place, true);
   return {};
 }
 
@@ -128,6 +142,7 @@ void Transport::closeListener(int32_t listener) {
   Listener& closed = listeners_[static_cast<size_t>(listener)];
   if (closed.descriptor < 0) return;
   hotspare::closeListener(&closed);
+  closed.closedTick = tick_;
   countDescriptor(closed.group, -1);
 }
 
@@ -198,12 +213,19 @@ void Transport::sink(int32_t id, char* target, uint64_t length) {
   c->sink = target;
   c->sinkRest = length;
   c->sinkBytes = length;
+  c->sinceMs = gatherStartMs_;
   c->crowded = newestSink_ != id;
   newestSink_ = id;
   if (length > 0) return;
   c->filled = true;
   deliverAgain(c);
   wake();
+}
+
+double Transport::stalledMs(int32_t id) const {
+  const Connection* c = describable(id);
+  if (c == nullptr || c->state != State::kOpen || c->sinkRest == 0) return -1;
+  return gatherStartMs_ - c->sinceMs;
 }
 
 void Transport::close(int32_t id, bool flush) {
@@ -289,10 +311,11 @@ void Transport::sweep(double drainingMs) {
     // One that ends in this tick has drained for no time yet; its rows are dropped when they come.
     if (c.state == State::kEnding && drainingMs <= 0) bury(&c);
     if (c.state != State::kDraining && c.state != State::kLingering) continue;
-    if (now - c.endedMs >= drainingMs) bury(&c);
+    if (now - c.sinceMs >= drainingMs) bury(&c);
   }
   // Descriptors may have come free elsewhere in the process.
-  turnListeners(true);
+  turnListeners(kClients, true);
+  turnListeners(kLinks, true);
   wake();
 }
 
@@ -388,7 +411,9 @@ void Transport::resume(Connection* c) {
 /// True when the next tick need not wait for a socket.
 bool Transport::work() const {
   if (!again_[kLinks].empty() || !broken_[kLinks].empty() || !pool_.released.empty()) return true;
-  if ((listenersOff_ || waiting_) && !dead_.empty()) return true;
+  if (mayOpen()) return true;
+  const bool off = listenersOff_[kClients] || listenersOff_[kLinks] || waiting_;
+  if (off && !dead_.empty()) return true;
   return !paused_ && (!again_[kClients].empty() || !broken_[kClients].empty());
 }
 

@@ -100,6 +100,8 @@ class Transport {
   /// Null = throw the bytes away.
   void sink(int32_t id, char* target, uint64_t length);
   void close(int32_t id, bool flush);
+  /// Milliseconds since the last byte for a connection's sink came; -1: it has none.
+  double stalledMs(int32_t id) const;
   void release(double sequence);
   void pause(bool paused);
   /// Also of a connection that ends in this tick: its descriptor is open until the tick is over.
@@ -145,6 +147,7 @@ class Transport {
   void countDescriptor(int group, int change);
 
   // transport.cc: what a tick leaves behind.
+  double ended(double startMs);
   void settle(int rows);
   void settleRow(Connection* c, const EventRow& row);
   void keep(Connection* c, const char* bytes, size_t length);
@@ -156,7 +159,7 @@ class Transport {
   void closeEpolls();
 
   // gather.cc: sockets to event rows.
-  void gather();
+  void gather(double startMs);
   void gatherGroup(Group group);
   void reportBroken(Group group);
   void reportReleased();
@@ -176,8 +179,10 @@ class Transport {
   bool accept(Listener* listener);
   void refuse(int descriptor);
   bool listenerWanted(const Listener& listener) const;
+  size_t listenerPlace();
   void arm(Listener* listener, bool on);
-  void turnListeners(bool on);
+  void turnListeners(Group group, bool on);
+  bool makeRoom();
   void waitForRoom(bool on);
   bool roomForRow() const { return static_cast<size_t>(rows_) < options_.eventsMax; }
   bool roomForSink(const Connection& c) const {
@@ -195,6 +200,7 @@ class Transport {
   void queueBytes(Connection* c, const char* bytes, size_t length);
   void hold(Connection* c, double barrier);
   void openGates();
+  bool mayOpen() const;
   void flush(Connection* c);
   void relieve(Connection* c);
   void dropOutput(Connection* c);
@@ -227,21 +233,24 @@ class Transport {
   int32_t newestSink_ = -1;   // the connection that began one last
   uint64_t sunkBytes_ = 0;    // read into sinks in this tick
   int accepted_ = 0;          // in this tick
+  double gatherStartMs_ = 0;  // of this tick
   bool active_ = false;       // a socket was ready in this tick
   bool inTurn_ = false;
   bool inTick_ = false;  // TypeScript is running: what ends now ends after the scatter
   bool paused_ = false;
   bool destroying_ = false;
   bool destroyed_ = false;
-  bool listenersOff_ = false;
-  double listenersOffSinceMs_ = 0;
-  bool waiting_ = false;  // clients: the limit is reached, and one more is not refused
+  bool listenersOff_[kGroups] = {false, false};
+  double listenersOffSinceMs_ = 0;  // the clients'
+  bool waiting_ = false;            // clients: the limit is reached, and one more is not refused
   double waitingSinceMs_ = 0;
   size_t connectionsLimit_;
   bool refuses_ = true;
   std::string refusal_;
   int descriptors_[kGroups] = {0, 0};
-  std::vector<char> scratch_;  // where discarded bytes go
+  size_t slots_[kGroups] = {0, 0};   // taken
+  Queue<ConnectionName> lingering_;  // clients', oldest first
+  std::vector<char> scratch_;        // where discarded bytes go
 };
 
 /// Goes on while the machine is suspended (CLOCK_BOOTTIME): a lease must not outlive a sleep.

@@ -1,6 +1,6 @@
 /** Numbers that are kept as decimal text: incr and decr, and what `ma` needs of them. */
 import type { Executor } from './execute.js';
-import { keyBytesMax } from './limits.js';
+import { chunkBytesRegularMax, keyBytesMax } from './limits.js';
 import { lines } from './protocol/reply.js';
 import { Outcome } from './request.js';
 import type { CasId } from './store/cas.js';
@@ -45,7 +45,9 @@ export class Arithmetic {
       return executor.say(lines.nonNumeric);
     }
     const exptime = executor.word(ref, EXPTIME);
-    if (this.replace(ref, increments, exptime) === 0) return executor.say(lines.outOfMemoryIncr);
+    if (this.replace(ref, increments, exptime) === 0) {
+      return store.waits ? Outcome.DONE : executor.say(lines.outOfMemoryIncr);
+    }
     if (!executor.quiet) {
       this.putDigits();
       executor.output.put(lines.crlf);
@@ -64,6 +66,8 @@ export class Arithmetic {
     const { decimal, store } = this.executor;
     const bytes = store.region.bytes[(ref - 1) >>> store.region.segmentShift]!;
     const at = this.executor.valueOffset(ref);
+    // As in memcached, where a larger item is several chunks.
+    if (this.executor.word(ref, VALUE_LENGTH) > chunkBytesRegularMax) return false;
     if (!decimal.unsigned(bytes, at, this.executor.word(ref, VALUE_LENGTH))) return false;
     if (decimal.high < 0x100000 && deltaHigh < 0x100000) {
       const value = decimal.toNumber();
@@ -107,7 +111,7 @@ export class Arithmetic {
     const flags = executor.word(old, FLAGS);
     if (length === oldLength) {
       const bits = executor.word(old, KEY_AND_BITS) & ~(keyLengthMask | ItemBit.EXPLICIT);
-      store.commit(fresh, old, flags, exptime, bits, store.recencyOf(old, true));
+      store.amend(fresh, old, flags, exptime, bits, store.recencyOf(old, true));
     } else {
       store.commit(fresh, old, flags, exptime);
     }

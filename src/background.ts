@@ -3,17 +3,19 @@
  * while there is other work, and now and then when there is none. What a slice has changed is committed like a tick, so
  * all changes are in one order. While the mirror is congested nothing is done.
  */
-import { monotonicMs, wallSeconds } from './clock.js';
+import { monotonicMs } from './clock.js';
 import type { Executor } from './execute.js';
 import { upkeepIdleMs, upkeepPauseMs } from './limits.js';
 import type { Mirror } from './mirror.js';
 import { Pace } from './store/upkeep.js';
+import type { Timeline } from './timeline.js';
 
 /** What the server lends. */
 export interface Ground {
   readonly executor: Executor;
   /** The mirror of now. */
   readonly mirror: Mirror;
+  readonly timeline: Timeline;
 }
 
 export class Background {
@@ -47,14 +49,14 @@ export class Background {
   }
 
   private turn(): void {
-    const { mirror, executor } = this.ground;
+    const { mirror, executor, timeline } = this.ground;
     const { store, upkeep } = executor;
     if (mirror.congested) {
       this.schedule(Pace.SOON);
       return;
     }
     const begun = monotonicMs();
-    store.tick(wallSeconds());
+    store.tick(timeline.at(begun));
     const pace = upkeep.work();
     const { journal } = store.region;
     if (journal.count > 0) mirror.commit(journal, begun);

@@ -4,8 +4,8 @@
  */
 import type { Executor } from './execute.js';
 import { ascii, lines } from './protocol/reply.js';
-import { Outcome, Verb } from './request.js';
-import { refreshCertificates, shutdown, stats, verbosity, watch } from './serverwide.js';
+import { Verb } from './request.js';
+import { quit, refreshCertificates, shutdown, stats, verbosity, watch } from './serverwide.js';
 import type { Session } from './session.js';
 
 export interface Command {
@@ -67,7 +67,7 @@ export const commands: readonly Command[] = [
     administration.lruCrawler(session, session.shared.wire.answered),
   ),
   row('cache_memlimit', 2, 3, 1, ({ administration }) => administration.memoryLimit()),
-  row('quit', 1, any, 0, () => Outcome.CLOSE),
+  row('quit', 1, any, 0, quit),
 ];
 
 function row(

@@ -20,8 +20,6 @@ export class Counters {
   cmdTouch = 0;
   cmdMeta = 0;
   getMisses = 0;
-  getExpired = 0;
-  getFlushed = 0;
   deleteMisses = 0;
   incrMisses = 0;
   decrMisses = 0;

@@ -5,7 +5,7 @@
  * change is in it once, also when it moves to another chunk.
  */
 import { memcachedBytes } from './itemsize.js';
-import { cachedumpBytesMost, upkeepLooks } from './limits.js';
+import { cachedumpBytesMost } from './limits.js';
 import { needsEncoding, putBase64 } from './protocol/base64.js';
 import { ascii, lines, type Output } from './protocol/reply.js';
 import { casHigh, casLow } from './store/cas.js';
@@ -24,8 +24,6 @@ import { Meta } from './store/slabs.js';
 import type { Store } from './store/store.js';
 import type { Wire } from './wire.js';
 
-/** Empty buckets that cost as much as an item. */
-const bucketsPerLook = 4;
 /** The step of the sizes that `stats sizes` counts. */
 const sizeStepBytes = 32;
 
@@ -63,12 +61,14 @@ export class LineDump implements Dump {
   write(wire: Wire): boolean {
     while (!wire.isFull()) {
       const { done, value } = this.texts.next();
-      if (done !== true) {
-        wire.output.text(value);
-        continue;
+      if (done === true) {
+        wire.output.put(lines.end);
+        return true;
       }
-      wire.output.put(lines.end);
-      return true;
+      wire.output.text(value);
+      // A line may have asked the kernel for addresses.
+      wire.budget.weigh();
+      if (wire.budget.isSpent()) return false;
     }
     return false;
   }
@@ -89,18 +89,16 @@ abstract class ItemDump implements Dump {
     const { store } = this;
     const { buckets } = store;
     const { output } = wire;
-    for (let looks = upkeepLooks; this.bucket < buckets.count && !this.isEnough; this.bucket++) {
-      if (looks <= 0 || wire.isFull()) return false;
-      looks -= 1 / bucketsPerLook;
-      for (let ref = buckets.first(this.bucket); ref !== 0; ref = buckets.next(ref)) {
-        looks--;
+    while (this.bucket < buckets.count && !this.isEnough) {
+      if (wire.isFull()) return false;
+      for (let ref = buckets.first(this.bucket++); ref !== 0; ref = buckets.next(ref)) {
         const { number } = store.slabs.classOf(ref);
         if (this.wanted !== null && !this.wanted.has(number)) continue;
         if (!store.isDead(ref) && !this.isEnough) this.item(ref, output);
       }
+      if (wire.budget.isSpent()) return false;
     }
-    this.end(output);
-    return true;
+    return this.end(wire);
   }
 
   /** True when nothing more is wanted. */
@@ -110,8 +108,10 @@ abstract class ItemDump implements Dump {
 
   protected abstract item(ref: number, output: Output): void;
 
-  protected end(output: Output): void {
+  /** Writes what stands behind the items, or some of it; true when it was the last of it. */
+  protected end({ output }: Wire): boolean {
     output.put(lines.end);
+    return true;
   }
 
   protected word(ref: number, word: number): number {
@@ -171,8 +171,9 @@ export class MetaGetDump extends ItemDump {
     output.put(lines.crlf);
   }
 
-  protected override end(output: Output): void {
+  protected override end({ output }: Wire): boolean {
     output.put(lines.metaEnd);
+    return true;
   }
 }
 
@@ -211,6 +212,7 @@ export class CacheDump extends ItemDump {
 export class SizesDump extends ItemDump {
   private readonly sinceCas: number;
   private readonly counts = new Map<number, number>();
+  private sizes: LineDump | null = null;
 
   constructor(store: Store, sinceCas: number) {
     super(store, null);
@@ -225,18 +227,17 @@ export class SizesDump extends ItemDump {
     this.counts.set(size, (this.counts.get(size) ?? 0) + 1);
   }
 
-  /** At most a line for each multiple of 32 that an item may be long, and few of them in any cache that is used. */
-  protected override end(output: Output): void {
+  /** A line for each multiple of 32 that an item may be long: few in any cache that is used. */
+  protected override end(wire: Wire): boolean {
+    this.sizes ??= new LineDump(this.lines());
+    return this.sizes.write(wire);
+  }
+
+  private *lines(): Generator<string> {
     const sizes = [...this.counts.keys()].sort((a, b) => a - b);
-    for (const size of sizes.slice(0, sizesLinesMost)) {
-      output.text(`STAT ${size} ${this.counts.get(size)}\r\n`);
-    }
-    super.end(output);
+    for (const size of sizes) yield `STAT ${size} ${this.counts.get(size)}\r\n`;
   }
 }
-
-/** Lines of `stats sizes` that surely fit into one reply. */
-const sizesLinesMost = 10_000;
 
 function write(output: Output, bytes: Uint8Array): void {
   output.bytes.set(bytes, output.at);

@@ -6,6 +6,7 @@
 import { Administration } from './administration.js';
 import { Arithmetic } from './arithmetic.js';
 import type { Counters } from './counters.js';
+import { LargeCopies, type Piece } from './large-copy.js';
 import { keyBytesMax } from './limits.js';
 import { Lookahead } from './lookahead.js';
 import { Meta } from './meta/meta.js';
@@ -16,7 +17,15 @@ import { ascii, lines, type Output, type Phrase } from './protocol/reply.js';
 import { Outcome } from './request.js';
 import { Retrieving } from './retrieving.js';
 import type { CasId } from './store/cas.js';
-import { EXPTIME, FLAGS, HASH, headerBytes, KEY_AND_BITS, keyLengthMask } from './store/layout.js';
+import {
+  EXPTIME,
+  FLAGS,
+  HASH,
+  headerBytes,
+  KEY_AND_BITS,
+  keyLengthMask,
+  VALUE_LENGTH,
+} from './store/layout.js';
 import type { Store } from './store/store.js';
 import { Upkeep } from './store/upkeep.js';
 import { Storing } from './storing.js';
@@ -39,6 +48,7 @@ export class Executor {
   readonly upkeep: Upkeep;
   readonly administration: Administration;
   readonly observer: Observer;
+  readonly copies = new LargeCopies(this);
   /** The number that was read last. */
   readonly decimal = new Decimal();
   /** Set when the last token is `noreply`: nothing is answered. */
@@ -160,6 +170,15 @@ export class Executor {
   word(ref: number, word: number): number {
     const { region } = this.store;
     return region.wordsOf(ref)[region.indexOf(ref) + word]!;
+  }
+
+  /** The value of an item, where it stands. */
+  pieceOf(ref: number): Piece {
+    const { region } = this.store;
+    const segment = (ref - 1) >>> region.segmentShift;
+    const bytes = region.bytes[segment]!;
+    const view = region.views[segment]!;
+    return { bytes, view, at: this.valueOffset(ref), length: this.word(ref, VALUE_LENGTH) };
   }
 
   /** A chunk with an item's key and room for another value; the item is not evicted for it. */

@@ -84,6 +84,16 @@ export const FabricCell = {
   REDO_BATCHES: 11,
 } as const;
 
+/** Why `post` wrote nothing. All of them are errors of the caller. */
+export const FabricRefusal = {
+  /** The records are malformed, or not the peer's. */
+  FOREIGN: -1,
+  /** No connection has been made: CONNECTED has not come yet, or `disconnect` was called. */
+  UNCONNECTED: -2,
+  /** The sequence is not the one before + 1. */
+  OUT_OF_ORDER: -3,
+} as const;
+
 export type OnFabricEvent = (
   kind: number,
   request: number,
@@ -105,7 +115,10 @@ export interface NativeFabric {
   reject(request: number): void;
   /** Active: connects, with private bytes for the peer. CONNECTED or BROKEN follows. */
   connect(bytes: Uint8Array, offset: number, length: number): NativeFailure | null;
-  /** Ends the connection; no event follows. Memory that was exposed is closed to the peer. */
+  /**
+   * Ends the connection; no event of it follows, not even one that has come already. Memory that was exposed is closed
+   * to the peer.
+   */
   disconnect(): void;
 
   /** Registers a region and a mailbox for the peer's writes, with fresh keys. */
@@ -118,18 +131,22 @@ export interface NativeFabric {
   /** Where the peer's memory is; the region is the one whose bytes it mirrors. */
   aim(...args: [...Span, parts: readonly RemotePart[]]): void;
   /**
-   * Writes the records of bytes[offset, offset+length) in order, as one batch. Returns their number, or -1 when they
-   * are malformed or not the peer's. Of completions that come within the call no event tells. A small batch is acked
+   * Writes the records of bytes[offset, offset+length) in order, as one batch; its sequence is the one before + 1.
+   * Returns their number, or a FabricRefusal. On a connection that is broken nothing is written, and no ack follows:
+   * BROKEN tells it. Of completions that come within the call no event tells. A small batch is acked
    * once it stands in the peer's mailbox as a redo; its ranges are written before the loop sleeps, or anything else is
    * written. The peer reads the batch's sequence once there is no range in it, or `beat` or `tell` follows.
    */
   post(bytes: Uint8Array, offset: number, length: number, sequence: number): number;
-  /** Writes bytes of the region from where they stand. False when they are not the peer's. */
+  /** Writes bytes of the region from where they stand. False when they are not the peer's, or nobody has connected. */
   block(offset: number, length: number): boolean;
-  /** Writes the sequence of the newest batch, the heartbeat, and the newest of the peer's that it answers. */
-  beat(beat: number, echo: number): void;
-  /** Writes the sequence of the newest batch: see TOLD_SEQUENCE. */
-  tell(): void;
+  /**
+   * Writes the sequence of the newest batch, the heartbeat, and the newest of the peer's that it answers. False when
+   * nobody has connected.
+   */
+  beat(beat: number, echo: number): boolean;
+  /** Writes the sequence of the newest batch: see TOLD_SEQUENCE. False when nobody has connected. */
+  tell(): boolean;
   /** Ends everything. No event follows. */
   close(): void;
 }

@@ -71,7 +71,9 @@ export const probationShareMost = 0.5;
 export const probationItemsLeast = 8;
 export const probationItemsMost = 2 ** 19;
 /** Items that are given up at once for a class without a page; who asked waits a tick for the next so many. */
-export const seizeItemsMost = 1000;
+export const seizeItemsMost = 500;
+/** Pages of a class that are looked at for one that can be emptied at once. */
+export const seizePagesMost = 256;
 /** Items the hand of the eviction counts down for one victim. */
 export const evictionLooksMost = 2000;
 /** Larger items are not copied when their page is emptied: they are given up. */
@@ -129,6 +131,8 @@ export const datagramBytesMax = 1400;
 /** Watchers at once (memcached's WATCHER_LIMIT), and what one of them may have unsent before lines are skipped. */
 export const watchersMost = 20;
 export const watcherBytesMax = 256 * KiB;
+/** Lines of one tick, times those who watch: past so many bytes the commands that make lines wait for the next. */
+export const watchedBytesPerTick = MiB;
 /** Prefixes that `stats detail` counts: as many as its answer has room for. */
 export const prefixesMost = 1000;
 
@@ -141,6 +145,10 @@ export const outputBytes = 4 * MiB;
  * connections in one tick, clients, primary and standby would wait for each other in turn.
  */
 export const eventsMax = 8;
+/** A tick that has executed for so long leaves the rest for the next. */
+export const tickMs = 3;
+/** Commands, or keys of a get, that are executed between two looks at the clock: a few microseconds of work. */
+export const commandsPerLook = 32;
 /** Rows of the table of replies. */
 export const repliesMax = 16_384;
 /** Most bytes read from one connection in a tick; also the most that may stay unconsumed. */
@@ -150,7 +158,11 @@ export const pendingHighBytes = 256 * KiB;
 /** A connection that has produced this much output in one tick goes on in the next. */
 export const replyBytesPerTick = 256 * KiB;
 /** Values that arrive through sinks: this many bytes may complete in one tick. */
-export const sinkBytesPerTick = 4 * MiB;
+export const sinkBytesPerTick = MiB;
+/** A large value arrives, and is mirrored, in parts of this size. */
+export const sinkPartBytes = 512 * KiB;
+/** Of a value that is made of another's (append) so much is copied in a tick. */
+export const copyBytesPerTick = MiB;
 /** A value at least this long is sent from where it stands instead of being copied. */
 export const referenceBytesLeast = 16 * KiB;
 /**
@@ -164,6 +176,10 @@ export const arrivingShare = 0.5;
 export const cachedumpBytesMost = 2 * MiB;
 /** While replies hold all memory, one that has been read for so long is given up, and its reader closed. */
 export const slowReaderMs = 1_000;
+/** While half-sent values hold all they may, one that stands still for so long is given up, and its sender closed. */
+export const stalledSenderMs = 5_000;
+/** Descriptors that a node needs beside its listeners and its clients: links and their strangers, files, Node's own. */
+export const ownDescriptors = 64;
 /** A closed connection whose peer does not read the rest is given up after this long. */
 export const drainingMs = 10_000;
 
@@ -183,14 +199,23 @@ export const latenciesKept = 1_000_000;
 
 /** Batches sent and not acked; more of them stop the clients. A power of two. */
 export const unackedBatchesMax = 2 ** 17;
-/** Bytes of a block that resync copies at once, and blocks on their way at the same time: the resync's rate limit. */
+/**
+ * Bytes of a block that resync copies at once; and bytes, and blocks, on their way at the same time: the resync's rate
+ * limit.
+ */
 export const blockBytes = 256 * KiB;
-export const blocksInFlightMax = 2;
+export const copyBytesInFlightMax = 2 * blockBytes;
+export const blocksInFlightMax = 64;
+/** What a resync looks at before the loop turns: bytes of the region, and ms. */
+export const lookBytesMax = MiB;
+export const lookMsMax = 1;
+/** What a look costs at least, in bytes: where nothing was ever written, none are read. */
+export const lookBytesLeast = 4 * KiB;
 /** Longest control message (hello, welcome, refusal) on the node-to-node connection. */
 export const controlBytesMax = 4096;
 /** A node-to-node connection that has not finished its hello after this long is closed. */
 export const helloMs = 5_000;
-/** A standby that copies may say nothing for this long: it maps memory, or clears a file. */
+/** A standby that copies may say nothing for this long; so long it may take to map its memory, or to wipe a file. */
 export const copyingMs = 60_000;
 /** How often a node that has taken over knocks where its old primary was. */
 export const knockMs = 400;
@@ -255,6 +280,7 @@ assert(
 );
 assert(blockBytes < batchBytesMax, 'a block is sent like a batch');
 assert(challengeMs >= 2 * knockMs, 'one who reigns knocks before a node that starts answers');
+assert(heartbeatMsDefault >= 5 * tickMs, 'a tick does not make a heartbeat late');
 assert(deadAfterMsDefault >= 3 * heartbeatMsDefault, 'one late heartbeat is not a death');
 assert(
   1 +

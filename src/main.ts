@@ -9,6 +9,7 @@ import { Node, type NodeOptions } from '../failover/node.js';
 import { Pair } from '../failover/pair.js';
 import { type Notice, report } from '../failover/report.js';
 import { toolCommands } from '../failover/tools.js';
+import { descriptorsMost, withRoom } from './descriptors.js';
 import { exitStatus, HotspareError } from './errors.js';
 import { addFlags, given, type Values } from './flags/flag.js';
 import { memcachedFlags, ownFlags } from './flags/memcached.js';
@@ -172,7 +173,9 @@ async function prepare(command: Command): Promise<Start | null> {
   }
   const pidFile = flags['pidfile'] as string | undefined;
   if (pidFile !== undefined) writePidFile(pidFile, log);
-  return { settings, backup, log, user };
+  // The nodes of a pair each look for themselves.
+  const fitting = paired ? settings : withRoom(settings, descriptorsMost(), log);
+  return { settings: fitting, backup, log, user };
 }
 
 /** Flags before `standby` or `pair` would be the server's, and so nobody's. */

@@ -4,7 +4,13 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { HotspareError } from './errors.js';
 import type { Journal } from './journal.js';
 import { segmentBytes } from './limits.js';
-import { failed, type NativeFailure, type NativeRegion, native } from './native.js';
+import {
+  failed,
+  type NativeFailure,
+  type NativeRegion,
+  native,
+  type RegionOptions,
+} from './native.js';
 import type { Settings } from './options.js';
 import {
   type Geometry,
@@ -15,7 +21,14 @@ import {
   SuperWord,
   sameGeometry,
 } from './store/layout.js';
-import { format, type Inspection, inspect, noMagic } from './store/open.js';
+import {
+  epochOf,
+  format,
+  type Inspection,
+  inspect,
+  markInconsistent,
+  noMagic,
+} from './store/open.js';
 import { Region } from './store/region.js';
 
 export interface MemoryOptions {
@@ -69,9 +82,49 @@ export function mapRegion(geometry: Geometry, options: MemoryOptions, journal: J
   return formatted(open(geometry, options, true), geometry, journal, reason.message);
 }
 
-/** Maps memory for a copy of somebody else's region; `created` when it is all zero. Throws HotspareError. */
-export function mapMemory(geometry: Geometry, options: MemoryOptions): NativeRegion {
-  return mapOwn(geometry, options).memory;
+/** Memory for a copy, all zero and marked as one that must not be served. */
+export interface MappedCopy {
+  readonly memory: NativeRegion;
+  /** The epoch of a cache that stood in the memory file, and was wiped; null: there was none. */
+  readonly gaveUp: number | null;
+}
+
+/**
+ * Maps memory for a copy of somebody else's region. The loop goes on meanwhile: to reserve, lock or wipe gigabytes
+ * takes seconds. Rejects with HotspareError.
+ */
+export async function mapCopy(geometry: Geometry, options: MemoryOptions): Promise<MappedCopy> {
+  const memory = await openForCopy(geometry, options);
+  const head = new Int32Array(memory.head);
+  const found = inspect(head);
+  const gaveUp = found.kind === 'region' && !found.inconsistent ? epochOf(head) : null;
+  if (!memory.created) {
+    // A wipe may be cut: what is left of the file must not pass for a cache.
+    markInconsistent(head, true);
+    const failure = await new Promise<NativeFailure | null>((done) =>
+      native.regionWipeLater(memory.id, done),
+    );
+    if (failure !== null) {
+      native.regionClose(memory.id);
+      throw cannotMap(failure, options.file, regionBytes(geometry));
+    }
+  }
+  markInconsistent(head, true);
+  return { memory, gaveUp };
+}
+
+/** As `mapOwn`, but in a thread. */
+async function openForCopy(geometry: Geometry, options: MemoryOptions): Promise<NativeRegion> {
+  const { file, discard } = options;
+  const open = (discards: boolean): Promise<NativeRegion | NativeFailure> =>
+    new Promise((done) => native.regionOpenLater(regionOptions(geometry, options, discards), done));
+  const bytes = regionBytes(geometry);
+  let opened = await open(false);
+  if (failed(opened) && file !== null && discard && isOtherRegion(file, bytes)) {
+    opened = await open(true);
+  }
+  if (failed(opened)) throw cannotMap(opened, file, bytes);
+  return opened;
 }
 
 /** Maps what is there, or, where that has another size and may be given up, new memory. */
@@ -127,8 +180,17 @@ function unservable(found: Inspection, geometry: Geometry, file: string): Hotspa
 }
 
 function open(geometry: Geometry, options: MemoryOptions, discard: boolean): NativeRegion {
-  const { file, lockMemory, hugePages } = options;
-  const memory = native.regionOpen({
+  const memory = native.regionOpen(regionOptions(geometry, options, discard));
+  if (failed(memory)) throw cannotMap(memory, options.file, regionBytes(geometry));
+  return memory;
+}
+
+function regionOptions(
+  geometry: Geometry,
+  { file, lockMemory, hugePages }: MemoryOptions,
+  discard: boolean,
+): RegionOptions {
+  return {
     headBytes: headBytes(geometry),
     pagesBytes: pagesBytes(geometry),
     segmentBytes,
@@ -136,9 +198,7 @@ function open(geometry: Geometry, options: MemoryOptions, discard: boolean): Nat
     discard,
     lockMemory,
     hugePages,
-  });
-  if (failed(memory)) throw cannotMap(memory, file, regionBytes(geometry));
-  return memory;
+  };
 }
 
 function cannotMap(

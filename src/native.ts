@@ -37,7 +37,7 @@ export interface RegionOptions {
 
 /** A mapped region. `head` and `segments` are detached (length 0) by `regionClose`. */
 export interface NativeRegion {
-  /** Small integer that names the region in later calls. */
+  /** Small integer that names the region in later calls, until it is closed. */
   readonly id: number;
   readonly head: ArrayBuffer;
   readonly segments: readonly ArrayBuffer[];
@@ -187,7 +187,7 @@ export interface NativeTransport {
    * [4] connections of group 0, [5] connections refused because of `limit`, [6] ticks, [7] CLOCK_MONOTONIC at
    * the start of this tick in ms (fractional), [8] microseconds that listeners were off for want of
    * descriptors or slots, [9] times they were turned off, [10] bytes unsent in group 1, [11] CLOCK_REALTIME at
-   * the start of this tick in ms.
+   * the start of this tick in ms, [12] microseconds of the longest tick, reading and sending included.
    */
   readonly counters: Float64Array;
 
@@ -254,6 +254,8 @@ export interface NativeTransport {
   pause(paused: boolean): void;
   /** What is known of one connection; null when it is dead. In the tick of its CLOSED (0) row it is not, yet. */
   describe(connection: number): ConnectionDescription | null;
+  /** Ms since the last byte that went into a connection's sink, as of this tick; -1 when it has none. */
+  stalledMs(connection: number): number;
   /** Where a listener listens; null when it is closed. */
   describeListener(
     listener: number,
@@ -296,11 +298,34 @@ export interface NativeCipher {
   open(bytes: Uint8Array, offset: number, length: number): boolean;
 }
 
+/** What a scan of a region has come to. */
+export interface Scanned {
+  /** All bytes before it, from where the scan began, are zero. */
+  readonly at: number;
+  /** So many bytes from `at`, in none of whose pages of 4 KiB all are zero; 0: none was found yet. */
+  readonly length: number;
+  /** Bytes that were read for it. */
+  readonly looked: number;
+}
+
 interface Addon {
   regionOpen(options: RegionOptions): NativeRegion | NativeFailure;
   /** Memory files of this user are opened, too, beside those of root and of the process's own. */
   regionTrustOwner(user: number): void;
-  /** Detaches the region's ArrayBuffers and unmaps it. Transports that have them registered forget them before. */
+  /** The same in a thread: to reserve, or to lock, gigabytes takes seconds. `done` is called from the loop. */
+  regionOpenLater(
+    options: RegionOptions,
+    done: (opened: NativeRegion | NativeFailure) => void,
+  ): void;
+  /**
+   * Makes a region zero, in a thread of its own, from its end to its superblock. Nobody else may use it, nor close it,
+   * until `done` is called.
+   */
+  regionWipeLater(id: number, done: (failure: NativeFailure | null) => void): void;
+  /**
+   * Detaches the region's ArrayBuffers. A thread unmaps it and frees its pages; its file may be opened again at once.
+   * Transports that have them registered forget them before.
+   */
   regionClose(id: number): void;
   /** msync of the whole region; only meaningful with a file. Null when it is on disk. */
   regionSync(id: number): NativeFailure | null;
@@ -311,6 +336,11 @@ interface Addon {
    * written. Returns the number of ranges written, or -1 when the list is malformed.
    */
   regionApply(id: number, bytes: Uint8Array, offset: number, length: number): number;
+  /**
+   * Looks in [offset, end) for the first bytes that are not zero, for at most `longest` of them (offset a multiple of
+   * 4096, as are `longest` and `budget`). Reads about `budget` bytes. Pages never written are not read nor allocated.
+   */
+  regionScan(id: number, offset: number, end: number, longest: number, budget: number): Scanned;
   /** CRC32C (Castagnoli, RFC 3720 B.4) of bytes[offset, offset+length), continuing from `seed` (0 to start). */
   crc32c(bytes: Uint8Array, offset: number, length: number, seed: number): number;
   /**

@@ -13,6 +13,8 @@ export interface Scene {
   wallMs(): number;
   /** Descriptor of the connection that is being served. */
   descriptor(): number;
+  /** A line was written, which costs more than the command itself; `full`: so many that this tick must end. */
+  wrote(full: boolean): void;
 }
 
 /** Names of the verbs, in the order of `Verb`. */
@@ -36,7 +38,7 @@ export class Observer {
   on = false;
   readonly prefixes = new Prefixes();
   readonly watchers = new Watchers();
-  scene: Scene = { wallMs: () => 0, descriptor: () => -1 };
+  scene: Scene = { wallMs: () => 0, descriptor: () => -1, wrote: () => {} };
   private readonly store: Store;
 
   constructor(store: Store) {
@@ -127,7 +129,9 @@ export class Observer {
   }
 
   private log(topic: number, text: string): void {
-    this.watchers.log(topic, this.scene.wallMs(), text);
+    const { scene, watchers } = this;
+    watchers.log(topic, scene.wallMs(), text);
+    scene.wrote(watchers.isFull);
   }
 
   private keyOf(ref: number): string {
@@ -162,11 +166,13 @@ function peer(address: string): string {
 /** A key with every byte escaped that is not a letter, a digit or one of -._~ */
 function uriOf(view: DataView, at: number, length: number): string {
   let text = '';
-  for (let i = 0; i < length; i++) {
-    const byte = view.getUint8(at + i);
-    const letter = String.fromCharCode(byte);
-    const plain = /[A-Za-z0-9\-._~]/.test(letter);
-    text += plain ? letter : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
-  }
+  for (let i = 0; i < length; i++) text += escaped[view.getUint8(at + i)]!;
   return text;
 }
+
+/** By byte, how it stands in an URI. */
+const escaped = Array.from({ length: 256 }, (_, byte) => {
+  const letter = String.fromCharCode(byte);
+  const code = byte.toString(16).toUpperCase().padStart(2, '0');
+  return /[A-Za-z0-9\-._~]/.test(letter) ? letter : `%${code}`;
+});

@@ -9,7 +9,7 @@ import { lines, type Output } from './protocol/reply.js';
 import { Outcome, type Retrieval } from './request.js';
 import { casHigh, casLow } from './store/cas.js';
 import { FLAGS, headerBytes, KEY_AND_BITS, keyLengthMask, VALUE_LENGTH } from './store/layout.js';
-import { Miss, type Store } from './store/store.js';
+import type { Store } from './store/store.js';
 
 export class Retrieving {
   private readonly executor: Executor;
@@ -85,11 +85,8 @@ export class Retrieving {
 
   /** memcached counts gat and gats as touches, not as gets. */
   countMiss(touches: boolean): void {
-    const { counters, store } = this;
-    if (touches) counters.touchMisses++;
-    else counters.getMisses++;
-    if (store.miss === Miss.EXPIRED) counters.getExpired++;
-    else if (store.miss === Miss.FLUSHED) counters.getFlushed++;
+    if (touches) this.counters.touchMisses++;
+    else this.counters.getMisses++;
   }
 
   /** ` flags length[ cas]`, the value, and the line ends. */

@@ -4,11 +4,11 @@
  */
 import type { Access } from './access.js';
 import { Background } from './background.js';
-import { monotonicMs, wallSeconds } from './clock.js';
+import { monotonicMs } from './clock.js';
 import { Counters } from './counters.js';
 import { Executor } from './execute.js';
 import type { Journal } from './journal.js';
-import { casStep, slowReaderMs } from './limits.js';
+import { casStep, slowReaderMs, stalledSenderMs } from './limits.js';
 import { Listening } from './listening.js';
 import type { Log } from './log.js';
 import { alone, type Mirror } from './mirror.js';
@@ -22,12 +22,15 @@ import { connectionLines, type Origin } from './stats/conns.js';
 import type { ServerFacts } from './stats/facts.js';
 import type { Region } from './store/region.js';
 import { Store } from './store/store.js';
+import { Timeline, type Origin as TimeOrigin } from './timeline.js';
 import { Unlocking } from './unlocking.js';
 import { type LineOutput, Topic } from './watchers.js';
 import { Counter, idle, type Wire } from './wire.js';
 
 /** How often idle clients are looked for. */
 const idleLookMs = 1000;
+/** Of that, so much at once. */
+const idleSliceMs = 1;
 /** Ticks without a request for memory that last for so long: nobody waits for it any more. */
 const starvedGapMs = 100;
 
@@ -44,19 +47,29 @@ export class Server implements Shared, LineOutput {
   private readonly sessions = new Map<number, Session>();
   /** Where those come from whose bytes come through TLS or UDP, or whom a watcher was told of. */
   private readonly origins = new Map<number, Origin>();
+  /** The cache's time. */
+  readonly timeline: Timeline;
   private readonly listening: Listening;
   private readonly counters = new Counters();
   private readonly journal: Journal;
   private readonly log: Log;
   private idler: NodeJS.Timeout | null = null;
+  private idleWalk: Iterator<Session> | null = null;
   private nowMs = 0;
+  readonly arriving = new Set<Session>();
   /** Connections that are closed at the end of this tick. */
   private readonly slowReaders: number[] = [];
+  private readonly stalledSenders: Session[] = [];
   /** When memory was asked for in vain last, and since when it is in one tick after the other. */
   private starvedMs = 0;
   private starvedSinceMs = 0;
   /** Whole seconds of the wire's clock: what idle clients are measured by. */
   seconds = 0;
+  /** The connection whose command a watcher was told of last. */
+  private observed: { session: Session | null; descriptor: number } = {
+    session: null,
+    descriptor: -1,
+  };
   private readonly background: Background;
   /** The newest CAS id when the region was opened. */
   private readonly casFirst: number;
@@ -68,19 +81,28 @@ export class Server implements Shared, LineOutput {
     settings: Settings,
     log: Log,
     access: Access = { credentials: null, tls: null },
+    origin: TimeOrigin = 'here',
   ) {
     this.wire = wire;
     this.settings = settings;
     this.log = log;
     this.access = access;
     this.journal = region.journal;
-    const store = new Store(region, { evict: settings.evict, casStep }, wallSeconds());
+    this.timeline = new Timeline(region, origin, monotonicMs(), Date.now);
+    const store = new Store(
+      region,
+      { evict: settings.evict, casStep },
+      this.timeline.at(monotonicMs()),
+    );
     this.casFirst = store.casLast;
     this.executor = new Executor(store, wire.output, this.counters, settings.flush);
     const { credentials } = access;
     this.unlocking = credentials === null ? null : new Unlocking(this.executor, credentials);
     this.observe(this.executor.observer);
     store.onStarved = () => this.freeMemory();
+    this.executor.storing.onCrowded = () => this.giveUpSender();
+    store.onEffort = () => wire.budget.weigh();
+    this.executor.copies.connection = () => wire.connection;
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
     configure(this.executor, settings);
@@ -100,14 +122,15 @@ export class Server implements Shared, LineOutput {
     });
     wire.useSegments(memory);
     wire.hooks = {
-      begin: (nowMs, seconds) => {
+      begin: (nowMs) => {
         this.nowMs = nowMs;
         this.seconds = Math.floor(nowMs / 1000);
-        store.tick(seconds);
+        store.tick(this.timeline.at(nowMs));
         this.executor.lookahead.begin(wire.inputEnd);
       },
       end: () => {
         for (const connection of this.slowReaders.splice(0)) this.dropReader(connection);
+        for (const session of this.stalledSenders.splice(0)) this.dropSender(session);
         if (this.executor.upkeep.isWanted) this.background.wake();
         this.executor.observer.watchers.flush(this);
         return this.mirror.commit(this.journal, this.nowMs);
@@ -151,6 +174,7 @@ export class Server implements Shared, LineOutput {
   /** Stops serving and closes every client at once, unsent replies and all. The region is not touched any more. */
   depose(): void {
     if (this.idler !== null) clearInterval(this.idler);
+    this.idler = null;
     this.background.stop();
     this.stopListening();
     this.wire.hooks = idle;
@@ -184,8 +208,8 @@ export class Server implements Shared, LineOutput {
     return connectionLines(all, asker);
   }
 
-  append(connection: number, bytes: Uint8Array): boolean {
-    return this.wire.append(connection, bytes);
+  append(connection: number, first: Uint8Array, second: Uint8Array): boolean {
+    return this.wire.append(connection, first, second);
   }
 
   pendingBytes(connection: number): number {
@@ -205,7 +229,29 @@ export class Server implements Shared, LineOutput {
     const patience = nowMs - this.starvedSinceMs < slowReaderMs;
     const slowest = wire.slowestReader(patience ? slowReaderMs : 0);
     if (slowest !== null) this.slowReaders.push(slowest);
-    return wire.isReferring;
+    return wire.isReferring || this.giveUpSender();
+  }
+
+  /** Half-sent values hold memory that is needed: the one that has stood still for longest goes, if it has for long. */
+  private giveUpSender(): boolean {
+    if (this.stalledSenders.length > 0) return true;
+    let longestMs = 0;
+    let sender: Session | null = null;
+    for (const session of this.arriving) {
+      const stalledMs = this.wire.transport.stalledMs(session.connection);
+      if (stalledMs < stalledSenderMs || stalledMs <= longestMs) continue;
+      longestMs = stalledMs;
+      sender = session;
+    }
+    if (sender !== null) this.stalledSenders.push(sender);
+    return sender !== null;
+  }
+
+  private dropSender(session: Session): void {
+    this.log.say(
+      'memory is full of values that do not arrive: one that has stopped half-way is closed',
+    );
+    session.end('error');
   }
 
   /** Once no command is under way: it may be its own that closes a connection. */
@@ -218,14 +264,31 @@ export class Server implements Shared, LineOutput {
 
   /** Clients that wait for nothing and have sent nothing for too long, as memcached judges it. */
   private closeIdle(): void {
-    const now = Math.floor(monotonicMs() / 1000);
-    for (const session of [...this.sessions.values()]) {
-      if (now - session.activeAt <= this.settings.idleSeconds || !session.waits) continue;
-      const unsent = this.wire.transport.describe(session.connection)?.pendingBytes ?? 0;
-      if (unsent > 0) continue;
-      this.counters.idleKicks++;
-      session.end('idle_timeout');
+    if (this.idleWalk !== null) return;
+    this.idleWalk = this.sessions.values();
+    this.walkIdle(this.idleWalk);
+  }
+
+  /** Closing many takes long: after a moment's work the rest are left for another. */
+  private walkIdle(walk: Iterator<Session>): void {
+    if (this.idler === null) return;
+    const begunMs = monotonicMs();
+    const now = Math.floor(begunMs / 1000);
+    for (let next = walk.next(); next.done !== true; next = walk.next()) {
+      this.closeIfIdle(next.value, now);
+      if (monotonicMs() - begunMs < idleSliceMs) continue;
+      setTimeout(() => this.walkIdle(walk), idleSliceMs).unref();
+      return;
     }
+    this.idleWalk = null;
+  }
+
+  private closeIfIdle(session: Session, now: number): void {
+    if (now - session.activeAt <= this.settings.idleSeconds || !session.waits) return;
+    const unsent = this.wire.transport.describe(session.connection)?.pendingBytes ?? 0;
+    if (unsent > 0) return;
+    this.counters.idleKicks++;
+    session.end('idle_timeout');
   }
 
   private accept(connection: number, encrypted: boolean): Session {
@@ -255,11 +318,22 @@ export class Server implements Shared, LineOutput {
     );
   }
 
+  /** Asks the kernel once for many commands of one connection. */
+  private descriptorOf(connection: number): number {
+    const session = this.sessions.get(connection);
+    if (session === undefined) return -1;
+    if (this.observed.session !== session) {
+      this.observed = { session, descriptor: this.originOf(connection).descriptor };
+    }
+    return this.observed.descriptor;
+  }
+
   private observe(observer: Observer): void {
     const { settings, wire } = this;
     observer.scene = {
       wallMs: () => wire.counters[Counter.WALL_MS]!,
-      descriptor: () => this.originOf(wire.connection).descriptor,
+      descriptor: () => this.descriptorOf(wire.connection),
+      wrote: (full) => (full ? wire.budget.end() : wire.budget.weigh()),
     };
     observer.prefixes.delimiter = settings.prefixDelimiter.charCodeAt(0);
     observer.prefixes.on = settings.detail;

@@ -13,8 +13,14 @@ import { Topic } from './watchers.js';
 
 const gracefulWord = ascii('graceful');
 
+export function quit(_: Executor, session: Session): number {
+  session.closeReason = 'normal';
+  return Outcome.CLOSE;
+}
+
 /** `shutdown [graceful]`: memcached ends as by a signal, and answers only when it does not. */
-export function shutdown(executor: Executor, { shared }: Session): number {
+export function shutdown(executor: Executor, session: Session): number {
+  const { shared } = session;
   const { line } = executor;
   if (!shared.facts.settings.shutdown) return executor.say(lines.shutdownDisabled);
   const graceful = line.count > 1;
@@ -22,6 +28,7 @@ export function shutdown(executor: Executor, { shared }: Session): number {
     return executor.say(lines.badShutdown);
   }
   shared.shutdown(graceful);
+  session.closeReason = 'shutdown';
   return Outcome.CLOSE;
 }
 
@@ -42,7 +49,7 @@ export function stats(executor: Executor, session: Session): number {
       resetStatistics(executor, facts);
       return executor.say(lines.reset);
     case 'detail':
-      return detail(executor);
+      return detail(executor, session);
     case 'conns':
       session.dump = new LineDump(session.shared.connectionLines(session));
       return Outcome.DUMP;
@@ -50,6 +57,7 @@ export function stats(executor: Executor, session: Session): number {
   }
   const outcome = executor.administration.stats(topic, session);
   if (outcome !== null) return outcome;
+  session.shared.wire.budget.weigh();
   const rows = statistics(topic, executor, facts, mirror);
   if (rows === null) return executor.say(lines.error);
   for (const [name, value] of rows) executor.output.text(`STAT ${name} ${value}\r\n`);
@@ -57,8 +65,8 @@ export function stats(executor: Executor, session: Session): number {
 }
 
 /** `stats detail on|off|dump`. */
-function detail(executor: Executor): number {
-  const { line, observer, output } = executor;
+function detail(executor: Executor, session: Session): number {
+  const { line, observer } = executor;
   const { prefixes } = observer;
   const word = line.count > 2 ? line.text(2) : '';
   switch (word) {
@@ -68,8 +76,8 @@ function detail(executor: Executor): number {
       observer.update();
       return executor.say(lines.ok);
     case 'dump':
-      for (const text of prefixes.lines()) output.text(text);
-      return executor.say(lines.end);
+      session.dump = new LineDump(prefixes.lines());
+      return Outcome.DUMP;
     default:
       return executor.say(lines.detailUsage);
   }

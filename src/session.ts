@@ -13,7 +13,13 @@
 import { commandFor } from './commands.js';
 import type { Dump } from './dumping.js';
 import { assert } from './errors.js';
-import { keyBytesMax, lineBytesMax, lineBytesStreamed, lineBytesWhole } from './limits.js';
+import {
+  keyBytesMax,
+  lineBytesMax,
+  lineBytesStreamed,
+  lineBytesWhole,
+  sinkPartBytes,
+} from './limits.js';
 import { Row } from './lookahead.js';
 import { isDelimiter, tokensMax } from './protocol/line.js';
 import { lines, type Phrase } from './protocol/reply.js';
@@ -54,9 +60,16 @@ export class Session implements Endpoint {
   private fresh = true;
   /** After the command that runs now the connection is closed, its replies sent. */
   private closing = false;
+  /** Why: it has sent what is no command, unless a command says otherwise. */
+  closeReason: EndReason = 'error';
   private ended = false;
   /** The command whose value is arriving; its own, because other sessions' commands come in between. */
   private request: StorageRequest | null = null;
+  /** Bytes of that value that have come, and those that come next past the event table. */
+  private arrivedBytes = 0;
+  private partBytes = 0;
+  /** The command was not executed when it came: memory is being made for it, or a copy. */
+  private waited = false;
   /** What is answered when the data block that is being skipped has passed. */
   private refusal: Phrase | null = null;
 
@@ -71,7 +84,7 @@ export class Session implements Endpoint {
     const { wire, executor } = this.shared;
     const end = offset + length;
     this.activeAt = this.shared.seconds;
-    if (filled) this.filled();
+    if (filled && !this.filled()) return 0;
     if (this.fresh && length > 0) {
       this.fresh = false;
       const binary = wire.input[offset] === BINARY_MAGIC;
@@ -86,6 +99,7 @@ export class Session implements Endpoint {
         const next = this.step(at, end);
         if (next === at) break;
         at = next;
+        if (at < end && wire.budget.isSpent()) wire.again = true;
       }
       if (wire.again) {
         executor.counters.connectionYields++;
@@ -94,16 +108,38 @@ export class Session implements Endpoint {
     }
     if (this.ended) return length;
     if (!this.closing) return at - offset;
-    this.closed(0);
+    this.leave(this.closeReason);
     wire.close(this.connection, true);
     return length;
   }
 
-  /** The bytes that went past the event table are all there. */
-  private filled(): void {
-    const skipped = this.state === State.SKIP;
-    this.state = skipped ? State.LINE : State.VALUE_END;
-    if (skipped && this.refusal !== null) this.shared.wire.output.put(this.refusal);
+  /** The bytes that went past the event table are there; false when more of the value are to come that way. */
+  private filled(): boolean {
+    if (this.state === State.SKIP) {
+      this.state = State.LINE;
+      if (this.refusal !== null) this.shared.wire.output.put(this.refusal);
+      return true;
+    }
+    const request = this.request!;
+    this.arrivedBytes += this.partBytes;
+    this.shared.executor.storing.partArrived(request, this.arrivedBytes);
+    if (this.arrivedBytes < request.valueLength) {
+      this.awaitPart();
+      return false;
+    }
+    this.shared.arriving.delete(this);
+    this.state = State.VALUE_END;
+    return true;
+  }
+
+  /** The next bytes of the value go straight into its chunk: of a large one a part, so that it is mirrored in parts. */
+  private awaitPart(): void {
+    const { wire, executor } = this.shared;
+    const { ref, valueLength } = this.request!;
+    const segment = (ref - 1) >>> executor.store.region.segmentShift;
+    const to = executor.valueOffset(ref) + this.arrivedBytes;
+    this.partBytes = Math.min(valueLength - this.arrivedBytes, sinkPartBytes);
+    wire.sink(this.connection, segment, to, this.partBytes);
   }
 
   /** Ends the connection at once; what was not sent yet is dropped. */
@@ -136,6 +172,8 @@ export class Session implements Endpoint {
   }
 
   private leave(reason: EndReason): void {
+    this.ceaseWaiting();
+    if (this.state === State.VALUE) this.shared.arriving.delete(this);
     if (this.request !== null) this.shared.executor.storing.abandon(this.request);
     this.shared.onClosed(this, reason);
   }
@@ -146,7 +184,9 @@ export class Session implements Endpoint {
       case State.LINE: {
         const before = this.shared.wire.output.at;
         const next = this.line(at, end);
-        return this.shared.executor.store.waits ? this.wait(at, before) : next;
+        if (this.shared.executor.store.waits) return this.wait(at, before);
+        if (this.waited) this.ceaseWaiting();
+        return next;
       }
       case State.KEYS:
         return this.keys(at, end);
@@ -170,8 +210,16 @@ export class Session implements Endpoint {
     const { wire, executor } = this.shared;
     assert(wire.output.at === outputBefore, 'a command that waits has not answered');
     executor.store.waits = false;
+    this.waited = true;
     wire.again = true;
     return at;
+  }
+
+  /** The command is executed: of a copy that it began and did not need nothing stays. */
+  private ceaseWaiting(): void {
+    if (!this.waited) return;
+    this.waited = false;
+    this.shared.executor.copies.drop(this.connection);
   }
 
   private line(at: number, end: number): number {
@@ -236,9 +284,10 @@ export class Session implements Endpoint {
       this.state = State.KEYS;
       return this.firstKey();
     }
-    for (let token = this.retrieval.touches ? 2 : 1; token < line.count; token++) {
+    const first = this.retrieval.touches ? 2 : 1;
+    for (let token = first; token < line.count; token++) {
       const start = line.start(token);
-      if (wire.isFull() || mirror.congested) {
+      if (wire.isFull() || mirror.congested || (token > first && wire.budget.isSpent())) {
         wire.again = true;
         this.state = State.KEYS;
         return start;
@@ -290,6 +339,7 @@ export class Session implements Endpoint {
     const { wire, executor, mirror } = this.shared;
     const { input, output } = wire;
     let at = from;
+    let answered = false;
     for (;;) {
       while (at < end && input[at] === SPACE) at++;
       const start = at;
@@ -300,12 +350,13 @@ export class Session implements Endpoint {
         at - start - (byte === NEWLINE && at > start && input[at - 1] === RETURN ? 1 : 0);
       if (length > keyBytesMax) return this.overlongKey(end);
       if (length > 0) {
-        if (wire.isFull() || mirror.congested) {
+        if (wire.isFull() || mirror.congested || (answered && wire.budget.isSpent())) {
           wire.again = true;
           return start;
         }
         if (start >= executor.lookahead.until) executor.lookahead.look(start, true);
         executor.retrieving.key(this.retrieval, start, length);
+        answered = true;
       }
       if (byte === SPACE) continue;
       // A NUL ends the line for its keys; what stands behind it, up to the newline, is nobody's.
@@ -355,9 +406,11 @@ export class Session implements Endpoint {
     const have = Math.min(end - next, valueLength);
     region.bytes[segment]!.set(wire.input.subarray(next, next + have), to);
     this.state = State.VALUE_END;
+    this.arrivedBytes = have;
     if (have < valueLength) {
       this.state = State.VALUE;
-      wire.sink(this.connection, segment, to + have, valueLength - have);
+      this.shared.arriving.add(this);
+      this.awaitPart();
     }
     return next + have;
   }
@@ -367,6 +420,8 @@ export class Session implements Endpoint {
     const { wire, executor } = this.shared;
     const whole = wire.input[at] === RETURN && wire.input[at + 1] === NEWLINE;
     executor.storing.arrived(this.request!, whole);
+    if (executor.store.waits) return this.wait(at, wire.output.at);
+    this.ceaseWaiting();
     this.state = State.LINE;
     return at + 2;
   }

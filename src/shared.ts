@@ -21,6 +21,8 @@ export interface Shared {
   readonly unlocking: Unlocking | null;
   /** Seconds that pass as the wire's clock does. */
   readonly seconds: number;
+  /** Sessions whose value is arriving past the event table, those that began first at the head. */
+  readonly arriving: Set<Session>;
   /** Ends this process, as a signal would. */
   shutdown(graceful: boolean): void;
   /** The lines of `stats conns`. */

@@ -18,6 +18,8 @@ import type { Store } from './store/store.js';
 export class Storing {
   /** The command whose line was read last. */
   readonly request = new StorageRequest();
+  /** Called when values that are arriving hold too much: true when one of them gives way. */
+  onCrowded: () => boolean = () => false;
   /** Bytes of values that are arriving in reserved chunks. */
   private arrivingBytes = 0;
   private readonly executor: Executor;
@@ -107,8 +109,8 @@ export class Storing {
       return;
     }
     if (this.concatenates(request, this.line.view, request.keyAt)) {
-      this.countSet(request);
       this.concatenate(request, this.line.view, request.keyAt, bytes, view, at);
+      if (!this.store.waits) this.countSet(request);
       return;
     }
     if (!this.reserve(request)) {
@@ -150,7 +152,12 @@ export class Storing {
     const { geometry } = this.store.region;
     const limit = geometry.pageBytes * geometry.pageCount * arrivingShare;
     if (this.arrivingBytes + request.valueLength > limit) {
-      this.refuse(request);
+      if (request.valueLength <= limit && this.onCrowded()) {
+        this.store.waits = true;
+        if (request.meta) this.executor.meta.comeAgain();
+      } else {
+        this.refuse(request);
+      }
       return false;
     }
     if (!this.reserve(request)) return false;
@@ -166,29 +173,34 @@ export class Storing {
     request.ref = 0;
   }
 
-  /** The value has arrived in the reserved chunk; `whole` says whether its line end was there. */
+  /** The first `bytes` of a value that arrives are in its chunk. */
+  partArrived(request: StorageRequest, bytes: number): void {
+    // Of what is added to another value there will be a copy.
+    if (!isConcatenation(request.verb)) this.store.announce(request.ref, bytes);
+  }
+
+  /**
+   * The value has arrived in the reserved chunk; `whole` says whether its line end was there. When the store waits it
+   * must be called again in a later tick.
+   */
   arrived(request: StorageRequest, whole: boolean): void {
     this.executor.quiet = request.quiet;
     const { store } = this;
+    const { ref } = request;
+    if (request.meta) this.executor.meta.storing.keyStandsIn(ref);
+    const view = store.buckets.viewOf(ref);
+    const keyAt = store.buckets.keyAt(ref);
+    const adds = whole && this.concatenates(request, view, keyAt);
+    if (adds) {
+      const { bytes, at } = this.executor.pieceOf(ref);
+      this.concatenate(request, view, keyAt, bytes, view, at);
+      if (store.waits) return;
+    }
     this.arrivingBytes -= request.valueLength;
     this.countSet(request);
-    if (request.meta) this.executor.meta.storing.keyStandsIn(request.ref);
-    if (!whole) {
-      store.cancel(request.ref);
-      this.executor.say(lines.badDataChunk);
-    } else {
-      const { region } = store;
-      const segment = (request.ref - 1) >>> region.segmentShift;
-      const view = region.views[segment]!;
-      const keyAt = region.indexOf(request.ref) * 4 + headerBytes;
-      if (this.concatenates(request, view, keyAt)) {
-        const at = this.executor.valueOffset(request.ref);
-        this.concatenate(request, view, keyAt, region.bytes[segment]!, view, at);
-        store.cancel(request.ref);
-      } else {
-        this.link(request);
-      }
-    }
+    if (!whole || adds) store.cancel(ref);
+    else this.link(request);
+    if (!whole) this.executor.say(lines.badDataChunk);
     request.ref = 0;
   }
 
@@ -313,31 +325,18 @@ export class Storing {
     const total = oldLength + added;
     const fits = this.fits(request.keyLength, total, this.executor.word(old, FLAGS));
     const explicit = request.meta ? request.explicit : null;
-    const fresh = fits ? this.executor.reserveLike(old, total, explicit) : 0;
+    const own = this.executor.pieceOf(old);
+    const other = { bytes, view, at, length: added };
+    const pieces = request.verb === Verb.APPEND ? [own, other] : [other, own];
+    const fresh = fits ? this.executor.copies.make(old, pieces, explicit) : 0;
+    if (store.waits) {
+      if (request.meta && request.ref === 0) this.executor.meta.comeAgain();
+      return;
+    }
     if (fresh === 0) {
       this.concatenated(request, keyView, keyAt, lines.notStored, 0);
       return;
     }
-    const { region } = store;
-    const oldSegment = (old - 1) >>> region.segmentShift;
-    const segment = (fresh - 1) >>> region.segmentShift;
-    const target = region.bytes[segment]!;
-    const targetView = region.views[segment]!;
-    const to = this.executor.valueOffset(fresh);
-    const appends = request.verb === Verb.APPEND;
-    const oldBytes = region.bytes[oldSegment]!;
-    const oldView = region.views[oldSegment]!;
-    const oldTo = appends ? to : to + added;
-    copyBytes(
-      target,
-      targetView,
-      oldTo,
-      oldBytes,
-      oldView,
-      this.executor.valueOffset(old),
-      oldLength,
-    );
-    copyBytes(target, targetView, appends ? to + oldLength : to, bytes, view, at, added);
     this.executor.replace(fresh);
     this.concatenated(request, keyView, keyAt, lines.stored, fresh);
   }

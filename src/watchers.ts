@@ -3,7 +3,7 @@
  * its replies, so that nobody sees a write before the standby has it (law 3). A watcher that reads too slowly misses
  * lines and is told how many; it never slows anybody else.
  */
-import { watcherBytesMax, watchersMost } from './limits.js';
+import { watchedBytesPerTick, watcherBytesMax, watchersMost } from './limits.js';
 import { ascii } from './protocol/reply.js';
 
 /** What can be watched. memcached knows the last ones, too; here nothing happens that they would tell. */
@@ -23,7 +23,7 @@ export const Topic = {
 /** Where lines go: the transport's face at the end of a tick. */
 export interface LineOutput {
   /** False when there is no room in this tick. */
-  append(connection: number, bytes: Uint8Array): boolean;
+  append(connection: number, first: Uint8Array, second: Uint8Array): boolean;
   /** Bytes that a connection has not taken yet. */
   pendingBytes(connection: number): number;
 }
@@ -35,9 +35,18 @@ interface Watcher {
   skipped: number;
 }
 
+/** A line of this tick: its last byte stands before `end`. */
 interface LogLine {
   readonly topic: number;
-  readonly text: string;
+  readonly end: number;
+}
+
+const none = new Uint8Array(0);
+
+/** What a watcher is sent of a tick. */
+interface Chosen {
+  readonly bytes: Uint8Array;
+  readonly count: number;
 }
 
 export class Watchers {
@@ -47,10 +56,17 @@ export class Watchers {
   sent = 0;
   skipped = 0;
   private readonly watchers: Watcher[] = [];
-  private lines: LogLine[] = [];
-  private linesBytes = 0;
+  private readonly lines: LogLine[] = [];
+  /** Their bytes, made once for all watchers; there is room once somebody watches. */
+  private bytes = Buffer.alloc(0);
+  private bytesUsed = 0;
   /** Number of the last line: memcached's gid. */
   private lastLine = 0;
+
+  /** True when what is to be sent in this tick, to all watchers together, is enough. */
+  get isFull(): boolean {
+    return this.bytesUsed * this.watchers.length > watchedBytesPerTick;
+  }
 
   get count(): number {
     return this.watchers.length;
@@ -59,6 +75,7 @@ export class Watchers {
   /** False when there are as many as there may be. */
   add(connection: number, topics: number): boolean {
     if (this.watchers.length === watchersMost) return false;
+    if (this.bytes.length === 0) this.bytes = Buffer.alloc(watcherBytesMax);
     this.watchers.push({ connection, topics, skipped: 0 });
     this.topics |= topics;
     return true;
@@ -79,21 +96,27 @@ export class Watchers {
     const seconds = Math.floor(wallMs / 1000);
     const microseconds = Math.floor((wallMs - seconds * 1000) * 1000);
     const line = `ts=${seconds}.${microseconds} gid=${this.lastLine} ${text}\n`;
-    if (this.linesBytes + line.length > watcherBytesMax) {
+    if (this.bytesUsed + line.length > watcherBytesMax) {
       for (const watcher of this.watchers)
         if ((watcher.topics & topic) !== 0) this.skip(watcher, 1);
       return;
     }
-    this.linesBytes += line.length;
-    this.lines.push({ topic, text: line });
+    this.bytesUsed += this.bytes.write(line, this.bytesUsed, 'latin1');
+    this.lines.push({ topic, end: this.bytesUsed });
   }
 
   /** A tick ends: its lines are sent with its replies. */
   flush(output: LineOutput): void {
     if (this.lines.length === 0) return;
-    for (const watcher of this.watchers) this.send(watcher, output);
-    this.lines = [];
-    this.linesBytes = 0;
+    const chosen = new Map<number, Chosen>();
+    for (const watcher of this.watchers) {
+      const { topics } = watcher;
+      const lines = chosen.get(topics) ?? this.choose(topics);
+      chosen.set(topics, lines);
+      if (lines.count > 0) this.send(watcher, lines, output);
+    }
+    this.lines.length = 0;
+    this.bytesUsed = 0;
   }
 
   resetCounters(): void {
@@ -102,17 +125,31 @@ export class Watchers {
     this.skipped = 0;
   }
 
-  private send(watcher: Watcher, output: LineOutput): void {
-    const lines = this.lines.filter(({ topic }) => (watcher.topics & topic) !== 0);
-    if (lines.length === 0) return;
-    const missed = watcher.skipped === 0 ? '' : `skipped=${watcher.skipped}\n`;
-    const bytes = ascii(missed + lines.map(({ text }) => text).join(''));
-    const room = output.pendingBytes(watcher.connection) + bytes.length <= watcherBytesMax;
-    if (room && output.append(watcher.connection, bytes)) {
+  /** The lines of some topics, one behind another. */
+  private choose(topics: number): Chosen {
+    const { bytes, lines } = this;
+    if (lines.every(({ topic }) => (topic & topics) !== 0)) {
+      return { bytes: bytes.subarray(0, this.bytesUsed), count: lines.length };
+    }
+    const parts: Uint8Array[] = [];
+    let from = 0;
+    for (const { topic, end } of lines) {
+      if ((topic & topics) !== 0) parts.push(bytes.subarray(from, end));
+      from = end;
+    }
+    return { bytes: Buffer.concat(parts), count: parts.length };
+  }
+
+  private send(watcher: Watcher, { bytes, count }: Chosen, output: LineOutput): void {
+    const { connection, skipped } = watcher;
+    const missed = skipped === 0 ? none : ascii(`skipped=${skipped}\n`);
+    const length = missed.length + bytes.length;
+    const room = output.pendingBytes(connection) + length <= watcherBytesMax;
+    if (room && output.append(connection, missed, bytes)) {
       watcher.skipped = 0;
-      this.sent += lines.length;
+      this.sent += count;
     } else {
-      this.skip(watcher, lines.length);
+      this.skip(watcher, count);
     }
   }
 

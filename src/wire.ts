@@ -3,6 +3,8 @@
  * one `Output` that replies are written to. It turns the transport's tables into calls and back; clients' sessions,
  * the node-to-node connection and the load generator of bench/ all stand on it.
  */
+import { Budget } from './budget.js';
+import { monotonicMs } from './clock.js';
 import { assert } from './errors.js';
 import * as limits from './limits.js';
 import {
@@ -34,8 +36,8 @@ export interface Endpoint {
 
 /** What runs around the endpoints of a tick. */
 export interface TickHooks {
-  /** Before the first endpoint. `nowMs` is monotonic, `wallSeconds` Unix time. */
-  begin(nowMs: number, wallSeconds: number): void;
+  /** Before the first endpoint. `nowMs` is of the clock that does not step. */
+  begin(nowMs: number): void;
   /** After the last: the barrier for the replies of this tick (0: none). */
   end(): number;
   /** A reference to this chunk has been sent or given up. */
@@ -80,6 +82,8 @@ export const Counter = {
   LISTEN_OFF_TIMES: 9,
   LINK_PENDING: 10,
   WALL_MS: 11,
+  /** The longest tick, reading and sending included. */
+  TICK_US_MAX: 12,
 } as const;
 
 export class Wire {
@@ -89,6 +93,8 @@ export class Wire {
   readonly output: Output;
   readonly counters: Float64Array;
   hooks: TickHooks = idle;
+  /** The time of this tick. */
+  readonly budget = new Budget(monotonicMs);
   /** See `Endpoint.data`. */
   again = false;
   /** Where the input of this tick ends. */
@@ -241,14 +247,14 @@ export class Wire {
    * Adds bytes that answer nobody to what a connection is sent, between the last endpoint of a tick and its end. False
    * when there is no room left in this tick.
    */
-  append(connection: number, bytes: Uint8Array): boolean {
+  append(connection: number, first: Uint8Array, second: Uint8Array): boolean {
     const { output } = this;
-    if (this.rows === limits.repliesMax || output.at + bytes.length > output.bytes.length) {
-      return false;
-    }
+    const end = output.at + first.length + second.length;
+    if (this.rows === limits.repliesMax || end > output.bytes.length) return false;
     this.connection = connection;
-    output.bytes.set(bytes, output.at);
-    output.at += bytes.length;
+    output.bytes.set(first, output.at);
+    output.bytes.set(second, output.at + first.length);
+    output.at = end;
     this.copyRow();
     return true;
   }
@@ -256,12 +262,14 @@ export class Wire {
   private tick(count: number): number {
     const { events, counters, hooks, output } = this;
     this.inputEnd = this.endOf(count);
-    hooks.begin(counters[Counter.NOW_MS]!, Math.floor(counters[Counter.WALL_MS]! / 1000));
+    hooks.begin(counters[Counter.NOW_MS]!);
     output.at = 0;
     this.rows = 0;
     this.rowStart = 0;
+    this.budget.begin(count);
     for (let row = 0; row < count * EventWord.WORDS; row += EventWord.WORDS) {
       const connection = events[row + EventWord.CONNECTION]!;
+      this.budget.serveNext();
       if (events[row + EventWord.KIND] === EventKind.DATA) this.data(row, connection);
       else this.other(row, connection);
     }

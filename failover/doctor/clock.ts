@@ -1,4 +1,4 @@
-/** How far the peer's clock is from ours, to the second: items expire by it after a takeover. */
+/** How far the peer's clock is from ours, to the second: clients' absolute exptimes are meant by it. */
 import { connect } from 'node:net';
 import { wallSeconds } from '../../src/clock.js';
 import { address } from '../../src/options.js';

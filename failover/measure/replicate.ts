@@ -148,7 +148,7 @@ function flagsOf(link: ReplicateOptions['link']): string[] {
   ];
   const timeouts = ['--ack-timeout', String(times.ackTimeoutMs)];
   const fabric = link.provider === null ? [] : ['--fabric', link.provider];
-  return [...flags, ...timeouts, ...fabric];
+  return [...flags, ...timeouts, ...fabric, '--link-cipher', link.cipher];
 }
 
 /** A signal ends this process after `cleanUp`, which must not wait. Returns what takes that back. */

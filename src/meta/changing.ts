@@ -6,7 +6,7 @@ import type { Arithmetic } from '../arithmetic.js';
 import type { Executor } from '../execute.js';
 import type { Line } from '../protocol/line.js';
 import { Lower, type MetaFlags, Upper } from '../protocol/metaflags.js';
-import { copyBytes, lines, type Output, type Phrase } from '../protocol/reply.js';
+import { lines, type Output, type Phrase } from '../protocol/reply.js';
 import { Outcome, Verb } from '../request.js';
 import { casHigh, casLow } from '../store/cas.js';
 import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../store/layout.js';
@@ -48,20 +48,20 @@ export class MetaChanging {
       return this.answer(ref === 0 ? lines.metaNotFound : lines.metaExists);
     }
     const invalidates = (flags.upper & Upper.INVALIDATE) !== 0;
-    if (!invalidates) {
-      counters.byClass.delete_hits[store.slabs.classOf(ref).number]!++;
-      if (executor.observer.on) executor.observer.deleted(ref, 'md');
-    }
+    const { number } = store.slabs.classOf(ref);
+    if (executor.observer.on && !invalidates) executor.observer.deleted(ref, 'md');
     if ((flags.lower & Lower.DROP_VALUE) !== 0) this.empty(ref, invalidates);
     else if (invalidates) this.invalidate(ref);
     else store.unlink(ref);
+    if (store.waits) return meta.comeAgain();
+    if (!invalidates) counters.byClass.delete_hits[number]!++;
     if ((flags.lower & Lower.QUIET) !== 0) return Outcome.DONE;
     return this.answer(lines.metaHit);
   }
 
   /** ma: adds or subtracts, or with N makes the number that was missing. */
   count(): number {
-    const { meta, flags, executor, arithmetic } = this;
+    const { meta, flags, store, executor, arithmetic } = this;
     const refusal = this.begin();
     if (refusal !== null) return executor.say(refusal);
     const increments = incrementsFor(flags.mode);
@@ -85,7 +85,7 @@ export class MetaChanging {
     const touches = (flags.upper & Upper.TOUCH) !== 0;
     const after = touches ? executor.absolute(flags.exptime) : before;
     const fresh = arithmetic.replace(ref, increments, after, flags.explicit);
-    if (fresh === 0) return executor.say(lines.outOfMemoryMeta);
+    if (fresh === 0) return store.waits ? meta.comeAgain() : executor.say(lines.outOfMemoryMeta);
     if ((flags.lower & Lower.QUIET) === 0) this.putNumber(fresh, before, false);
     return Outcome.DONE;
   }
@@ -110,30 +110,17 @@ export class MetaChanging {
    */
   private invalidate(ref: number): void {
     const { store, flags, executor } = this;
-    const { region } = store;
-    const length = executor.word(ref, VALUE_LENGTH);
-    const fresh = executor.reserveLike(ref, length, flags.explicit);
+    const fresh = executor.copies.make(ref, [executor.pieceOf(ref)], flags.explicit);
     if (fresh === 0) {
-      store.unlink(ref);
+      if (!store.waits) store.unlink(ref);
       return;
     }
-    const segment = (ref - 1) >>> region.segmentShift;
-    const freshSegment = (fresh - 1) >>> region.segmentShift;
-    copyBytes(
-      region.bytes[freshSegment]!,
-      region.views[freshSegment]!,
-      executor.valueOffset(fresh),
-      region.bytes[segment]!,
-      region.views[segment]!,
-      executor.valueOffset(ref),
-      length,
-    );
     const old = store.findLike(fresh);
     const touches = (flags.upper & Upper.TOUCH) !== 0;
     const exptime = touches ? executor.absolute(flags.exptime) : executor.word(old, EXPTIME);
     const binary = executor.word(old, KEY_AND_BITS) & ItemBit.BINARY;
     const recency = store.recencyOf(old, false);
-    store.commit(fresh, old, executor.word(old, FLAGS), exptime, binary | ItemBit.STALE, recency);
+    store.amend(fresh, old, executor.word(old, FLAGS), exptime, binary | ItemBit.STALE, recency);
   }
 
   /**
@@ -146,7 +133,7 @@ export class MetaChanging {
     const kept = stale ? null : { low: casLow(region, ref), high: casHigh(region, ref) };
     const fresh = executor.reserveLike(ref, 0, flags.explicit ?? kept);
     if (fresh === 0) {
-      store.unlink(ref);
+      if (!store.waits) store.unlink(ref);
       return;
     }
     const touches = (flags.upper & Upper.TOUCH) !== 0;

@@ -44,7 +44,10 @@ export function* connectionLines(connections: Connections, asker: Session): Gene
       ['secs_since_last_cmd', now - startedAt],
     ]);
   }
-  for (const session of [...sessions.values()]) {
+  // Those that come while the list is written stand at its end, and are not of it.
+  let left = sessions.size;
+  for (const session of sessions.values()) {
+    if (left-- === 0) return;
     const own = transport.describe(session.connection);
     // Closed since the list was begun.
     if (own === null || sessions.get(session.connection) !== session) continue;

@@ -1,12 +1,16 @@
 /** `stats` without a topic: the process, its traffic, the cache. */
 import type { Executor } from '../execute.js';
+import { pagesBytes } from '../store/layout.js';
 import type { SlabClass } from '../store/slab-class.js';
 import { Counter } from '../wire.js';
 import { type ServerFacts, type StatRow, zeroes } from './facts.js';
 
+/** memcached's uptime begins with 2, and there are dashboards that divide by it. */
+const uptimeFirst = 2;
+
 /** All rows but the mirror's. */
 export function general(executor: Executor, facts: ServerFacts): StatRow[] {
-  return [...process(executor, facts), ...traffic(executor, facts), ...cache(executor)];
+  return [...process(executor, facts), ...traffic(executor, facts), ...cache(executor, facts)];
 }
 
 function process(executor: Executor, facts: ServerFacts): StatRow[] {
@@ -14,7 +18,7 @@ function process(executor: Executor, facts: ServerFacts): StatRow[] {
   const connections = facts.wire[Counter.CONNECTIONS]!;
   return [
     ['pid', pid],
-    ['uptime', Math.floor(facts.uptimeSeconds())],
+    ['uptime', uptimeFirst + Math.floor(facts.uptimeSeconds())],
     ['time', executor.store.now],
     ['version', '1.6.18'],
     ['libevent', 'none'],
@@ -40,6 +44,7 @@ function process(executor: Executor, facts: ServerFacts): StatRow[] {
 
 function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
   const { counters } = facts;
+  const { store } = executor;
   return [
     ['cmd_get', counters.cmdGet],
     ['cmd_set', counters.sum('cmd_set')],
@@ -48,8 +53,8 @@ function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
     ['cmd_meta', counters.cmdMeta],
     ['get_hits', counters.sum('get_hits')],
     ['get_misses', counters.getMisses],
-    ['get_expired', counters.getExpired],
-    ['get_flushed', counters.getFlushed],
+    ['get_expired', store.metExpired],
+    ['get_flushed', store.metFlushed],
     ['delete_misses', counters.deleteMisses],
     ['delete_hits', counters.sum('delete_hits')],
     ['incr_misses', counters.incrMisses],
@@ -68,7 +73,7 @@ function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
     ...(facts.settings.idleSeconds > 0 ? [['idle_kicks', counters.idleKicks] as const] : []),
     ['bytes_read', facts.wire[Counter.BYTES_READ]!],
     ['bytes_written', facts.wire[Counter.BYTES_WRITTEN]!],
-    ['limit_maxbytes', facts.settings.memoryBytes],
+    ['limit_maxbytes', pagesBytes(executor.store.region.geometry)],
     ['accepting_conns', accepts(facts) ? 1 : 0],
     ['listen_disabled_num', facts.wire[Counter.LISTEN_OFF_TIMES]!],
     ['time_in_listen_disabled_us', facts.wire[Counter.LISTEN_OFF_US]!],
@@ -85,7 +90,7 @@ function accepts({ settings, wire }: ServerFacts): boolean {
   return settings.refuseFast || wire[Counter.CONNECTIONS]! < settings.connections;
 }
 
-function cache(executor: Executor): StatRow[] {
+function cache(executor: Executor, facts: ServerFacts): StatRow[] {
   const { store, upkeep } = executor;
   const { slabs: state, mover } = store;
   const { watchers } = executor.observer;
@@ -123,6 +128,7 @@ function cache(executor: Executor): StatRow[] {
       'lrutail_reflocked moves_to_cold moves_to_warm moves_within_lru',
       'direct_reclaims lru_bumps_dropped',
     ),
+    ['hotspare_tick_us_max', Math.round(facts.wire[Counter.TICK_US_MAX]!)],
     ['hotspare_pages_unused', state.unusedPages],
     ['hotspare_pages_to_adopt', state.unadoptedPages],
   ];

@@ -4,6 +4,7 @@
  * is off.
  */
 import type { Executor } from '../execute.js';
+import { pagesBytes } from '../store/layout.js';
 import type { ServerFacts, StatRow } from './facts.js';
 
 export function settingRows(executor: Executor, facts: ServerFacts): StatRow[] {
@@ -18,8 +19,10 @@ export function settingRows(executor: Executor, facts: ServerFacts): StatRow[] {
 
 function server(executor: Executor, facts: ServerFacts): StatRow[] {
   const { settings: own, port, verbosity } = facts;
+  // A node that took over serves the region that it inherited, whatever its own flags say.
+  const { geometry } = executor.store.region;
   return [
-    ['maxbytes', own.memoryBytes],
+    ['maxbytes', pagesBytes(geometry)],
     ['maxconns', own.connections],
     ['tcpport', port],
     ['udpport', facts.udpPort],
@@ -30,8 +33,8 @@ function server(executor: Executor, facts: ServerFacts): StatRow[] {
     ['domain_socket', own.unixSocket ?? 'NULL'],
     ['umask', own.unixMode.toString(8)],
     ['shutdown_command', yes(own.shutdown)],
-    ['growth_factor', own.growthFactor.toFixed(2)],
-    ['chunk_size', own.chunkMin],
+    ['growth_factor', geometry.growthFactor.toFixed(2)],
+    ['chunk_size', geometry.chunkMin],
     ['num_threads', 1],
     ['num_threads_per_udp', 1],
     ['stat_key_prefix', own.prefixDelimiter],
@@ -42,7 +45,7 @@ function server(executor: Executor, facts: ServerFacts): StatRow[] {
     ['binding_protocol', own.protocol === 'auto' ? 'auto-negotiate' : own.protocol],
     ['auth_enabled_sasl', 'no'],
     ['auth_enabled_ascii', own.authFile ?? 'no'],
-    ['item_size_max', own.itemBytesMax],
+    ['item_size_max', geometry.itemBytesMax],
     ['maxconns_fast', yes(own.refuseFast)],
   ];
 }

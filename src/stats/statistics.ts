@@ -11,6 +11,16 @@ import { itemRows } from './items.js';
 import { settingRows } from './settings.js';
 import { slabRows } from './slabs.js';
 
+/** Cells of the transport's counters that `stats reset` sets back. */
+const resettable = [
+  Counter.BYTES_READ,
+  Counter.BYTES_WRITTEN,
+  Counter.REFUSED,
+  Counter.LISTEN_OFF_US,
+  Counter.LISTEN_OFF_TIMES,
+  Counter.TICK_US_MAX,
+];
+
 /** The rows of one topic, or null when there is no such topic. */
 export function statistics(
   topic: string,
@@ -43,8 +53,5 @@ export function resetStatistics(executor: Executor, facts: ServerFacts): void {
   executor.store.resetCounters();
   executor.observer.prefixes.clear();
   executor.observer.watchers.resetCounters();
-  const { BYTES_READ, BYTES_WRITTEN, REFUSED, LISTEN_OFF_US, LISTEN_OFF_TIMES } = Counter;
-  for (const cell of [BYTES_READ, BYTES_WRITTEN, REFUSED, LISTEN_OFF_US, LISTEN_OFF_TIMES]) {
-    facts.wire[cell] = 0;
-  }
+  for (const cell of resettable) facts.wire[cell] = 0;
 }

@@ -69,6 +69,8 @@ export const SuperWord = {
   EPOCH: 16,
   /** Which of the two records is valid: 0 or 1. */
   SELECTOR: 17,
+  /** How far the cache's time has come, in seconds; 0 = nobody has said. */
+  TIME: 18,
   RECORD_0: 32,
   RECORD_1: 48,
   /** From here on the words belong to the node itself and are not mirrored. */
@@ -92,6 +94,8 @@ export const RecordWord = {
 export const NodeWord = {
   /** 1 while the region is a copy in the making, which must not be served. */
   INCONSISTENT: 0,
+  /** Unix seconds when the node wrote TIME. */
+  WALL: 1,
 } as const;
 
 /** Words of an item's header, counted from the chunk's first word. */

@@ -8,7 +8,7 @@
  *      IDLE ──begin──► DRAINING ──empty──► the page has its new class ──► IDLE
  *                         └──busy for moveSecondsMost, or abandoned──► IDLE
  */
-import { moveBytesMost, moveSecondsMost, upkeepLooksPerChange } from '../limits.js';
+import { moveBytesMost, moveSecondsMost, seizePagesMost, upkeepLooksPerChange } from '../limits.js';
 import type { SlabClass } from './slab-class.js';
 import { Meta } from './slabs.js';
 import type { Store } from './store.js';
@@ -90,11 +90,16 @@ export class PageMover {
     const { slabs } = this.store;
     // The page that is half empty already is the cheapest.
     if (this.isRunning && !this.canEmpty(slabs.draining, shielded)) slabs.stopDraining();
-    if (!this.isRunning) {
+    while (!this.isRunning) {
       const page = this.pageToSeize(to, shielded);
-      if (page < 0) return Seizure.NONE;
-      slabs.drain(page);
-      this.begunAt = this.store.now;
+      if (page >= 0) {
+        slabs.drain(page);
+        this.begunAt = this.store.now;
+      } else if (!this.adoptOther(to, itemsMost)) {
+        return Seizure.NONE;
+      } else if (itemsMost < Number.MAX_SAFE_INTEGER) {
+        return Seizure.PART;
+      }
     }
     this.to = to;
     this.chunk = 0;
@@ -135,7 +140,7 @@ export class PageMover {
       return upkeepLooksPerChange;
     }
     const bytes = slabs.itemBytes(ref);
-    const fresh = bytes > moveBytesMost && store.mayEvict ? 0 : this.place(from, meta);
+    const fresh = bytes > moveBytesMost ? 0 : this.place(from, meta);
     if (fresh !== 0) {
       this.rescues++;
       store.relocate(ref, fresh);
@@ -174,24 +179,38 @@ export class PageMover {
     return best;
   }
 
-  /** A page of the class that has most, the emptiest first. */
+  /** A page of the class that has most, the emptiest first; -1: none that is adopted can be emptied. */
   private pageToSeize(to: SlabClass, shielded: number): number {
-    const { slabs } = this.store;
-    const donors = slabs.classes
-      .filter((slabClass) => slabClass !== to && slabClass.pages.length > 0)
-      .sort((a, b) => b.pages.length - a.pages.length);
-    for (const donor of donors) {
+    for (const donor of this.donors(to)) {
       const emptiest = this.emptiest(donor);
       if (emptiest >= 0 && this.canEmpty(emptiest, shielded)) return emptiest;
-      const page = donor.pages.find((candidate) => this.canEmpty(candidate, shielded));
-      if (page !== undefined) return page;
+      const { pages, handPage } = donor;
+      const most = Math.min(pages.length, seizePagesMost);
+      for (let i = 0; i < most; i++) {
+        const page = pages[(handPage + i) % pages.length]!;
+        if (this.canEmpty(page, shielded)) return page;
+      }
     }
     return -1;
   }
 
+  private donors(to: SlabClass): SlabClass[] {
+    return this.store.slabs.classes
+      .filter((slabClass) => slabClass !== to && slabClass.pages.length > 0)
+      .sort((a, b) => b.pages.length - a.pages.length);
+  }
+
+  /** Looks at chunks of a page that could be emptied once it is adopted; false when there is none. */
+  private adoptOther(to: SlabClass, chunksMost: number): boolean {
+    const donor = this.donors(to).find(({ unadopted }) => unadopted.length > 0);
+    if (donor === undefined) return false;
+    this.store.slabs.adoptOf(donor, chunksMost);
+    return true;
+  }
+
   private canEmpty(page: number, shielded: number): boolean {
     const { slabs, region } = this.store;
-    if (!slabs.isAdopted(page)) slabs.adopt(page);
+    if (!slabs.isAdopted(page)) return false;
     if (shielded !== 0 && region.pageOf(shielded) === page) return false;
     return slabs.meta[page]!.every((word) => (word & busy) === 0);
   }

@@ -117,6 +117,12 @@ export class Region {
     this.journal.range(this.offsetOf(ref), length, this.wordsOf(ref), this.indexOf(ref));
   }
 
+  /** Reports a part of a chunk that nobody can reach yet; `from` is a multiple of 4. */
+  reportPart(ref: number, from: number, length: number): void {
+    const offset = this.offsetOf(ref) + from;
+    this.journal.range(offset, length, this.wordsOf(ref), this.indexOf(ref) + (from >>> 2));
+  }
+
   /** Reports words of the superblock that are not selected yet. */
   reportHead(word: number, count: number): void {
     this.journal.range(word * 4, count * 4, this.head, word);

@@ -34,7 +34,8 @@ export class Room {
       const ref = taken === 0 ? this.within(larger, shielded) : taken;
       if (ref !== 0) return ref;
     }
-    const mayWait = store.patient && shielded === 0;
+    store.onEffort();
+    const mayWait = store.patient;
     const most = mayWait ? seizeItemsMost : Number.MAX_SAFE_INTEGER;
     const seizure = store.mover.seize(slabClass, shielded, most);
     if (seizure !== Seizure.NONE) store.wanted = 0;
@@ -49,6 +50,7 @@ export class Room {
     const { store } = this;
     const { slabs } = store;
     let looks = store.mayEvict ? Number.MAX_SAFE_INTEGER : adoptChunksPerRequest;
+    if (!store.mayEvict) store.onEffort();
     for (;;) {
       const victim = this.victimFor(slabClass, shielded);
       if (victim !== 0) {

@@ -109,7 +109,7 @@ export class Slabs {
       } else if (this.unusedPages > 0) {
         this.assign(this.takeUnusedPage(), slabClass);
       } else if (slabClass.unadopted.length > 0) {
-        this.adoptSlice(slabClass, adoptChunksOnDemand);
+        this.adoptOf(slabClass, adoptChunksOnDemand);
         if (slabClass.partial.length === 0) return 0;
       } else {
         return 0;
@@ -198,9 +198,17 @@ export class Slabs {
     let left = budget;
     while (left > 0 && this.unadoptedPages > 0) {
       const waiting = this.classes.find((slabClass) => slabClass.unadopted.length > 0)!;
-      left -= this.adoptSlice(waiting, left);
+      left -= this.adoptOf(waiting, left);
     }
     return this.unadoptedPages === 0;
+  }
+
+  /** Looks at up to `most` chunks of the page of the class that is adopted next; returns at how many. */
+  adoptOf(slabClass: SlabClass, most: number): number {
+    const page = slabClass.unadopted[slabClass.unadopted.length - 1]!;
+    const count = Math.min(most, this.unknown[page]!);
+    this.adoptChunks(page, count);
+    return count;
   }
 
   isAdopted(page: number): boolean {
@@ -284,14 +292,6 @@ export class Slabs {
     this.unknown[page] = slabClass.perPage;
     this.unusedPages--;
     this.unadoptedPages++;
-  }
-
-  /** Looks at up to `most` chunks of the page of the class that is adopted next; returns at how many. */
-  private adoptSlice(slabClass: SlabClass, most: number): number {
-    const page = slabClass.unadopted[slabClass.unadopted.length - 1]!;
-    const count = Math.min(most, this.unknown[page]!);
-    this.adoptChunks(page, count);
-    return count;
   }
 
   /** From the last chunk to the first, so that one number says which are still unknown. */

@@ -52,6 +52,9 @@ export class Store {
   miss: number = Miss.ABSENT;
   /** Items ever linked by this process. */
   totalItems = 0;
+  /** Dead items that commands met, whatever the command; as in memcached they are not reclaimed for another. */
+  metExpired = 0;
+  metFlushed = 0;
   evictions = 0;
   reclaimed = 0;
   expiredUnfetched = 0;
@@ -69,10 +72,14 @@ export class Store {
   waits = false;
   /** Called when nothing could be evicted: all chunks are being filled or sent. True: some may soon be there. */
   onStarved: () => boolean = () => false;
+  /** Called when a command has cost more than others do: a tick may have to end. */
+  onEffort: () => void = () => {};
   /** Called before an item that is alive is evicted. */
   onEvicted: (ref: number, idleSeconds: number, fetched: boolean) => void = () => {};
   readonly buckets: Buckets;
   readonly eviction: Eviction;
+  /** Reserved chunks of whose values the beginning is reported: up to which byte of the chunk. */
+  private readonly announced = new Map<number, number>();
   private readonly options: StoreOptions;
   private readonly room: Room;
   private readonly record: SuperRecord;
@@ -116,7 +123,8 @@ export class Store {
     const dead = this.deadness(ref);
     if (dead === Miss.ABSENT) return ref;
     this.miss = dead;
-    this.countReclaimed(ref, this.slabs.classOf(ref));
+    if (dead === Miss.EXPIRED) this.metExpired++;
+    else this.metFlushed++;
     this.unlink(ref);
     return 0;
   }
@@ -206,7 +214,8 @@ export class Store {
     words[index + EXPTIME] = exptime;
     words[index + FLAGS] = flags;
     words[index + KEY_AND_BITS] |= bits;
-    this.region.reportChunk(ref, this.slabs.itemBytes(ref));
+    if (this.announced.size === 0) this.region.reportChunk(ref, this.slabs.itemBytes(ref));
+    else this.reportRest(ref);
     this.buckets.publish(ref, hash, old);
     if (old !== 0) this.slabs.markUnlinked(old);
     const slabClass = this.slabs.classOf(ref);
@@ -215,8 +224,37 @@ export class Store {
     this.totalItems++;
   }
 
+  /** As `commit`, for what memcached changes in place: it is no new item. */
+  amend(
+    ref: number,
+    old: number,
+    flags: number,
+    exptime: number,
+    bits: number,
+    recency: number,
+  ): void {
+    this.commit(ref, old, flags, exptime, bits, recency);
+    this.totalItems--;
+  }
+
+  /**
+   * The first `valueBytes` of a reserved chunk's value are in place: they are reported now, so that `commit` need not
+   * report a large value at once. Nobody can reach them yet, so they may travel at any time (law 2).
+   */
+  announce(ref: number, valueBytes: number): void {
+    const begin = this.valueWordsBegin(ref);
+    const from = this.announced.get(ref) ?? begin;
+    const keyLength =
+      this.region.wordsOf(ref)[this.region.indexOf(ref) + KEY_AND_BITS]! & keyLengthMask;
+    const until = (headerBytes + keyLength + valueBytes) & ~3;
+    if (until <= from) return;
+    this.region.reportPart(ref, from, until - from);
+    this.announced.set(ref, until);
+  }
+
   /** Gives back a reserved chunk. */
   cancel(ref: number): void {
+    if (this.announced.size > 0) this.announced.delete(ref);
     this.slabs.release(ref);
   }
 
@@ -267,6 +305,8 @@ export class Store {
   /** `stats reset`: counts of what happened begin again. */
   resetCounters(): void {
     this.totalItems = 0;
+    this.metExpired = 0;
+    this.metFlushed = 0;
     this.evictions = 0;
     this.reclaimed = 0;
     this.expiredUnfetched = 0;
@@ -322,6 +362,27 @@ export class Store {
   metaOf(ref: number): number {
     const meta = this.slabs.meta[this.region.pageOf(ref)]!;
     return meta.length === 0 ? 0 : meta[this.slabs.chunkOf(ref, this.slabs.classOf(ref))]!;
+  }
+
+  /** Reports what `announce` has not of a chunk that is being linked. */
+  private reportRest(ref: number): void {
+    const { region } = this;
+    const bytes = this.slabs.itemBytes(ref);
+    const until = this.announced.get(ref);
+    if (until === undefined) {
+      region.reportChunk(ref, bytes);
+      return;
+    }
+    this.announced.delete(ref);
+    region.reportPart(ref, 0, this.valueWordsBegin(ref));
+    if (bytes > until) region.reportPart(ref, until, bytes - until);
+  }
+
+  /** The first whole word of a chunk that holds nothing but its value. */
+  private valueWordsBegin(ref: number): number {
+    const words = this.region.wordsOf(ref);
+    const keyLength = words[this.region.indexOf(ref) + KEY_AND_BITS]! & keyLengthMask;
+    return (headerBytes + keyLength + 3) & ~3;
   }
 
   private accessTime(): number {

@@ -155,6 +155,7 @@ describe('a primary with a standby', () => {
     'mirror_provider',
     'mirror_device',
     'mirror_why',
+    'mirror_cipher',
     'mirror_batches',
   ];
   const sizes = ['mirror_ranges', 'mirror_bytes', 'ranges_per_batch'];
@@ -189,6 +190,7 @@ describe('a primary with a standby', () => {
       expect([row, figures.has(row)]).toEqual([row, true]);
     }
     expect(figures.get('mirror_link')).toBe(name);
+    expect(figures.get('mirror_cipher')).toBe(linkHost === '127.0.0.1' ? 'none' : 'aes-gcm');
     expect(Number(figures.get('mirror_batches'))).toBeGreaterThanOrEqual(50);
     expect(Number(figures.get('ack_us_p50'))).toBeGreaterThan(0);
     primary.signal('SIGUSR2');

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { fill, itemsFor } from '../../failover/drill/fill.js';
 import { freePort } from '../../failover/drill/port.js';
 import { exitStatus } from '../../src/errors.js';
-import { mirrored } from '../support/digest.js';
+import { mirrored, unlike } from '../support/digest.js';
 import { fencings, linkFlags, linkHost, missing, provider, rounds } from '../support/links.js';
 import { broken, clients, type Load } from '../support/load.js';
 import { hotspare, main, patienceMs, said, stats } from '../support/nodes.js';
@@ -24,6 +24,10 @@ const host = '127.0.0.1';
  */
 const deadAfter = String(440 * slowness);
 const times = ['--dead-after', deadAfter, '--ack-timeout', String(Math.max(4000, 1760 * slowness))];
+
+/** Writes of a long run, and how often in it the regions are compared. */
+const longRun = Number(process.env['LINK_WRITES'] ?? 3000);
+const stretches = 3;
 
 let folder: string;
 let children: Child[] = [];
@@ -69,6 +73,27 @@ const inSync = /standby \w+ is in sync/;
     expect(figures.get('mirror_state')).toBe('in_sync');
     expect(Number(figures.get('mirror_acked'))).toBeGreaterThan(10);
   });
+
+  test(
+    `a long run: after ${longRun} writes under load, while everybody lives, whole regions are the same`,
+    async () => {
+      const primary = await startPrimary();
+      await fill(primary.port, itemsFor(8));
+      const standby = await startStandby(primary);
+      for (let stretch = 1; stretch <= stretches; stretch++) {
+        await under(primary.port, longRun / stretches);
+        await fill(primary.port, itemsFor(stretch));
+        await load!.traffic.stop();
+        await expectSame(primary, standby);
+        expect(unlike(primary.file, standby.file)).toEqual([]);
+        load!.traffic.end();
+      }
+      const figures = await stats(primary.port);
+      expect(figures.get('mirror_state')).toBe('in_sync');
+      expect(Number(figures.get('mirror_sequence'))).toBeGreaterThan(stretches);
+    },
+    roundsMs(longRun / 1000),
+  );
 
   test(
     'kill -9 of the primary under load loses nothing',

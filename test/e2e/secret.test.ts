@@ -9,12 +9,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { FrameType } from '../../backup/frame.js';
 import { freePort } from '../../failover/drill/port.js';
 import { exitStatus } from '../../src/errors.js';
-import { expectRefusal, hotspare, pids, said, stats } from '../support/nodes.js';
+import { Client } from '../support/client.js';
+import { expectRefusal, hotspare, patienceMs, pids, said, stats } from '../support/nodes.js';
 import { Peer } from '../support/peer.js';
 import type { Child } from '../support/process.js';
 import { until } from '../support/until.js';
 
 const host = '127.0.0.1';
+/** Nobody is found silent, however busy the machine is. */
+const patience = ['--dead-after', '20000', '--ack-timeout', '60000'];
 
 let folder: string;
 let children: Child[] = [];
@@ -97,6 +100,62 @@ describe('a secret file', () => {
   });
 });
 
+describe('--link-cipher', () => {
+  const link = ['-p', '-1', '-l', host, '-m', '8', '--secret-file'];
+
+  function known(): string {
+    const file = join(folder, 'known');
+    writeFileSync(file, 'a secret of two nodes', { mode: 0o600 });
+    return file;
+  }
+
+  test.each([
+    ['none', 'aes-gcm'],
+    ['aes-gcm', 'none'],
+  ])('%s at the standby and %s at the primary exclude each other', async (ours, theirs) => {
+    const both = [...link, known()];
+    const primary = await started(...both, '--link-listen', `${host}:0`, '--link-cipher', theirs);
+    const [, port] = await said(primary, /standbys attach at 127\.0\.0\.1:(\d+)/);
+    const flags = ['--of', `${host}:${port}`, '--link-cipher', ours];
+    const sentence = `the standby wants --link-cipher ${ours}, the primary ${theirs} .give both nodes`;
+    const args = ['standby', ...both.filter((flag) => !['-m', '8'].includes(flag)), ...flags];
+    await expectRefusal(args, exitStatus.LINK_REFUSED, new RegExp(sentence));
+  });
+
+  test('aes-gcm without a secret is refused', async () => {
+    const args = ['-p', '-1', '-l', host, '--link-cipher', 'aes-gcm'];
+    await expectRefusal(args, exitStatus.USAGE, /--link-cipher aes-gcm needs a secret/);
+  });
+
+  test('aes-gcm: what was acknowledged is there after a takeover', async () => {
+    const file = known();
+    const sealed = ['--secret-file', file, '--link-cipher', 'aes-gcm'];
+    const at = ['-p', '-1', '-l', host, ...sealed];
+    const primary = await started(...at, '-m', '8', '--link-listen', `${host}:0`, ...patience);
+    const [, port, of] = await said(primary, /serving on port (\d+),.* attach at [\d.]+:(\d+)/);
+    const standby = await hotspare('standby', ...at, '--of', `${host}:${of}`, ...patience);
+    children.push(standby);
+    await said(standby, /in sync with/);
+    const writer = await Client.connect(host, Number(port));
+    const count = 200;
+    for (let i = 0; i < count; i++) {
+      await writer.send(`set key${i} 0 0 6\r\nvalue${i % 10}\r\n`);
+      expect(await writer.readLine()).toBe('STORED');
+    }
+    writer.close();
+    expect((await stats(Number(port), 'mirror')).get('mirror_cipher')).toBe('aes-gcm');
+    primary.signal('SIGKILL');
+    const [, heir] = await said(standby, /serving on port (\d+), epoch 2/);
+    const reader = await Client.connect(host, Number(heir));
+    for (let i = 0; i < count; i++) {
+      await reader.send(`get key${i}\r\n`);
+      const text = await reader.readUntil('END', (all) => all.endsWith('END\r\n'));
+      expect(text.toString()).toBe(`VALUE key${i} 0 6\r\nvalue${i % 10}\r\nEND\r\n`);
+    }
+    reader.close();
+  });
+});
+
 async function started(...args: string[]): Promise<Child> {
   const child = await hotspare(...args);
   children.push(child);
@@ -106,7 +165,6 @@ async function started(...args: string[]): Promise<Child> {
 
 async function startPair(...flags: string[]) {
   const port = await freePort();
-  const patient = ['--dead-after', '20000', '--ack-timeout', '60000'];
   const pair = await started(
     'pair',
     '-v',
@@ -116,10 +174,11 @@ async function startPair(...flags: string[]) {
     host,
     '-m',
     '8',
-    ...patient,
+    ...patience,
     ...flags,
   );
   const [, link] = await said(pair, /standbys attach at 127\.0\.0\.1:(\d+)/);
-  await until('a standby', async () => (await stats(port)).get('mirror_state') === 'in_sync');
+  const isInSync = async () => (await stats(port)).get('mirror_state') === 'in_sync';
+  await until('a standby', isInSync, { withinMs: patienceMs });
   return { pair, port, linkPort: Number(link) };
 }

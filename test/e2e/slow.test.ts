@@ -83,6 +83,25 @@ describe('a thousand clients that', () => {
   });
 });
 
+test('half-sent values that stand still give way to one that comes', async () => {
+  const client = await Client.connect(server.host, server.port);
+  const half = `set half 0 0 ${valueBytes}\r\nx`;
+  await Promise.all(Array.from({ length: 70 }, () => lazy(Buffer.from(half))));
+  await until('all of them to be accepted', async () => (await count(client)) > 70);
+  const whole = `set whole 0 0 ${valueBytes}\r\n${'y'.repeat(valueBytes)}\r\n`;
+  await until(
+    'room for a whole one',
+    async () => {
+      await client.send(whole);
+      return (await client.readLine()) === 'STORED';
+    },
+    { withinMs: patienceMs },
+  );
+  // Only as many as are in the way go.
+  expect(await count(client)).toBeGreaterThan(60);
+  client.close();
+});
+
 /** A connection that has sent these bytes and will never read. */
 function lazy(bytes: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {

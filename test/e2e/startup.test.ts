@@ -243,6 +243,19 @@ describe('another version', () => {
     await expectRefusal(args, exitStatus.LINK_VERSION, /too old \(update it\)/);
   });
 
+  test('in a refusal with a line of its own: nothing of it reaches the terminal as it is', async () => {
+    const of = await falsePrimary((peer) =>
+      peer.send(FrameType.REFUSED, {
+        code: 'LINK_REFUSED',
+        reason: 'no\n2026-01-01T00:00:00.000Z hotspare: all is well\u001b[2J',
+        remedy: 'x'.repeat(3000),
+      }),
+    );
+    const args = ['standby', ...alone, '--of', `127.0.0.1:${of}`];
+    const line = /^hotspare: no\\u\{a\}2026\S+ hotspare: all is well\\u\{1b\}\[2J \(x{400}…\)$/;
+    await expectRefusal(args, exitStatus.LINK_REFUSED, line);
+  });
+
   test('of the frames: the standby ends with a line of its own', async () => {
     const of = await falsePrimary((peer) => peer.send(FrameType.CHALLENGE, {}, { version: 99 }));
     const args = ['standby', ...alone, '--of', `127.0.0.1:${of}`];

@@ -62,6 +62,7 @@ ip link set lo up
 for word in $(cat /proc/cmdline); do
   case $word in
     tests=*) tests=${word#tests=} ;;
+    with=*) with=${word#with=} ;;
     node=*) node=${word#node=} ;;
   esac
 done
@@ -69,7 +70,7 @@ done
 mkdir /mnt/run/hotspare
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,ro,cache=loose checkout /mnt/run/hotspare || poweroff -f
 export PATH=$node:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-/bin/busybox chroot /mnt /bin/bash /run/hotspare/test/rdma/inside.sh "$tests"
+/bin/busybox chroot /mnt /bin/bash /run/hotspare/test/rdma/inside.sh "$tests" "$with"
 export PATH=/bin
 sync
 poweroff -f

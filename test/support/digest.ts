@@ -18,6 +18,8 @@ import {
 import { inspect } from '../../src/store/open.js';
 import { Region } from '../../src/store/region.js';
 
+const blockBytes = 4096;
+
 export interface Mirrored {
   readonly digest: string;
   readonly items: number;
@@ -35,6 +37,19 @@ export function mirrored(file: string): Mirrored {
   }
   const head = whole.slice(0, start);
   return digestOf(new Region({ head, segments }, found.geometry, new Journal()));
+}
+
+/** In which blocks two nodes' memory files hold different bytes, but for the node's own half: the first few offsets. */
+export function unlike(file: string, other: string): number[] {
+  const [one, two] = [readFileSync(file), readFileSync(other)];
+  for (const bytes of [one, two]) bytes.fill(0, SuperWord.NODE * 4, superblockBytes);
+  const offsets: number[] = [];
+  for (let at = 0; at < one.length && offsets.length < 8; at += blockBytes) {
+    const [ours, theirs] = [one, two].map((bytes) => bytes.subarray(at, at + blockBytes));
+    if (ours!.equals(theirs!)) continue;
+    offsets.push(at + ours!.findIndex((byte, i) => byte !== theirs![i]));
+  }
+  return offsets;
 }
 
 function digestOf(region: Region): Mirrored {

@@ -2,8 +2,11 @@
  * A process that writes a stream (fabric-stream.ts) into its parent's memory, and is killed in the midst of it: by
  * itself right behind a write, before its loop can take a turn, or by whoever waits for that. Into a file it writes
  * which batch is acked, as it learns it. argv is the seed, and that file.
+ *
+ * CRASH_PACE: slow writers pause before every batch; fast ones write more of them in a turn of their loop.
  */
 import { openSync, writeSync } from 'node:fs';
+import { assert } from '../../src/errors.js';
 import { FabricCell, FabricEvent, fabric, type NativeFabric } from '../../src/fabric.js';
 import { failed } from '../../src/native.js';
 import { Random } from '../fuzz/random.js';
@@ -16,40 +19,68 @@ const batchesMost = 300;
 /** Where every ack is waited for, the last batch is acked, and in its place only where the loop took a turn. */
 const spinUs = 1_000_000;
 
+type Parts = Parameters<NativeFabric['aim']>[3];
+
 const seed = Number(process.argv[2]);
 const acks = openSync(process.argv[3]!, 'w');
 const stream = new Stream(seed);
 const random = new Random(seed + 1);
 const lives = random.between(1, batchesMost);
+const pace = process.env['CRASH_PACE'] ?? '';
+/** Of batches, in one turn of the loop. */
+const turnMost = pace === 'fast' ? 64 : 4;
+/** Before a batch, in ms. */
+const pauseMost = pace === 'slow' ? 3 : 0;
 const region = fabricRegion();
 const acked = new Float64Array(1);
 let sequence = 0;
+let connected = false;
+let parts: Parts | null = null;
 
 const where = { provider, host: linkHost, port: 0, passive: true };
 const end = fabric.fabricOpen(
   { ...where, stagingBytes: 2 ** 20, patienceMs: 5000, spinUs: seed % 2 === 0 ? 0 : spinUs },
   (kind, request) => {
     if (kind === FabricEvent.REQUEST) (end as NativeFabric).accept(request);
-    else if (kind === FabricEvent.BROKEN) process.kill(process.pid, 'SIGKILL');
+    else if (kind === FabricEvent.CONNECTED) {
+      connected = true;
+      begin();
+    } else if (kind === FabricEvent.BROKEN) process.kill(process.pid, 'SIGKILL');
   },
 );
 if (failed(end)) throw new Error(`${end.call}: ${end.error}`);
 process.send!({ port: end.listen() as number });
-process.on('message', (parts: Parameters<NativeFabric['aim']>[3]) => {
-  end.aim(region.id, ...span, parts);
-  write(end);
+process.on('message', (message: Parts) => {
+  parts = message;
+  begin();
 });
 
+/** The reader may say where its memory is before this end knows that it is connected. */
+function begin(): void {
+  if (parts === null || !connected) return;
+  const to = end as NativeFabric;
+  to.aim(region.id, ...span, parts);
+  write(to);
+}
+
 function write(to: NativeFabric): void {
-  for (let more = random.below(4); more >= 0; more--) {
+  for (let more = random.below(turnMost); more >= 0; more--) {
+    if (pauseMost > 0) pause(random.below(pauseMost * 1000) / 1000);
     const list = stream.batch();
-    to.post(list, 0, list.length, ++sequence);
+    const posted = to.post(list, 0, list.length, ++sequence);
+    assert(posted >= 0, `batch ${sequence} is posted, not refused: ${posted}`);
     note(to);
     if (sequence >= lives) process.kill(process.pid, 'SIGKILL');
     if (random.chance(5)) to.beat(sequence, 0);
     if (random.chance(2)) to.tell();
   }
   setImmediate(() => write(to));
+}
+
+/** This process does nothing: it writes not a byte, and its loop takes no turn. */
+function pause(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
 }
 
 function note(to: NativeFabric): void {

@@ -65,15 +65,15 @@ export class Stream {
 }
 
 /** After how many publishes the memory is as it is; an error where it never was so, or holds half of something. */
-export function publishesIn(memory: Uint8Array, { states }: Stream, atLeast: number): number {
+export function publishesIn(memory: Uint8Array, stream: Stream, atLeast: number): number {
   const view = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
   const words = Array.from({ length: places }, (_, place) =>
     view.getUint32(wordsAt + 4 * place, true),
   );
-  const found = states.findIndex(
+  const found = stream.states.findIndex(
     (state, count) => count >= atLeast && state.every((value, place) => value === words[place]),
   );
-  if (found < 0) throw new Error(`no state behind publish ${atLeast} has the words ${words}`);
+  if (found < 0) throw new Error(besideNearest(words, stream, atLeast));
   for (const value of words.filter((one) => one !== 0)) {
     const { offset, length } = spanOf(value % 256);
     for (let at = offset; at < offset + length; at += 4) {
@@ -82,6 +82,28 @@ export function publishesIn(memory: Uint8Array, { states }: Stream, atLeast: num
     }
   }
   return found;
+}
+
+/** What the words hold beside the state that is most like them, and which batches the difference comes from. */
+function besideNearest(words: Words, { states, publishes }: Stream, atLeast: number): string {
+  const unlike = (state: Words): number[] =>
+    state.flatMap((value, place) => (value === words[place] ? [] : place));
+  const batchOf = (count: number): number => publishes.findIndex((most) => most >= count);
+  let nearest = atLeast;
+  for (let count = atLeast; count < states.length; count++) {
+    if (unlike(states[count]!).length < unlike(states[nearest]!).length) nearest = count;
+  }
+  const found = unlike(states[nearest]!).map((place) => {
+    const value = states[nearest]![place]!;
+    let count = nearest;
+    while (count > 0 && states[count - 1]![place] === value) count--;
+    const by = count === 0 ? 'as at the beginning' : `which batch ${batchOf(count)} published`;
+    return `word ${place} holds ${words[place]} instead of ${value}, ${by}`;
+  });
+  return (
+    `no state behind publish ${atLeast} (batch ${batchOf(atLeast)}) has the words ${words}; ` +
+    `the nearest, behind publish ${nearest} (batch ${batchOf(nearest)}): ${found.join('; ')}`
+  );
 }
 
 function spanOf(chunk: number): { readonly offset: number; readonly length: number } {

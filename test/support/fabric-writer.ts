@@ -2,6 +2,7 @@
  * A process that writes into its parent's memory as fast as it goes, until that is closed to it. It says where it
  * listens, is told where to write, and says at the end how that came about.
  */
+import { assert } from '../../src/errors.js';
 import { FabricCell, FabricEvent, fabric, type NativeFabric } from '../../src/fabric.js';
 import { failed } from '../../src/native.js';
 import { fabricRegion, record, span } from './fabrics.js';
@@ -14,10 +15,14 @@ export interface WriterReport {
   readonly revoked?: boolean;
 }
 
+type Parts = Parameters<NativeFabric['aim']>[3];
+
 const posted = { sequence: 0 };
 /** Acks after which the parent is told that writes flow. */
 const flowing = 64;
 let told = false;
+let connected = false;
+let parts: Parts | null = null;
 const region = fabricRegion();
 const tell = (report: WriterReport): void => void process.send!(report);
 const where = { provider, host: linkHost, port: 0, passive: true };
@@ -25,24 +30,35 @@ const end = fabric.fabricOpen(
   { ...where, stagingBytes: 2 ** 22, patienceMs: 5000, spinUs: 0 },
   (kind, request, bytes, revoked) => {
     if (kind === FabricEvent.REQUEST) (end as NativeFabric).accept(request);
-    else if (kind === FabricEvent.BROKEN) {
+    else if (kind === FabricEvent.CONNECTED) {
+      connected = true;
+      begin();
+    } else if (kind === FabricEvent.BROKEN) {
       process.send!({ broken: bytes.toString(), revoked }, () => process.exit(0));
     }
   },
 );
 if (failed(end)) throw new Error(`${end.call}: ${end.error}`);
 tell({ port: end.listen() as number });
-process.on('message', (parts: Parameters<NativeFabric['aim']>[3]) => {
-  end.aim(region.id, ...span, parts);
-  write(end);
+process.on('message', (message: Parts) => {
+  parts = message;
+  begin();
 });
+
+/** The reader may say where its memory is before this end knows that it is connected. */
+function begin(): void {
+  if (parts === null || !connected) return;
+  const to = end as NativeFabric;
+  to.aim(region.id, ...span, parts);
+  write(to);
+}
 
 /** Every write of a batch fills the whole page with the batch's number, so that a mixture is seen. */
 function write(to: NativeFabric): void {
   for (let i = 0; i < 8; i++) {
     const fill = Buffer.alloc(8192, ++posted.sequence & 0xff);
     const list = Buffer.concat([record(span[1], fill), record(0, fill.subarray(0, 4))]);
-    to.post(list, 0, list.length, posted.sequence);
+    assert(to.post(list, 0, list.length, posted.sequence) >= 0, 'the batch is posted, not refused');
   }
   // Completions that came within a post are told by no event.
   const acked = to.cells[FabricCell.ACKED_SEQUENCE]!;

@@ -46,6 +46,8 @@ export class End {
   readonly native: NativeFabric;
   /** Whose requests are accepted. */
   token: Buffer | null = null;
+  /** Called right behind an accept. */
+  accepted = (): void => {};
 
   constructor(passive: boolean, port: number) {
     const where = { provider, host: linkHost, port, passive };
@@ -66,8 +68,12 @@ export class End {
     this.seen.push({ kind, text: bytes.toString('latin1'), revoked });
     if (kind !== FabricEvent.REQUEST) return;
     const known = this.token !== null && bytes.subarray(0, this.token.length).equals(this.token);
-    if (known) must(this.native.accept(request));
-    else this.native.reject(request);
+    if (!known) {
+      this.native.reject(request);
+      return;
+    }
+    must(this.native.accept(request));
+    this.accepted();
   }
 }
 

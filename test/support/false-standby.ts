@@ -55,6 +55,8 @@ export class FalseStandby {
         sequence: number;
       };
       this.sequence = before;
+      // Its memory is there.
+      this.ack();
     } else if (type === FrameType.BLOCK || type === FrameType.BATCH || type === FrameType.SYNCED) {
       if (type === FrameType.BLOCK) this.blocks++;
       else this.sequence = sequence;

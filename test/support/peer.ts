@@ -97,14 +97,8 @@ export class Peer {
     const keys = sessionKeys(secret, ours!.nonce, theirs!.nonce);
     return (identity) => {
       const link = { link: null, transport: 'tcp', providers: '', lacks: '' };
-      const standby = {
-        node: 'peer',
-        epoch: 0,
-        cache: '',
-        changes: 0,
-        deadAfterMs: 100_000,
-        ...link,
-      };
+      const reign = { epoch: 0, cache: '', changes: 0 };
+      const standby = { node: 'peer', ...reign, deadAfterMs: 100_000, ...link };
       const claims = { ...standby, ...identity };
       const proof = withProof(keys.proof, 'standby', [hello, challenge], claims);
       this.sendBytes(FrameType.PROOF, proof);

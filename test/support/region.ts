@@ -2,8 +2,10 @@
  * Regions in plain memory for tests of the store: small ones, copies of them, and copies that follow a journal. The
  * geometries are made by hand so that few chunks fit and chains are long: eviction and page stealing begin soon.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { Journal } from '../../src/journal.js';
 import { segmentBytes } from '../../src/limits.js';
+import { anonymous, type Mapped, mapRegion } from '../../src/memory.js';
 import { type Geometry, headBytes, pagesBytes } from '../../src/store/layout.js';
 import { format } from '../../src/store/open.js';
 import type { RegionMemory } from '../../src/store/region.js';
@@ -49,6 +51,11 @@ export function formattedMemory(geometry: Geometry, seed: readonly [number, numb
   const memory = emptyMemory(geometry);
   format(new Int32Array(memory.head), geometry, seed);
   return memory;
+}
+
+/** A new region in memory that the addon has mapped; native.regionClose ends it. */
+export function mappedRegion(geometry: Geometry): Mapped {
+  return mapRegion(geometry, anonymous, new Journal());
 }
 
 export function copyMemory(memory: RegionMemory): RegionMemory {
@@ -110,4 +117,17 @@ export class RegionBytes {
 function within(bytes: Uint8Array, at: number, length: number): Uint8Array {
   if (at + length > bytes.length) throw new Error(`a range ends outside: ${at} + ${length}`);
   return bytes.subarray(at, at + length);
+}
+
+/** Bytes that the kernel has allocated for regions in memory that this process, or another, has mapped. */
+export function allocatedBytes(pid: number | 'self' = 'self'): number {
+  const folder = `/proc/${pid}/fd`;
+  const ofRegions = readdirSync(folder).filter((name) => {
+    try {
+      return readlinkSync(`${folder}/${name}`).startsWith('/memfd:hotspare');
+    } catch {
+      return false;
+    }
+  });
+  return ofRegions.reduce((sum, name) => sum + statSync(`${folder}/${name}`).blocks * 512, 0);
 }

@@ -6,6 +6,7 @@ import { Executor } from '../../src/execute.js';
 import { alone, type Mirror } from '../../src/mirror.js';
 import { Output } from '../../src/protocol/reply.js';
 import { Pace } from '../../src/store/upkeep.js';
+import { Timeline } from '../../src/timeline.js';
 import { geometries } from '../support/region.js';
 import { SmallStore } from '../support/small-store.js';
 import { until } from '../support/until.js';
@@ -25,7 +26,8 @@ test('a turn in which the node is deposed is the last', async () => {
       return 0;
     },
   };
-  const background = new Background({ executor, mirror });
+  const timeline = new Timeline(store.region, 'here', 0, () => 1_000_000);
+  const background = new Background({ executor, mirror, timeline });
   let turns = 0;
   executor.upkeep.work = () => {
     turns++;

@@ -99,8 +99,8 @@ class Session {
       unreachable: (errno) => tell(`ended: ${errno}`),
       refused: ({ message }) => tell(`ended: ${message}`),
       dropped: () => tell('dropped'),
-      outranked: (epoch) => tell(`ended: outranked by ${epoch}`),
       replaced: () => tell('replaced'),
+      outranked: () => tell('outranked'),
     });
     this.standby.attach();
     this.timer = setInterval(() => this.standby.beat(monotonicMs()), heartbeatMs);
@@ -137,7 +137,12 @@ class Session {
       () => `the end of the session: ${this.told.join('; ')}`,
       () => this.has('standby: ended') || this.has('primary: detached'),
     );
-    for (const lie of ['primary: deposed', 'standby: dropped', 'standby: replaced']) {
+    for (const lie of [
+      'primary: deposed',
+      'standby: dropped',
+      'standby: replaced',
+      'standby: outranked',
+    ]) {
       expect([this.told, this.has(lie)]).toEqual([this.told, false]);
     }
     // Nobody even looked at what it said.
@@ -317,8 +322,8 @@ describe('in between', () => {
     ['that it leaves', 'toPrimary', LEAVING],
     ['that all is acked', 'toPrimary', ACK],
     ['where memory is', 'toPrimary', MEMORY],
-    ['that another node reigns', 'toStandby', DEPOSED],
     ['that it goes on alone', 'toStandby', DROPPED],
+    ['that another node reigns', 'toStandby', DEPOSED],
     ['that the copy is whole', 'toStandby', SYNCED],
     ['that it refuses', 'toStandby', REFUSED],
   ])('nobody can say %s', async (_, way, type) => {
@@ -339,7 +344,7 @@ describe('in between', () => {
     await session.begin();
     await session.synced();
     const body = Buffer.from(
-      '{"node":"n","link":null,"failure":"x","parts":[],"code":"","reason":"","remedy":""}',
+      '{"link":null,"failure":"x","parts":[],"code":"","reason":"","remedy":""}',
     );
     session.relay[way].inject(
       unsealed(Buffer.concat([Buffer.alloc(frameHeaderBytes), body]), type, 99),
@@ -355,8 +360,8 @@ const values: Record<string, (value: unknown) => unknown> = {
   proof: (value) => [...String(value)].reverse().join(''),
   node: () => 'somebody-else',
   epoch: () => 99,
-  cache: () => '0123456789abcdef',
-  changes: () => 99,
+  cache: () => 'feedfacefeedface',
+  changes: () => 1e9,
   link: () => '10.9.8.7:1',
   deadAfterMs: () => 101,
   transport: () => 'auto',
@@ -365,6 +370,20 @@ const values: Record<string, (value: unknown) => unknown> = {
   protocol: () => 99,
   layout: () => 99,
 };
+
+/** All fields of a PROOF. */
+const proofFields = [
+  'proof',
+  'node',
+  'epoch',
+  'cache',
+  'changes',
+  'link',
+  'deadAfterMs',
+  'transport',
+  'providers',
+  'lacks',
+];
 
 describe.each(['none', 'aes-gcm'] as const)('with --link-cipher %s, of the hello', (cipher) => {
   test.each<[string, string, number, Way]>([
@@ -380,18 +399,12 @@ describe.each(['none', 'aes-gcm'] as const)('with --link-cipher %s, of the hello
       CHALLENGE,
       'toStandby',
     ]),
-    ...[
-      'proof',
-      'node',
-      'epoch',
-      'cache',
-      'changes',
-      'link',
-      'deadAfterMs',
-      'transport',
-      'providers',
-      'lacks',
-    ].map((field): [string, string, number, Way] => ['PROOF', field, PROOF, 'toPrimary']),
+    ...proofFields.map((field): [string, string, number, Way] => [
+      'PROOF',
+      field,
+      PROOF,
+      'toPrimary',
+    ]),
   ])('%s no %s can be changed', async (_, field, type, way) => {
     session = new Session(cipher);
     let changed = (): boolean => false;

@@ -1,6 +1,8 @@
 /** The port that standbys connect to, and others: whatever comes, the one that is expected gets in. */
 import net from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { FabricPort } from '../../backup/fabrics.js';
+import type { BackupSettings } from '../../backup/settings.js';
 import { FabricCell, FabricEvent } from '../../src/fabric.js';
 import { native } from '../../src/native.js';
 import {
@@ -70,6 +72,30 @@ async function expectWelcome(writer: End, port: number): Promise<void> {
     expect(writer.seen.filter(({ kind }) => kind === FabricEvent.REQUEST)).toHaveLength(1);
   });
 
+  test('and stays, whatever it said, lets the loop sleep', async () => {
+    const { writer, port } = listening();
+    writer.token = Buffer.from('the right one');
+    const rejected = new End(false, port);
+    ends.push(rejected);
+    must(rejected.native.connect(Buffer.from('nobody'), 0, 6));
+    await until('the refusal', () => rejected.has(FabricEvent.BROKEN));
+    await untilAsleep();
+    if (provider === 'tcp') {
+      const hello = await helloOf();
+      // Silent, in the midst of a hello, and behind a whole one.
+      for (const length of [0, 1, hello.length - 1, hello.length]) {
+        const socket = net.connect(port, linkHost);
+        sockets.push(socket);
+        socket.on('error', () => {});
+        await new Promise((resolve) => socket.once('connect', resolve));
+        await new Promise((resolve) => socket.write(hello.subarray(0, length), resolve));
+        await untilAsleep();
+      }
+    }
+    await expectWelcome(writer, port);
+    await untilAsleep();
+  });
+
   test('and is asked for nothing: writes without a connection go nowhere', () => {
     const { writer } = listening();
     const source = fabricRegion();
@@ -87,6 +113,89 @@ async function expectWelcome(writer: End, port: number): Promise<void> {
     native.regionClose(source.id);
   });
 
+  test('with a token that has let somebody in already is turned away, and takes nobody’s place', async () => {
+    const settings = { ackTimeoutMs: 2000, spinUs: 0 } as BackupSettings;
+    const port = must(FabricPort.open(provider, linkHost, settings));
+    const token = Buffer.from('the right one');
+    const told: string[] = [];
+    port.guest = {
+      token,
+      connected: () => told.push('connected'),
+      broken: () => told.push('broken'),
+      completed: () => {},
+    };
+    const [region, source] = [fabricRegion(), fabricRegion()];
+    const first = new End(false, port.port);
+    const { parts } = must(first.native.expose(region.id, ...span));
+    must(first.native.connect(token, 0, token.length));
+    await until('the connection', () => told.length > 0);
+    const second = new End(false, port.port);
+    ends.push(first, second);
+    must(second.native.connect(token, 0, token.length));
+    await until('an answer', () => second.seen.length > 0);
+    expect(second.has(FabricEvent.BROKEN)).toBe(true);
+    port.native.aim(source.id, ...span, parts);
+    const list = record(8192, Buffer.alloc(64, 5));
+    expect(port.native.post(list, 0, list.length, 1)).toBe(1);
+    await until('the ack', () => port.native.cells[FabricCell.ACKED_SEQUENCE] === 1);
+    expect(told).toEqual(['connected']);
+    port.native.close();
+  });
+
+  test('is not taken for one that connected before, and was let go of', async () => {
+    const { writer, port } = listening();
+    const token = Buffer.from('the right one');
+    writer.token = token;
+    // In the turn in which the first one's CONNECTED comes the writer lets go of it, and waits for another.
+    const first = new End(false, port);
+    const region = fabricRegion();
+    ends.push(first);
+    first.native.expose(region.id, ...span);
+    const requested = (): boolean => writer.has(FabricEvent.REQUEST);
+    writer.accepted = () => {
+      writer.accepted = () => {};
+      // Whatever the connection has to tell is read here, and told in the next turn.
+      const before = performance.now();
+      while (performance.now() - before < 100) writer.native.beat(1, 1);
+      writer.native.disconnect();
+    };
+    must(first.native.connect(token, 0, token.length));
+    await until('the request', requested);
+    await until('its end', () => first.has(FabricEvent.BROKEN));
+    expect(writer.has(FabricEvent.CONNECTED)).toBe(false);
+    expect(writer.has(FabricEvent.BROKEN)).toBe(false);
+    await expectWelcome(writer, port);
+  });
+
+  (provider === 'tcp' ? test : test.skip)(
+    'while a write waits for room is heard later, and keeps the wait from no sleep',
+    async () => {
+      const hello = await helloOf();
+      const { writer, port } = listening();
+      const [region, source] = [fabricRegion(), fabricRegion()];
+      const { reader, parts } = await connected(writer, port, region);
+      ends.push(reader);
+      writer.native.aim(source.id, ...span, parts);
+      const socket = net.connect(port, linkHost);
+      sockets.push(socket);
+      socket.on('error', () => {});
+      await new Promise((resolve) => socket.once('connect', resolve));
+      socket.write(hello);
+      // The reader has no turn in here: the ring is full until patience is over.
+      const list = record(8192, Buffer.alloc(regionBytes / 2));
+      const sleeps = process.resourceUsage().voluntaryContextSwitches;
+      for (let sequence = 1; sequence <= 20; sequence++) {
+        writer.native.post(list, 0, list.length, sequence);
+      }
+      // It slept again and again, for two seconds. However busy the machine is: that is more often than this.
+      expect(process.resourceUsage().voluntaryContextSwitches - sleeps).toBeGreaterThan(20);
+      expect(writer.native.cells[FabricCell.STAGING_STALLS]).toBe(1);
+      await until('the end', () => writer.has(FabricEvent.BROKEN));
+      await until('the stranger', () => writer.has(FabricEvent.REQUEST));
+      expect(writer.native.cells[FabricCell.ACKED_SEQUENCE]).toBeLessThan(20);
+    },
+  );
+
   test('and leaves with requests unanswered takes nothing with it', async () => {
     const { writer, port } = listening();
     const strangers = Array.from({ length: 3 }, () => new End(false, port));
@@ -98,3 +207,28 @@ async function expectWelcome(writer: End, port: number): Promise<void> {
     });
   });
 });
+
+async function untilAsleep(): Promise<void> {
+  const begun = performance.eventLoopUtilization();
+  await until('the loop to sleep', () => {
+    const { active, idle } = performance.eventLoopUtilization(begun);
+    return active + idle > 50 && idle > active;
+  });
+}
+
+/** What libfabric says first, over tcp, to whoever listens. */
+async function helloOf(): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const server = net.createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => {});
+    socket.on('data', (bytes) => chunks.push(bytes));
+  });
+  await new Promise<void>((resolve) => server.listen(0, linkHost, resolve));
+  const caller = new End(false, (server.address() as net.AddressInfo).port);
+  ends.push(caller);
+  must(caller.native.connect(Buffer.from('nobody'), 0, 6));
+  await until('its hello', () => Buffer.concat(chunks).toString('latin1').includes('nobody'));
+  server.close();
+  return Buffer.concat(chunks);
+}

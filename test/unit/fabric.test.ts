@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Mailbox } from '../../backup/mailbox.js';
-import { FabricCell, FabricEvent } from '../../src/fabric.js';
+import { FabricCell, FabricEvent, FabricRefusal } from '../../src/fabric.js';
 import { native } from '../../src/native.js';
 import type { WriterReport } from '../support/fabric-writer.js';
 import { connected, End, fabricRegion, must, record, span } from '../support/fabrics.js';
@@ -14,6 +14,7 @@ import { slowness, until } from '../support/until.js';
 
 const cycles = Number(process.env['LINK_CYCLES'] ?? 1000);
 const ends: End[] = [];
+const nowhere = ['1', '2', '3'].map((key) => ({ address: '0', key }));
 
 afterEach(() => {
   for (const end of ends.splice(0)) end.native.close();
@@ -153,6 +154,77 @@ run('a batch', () => {
     }
     expect(writer.native.block(2048, 2048)).toBe(false);
     expect(new Uint8Array(region.head).every((byte) => byte === 0)).toBe(true);
+  });
+
+  test('that does not follow the one before is refused, and those that do go on', async () => {
+    const { writer, source, parts, post, acked, bytes } = await two();
+    writer.native.aim(source.id, ...span, parts);
+    const [one, other] = [record(8192, Buffer.alloc(64, 1)), record(8192, Buffer.alloc(64, 2))];
+    expect(post(one, 7)).toBe(1);
+    for (const sequence of [1, 6, 7, 9, 2 ** 40]) {
+      expect(post(other, sequence)).toBe(FabricRefusal.OUT_OF_ORDER);
+    }
+    expect(post(record(8192, Buffer.alloc(2000, 3)), 8)).toBe(1);
+    await acked(8);
+    expect([bytes[0], bytes[1999]]).toEqual([3, 3]);
+  });
+
+  test('before the connection carries is refused, not dropped', async () => {
+    const { writer, port } = listening();
+    const [region, source] = [fabricRegion(), fabricRegion()];
+    const list = record(8192, Buffer.alloc(64, 1));
+    const { native: end } = writer;
+    const refused = (): void => {
+      expect(end.post(list, 0, list.length, 1)).toBe(FabricRefusal.UNCONNECTED);
+      expect([end.block(8192, 64), end.beat(1, 1), end.tell()]).toEqual([false, false, false]);
+    };
+    end.aim(source.id, ...span, [...nowhere]);
+    refused();
+    const { parts, reader } = await connected(writer, port, region);
+    ends.push(reader);
+    end.aim(source.id, ...span, parts);
+    expect(end.post(list, 0, list.length, 1)).toBe(1);
+    await until('the ack', () => end.cells[FabricCell.ACKED_SEQUENCE] === 1);
+    // Of one that has ended nobody is told how it ended, and the next one need not go on counting.
+    end.disconnect();
+    refused();
+  });
+
+  // As soon as the request is accepted the peer may say where its memory is, before this end knows that it is there.
+  test('behind an accept, before CONNECTED, is refused, not dropped', async () => {
+    const { writer, port } = listening();
+    const [region, source] = [fabricRegion(), fabricRegion()];
+    const list = record(8192, Buffer.alloc(64, 1));
+    const answers: number[] = [];
+    const { native: end } = writer;
+    end.aim(source.id, ...span, [...nowhere]);
+    writer.accepted = () => answers.push(end.post(list, 0, list.length, 1));
+    const { parts, reader, mailbox } = await connected(writer, port, region);
+    ends.push(reader);
+    end.aim(source.id, ...span, parts);
+    expect(answers).toEqual([FabricRefusal.UNCONNECTED]);
+    end.post(list, 0, list.length, 1);
+    await until('the ack', () => end.cells[FabricCell.ACKED_SEQUENCE] === 1);
+    expect(new Mailbox(mailbox).redo()?.sequence).toBe(1);
+  });
+
+  test('on a connection that broke is written nowhere, and never acked', async () => {
+    const { writer, reader, source, parts, post, acked, cells } = await two();
+    writer.native.aim(source.id, ...span, parts);
+    const list = record(8192, Buffer.alloc(64, 1));
+    post(list, 1);
+    await acked(1);
+    reader.native.close();
+    await until('the end', () => writer.has(FabricEvent.BROKEN));
+    const written = cells[FabricCell.WRITES];
+    // Small ones and large ones, with and without ranges.
+    const lists = [list, Buffer.alloc(0), record(8192, Buffer.alloc(8000, 2)), list];
+    lists.forEach((one, at) => {
+      expect(post(one, at + 2)).toBe(one.length === 0 ? 0 : 1);
+    });
+    expect([writer.native.block(8192, 4096), writer.native.beat(1, 1)]).toEqual([true, true]);
+    expect(writer.native.tell()).toBe(true);
+    expect([cells[FabricCell.ACKED_SEQUENCE], cells[FabricCell.WRITES]]).toEqual([1, written]);
   });
 
   test('blocks are written from where they stand', async () => {

@@ -126,7 +126,7 @@ describe('a message', () => {
       expect(parse('welcome', bytesOf({ ...welcome, ...fields }))).toBeNull();
     }
     for (const link of [evil, 'a b:1', '', '\x1b:1', 'h'.repeat(301)]) {
-      expect(parse('deposed', bytesOf({ link }))).toBeNull();
+      expect(parse('deposed', bytesOf({ node: 'n', link }))).toBeNull();
     }
     for (const link of ['10.0.0.1:11299', '[fe80::1%eth0]:1', 'host-1.example:2']) {
       expect(parse('deposed', bytesOf({ node: 'n', link }))).toEqual({ node: 'n', link });

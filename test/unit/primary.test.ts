@@ -5,17 +5,16 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FrameType } from '../../backup/frame.js';
 import { Primary } from '../../backup/primary.js';
-import { Journal } from '../../src/journal.js';
 import { unackedBytesMax } from '../../src/limits.js';
-import { failed } from '../../src/native.js';
+import { failed, native } from '../../src/native.js';
 import { lines as replies } from '../../src/protocol/reply.js';
 import { superblockBytes } from '../../src/store/layout.js';
-import { Region } from '../../src/store/region.js';
+import type { Region } from '../../src/store/region.js';
 import { Wire } from '../../src/wire.js';
 import { Client } from '../support/client.js';
 import { FalseStandby } from '../support/false-standby.js';
 import { Peer } from '../support/peer.js';
-import { formattedMemory, geometries } from '../support/region.js';
+import { geometries, mappedRegion } from '../support/region.js';
 import { until } from '../support/until.js';
 
 const host = '127.0.0.1';
@@ -24,6 +23,7 @@ const rangeBytes = 256 * 1024;
 
 let wire: Wire;
 let region: Region;
+let memory: number;
 let primary: Primary;
 let standby: FalseStandby;
 let client: Client;
@@ -34,7 +34,9 @@ let lines: string[];
 
 beforeEach(async () => {
   wire = new Wire({ connectionsMax: 32 });
-  region = new Region(formattedMemory(geometries.mixed, [1, 2]), geometries.mixed, new Journal());
+  const mapped = mappedRegion(geometries.mixed);
+  region = mapped.region;
+  memory = mapped.memory.id;
   const settings = {
     linkListen: null,
     secret: new Uint8Array(0),
@@ -53,7 +55,7 @@ beforeEach(async () => {
   primary = new Primary({
     wire,
     region,
-    memory: 0,
+    memory,
     settings,
     log,
     sequence: 0,
@@ -90,6 +92,7 @@ afterEach(() => {
   standby.peer.end();
   primary.end();
   wire.transport.destroy();
+  native.regionClose(memory);
 });
 
 test('a primary that stood still within a tick answers only when its standby has spoken', async () => {

@@ -14,7 +14,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type NativeRegion, native, type RegionOptions } from '../../src/native.js';
+import { allocatedBytes } from '../support/region.js';
 import { must } from '../support/tickserver.js';
+import { until } from '../support/until.js';
 
 const options: RegionOptions = {
   headBytes: 8192,
@@ -73,14 +75,39 @@ describe('mapping', () => {
     expect(() => native.regionClose(region.id)).toThrow('region is closed');
   });
 
+  test('the id of one that was closed is given again, and its memory is free', async () => {
+    const first = open({ pagesBytes: 2 ** 26, segmentBytes: 2 ** 26 });
+    const second = open();
+    const before = allocatedBytes();
+    new Uint8Array(first.segments[0]!).fill(7);
+    expect(allocatedBytes()).toBe(before + 2 ** 26);
+    close(first);
+    await until('the end of its memory', () => memoryFiles().length === 1);
+    expect(allocatedBytes()).toBeLessThanOrEqual(before);
+    expect(open().id).toBe(first.id);
+    expect(second.head.byteLength).toBe(8192);
+  });
+
+  test('a process that ends while memory is freed does not wait, nor crash', () => {
+    const addon = join(__dirname, '../../../build/native/Release/hotspare.node');
+    const large = { ...options, pagesBytes: 2 ** 30, segmentBytes: 2 ** 30 };
+    const script = `const addon = require(${JSON.stringify(addon)});
+      const region = addon.regionOpen(${JSON.stringify(large)});
+      new Uint8Array(region.segments[0]).fill(7, 0, 2 ** 27);
+      addon.regionClose(region.id);
+      process.exit(7);`;
+    expect(spawnSync(process.execPath, ['-e', script]).status).toBe(7);
+  });
+
+  function memoryFiles(): string[] {
+    const all = readdirSync('/proc/self/fd');
+    return all.filter((name) => linkOf(name).startsWith('/memfd:hotspare'));
+  }
+
   test('its descriptor is closed after the sockets when the process is killed', () => {
-    const names = () => {
-      const all = readdirSync('/proc/self/fd');
-      return all.filter((name) => linkOf(name).startsWith('/memfd:hotspare'));
-    };
-    const before = names();
+    const before = memoryFiles();
     open();
-    const [descriptor] = names().filter((name) => !before.includes(name));
+    const [descriptor] = memoryFiles().filter((name) => !before.includes(name));
     expect(Number(descriptor)).toBeGreaterThanOrEqual(1000);
   });
 

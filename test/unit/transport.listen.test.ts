@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { EventKind, type ListenOptions } from '../../src/native.js';
-import { must, open, reached, rests, serve } from '../support/tickserver.js';
+import { type Handler, must, open, reached, rests, serve } from '../support/tickserver.js';
 
 const tcp: ListenOptions = {
   host: '127.0.0.1',
@@ -61,6 +61,36 @@ describe('tcp', () => {
     client.send('x');
     await client.expect('x');
     must(server.transport.listen({ ...tcp, port }));
+  });
+});
+
+describe('the number of a listener', () => {
+  test('is given again when it is closed: a node that changes its role a thousand times knows one', () => {
+    const { transport } = serve();
+    const kept = must(transport.listen(tcp));
+    for (let i = 0; i < 1000; i++) {
+      const listener = must(transport.listen(tcp));
+      expect(listener).toBe(kept + 1);
+      transport.closeListener(listener);
+    }
+    expect(transport.listenerPort(kept)).toBeGreaterThan(0);
+  });
+
+  test('is not given again in the tick in which it was closed: rows may still name it', async () => {
+    const server = serve();
+    const port = server.listen();
+    const given: number[] = [];
+    server.handler = () => {
+      server.transport.closeListener(0);
+      given.push(must(server.transport.listen({ ...tcp, port })));
+      return undefined;
+    };
+    const client = await open(port);
+    client.send('x');
+    await reached(() => given.length === 1);
+    expect(given).toEqual([1]);
+    expect(server.transport.listenerPort(1)).toBe(port);
+    expect(must(server.transport.listen(tcp))).toBe(0);
   });
 });
 
@@ -198,6 +228,34 @@ describe('limits', () => {
     first!.socket.destroy();
     await third.expect('x');
     expect(server.transport.counters[8]).toBeGreaterThan(0);
+  });
+
+  test('clients that do not close make room for who comes, and never keep a link out', async () => {
+    const byes: Handler = (row, ticking) => {
+      ticking.reply(row.connection, row.text === 'bye' ? 'good' : row.text);
+      if (row.text === 'bye') ticking.transport.close(row.connection, true);
+      return undefined;
+    };
+    const server = serve(byes, { connectionsMax: 4 });
+    const port = server.listen();
+    const linkPort = server.listen(1);
+    server.transport.limit(2, '');
+    // All were sent what they were owed, and stay.
+    for (let i = 0; i < 6; i++) {
+      const client = await open(port, { allowHalfOpen: true });
+      client.send('bye');
+      await client.expect('good');
+    }
+    const [first, second] = [await open(port), await open(port)];
+    first.send('x');
+    second.send('y');
+    await first.expect('x');
+    await second.expect('y');
+    const third = await open(port);
+    const link = await open(linkPort);
+    link.send('z');
+    await link.expect('z');
+    expect(third.received).toBe('');
   });
 
   test('without descriptors, listeners rest until one comes free', () => {

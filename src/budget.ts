@@ -1,0 +1,56 @@
+/**
+ * How long a tick may last. Whoever executes asks after each command whether the rest must wait for the next tick, so
+ * that heartbeats, acks and other clients get their turn, whatever one client asks for. Each connection of a tick has
+ * an equal share of its time (and what those before it left), and executes at least one command.
+ *
+ * Commands are counted, and the clock is read once for many of them; after one that may have been long, at once.
+ */
+import { commandsPerLook, tickMs } from './limits.js';
+
+export class Budget {
+  private readonly clock: () => number;
+  /** Cost that may be spent before the clock is looked at. */
+  private left = commandsPerLook;
+  private startMs = 0;
+  private shareMs = 0;
+  private endMs = 0;
+
+  /** `clock` gives milliseconds of any origin. */
+  constructor(clock: () => number) {
+    this.clock = clock;
+  }
+
+  /** A tick begins, in which so many connections are served. */
+  begin(connections: number): void {
+    this.left = commandsPerLook;
+    this.startMs = this.clock();
+    this.shareMs = tickMs / connections;
+    this.endMs = this.startMs;
+  }
+
+  /** The next connection is served. */
+  serveNext(): void {
+    this.endMs += this.shareMs;
+  }
+
+  /** The rest of this tick is needed for something else: each connection executes one command at most. */
+  end(): void {
+    this.left = 0;
+    this.endMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Something was done that may have been long. */
+  weigh(): void {
+    this.left = 0;
+  }
+
+  /** To be asked after each command (or what costs about as much): true when the time is over. */
+  isSpent(): boolean {
+    return --this.left < 0 && this.look();
+  }
+
+  private look(): boolean {
+    this.left = commandsPerLook;
+    return this.clock() >= this.endMs;
+  }
+}
