@@ -26,8 +26,8 @@ export function givenMirrorFlags(command: Command): string[] {
 }
 
 function mirrorOptions(): Option[] {
-  const ms = (form: string, meaning: string, least: number, most: number, usual: number): Option =>
-    new Option(form, meaning).argParser(integer(least, most)).default(usual);
+  const ms = (form: string, meaning: string, least: number, most: number): Option =>
+    new Option(form, meaning).argParser(integer(least, most));
   return [
     new Option('--link-listen <HOST:PORT>', 'let a standby attach here'),
     new Option('--ack <mode>', 'sync: no reply before the standby has it')
@@ -35,22 +35,25 @@ function mirrorOptions(): Option[] {
       .default('sync'),
     ms(
       '--ack-timeout <ms>',
-      'drop a standby that does not ack for this long',
+      `drop a standby that does not ack for this long (default: ${usual('ackTimeoutMs')})`,
       1,
       limits.ackTimeoutMsMost,
-      limits.ackTimeoutMsDefault,
     ),
-    ms('--heartbeat <ms>', 'say "I live" this often', 1, 60_000, limits.heartbeatMsDefault),
+    ms('--heartbeat <ms>', 'say "I live" this often', 1, 60_000).default(limits.heartbeatMsDefault),
     ms(
       '--dead-after <ms>',
-      'silence after which the primary is dead',
+      `silence after which the primary is dead (default: ${usual('deadAfterMs')})`,
       3,
       600_000,
-      limits.deadAfterMsDefault,
     ),
     new Option('--secret-file <file>', 'the secret both nodes share'),
     ...transportOptions(),
   ];
+}
+
+/** What a time is where it is not given: on one machine, and beyond it. */
+function usual(time: keyof typeof limits.timesHere): string {
+  return `${limits.timesHere[time]}, between machines ${limits.timesBeyond[time]}`;
 }
 
 /** The settings of a command's flags. Throws HotspareError. */
@@ -77,14 +80,15 @@ export function backupOf(flags: Values): BackupSettings {
       'run another build of node.js, or --link-cipher none on both nodes',
     );
   }
-  const deadAfterMs = flags['deadAfter'] as number;
+  const times = beyond === undefined ? limits.timesHere : limits.timesBeyond;
+  const deadAfterMs = (flags['deadAfter'] as number | undefined) ?? times.deadAfterMs;
   const heartbeatMs = flags['heartbeat'] as number;
   if (deadAfterMs < 3 * heartbeatMs) {
     throw usage(
       `--dead-after ${deadAfterMs} must be at least three times --heartbeat ${heartbeatMs}`,
     );
   }
-  const ackTimeoutMs = flags['ackTimeout'] as number;
+  const ackTimeoutMs = (flags['ackTimeout'] as number | undefined) ?? times.ackTimeoutMs;
   // A silent primary must be found before the standby's lease is over (docs/decisions/lease.md).
   const foundMs = deadAfterMs + 3 * heartbeatMs;
   if (foundMs > ackTimeoutMs * limits.leaseShare) {

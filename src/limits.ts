@@ -242,17 +242,22 @@ export const greetingsMax = 128;
 export const greetingsOfAddressMax = 64;
 /** One that has said hello is not closed for newcomers within this long: a round trip, and a lost segment. */
 export const greetedMs = 500;
-/** `--ack-timeout`: default, and its range. */
-export const ackTimeoutMsDefault = 1_000;
+/** The longest `--ack-timeout`. */
 export const ackTimeoutMsMost = 3_600_000;
 /**
  * A standby may take over for this share of the ack timeout after the primary is known to have heard it; so long,
  * too, a primary that lost its standby keeps its replies back (docs/decisions/lease.md).
  */
 export const leaseShare = 0.5;
-/** `--heartbeat` and `--dead-after`. */
+/** `--heartbeat`. */
 export const heartbeatMsDefault = 20;
-export const deadAfterMsDefault = 100;
+/**
+ * `--dead-after` and `--ack-timeout` where they are not given: between two processes of one machine, and between machines,
+ * where a lost packet keeps a connection silent for TCP's least retransmission time (Linux: 200 ms), and one that is lost
+ * twice for three times as long (docs/decisions/dead-after.md).
+ */
+export const timesHere = { deadAfterMs: 100, ackTimeoutMs: 1_000 } as const;
+export const timesBeyond = { deadAfterMs: 500, ackTimeoutMs: 2_000 } as const;
 /** Secrets shorter than this are refused, longer ones too. */
 export const secretBytesLeast = 16;
 export const secretBytesMost = 4096;
@@ -281,7 +286,11 @@ assert(
 assert(blockBytes < batchBytesMax, 'a block is sent like a batch');
 assert(challengeMs >= 2 * knockMs, 'one who reigns knocks before a node that starts answers');
 assert(heartbeatMsDefault >= 5 * tickMs, 'a tick does not make a heartbeat late');
-assert(deadAfterMsDefault >= 3 * heartbeatMsDefault, 'one late heartbeat is not a death');
+for (const { deadAfterMs, ackTimeoutMs } of [timesHere, timesBeyond]) {
+  assert(deadAfterMs >= 3 * heartbeatMsDefault, 'one late heartbeat is not a death');
+  const foundMs = deadAfterMs + 3 * heartbeatMsDefault;
+  assert(foundMs <= ackTimeoutMs * leaseShare, 'a death is found before the lease is over');
+}
 assert(
   1 +
     classesRegularMax +

@@ -9,7 +9,7 @@ import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { checkTransport } from '../../backup/fabrics.js';
 import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
-import { ackTimeoutMsDefault, deadAfterMsDefault, heartbeatMsDefault } from '../../src/limits.js';
+import { heartbeatMsDefault, timesHere } from '../../src/limits.js';
 import { logger, print as printText, tell } from '../../src/log.js';
 import { address, addressText, usage } from '../../src/options.js';
 import { Tally } from './client.js';
@@ -60,7 +60,7 @@ export function drillFlags(command: Command): Command {
       '--dead-after <ms>',
       'silence after which the primary is dead',
       whole(3 * heartbeatMsDefault, 600_000),
-      deadAfterMsDefault,
+      timesHere.deadAfterMs,
     )
     .option('--link-host <addr>', 'address of this machine for the link', '127.0.0.1')
     .option('--secret-file <file>', 'as of the nodes: needed for another link host')
@@ -141,7 +141,7 @@ async function rehearse(
 function nodeFlags({ connections, ack, deadAfter, link }: Settings): string[] {
   const most = String(connections + connectionsBeside);
   // The standby's lease must outlast the detection.
-  const ackTimeout = Math.max(ackTimeoutMsDefault, deadAfter * 3 + 200);
+  const ackTimeout = Math.max(timesHere.ackTimeoutMs, deadAfter * 3 + 200);
   const times = ['--dead-after', String(deadAfter), '--ack-timeout', String(ackTimeout)];
   return ['-c', most, '--ack', ack, ...times, ...link];
 }
