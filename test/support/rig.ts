@@ -13,6 +13,7 @@ import type { Session } from '../../src/session.js';
 import { Crawler } from '../../src/store/crawler.js';
 import type { Geometry } from '../../src/store/layout.js';
 import { Region, type RegionMemory } from '../../src/store/region.js';
+import type { Store } from '../../src/store/store.js';
 import { type Busy, checkAdopted, checkStore, RegionReader } from './check-store.js';
 import {
   endingsOfMetaCount,
@@ -148,12 +149,12 @@ export class Rig {
   run(command: Command): void {
     const { store } = this;
     const evictions = store.evictions;
-    const reclaimed = store.reclaimed + store.crawlerReclaimed;
+    const reclaimed = deadFound(store);
     this.lost = 0;
     const ran = this.execute(command);
     const evicted = store.evictions - evictions;
     if (evicted > 0 && !this.setting.evict) throw new Error('-M evicted an item');
-    this.lost = evicted + store.reclaimed + store.crawlerReclaimed - reclaimed;
+    this.lost = evicted + deadFound(store) - reclaimed;
     if (ran === null) {
       const { lost } = this;
       if (command.is !== 'reopen')
@@ -511,4 +512,9 @@ function lineOf(command: Storage, length: number, cas: bigint): string {
   const tokens = `M${mode} F${flags} ${times} k s${compares}${flag('E', command.explicit)}`;
   const coded = bitsOf(command) !== 0;
   return `ms ${coded ? coding(key) : key} ${length}${coded ? ' b' : ''} ${tokens}`;
+}
+
+/** Dead items that were unlinked, by whomever they were met. */
+function deadFound(store: Store): number {
+  return store.reclaimed + store.crawlerReclaimed + store.metExpired + store.metFlushed;
 }
