@@ -149,12 +149,12 @@ export class Rig {
   run(command: Command): void {
     const { store } = this;
     const evictions = store.evictions;
-    const reclaimed = reclaimedBy(store);
+    const reclaimed = deadFound(store);
     this.lost = 0;
     const ran = this.execute(command);
     const evicted = store.evictions - evictions;
     if (evicted > 0 && !this.setting.evict) throw new Error('-M evicted an item');
-    this.lost = evicted + reclaimedBy(store) - reclaimed;
+    this.lost = evicted + deadFound(store) - reclaimed;
     if (ran === null) {
       const { lost } = this;
       if (command.is !== 'reopen')
@@ -514,7 +514,7 @@ function lineOf(command: Storage, length: number, cas: bigint): string {
   return `ms ${coded ? coding(key) : key} ${length}${coded ? ' b' : ''} ${tokens}`;
 }
 
-/** Dead items that were unlinked so far: for another item, when a command met them, or by the crawler. */
-function reclaimedBy({ reclaimed, metExpired, metFlushed, crawlerReclaimed }: Store): number {
-  return reclaimed + metExpired + metFlushed + crawlerReclaimed;
+/** Dead items that were unlinked, by whomever they were met. */
+function deadFound(store: Store): number {
+  return store.reclaimed + store.crawlerReclaimed + store.metExpired + store.metFlushed;
 }
