@@ -32,8 +32,8 @@ export class Readiness {
   }
 
   /**
-   * Tries the address. `shared`: the primary itself holds it, on this machine, until it dies. `tells`: the standby is in
-   * sync, so that a change is news.
+   * Tries the address. `shared`: the primary itself holds it, on this machine, until it dies. `tells`: the standby is
+   * in sync, so that a change is news.
    */
   look(nowMs: number, shared: boolean, tells: boolean): void {
     this.lookedMs = nowMs;
