@@ -98,7 +98,7 @@ const ownWords: readonly [args: string[], sentence: RegExp][] = [
   [['-o', 'sock_cookie_id=5'], /sockets are not marked/],
   [['-l', '127.0.0.1:abc'], /an address is HOST, HOST:PORT or \[IPV6\]:PORT/],
   [['--discard-memory-file'], /there is no file.*name it with -e/],
-  [['-P', '/nowhere/pid'], /Could not open the pid file \/nowhere\/pid for writing: ENOENT/],
+  [['-P', '/nowhere/pid'], /Could not open the pid file \/nowhere\/pid for writing: .*\(ENOENT\)/],
   [['-v', 'pair', '-p', '1'], /--verbose: it stands before pair \(put it behind\)/],
   [['pair', '-p', '1023', '-u', 'nobody'], /only root can take port 1023 over/],
 ];

@@ -27,33 +27,65 @@ export interface Mirrored {
 }
 
 export function mirrored(file: string): Mirrored {
-  const bytes = readFileSync(file);
+  return digestOf(regionIn(readFileSync(file)));
+}
+
+/**
+ * Where two nodes' memory files hold different bytes: the first few offsets, of blocks of 4 KiB. Chunks that no key leads
+ * to are left out: a command that is refused behind its data block (add, cas) has filled one that was never mirrored.
+ */
+export function unlike(file: string, other: string): number[] {
+  const [one, two] = [readFileSync(file), readFileSync(other)];
+  const region = regionIn(one);
+  const start = headBytes(region.geometry);
+  const spans: [from: number, to: number][] = [
+    [0, SuperWord.TIME * 4],
+    [SuperWord.TIME * 4 + 4, SuperWord.NODE * 4],
+    [superblockBytes, start],
+  ];
+  for (const { words, index, length } of itemsOf(region)) {
+    const from = start + region.words.indexOf(words) * segmentBytes + index * 4;
+    spans.push([from, from + length]);
+  }
+  const blocks = new Set<number>();
+  for (const [from, to] of spans) {
+    for (let at = from; at < to; at += blockBytes) {
+      const end = Math.min(to, at + blockBytes);
+      if (!one.subarray(at, end).equals(two.subarray(at, end))) blocks.add(at);
+      if (blocks.size === 8) return [...blocks];
+    }
+  }
+  return [...blocks];
+}
+
+function regionIn(bytes: Buffer<ArrayBuffer>): Region {
   const whole = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
   const found = inspect(new Int32Array(whole, 0, superblockBytes / 4));
-  if (found.kind !== 'region') throw new Error(`${file} holds no region: ${found.kind}`);
+  if (found.kind !== 'region') throw new Error(`that is no region: ${found.kind}`);
   const start = headBytes(found.geometry);
   const segments: ArrayBuffer[] = [];
   for (let at = start; at < whole.byteLength; at += segmentBytes) {
     segments.push(whole.slice(at, Math.min(at + segmentBytes, whole.byteLength)));
   }
   const head = whole.slice(0, start);
-  return digestOf(new Region({ head, segments }, found.geometry, new Journal()));
+  return new Region({ head, segments }, found.geometry, new Journal());
 }
 
-/** In which blocks two nodes' memory files hold different bytes, but for the node's own half: the first few offsets. */
-export function unlike(file: string, other: string): number[] {
-  const [one, two] = [readFileSync(file), readFileSync(other)];
-  for (const bytes of [one, two]) {
-    bytes.fill(0, SuperWord.NODE * 4, superblockBytes);
-    bytes.writeInt32LE(0, SuperWord.TIME * 4);
+/** All items that a key leads to, bucket by bucket. */
+function* itemsOf(region: Region) {
+  for (const bucket of region.buckets) {
+    for (let ref = bucket; ref !== 0; ) {
+      const words = region.wordsOf(ref);
+      const index = region.indexOf(ref);
+      const keyLength = words[index + KEY_AND_BITS]! & 0xff;
+      yield {
+        words,
+        index,
+        length: headerBytes + keyLength + (words[index + VALUE_LENGTH]! >>> 0),
+      };
+      ref = words[index + NEXT]!;
+    }
   }
-  const offsets: number[] = [];
-  for (let at = 0; at < one.length && offsets.length < 8; at += blockBytes) {
-    const [ours, theirs] = [one, two].map((bytes) => bytes.subarray(at, at + blockBytes));
-    if (ours!.equals(theirs!)) continue;
-    offsets.push(at + ours!.findIndex((byte, i) => byte !== theirs![i]));
-  }
-  return offsets;
 }
 
 function digestOf(region: Region): Mirrored {
@@ -63,15 +95,9 @@ function digestOf(region: Region): Mirrored {
   hash.update(head.subarray(0, SuperWord.NODE * 4));
   hash.update(head.subarray(superblockBytes));
   let items = 0;
-  for (const bucket of region.buckets) {
-    for (let ref = bucket; ref !== 0; items++) {
-      const words = region.wordsOf(ref);
-      const index = region.indexOf(ref);
-      const keyLength = words[index + KEY_AND_BITS]! & 0xff;
-      const length = headerBytes + keyLength + (words[index + VALUE_LENGTH]! >>> 0);
-      hash.update(new Uint8Array(words.buffer, index * 4, length));
-      ref = words[index + NEXT]!;
-    }
+  for (const { words, index, length } of itemsOf(region)) {
+    hash.update(new Uint8Array(words.buffer, index * 4, length));
+    items++;
   }
   return { digest: hash.digest('hex'), items };
 }
