@@ -27,7 +27,7 @@ const times = ['--dead-after', deadAfter, '--ack-timeout', String(Math.max(4000,
 
 /** Writes of a long run, and how often in it the regions are compared. */
 const longRun = Number(process.env['LINK_WRITES'] ?? 3000);
-const stretches = 3;
+const stretches = Number(process.env['LINK_STRETCHES'] ?? 1);
 
 let folder: string;
 let children: Child[] = [];

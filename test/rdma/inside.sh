@@ -16,7 +16,7 @@ ip link add veth0 type veth peer name veth1 &&
 rdma link
 
 # Emulation is slow, and the machine that emulates may be busy.
-export SLOWNESS=5 LINK_FABRIC=verbs LINK_HOST=$address LINK_ROUNDS=20 LINK_FENCINGS=3 LINK_CYCLES=1000
+export SLOWNESS=5 LINK_FABRIC=verbs LINK_HOST=$address LINK_ROUNDS=20 LINK_FENCINGS=3 LINK_CYCLES=1000 LINK_STRETCHES=3
 [ "$1" = quick ] && export LINK_ROUNDS=1 LINK_FENCINGS=1 LINK_CYCLES=20
 for assignment in ${2//,/ }; do
   export "${assignment?}"
