@@ -123,10 +123,11 @@ function tick(parts: readonly Buffer[]): number {
     end += part.length;
   }
   output.at = 0;
+  const nowMs = monotonicMs();
   const start = process.hrtime.bigint();
   executor.lookahead.begin(end);
   // These ticks are long: each connection has a tick's time for itself.
-  wire.budget.begin(1);
+  wire.budget.begin(1, nowMs);
   let at = 0;
   for (let i = 0; i < parts.length; i++) {
     const { length } = parts[i]!;

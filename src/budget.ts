@@ -11,21 +11,19 @@ export class Budget {
   private readonly clock: () => number;
   /** Cost that may be spent before the clock is looked at. */
   private left = commandsPerLook;
-  private startMs = 0;
   private shareMs = 0;
   private endMs = 0;
 
-  /** `clock` gives milliseconds of any origin. */
+  /** `clock` gives milliseconds; to ask it costs as much as half a command. */
   constructor(clock: () => number) {
     this.clock = clock;
   }
 
-  /** A tick begins, in which so many connections are served. */
-  begin(connections: number): void {
+  /** A tick began at `nowMs` of the clock; so many connections are served in it. */
+  begin(connections: number, nowMs: number): void {
     this.left = commandsPerLook;
-    this.startMs = this.clock();
     this.shareMs = tickMs / connections;
-    this.endMs = this.startMs;
+    this.endMs = nowMs;
   }
 
   /** The next connection is served. */

@@ -266,7 +266,7 @@ export class Wire {
     output.at = 0;
     this.rows = 0;
     this.rowStart = 0;
-    this.budget.begin(count);
+    this.budget.begin(count, counters[Counter.NOW_MS]!);
     for (let row = 0; row < count * EventWord.WORDS; row += EventWord.WORDS) {
       const connection = events[row + EventWord.CONNECTION]!;
       this.budget.serveNext();

@@ -100,7 +100,7 @@ export class Ticking {
       this.output.at = 0;
       this.executor.lookahead.begin(areaBytes * left.length);
       this.input.fill(0);
-      this.wire.budget.begin(left.length);
+      this.wire.budget.begin(left.length, this.nowMs++);
       answers.push(left.map((rest, i) => this.row(sent[i]![0], rest, i, left)));
       between();
     }
