@@ -254,6 +254,8 @@ export class Standby implements ChannelOwner {
 
   /** In sync is a copy that is whole, of a primary that counts on it. */
   private announce(): void {
+    // An RDMA link's heartbeats are still read when its connection is gone: nobody is in sync without one.
+    if (this.channel === null) return;
     if (this.announced || !this.whole || !this.lease.isConfirmed) return;
     this.announced = true;
     this.events.synced();
