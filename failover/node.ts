@@ -326,10 +326,14 @@ export class Node {
    * another version or with another secret, who was started in its place.
    */
   private refused(error: HotspareError): void {
-    const isBusy = error.code === 'LINK_BUSY' || error.code === 'LINK_UNREACHABLE';
+    // Our own system could not even begin to connect (no route, no descriptor): that says nothing of the primary.
+    if (error.code === 'LINK_UNREACHABLE') {
+      this.on('unreachable', error);
+      return;
+    }
     const ours = this.state !== 'reconnecting' || !this.standby!.isWhole(monotonicMs());
-    if (ours || error.code === 'LINK_UNREACHABLE') {
-      this.on(isBusy ? 'busy' : 'refused', error);
+    if (ours) {
+      this.on(error.code === 'LINK_BUSY' ? 'busy' : 'refused', error);
       return;
     }
     this.mayLive = true;
