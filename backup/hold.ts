@@ -20,6 +20,11 @@ export class Hold {
     return this.channel?.peer ?? '';
   }
 
+  /** Where it can still be told something; null when it cannot be heard. */
+  get line(): Channel | null {
+    return this.channel;
+  }
+
   /** The node that was lost. */
   get node(): string {
     return this.standby;

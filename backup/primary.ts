@@ -436,6 +436,11 @@ export class Primary implements Mirror, ChannelOwner {
     const { channel } = greeting;
     const changes = this.changesWithout(theirs.node);
     const { node } = this.settings;
+    // A herald that was led to its own node.
+    if (theirs.node === node) {
+      channel.close(true);
+      return;
+    }
     const ours = { epoch: this.epoch, node, cache: identityOf(this.region.head), changes };
     switch (outcome(ours, theirs)) {
       case 'theirs': {
@@ -480,6 +485,8 @@ export class Primary implements Mirror, ChannelOwner {
     this.log.say(`deposed: epoch ${epoch} reigns now, ours was ${this.epoch}${gone}`);
     if (standby !== null && standby.node !== node) this.tell(standby.channel, epoch, node, link);
     for (const { greeting } of this.waiting) this.tell(greeting.channel, epoch, node, link);
+    const { hold } = this;
+    if (hold.line !== null && hold.node !== node) this.tell(hold.line, epoch, node, link);
     this.events.deposed(epoch, link, lost);
   }
 }

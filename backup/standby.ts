@@ -22,6 +22,7 @@ import { Lease } from './lease.js';
 import type { Landing } from './link.js';
 import type { Reign } from './reign.js';
 import { advertisedLink, type BackupSettings, seenLink } from './settings.js';
+import { directionEpoch } from './signpost.js';
 import { mayCome, Stage, tooLate, unwantedLink } from './terms.js';
 
 export interface StandbyEvents {
@@ -37,6 +38,8 @@ export interface StandbyEvents {
   refused(error: HotspareError): void;
   /** Another node reigns, and has said where it listens for standbys; null: it has not. */
   outranked(epoch: number, link: string | null): void;
+  /** To a herald: whoever is here reigns no more, and mirrors a node that can be met at this address. */
+  directed?(link: string): void;
   /** The primary goes on without us: the copy is out of date. */
   dropped(): void;
   /** At the primary's address there is another cache, or an older reign of ours, while our copy is whole. */
@@ -163,7 +166,13 @@ export class Standby implements ChannelOwner {
     });
     if (failure === null) return;
     const sentence = `cannot connect to ${host}:${port}: ${failure.error}`;
-    this.events.refused(new HotspareError('LINK_UNREACHABLE', sentence, 'check --of'));
+    this.events.refused(
+      new HotspareError(
+        'LINK_UNREACHABLE',
+        sentence,
+        'check --of, and how many open files this process may have',
+      ),
+    );
   }
 
   opened(): void {
@@ -317,7 +326,8 @@ export class Standby implements ChannelOwner {
     const link = seenLink(parse('deposed', payload)?.link ?? null, peer);
     this.whole = false;
     this.leave();
-    this.events.outranked(epoch, link);
+    if (epoch === directionEpoch && this.reign !== null) this.events.directed?.(link ?? '');
+    else this.events.outranked(epoch, link);
   }
 
   private control(header: FrameHeader, payload: Uint8Array): void {

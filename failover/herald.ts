@@ -12,6 +12,7 @@ import type { Log } from '../src/log.js';
 import { anonymous } from '../src/memory.js';
 import { addressText } from '../src/options.js';
 import type { Wire } from '../src/wire.js';
+import { parseLink } from './losses.js';
 
 export interface HeraldParts {
   readonly wire: Wire;
@@ -65,9 +66,10 @@ export class Herald {
     this.knockNow();
   }
 
-  private knockNow(): void {
+  /** At the old primary's address, or where we were led from there. */
+  private knockNow(at = this.parts.old): void {
     const { wire, old, settings, log } = this.parts;
-    const knock: Standby = new Standby(wire, old, settings, anonymous, {
+    const knock: Standby = new Standby(wire, at, settings, anonymous, {
       // It has stepped down, or the connection broke before: the next knock finds nobody, or tries again.
       lost: () => this.over(knock),
       unreachable: () => this.over(knock),
@@ -79,7 +81,16 @@ export class Herald {
       },
       outranked: (epoch, link) => {
         this.knock = null;
-        this.parts.outranked(epoch, link ?? this.name);
+        this.parts.outranked(epoch, link ?? addressText(at.host, at.port));
+      },
+      directed: (link) => {
+        const there = parseLink(link);
+        if (at !== old || there === null || listensAt(settings.linkListen, there)) {
+          this.over(knock);
+        } else {
+          this.knock = null;
+          this.knockNow(there);
+        }
       },
       welcomed: () => {},
       synced: () => {},

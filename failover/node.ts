@@ -4,7 +4,8 @@
  */
 import { checkTransport } from '../backup/fabrics.js';
 import { Primary } from '../backup/primary.js';
-import { advertisedLink, type BackupSettings, linkAt } from '../backup/settings.js';
+import type { BackupSettings } from '../backup/settings.js';
+import type { Mirrored } from '../backup/signpost.js';
 import { type PrimaryAddress, Standby } from '../backup/standby.js';
 import { type Access, openAccess } from '../src/access.js';
 import { monotonicMs } from '../src/clock.js';
@@ -36,6 +37,7 @@ import { Wire } from '../src/wire.js';
 import { Complaint } from './complaint.js';
 import { Detector } from './detector.js';
 import { Herald } from './herald.js';
+import { LinkPort } from './link-port.js';
 import {
   attachedTo,
   doubtful,
@@ -69,8 +71,6 @@ export interface NodeOptions {
 
 /** How often connections that drain for too long are looked for. */
 const sweepMs = 1000;
-/** How often the link's port is tried while somebody else holds it. */
-const linkAgainMs = 50;
 
 export class Node {
   private readonly options: NodeOptions;
@@ -89,8 +89,7 @@ export class Node {
   private againMs = attachAgainMsLeast;
   private herald: Herald | null = null;
   private takeover: Takeover | null = null;
-  private linkPort = 0;
-  private linkAgain: NodeJS.Timeout | null = null;
+  private readonly linkPort: LinkPort;
   private error = new HotspareError('LINK_LOST', 'the link was lost', 'start the standby again');
   private readonly complaint: Complaint;
   private readonly readiness: Readiness;
@@ -110,6 +109,7 @@ export class Node {
     this.access = openAccess(options.settings, options.log);
     this.wire = new Wire({ connectionsMax: options.settings.connections + linkConnections });
     this.complaint = new Complaint(options.log);
+    this.linkPort = new LinkPort(this.wire, options.backup, options.log);
     this.readiness = new Readiness(this.wire, options.settings, options.log);
     setInterval(() => this.wire.transport.sweep(drainingMs), sweepMs).unref();
     dumpOnSignal(() => this.primary?.unacked.latencies.newest() ?? new Uint32Array(0), options.log);
@@ -134,7 +134,7 @@ export class Node {
     this.open(memory, region, 0);
     this.wire.pause('starting', true);
     this.server!.serve();
-    this.linkPort = this.listenForStandbys();
+    this.linkPort.open(this.primary);
     // Whoever started both nodes knows that nobody reigns yet.
     if (this.primary === null || fence !== null) this.on('unchallenged');
     else this.again = setTimeout(() => this.on('unchallenged'), challengeMs);
@@ -164,6 +164,7 @@ export class Node {
     this.state = 'ended';
     this.clearTimers();
     this.herald?.end();
+    this.linkPort.close();
     await this.standby?.depart();
     this.primary?.end();
     this.server?.depose();
@@ -399,7 +400,7 @@ export class Node {
     markInconsistent(region.head, false);
     this.open(standby.memory, region, Math.max(standby.sequence, this.newestSequence), 'primary');
     this.standby = null;
-    this.tryToListenForStandbys();
+    this.linkPort.openOrTryOn(this.primary);
   }
 
   /** Tells the old primary, if it can hear; then whoever may come to its address; then those who watch. */
@@ -407,8 +408,7 @@ export class Node {
     const { backup, log, fence } = this.options;
     const { reason, atMs } = this.verdict;
     const { region } = this.server!.executor.store;
-    const link = linkAt(backup, this.linkPort);
-    standby.depose(epochOf(region.head), link ?? advertisedLink(backup));
+    standby.depose(epochOf(region.head), this.linkPort.advertised);
     const old = this.primaryAddress!;
     // Whoever was only silent may come back, and what died may be started again: it must learn that it reigns no more.
     if (fence === null) {
@@ -477,46 +477,14 @@ export class Node {
     server.mirror = primary;
   }
 
-  /** The port standbys attach at, 0 without `--link-listen`. Throws HotspareError. */
-  private listenForStandbys(): number {
-    const { linkListen } = this.options.backup;
-    if (this.primary === null || linkListen === null) return 0;
-    return this.primary.listen(linkListen.host, linkListen.port);
-  }
-
-  /** A node that has taken over serves, also while no standby can attach to it yet. */
-  private tryToListenForStandbys(): void {
-    const { log } = this.options;
-    const begun = this.primary;
-    let complained = false;
-    const attempt = (): void => {
-      this.linkAgain = null;
-      if (this.primary !== begun) return;
-      try {
-        this.linkPort = this.listenForStandbys();
-        if (complained) log.say(`standbys attach at ${this.linkText()}`);
-      } catch (error) {
-        if (!(error instanceof HotspareError)) throw error;
-        if (!complained) log.say(`${error.message}; trying on (${error.remedy})`);
-        complained = true;
-        this.linkAgain = setTimeout(attempt, linkAgainMs);
-      }
-    };
-    attempt();
-  }
-
-  private linkText(): string {
-    return addressText(this.options.backup.linkListen!.host, this.linkPort);
-  }
-
   private reportServing(): void {
     const { log } = this.options;
-    const { linkPort } = this;
+    const linkPort = this.linkPort.port;
     const server = this.server!;
     const epoch = epochOf(server.executor.store.region.head);
     const where = this.options.settings.unixSocket ?? `port ${server.facts.port}`;
     const standbys =
-      linkPort === 0 ? 'no standby can attach' : `standbys attach at ${this.linkText()}`;
+      linkPort === 0 ? 'no standby can attach' : `standbys attach at ${this.linkPort.text}`;
     log.say(`serving on ${where}, epoch ${epoch}; ${standbys}`);
     report({ event: 'serving', port: server.facts.port, linkPort, epoch });
   }
@@ -555,8 +523,10 @@ export class Node {
     this.herald = null;
     this.mayLive = false;
     this.epochMet = 0;
-    this.linkPort = 0;
     this.primary?.end();
+    // A supervisor knows who reigns; elsewhere heirs behind cuts of their own know nothing but this port.
+    if (this.options.fence !== null) this.linkPort.close();
+    else this.linkPort.direct(() => this.mirrored());
     this.server?.depose();
     this.wire.pause('starting', false);
     if (this.memory !== null) native.regionClose(this.memory.id);
@@ -566,11 +536,14 @@ export class Node {
     this.standby = null;
   }
 
+  private mirrored(): Mirrored | null {
+    if (this.primaryAddress === null) return null;
+    return { node: this.standby?.terms?.node ?? null, link: this.primaryName() };
+  }
+
   private clearTimers(): void {
     if (this.looker !== null) clearInterval(this.looker);
     this.looker = null;
-    if (this.linkAgain !== null) clearTimeout(this.linkAgain);
-    this.linkAgain = null;
     this.takeover?.end();
     this.takeover = null;
     this.clearAgain();

@@ -148,6 +148,51 @@ describe('two reigns that meet', () => {
   });
 });
 
+describe('two heirs of one primary', () => {
+  // L1: they had the same epoch, knew nothing of each other, and both served for ever.
+  test('are led together by the primary that gave way to one of them: one goes on', async () => {
+    const { old, heir, relay } = await behindRelay();
+    const oldLink = Number(old.link.split(':')[1]);
+    relay.hold();
+    await said(heir.child, /serving on port \d+, epoch 2/);
+    await store(heir.port, 'k', 'first');
+    const cut = new Relay(oldLink);
+    relays.push(cut);
+    const second = await start(`${host}:${await cut.listen()}`);
+    await said(old.child, /is in sync/, 2);
+    cut.hold();
+    await said(second.child, /serving on port \d+, epoch 2/);
+    await store(second.port, 'k', 'second');
+    // The primary hears of the second heir, and mirrors it; then the first comes back.
+    cut.leadTo(oldLink);
+    await said(old.child, /deposed: epoch 2 reigns now/);
+    await said(old.child, /in sync with/);
+    relay.leadTo(oldLink);
+    const gaveWay = /deposed: epoch \d+ reigns now|epoch \d+ reigns elsewhere now/;
+    const heirs = [heir, second];
+    const loser = await until(
+      'one to give way',
+      () => heirs.find(({ child }) => gaveWay.test(child.output())),
+      { withinMs: patienceMs },
+    );
+    const winner = heirs.find((one) => one !== loser)!;
+    await until(
+      'its clients to be sent away',
+      () =>
+        Client.connect(host, loser.port).then(
+          (client) => {
+            client.close();
+            return false;
+          },
+          () => true,
+        ),
+      { withinMs: patienceMs },
+    );
+    expect(winner.child.output()).not.toMatch(gaveWay);
+    expect(await read(winner.port, 'k')).toBe(winner === heir ? 'first' : 'second');
+  });
+});
+
 describe('a node that comes back', () => {
   // L5: 352 to 355 writes were acknowledged by an empty cache, and lost.
   test('empty, while its heir reigns, answers nobody: it becomes the standby', async () => {

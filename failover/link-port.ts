@@ -1,0 +1,86 @@
+/**
+ * What stands at a node's `--link-listen`: while it reigns, the primary's door for standbys; when it reigned once and
+ * mirrors another now, a signpost to that one (backup/signpost.ts); otherwise nothing.
+ */
+import type { Primary } from '../backup/primary.js';
+import { advertisedLink, type BackupSettings, linkAt } from '../backup/settings.js';
+import { type Mirrored, Signpost } from '../backup/signpost.js';
+import { HotspareError } from '../src/errors.js';
+import type { Log } from '../src/log.js';
+import { addressText } from '../src/options.js';
+import type { Wire } from '../src/wire.js';
+
+/** How often the port is tried while somebody else holds it. */
+const againMs = 50;
+
+export class LinkPort {
+  /** The port that is bound for standbys, 0 while none is. */
+  port = 0;
+  private readonly wire: Wire;
+  private readonly settings: BackupSettings;
+  private readonly log: Log;
+  private signpost: Signpost | null = null;
+  private again: NodeJS.Timeout | null = null;
+
+  constructor(wire: Wire, settings: BackupSettings, log: Log) {
+    this.wire = wire;
+    this.settings = settings;
+    this.log = log;
+  }
+
+  /** Where standbys attach, for people. */
+  get text(): string {
+    return addressText(this.settings.linkListen!.host, this.port);
+  }
+
+  /** Where other nodes are told to attach; null where that is not known. */
+  get advertised(): string | null {
+    return linkAt(this.settings, this.port) ?? advertisedLink(this.settings);
+  }
+
+  /** Lets standbys attach to a primary, where the node has a `--link-listen`. Throws HotspareError LISTEN. */
+  open(primary: Primary | null): void {
+    const { linkListen } = this.settings;
+    this.signpost?.close();
+    this.signpost = null;
+    if (primary === null || linkListen === null) return;
+    this.port = primary.listen(linkListen.host, linkListen.port);
+  }
+
+  /** The same for a node that has taken over: it serves, also while no standby can attach to it yet. */
+  openOrTryOn(primary: Primary | null, complained = false): void {
+    this.again = null;
+    try {
+      this.open(primary);
+      if (complained) this.log.say(`standbys attach at ${this.text}`);
+    } catch (error) {
+      if (!(error instanceof HotspareError)) throw error;
+      if (!complained) this.log.say(`${error.message}; trying on (${error.remedy})`);
+      this.again = setTimeout(() => this.openOrTryOn(primary, true), againMs);
+    }
+  }
+
+  /** The primary has ended: whoever comes is led to the one that is mirrored now. */
+  direct(mirrored: () => Mirrored | null): void {
+    const { port } = this;
+    this.close();
+    if (port === 0) return;
+    const signpost = new Signpost(this.wire, this.settings, this.log, mirrored);
+    try {
+      signpost.listen(this.settings.linkListen!.host, port);
+      this.signpost = signpost;
+    } catch (error) {
+      if (!(error instanceof HotspareError)) throw error;
+      this.log.say(`${error.message}; whoever comes there is not led to the new primary`);
+    }
+  }
+
+  /** Nothing stands there any more; a primary's door is closed by the primary. */
+  close(): void {
+    if (this.again !== null) clearTimeout(this.again);
+    this.again = null;
+    this.signpost?.close();
+    this.signpost = null;
+    this.port = 0;
+  }
+}
