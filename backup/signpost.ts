@@ -1,7 +1,8 @@
 /**
- * The link port of a node that was deposed, and mirrors another now: it tells whoever comes where that one is. Two heirs
- * of one primary, each behind a cut of its own, know nothing of each other but the address of that primary: here they
- * are led together, and settle which of them goes on (reign.ts). A standby that looks for its primary finds the new one.
+ * The link port of a node that was deposed, and mirrors another now: it tells whoever comes where that one is. Two
+ * heirs of one primary, each behind a cut of its own, know nothing of each other but the address of that primary: here
+ * they are led together, and settle which of them goes on (reign.ts). A standby that looks for its primary finds the
+ * new one.
  */
 import { HotspareError } from '../src/errors.js';
 import type { Log } from '../src/log.js';

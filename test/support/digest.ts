@@ -31,8 +31,9 @@ export function mirrored(file: string): Mirrored {
 }
 
 /**
- * Where two nodes' memory files hold different bytes: the first few offsets, of blocks of 4 KiB. Chunks that no key leads
- * to are left out: a command that is refused behind its data block (add, cas) has filled one that was never mirrored.
+ * Where two nodes' memory files hold different bytes: the first few offsets, of blocks of 4 KiB. Chunks that no key
+ * leads to are left out: a command that is refused behind its data block (add, cas) has filled one that was never
+ * mirrored.
  */
 export function unlike(file: string, other: string): number[] {
   const [one, two] = [readFileSync(file), readFileSync(other)];
