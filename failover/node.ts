@@ -121,7 +121,8 @@ export class Node {
    */
   startPrimary(): void {
     const { settings, backup, log, fence } = this.options;
-    checkTransport(backup, log);
+    // A node without a link needs no fabric, which takes some tenths of a second to load.
+    if (backup.linkListen !== null || backup.transport === 'rdma') checkTransport(backup, log);
     const journal = new Journal();
     const { memory, region, fresh, gaveUp } = mapRegion(
       geometryOf(settings),
@@ -422,7 +423,12 @@ export class Node {
           cache: identityOf(region.head),
           changes: this.server?.changes ?? 0,
         }),
-        outranked: (epoch, at) => this.outranked(epoch, at),
+        outranked: (epoch, at) => {
+          const lost = this.server?.changes ?? 0;
+          const gone = lost === 0 ? '' : `; ${lost} changes acknowledged here are lost`;
+          log.say(`deposed: epoch ${epoch} reigns now, ours was ${epochOf(region.head)}${gone}`);
+          this.outranked(epoch, at);
+        },
       });
     }
     log.say(`primary ${this.primaryName()} is dead: ${reason}`);
