@@ -198,6 +198,11 @@ async function mirrored(...flags: string[]): Promise<Mirrored> {
   const client = await Client.connect(host, first.port);
   await client.send('set k 7 0 5\r\nfirst\r\n');
   expect(await client.readLine()).toBe('STORED');
+  // With --ack async the answer comes first; what the test is about is what the standby has.
+  await until('the ack', async () => {
+    const figures = await stats(first.port);
+    return figures.get('mirror_acked') === figures.get('mirror_sequence');
+  });
   client.close();
   return { oldPort: first.port, standby, standbyPort };
 }
