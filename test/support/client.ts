@@ -20,7 +20,9 @@ export class Client {
   readonly localPort: number | undefined;
   readonly #socket: Socket;
   #received: Buffer = Buffer.alloc(0);
+  /** What has come since, and how long that is: it is joined when somebody looks, for each time all of it is copied. */
   #chunks: Buffer[] = [];
+  #chunksLength = 0;
   #closed = false;
   #finished = false;
   #wake: (() => void) | null = null;
@@ -31,6 +33,7 @@ export class Client {
     socket.setNoDelay(true);
     socket.on('data', (chunk) => {
       this.#chunks.push(chunk);
+      this.#chunksLength += chunk.length;
       this.#wake?.();
     });
     // A reset is one way for a server to close: it is what Linux sends when unread bytes are left.
@@ -80,7 +83,9 @@ export class Client {
 
   /** Exactly `length` bytes. */
   async read(length: number, withinMs = READ_MS): Promise<Buffer> {
-    await this.#wait(() => this.peek().length >= length, `${length} bytes`, withinMs);
+    const came = () => this.#received.length + this.#chunksLength >= length;
+    await this.#wait(came, `${length} bytes`, withinMs);
+    this.peek();
     return this.#take(length);
   }
 
@@ -108,6 +113,7 @@ export class Client {
     if (this.#chunks.length > 0) {
       this.#received = Buffer.concat([this.#received, ...this.#chunks]);
       this.#chunks = [];
+      this.#chunksLength = 0;
     }
     return this.#received;
   }
