@@ -1,13 +1,16 @@
 // Assertions stay on in production: a broken invariant ends the process, and a standby takes over.
 #pragma once
 
-#include <cstdio>
-#include <cstdlib>
+namespace hotspare {
 
-#define HOTSPARE_CHECK(condition)                                                      \
-  do {                                                                                 \
-    if (!(condition)) [[unlikely]] {                                                   \
-      std::fprintf(stderr, "hotspare: %s:%d: %s\n", __FILE__, __LINE__, (#condition)); \
-      std::abort();                                                                    \
-    }                                                                                  \
+/// Says what does not hold, and ends the process.
+[[noreturn]] void checkFailed(const char* file, int line, const char* condition);
+
+}  // namespace hotspare
+
+#define HOTSPARE_CHECK(condition)                              \
+  do {                                                         \
+    if (!(condition)) [[unlikely]] {                           \
+      ::hotspare::checkFailed(__FILE__, __LINE__, #condition); \
+    }                                                          \
   } while (false)

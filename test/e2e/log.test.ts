@@ -2,13 +2,13 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { freePort } from '../../failover/drill/port.js';
 import { Client } from '../support/client.js';
 import { gone, hotspare, main, patienceMs, stats } from '../support/nodes.js';
 import { type Child, startChild } from '../support/process.js';
-import { until } from '../support/until.js';
+import { until, within } from '../support/until.js';
 
 let folder = '';
 const children: Child[] = [];
@@ -95,6 +95,25 @@ describe.each(Object.entries(places))('with %s behind stderr', (_, make) => {
     served.signal('SIGTERM');
     expect(await served.exited).toEqual({ code: 0, signal: null });
   });
+});
+
+// It stood in that write for ever, with its sockets open: its standby saw silence, and clients waited.
+test('an assertion of the addon that fails ends a process whose stderr nobody reads', async () => {
+  const { path, reader } = pipe();
+  fill(path);
+  // Two sinks at once are an error of the caller.
+  const script = `const { Wire } = require('${join(dirname(main), 'wire.js')}');
+    const wire = new Wire({ connectionsMax: 2 });
+    const { connection } = wire.pair(() => ({ data: (_, length) => length, closed: () => {} }));
+    for (const _ of [1, 2]) wire.transport.skip(connection, 10);`;
+  const words = `exec '${process.execPath}' -e "$0" 2>'${path}'`;
+  const child = await startChild('sh', ['-c', words, script]);
+  children.push(child);
+  expect(await within('its end', patienceMs, child.exited)).toEqual({
+    code: null,
+    signal: 'SIGABRT',
+  });
+  closeSync(reader);
 });
 
 test('a reader that comes back learns how many lines it has missed, and the rest in order', async () => {

@@ -1,0 +1,24 @@
+// See check.h.
+#include "check.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "log_writer.h"
+
+namespace hotspare {
+namespace {
+
+/// As `lastWordsMs` in src/limits.ts.
+constexpr int kLastWordsMs = 200;
+
+}  // namespace
+
+/// By the log's thread: a stderr that nobody reads would keep the process, and its sockets, alive.
+void checkFailed(const char* file, int line, const char* condition) {
+  sayLine("hotspare: ", std::string(file) + ":" + std::to_string(line) + ": " + condition);
+  flushLines(kLastWordsMs);
+  std::abort();
+}
+
+}  // namespace hotspare
