@@ -71,7 +71,8 @@ export function writePidFile(file: string, log: Log): void {
       'check the path and its rights',
     );
   }
-  process.on('exit', () => removePidFile(file, log));
+  // Before the log's last words, for it may have something to say.
+  process.prependListener('exit', () => removePidFile(file, log));
 }
 
 function removePidFile(file: string, log: Log): void {
