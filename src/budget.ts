@@ -3,7 +3,9 @@
  * that heartbeats, acks and other clients get their turn, whatever one client asks for. Each connection of a tick has
  * an equal share of its time (and what those before it left), and executes at least one command.
  *
- * Commands are counted, and the clock is read once for many of them; after one that may have been long, at once.
+ * Commands are counted, and the clock is read once for many of them; after one that may have been long, at once. So a
+ * connection that comes when the time is over executes as many short commands as lie between two looks: nobody starves
+ * behind one who asks for what is long.
  */
 import { commandsPerLook, tickMs } from './limits.js';
 
@@ -31,7 +33,7 @@ export class Budget {
     this.endMs += this.shareMs;
   }
 
-  /** The rest of this tick is needed for something else: each connection executes one command at most. */
+  /** The time is over: who has done this executes nothing more, and whoever comes next no more than up to one look. */
   end(): void {
     this.left = 0;
     this.endMs = Number.NEGATIVE_INFINITY;

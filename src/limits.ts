@@ -285,6 +285,7 @@ assert(
 );
 assert(blockBytes < batchBytesMax, 'a block is sent like a batch');
 assert(challengeMs >= 2 * knockMs, 'one who reigns knocks before a node that starts answers');
+assert(eventsMax * commandsPerLook <= 1024, 'who comes when the time is over makes no long tick');
 assert(heartbeatMsDefault >= 5 * tickMs, 'a tick does not make a heartbeat late');
 for (const { deadAfterMs, ackTimeoutMs } of [timesHere, timesBeyond]) {
   assert(deadAfterMs >= 3 * heartbeatMsDefault, 'one late heartbeat is not a death');
