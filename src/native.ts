@@ -184,7 +184,7 @@ export interface NativeTransport {
   /**
    * Float64 cells shared with TypeScript: [0] reply rows written this tick (TypeScript sets, native resets to 0),
    * [1] bytes read from group 0, [2] bytes written to group 0, [3] bytes held or unsent in group 0,
-   * [4] connections of group 0, [5] connections refused because of `limit`, [6] ticks, [7] CLOCK_MONOTONIC at
+   * [4] connections of group 0, [5] connections refused because of `limit`, [6] ticks, [7] CLOCK_BOOTTIME at
    * the start of this tick in ms (fractional), [8] microseconds that listeners were off for want of
    * descriptors or slots, [9] times they were turned off, [10] bytes unsent in group 1, [11] CLOCK_REALTIME at
    * the start of this tick in ms, [12] microseconds of the longest tick, reading and sending included.

@@ -144,7 +144,7 @@ export class Wire {
     this.endpoints = new Array<Endpoint | null>(options.connectionsMax).fill(null);
   }
 
-  /** CLOCK_MONOTONIC at the start of this tick, in ms. */
+  /** The clock of the ticks (clock.ts) when this one was gathered, in ms. */
   get nowMs(): number {
     return this.counters[Counter.NOW_MS]!;
   }

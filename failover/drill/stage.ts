@@ -23,7 +23,7 @@ export interface StageOptions {
 
 export type Fault = 'kill' | 'hang';
 
-/** What happened after a fault; times of CLOCK_MONOTONIC in ms. */
+/** What happened after a fault; times of CLOCK_BOOTTIME in ms. */
 export interface Takeover {
   readonly faultMs: number;
   readonly deadMs: number;
