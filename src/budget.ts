@@ -33,6 +33,11 @@ export class Budget {
     this.endMs += this.shareMs;
   }
 
+  /** Of something that a tick may do so much of: the equal share of one connection. */
+  shareOf(amount: number): number {
+    return (amount * this.shareMs) / tickMs;
+  }
+
   /** The time is over: who has done this executes nothing more, and whoever comes next no more than up to one look. */
   end(): void {
     this.left = 0;

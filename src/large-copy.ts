@@ -5,7 +5,7 @@
  * begins anew.
  */
 import type { Executor } from './execute.js';
-import { copyBytesPerTick } from './limits.js';
+import { copyBytesPerTick, effortBytesLeast } from './limits.js';
 import { copyBytes } from './protocol/reply.js';
 import type { CasId } from './store/cas.js';
 
@@ -28,6 +28,8 @@ interface Copy {
 export class LargeCopies {
   /** The connection whose command is executed. */
   connection: () => number = () => 0;
+  /** Bytes that this connection may copy in this tick. */
+  share: () => number = () => copyBytesPerTick;
   private readonly executor: Executor;
   private readonly copies = new Map<number, Copy>();
 
@@ -52,8 +54,9 @@ export class LargeCopies {
       const ref = executor.reserveLike(old, length, explicit);
       if (ref === 0) return 0;
       copy = { old, ref, length, done: 0 };
-      if (length <= copyBytesPerTick) {
+      if (length <= this.shareBytes()) {
         this.work(copy, pieces);
+        if (length >= effortBytesLeast) executor.store.onEffort();
         return ref;
       }
       executor.store.slabs.pin(old);
@@ -81,12 +84,16 @@ export class LargeCopies {
     store.slabs.unpin(copy.old);
   }
 
+  private shareBytes(): number {
+    return Math.max(effortBytesLeast, Math.floor(this.share()));
+  }
+
   /** Copies what is next, at most so much that it is no long tick. */
   private work(copy: Copy, pieces: readonly Piece[]): void {
     const { region } = this.executor.store;
     const segment = (copy.ref - 1) >>> region.segmentShift;
     const to = this.executor.valueOffset(copy.ref);
-    const end = Math.min(copy.length, copy.done + copyBytesPerTick);
+    const end = Math.min(copy.length, copy.done + this.shareBytes());
     let begin = 0;
     for (const { bytes, view, at, length } of pieces) {
       const from = Math.max(begin, copy.done);

@@ -161,8 +161,10 @@ export const replyBytesPerTick = 256 * KiB;
 export const sinkBytesPerTick = MiB;
 /** A large value arrives, and is mirrored, in parts of this size. */
 export const sinkPartBytes = 512 * KiB;
-/** Of a value that is made of another's (append) so much is copied in a tick. */
-export const copyBytesPerTick = MiB;
+/** Of values that are made of others (append) so much is copied in a tick; the connections of a tick share it. */
+export const copyBytesPerTick = 512 * KiB;
+/** To copy so many bytes takes as long as many commands: the clock is looked at. Each connection of a tick may do it. */
+export const effortBytesLeast = 16 * KiB;
 /** A value at least this long is sent from where it stands instead of being copied. */
 export const referenceBytesLeast = 16 * KiB;
 /**

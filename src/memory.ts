@@ -77,7 +77,8 @@ export function mapRegion(geometry: Geometry, options: MemoryOptions, journal: J
     return { memory, region: new Region(memory, geometry, journal), fresh: false, gaveUp };
   }
   // What is no hotspare memory file may be somebody's: nobody asked for that to be given up.
-  if (!options.discard || head[SuperWord.MAGIC] !== magic) throw reason;
+  const isOurs = head[SuperWord.MAGIC] === magic || found.kind === 'copy';
+  if (!options.discard || !isOurs) throw reason;
   native.regionClose(memory.id);
   return formatted(open(geometry, options, true), geometry, journal, reason.message);
 }
@@ -173,7 +174,7 @@ function unservable(found: Inspection, geometry: Geometry, file: string): Hotspa
       `use its flags, or ${startEmpty}`,
     );
   }
-  if (found.kind === 'region' && found.inconsistent) {
+  if (found.kind === 'copy' || (found.kind === 'region' && found.inconsistent)) {
     return refusal(`${file} is a standby's copy, and may be half or out of date`, startEmpty);
   }
   return null;

@@ -8,7 +8,7 @@ import { monotonicMs } from './clock.js';
 import { Counters } from './counters.js';
 import { Executor } from './execute.js';
 import type { Journal } from './journal.js';
-import { casStep, slowReaderMs, stalledSenderMs } from './limits.js';
+import { casStep, copyBytesPerTick, slowReaderMs, stalledSenderMs } from './limits.js';
 import { Listening } from './listening.js';
 import type { Log } from './log.js';
 import { alone, type Mirror } from './mirror.js';
@@ -103,6 +103,7 @@ export class Server implements Shared, LineOutput {
     this.executor.storing.onCrowded = () => this.giveUpSender();
     store.onEffort = () => wire.budget.weigh();
     this.executor.copies.connection = () => wire.connection;
+    this.executor.copies.share = () => wire.budget.shareOf(copyBytesPerTick);
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
     configure(this.executor, settings);

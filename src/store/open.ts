@@ -12,6 +12,8 @@ import type { Region } from './region.js';
 export type Inspection =
   | { readonly kind: 'region'; readonly geometry: Geometry; readonly inconsistent: boolean }
   | { readonly kind: 'empty' }
+  /** Marked as a standby's, which died before the first block of its copy came. */
+  | { readonly kind: 'copy' }
   | { readonly kind: 'damaged'; readonly reason: string }
   | { readonly kind: 'version'; readonly version: number };
 
@@ -43,8 +45,9 @@ export function format(
 
 /** Reads a superblock that may hold anything. */
 export function inspect(head: Int32Array): Inspection {
+  const marked = head[SuperWord.NODE + NodeWord.INCONSISTENT] !== 0;
   if (head.subarray(0, SuperWord.CHECKSUM + 1).every((word) => word === 0)) {
-    return { kind: 'empty' };
+    return { kind: marked ? 'copy' : 'empty' };
   }
   if (head[SuperWord.MAGIC] !== magic) return { kind: 'damaged', reason: noMagic };
   if (head[SuperWord.LAYOUT] !== layoutVersion) {
@@ -64,8 +67,7 @@ export function inspect(head: Int32Array): Inspection {
     growthFactor: head[SuperWord.GROWTH]! / 1e6,
     itemBytesMax: head[SuperWord.ITEM_BYTES_MAX]!,
   };
-  const inconsistent = head[SuperWord.NODE + NodeWord.INCONSISTENT] !== 0;
-  return { kind: 'region', geometry, inconsistent };
+  return { kind: 'region', geometry, inconsistent: marked };
 }
 
 /** What is wrong with the words that change, which no checksum over all can cover: each is published by itself. */

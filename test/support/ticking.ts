@@ -5,7 +5,7 @@
 import { Budget } from '../../src/budget.js';
 import { Counters } from '../../src/counters.js';
 import { Executor } from '../../src/execute.js';
-import { tickMs } from '../../src/limits.js';
+import { copyBytesPerTick, tickMs } from '../../src/limits.js';
 import { alone } from '../../src/mirror.js';
 import { Output } from '../../src/protocol/reply.js';
 import { Session } from '../../src/session.js';
@@ -61,6 +61,8 @@ export class Ticking {
       wrote: (full) => (full ? wire.budget.end() : wire.budget.weigh()),
     };
     this.store.onEffort = () => wire.budget.weigh();
+    executor.copies.connection = () => wire.connection;
+    executor.copies.share = () => wire.budget.shareOf(copyBytesPerTick);
     this.shared = {
       wire: wire as unknown as Wire,
       executor,

@@ -31,6 +31,12 @@ describe('inspect', () => {
     expect(inspect(new Int32Array(emptyMemory(geometry).head))).toEqual({ kind: 'empty' });
   });
 
+  test('finds a copy where nothing is but the mark of one', () => {
+    const head = new Int32Array(emptyMemory(geometry).head);
+    markInconsistent(head, true);
+    expect(inspect(head)).toEqual({ kind: 'copy' });
+  });
+
   test('finds the geometry that was formatted', () => {
     expect(inspect(formatted())).toEqual({ kind: 'region', geometry, inconsistent: false });
   });
