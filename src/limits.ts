@@ -163,7 +163,7 @@ export const sinkBytesPerTick = MiB;
 export const sinkPartBytes = 512 * KiB;
 /** Of values that are made of others (append) so much is copied in a tick; the connections of a tick share it. */
 export const copyBytesPerTick = 512 * KiB;
-/** To copy so many bytes takes as long as many commands: the clock is looked at. Each connection of a tick may do it. */
+/** To copy so many bytes takes as long as many commands: the clock is looked at. Any connection may do it in a tick. */
 export const effortBytesLeast = 16 * KiB;
 /** A value at least this long is sent from where it stands instead of being copied. */
 export const referenceBytesLeast = 16 * KiB;
