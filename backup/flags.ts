@@ -1,13 +1,13 @@
 /** The flags of the mirror, and what both ends of it are started with. */
 import { randomBytes } from 'node:crypto';
 import { type Command, Option } from 'commander';
+import * as limits from '../src/base/limits.js';
 import type { Values } from '../src/flags/flag.js';
+import { address, isLoopback, usage } from '../src/flags/options.js';
 import { transportOf, transportOptions } from '../src/flags/transport.js';
 import { integer } from '../src/flags/values.js';
-import * as limits from '../src/limits.js';
-import { address, isLoopback, usage } from '../src/options.js';
-import { cipherFailure } from './cipher.js';
-import { secretOf } from './secret.js';
+import { cipherFailure } from './channel/cipher.js';
+import { secretOf } from './channel/secret.js';
 import type { BackupSettings } from './settings.js';
 
 /** Gives a command the flags of the mirror. */

@@ -1,7 +1,8 @@
 /** What both ends of a mirror are started with. */
-import type { FabricProvider, Transport } from '../src/fabric.js';
+
+import { addressText } from '../src/flags/options.js';
 import type { LinkCipher } from '../src/flags/transport.js';
-import { addressText } from '../src/options.js';
+import type { FabricProvider, Transport } from '../src/native/fabric.js';
 
 export interface BackupSettings {
   /** `--link-listen`: where standbys attach, or null. */

@@ -9,9 +9,9 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { Histogram } from '../src/histogram.js';
-import { failed } from '../src/native.js';
-import { type Endpoint, Wire } from '../src/wire.js';
+import { Histogram } from '../src/base/histogram.js';
+import { failed } from '../src/native/addon.js';
+import { type Endpoint, Wire } from '../src/net/wire.js';
 import { latin1, Requests, seeded } from './requests.js';
 import type { Workload } from './workloads.js';
 

@@ -8,21 +8,21 @@
  */
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
-import { Budget } from '../src/budget.js';
-import { monotonicMs } from '../src/clock.js';
-import { Counters } from '../src/counters.js';
-import { Executor } from '../src/execute.js';
-import { Journal } from '../src/journal.js';
-import { inputBytes, outputBytes } from '../src/limits.js';
-import { anonymous, mapRegion } from '../src/memory.js';
-import { alone } from '../src/mirror.js';
-import { defaults } from '../src/options.js';
+import { Budget } from '../src/base/budget.js';
+import { inputBytes, outputBytes } from '../src/base/limits.js';
+import { Executor } from '../src/commands/execute.js';
+import { Session } from '../src/commands/session.js';
+import type { Shared } from '../src/commands/shared.js';
+import { defaults } from '../src/flags/options.js';
+import { monotonicMs } from '../src/native/clock.js';
+import type { Wire } from '../src/net/wire.js';
 import { Output } from '../src/protocol/reply.js';
-import { Session } from '../src/session.js';
-import type { Shared } from '../src/shared.js';
+import { anonymous, mapRegion } from '../src/server/memory.js';
+import { Counters } from '../src/stats/counters.js';
+import { Journal } from '../src/store/journal.js';
 import { geometryOf } from '../src/store/layout.js';
+import { alone } from '../src/store/mirror.js';
 import { Store } from '../src/store/store.js';
-import type { Wire } from '../src/wire.js';
 import { keyText, metaSetText, seeded, setText, Tag } from './requests.js';
 
 setFlagsFromString('--max-inlined-bytecode-size-cumulative=3000');

@@ -4,7 +4,7 @@
  * and with the cipher: µs of one processor, the best of 40 repetitions, which other work on the machine disturbs least.
  */
 import { randomBytes } from 'node:crypto';
-import { Opener, Sealer } from '../backup/cipher.js';
+import { Opener, Sealer } from '../backup/channel/cipher.js';
 import {
   FrameHeader,
   FrameType,
@@ -13,8 +13,8 @@ import {
   sealFrame,
   tagBytes,
   writeHeader,
-} from '../backup/frame.js';
-import { native } from '../src/native.js';
+} from '../backup/channel/frame.js';
+import { native } from '../src/native/addon.js';
 
 const repetitions = 40;
 /** Payloads: an ack, batches of a tick, a block. */

@@ -13,7 +13,7 @@ export const serverCore = 0;
 export const loadCore = 1;
 const memoryMebibytes = 256;
 const startMs = 10_000;
-const program = join(__dirname, '..', 'src', 'main.js');
+const program = join(__dirname, '..', 'cli', 'main.js');
 
 export interface Server {
   readonly name: string;

@@ -23,7 +23,7 @@ const port = Number(values.port);
 const filler = Buffer.alloc(1_000_002, 'v');
 filler.write('\r\n', 1_000_000);
 
-const main = join(__dirname, '..', 'src', 'main.js');
+const main = join(__dirname, '..', 'cli', 'main.js');
 const server = spawn(process.execPath, [main, '-p', values.port, '-m', values.memory], {
   stdio: ['ignore', 'inherit', 'inherit'],
 });

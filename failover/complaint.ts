@@ -1,7 +1,7 @@
 /** What keeps a node from its work, said once, and again now and then for as long as it is so. */
-import type { HotspareError } from '../src/errors.js';
-import { complaintMs } from '../src/limits.js';
-import type { Log } from '../src/log.js';
+import type { HotspareError } from '../src/base/errors.js';
+import { complaintMs } from '../src/base/limits.js';
+import type { Log } from '../src/process/log.js';
 
 export class Complaint {
   private readonly log: Log;

@@ -5,13 +5,13 @@
  * went on while nobody used this reign: then this node is outranked.
  */
 import { anywhere, type BackupSettings } from '../backup/settings.js';
-import { type PrimaryAddress, type Reigning, Standby } from '../backup/standby.js';
-import { isOwnAddress } from '../src/interfaces.js';
-import { knockMs } from '../src/limits.js';
-import type { Log } from '../src/log.js';
-import { anonymous } from '../src/memory.js';
-import { addressText } from '../src/options.js';
-import type { Wire } from '../src/wire.js';
+import { type PrimaryAddress, type Reigning, Standby } from '../backup/standby/standby.js';
+import { isOwnAddress } from '../src/base/interfaces.js';
+import { knockMs } from '../src/base/limits.js';
+import { addressText } from '../src/flags/options.js';
+import type { Wire } from '../src/net/wire.js';
+import type { Log } from '../src/process/log.js';
+import { anonymous } from '../src/server/memory.js';
 import { parseLink } from './losses.js';
 
 export interface HeraldParts {

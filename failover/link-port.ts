@@ -1,14 +1,14 @@
 /**
  * What stands at a node's `--link-listen`: while it reigns, the primary's door for standbys; when it reigned once and
- * mirrors another now, a signpost to that one (backup/signpost.ts); otherwise nothing.
+ * mirrors another now, a signpost to that one (backup/primary/signpost.ts); otherwise nothing.
  */
-import type { Primary } from '../backup/primary.js';
+import type { Primary } from '../backup/primary/primary.js';
+import { type Mirrored, Signpost } from '../backup/primary/signpost.js';
 import { advertisedLink, type BackupSettings, linkAt } from '../backup/settings.js';
-import { type Mirrored, Signpost } from '../backup/signpost.js';
-import { HotspareError } from '../src/errors.js';
-import type { Log } from '../src/log.js';
-import { addressText } from '../src/options.js';
-import type { Wire } from '../src/wire.js';
+import { HotspareError } from '../src/base/errors.js';
+import { addressText } from '../src/flags/options.js';
+import type { Wire } from '../src/net/wire.js';
+import type { Log } from '../src/process/log.js';
 
 /** How often the port is tried while somebody else holds it. */
 const againMs = 50;

@@ -1,9 +1,9 @@
 /** What a node says when it loses its primary, or its place: each loss in a sentence, with what to do about it. */
 import { constants } from 'node:os';
-import type { Welcome } from '../backup/hello.js';
-import type { PrimaryAddress } from '../backup/standby.js';
-import { HotspareError, systemReason } from '../src/errors.js';
-import { address } from '../src/options.js';
+import type { Welcome } from '../backup/channel/hello.js';
+import type { PrimaryAddress } from '../backup/standby/standby.js';
+import { HotspareError, systemReason } from '../src/base/errors.js';
+import { address } from '../src/flags/options.js';
 import type { Event, State } from './role.js';
 
 const { ECONNREFUSED, ECONNRESET } = constants.errno;

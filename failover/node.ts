@@ -2,17 +2,13 @@
  * A node: primary or standby, and whatever it becomes. It runs role.ts over the real parts: turns what they say into
  * events, and actions into calls. A takeover is done by takeover.ts.
  */
-import { checkTransport } from '../backup/fabrics.js';
-import { Primary } from '../backup/primary.js';
+import { checkTransport } from '../backup/link/fabrics.js';
+import { Primary } from '../backup/primary/primary.js';
+import type { Mirrored } from '../backup/primary/signpost.js';
 import type { BackupSettings } from '../backup/settings.js';
-import type { Mirrored } from '../backup/signpost.js';
-import { type PrimaryAddress, Standby } from '../backup/standby.js';
-import { type Access, openAccess } from '../src/access.js';
-import { monotonicMs } from '../src/clock.js';
-import { dumpOnSignal } from '../src/dump.js';
-import { assert, HotspareError } from '../src/errors.js';
-import { isOwnAddress } from '../src/interfaces.js';
-import { Journal } from '../src/journal.js';
+import { type PrimaryAddress, Standby } from '../backup/standby/standby.js';
+import { assert, HotspareError } from '../src/base/errors.js';
+import { isOwnAddress } from '../src/base/interfaces.js';
 import {
   attachAgainMsLeast,
   attachAgainMsMost,
@@ -21,19 +17,23 @@ import {
   drainingMs,
   helloMs,
   linkConnections,
-} from '../src/limits.js';
-import { checkAddresses } from '../src/listening.js';
-import type { Log } from '../src/log.js';
-import { mapRegion, memoryOptions } from '../src/memory.js';
-import { type NativeRegion, native } from '../src/native.js';
-import { addressText, isLoopback, type Settings } from '../src/options.js';
-import { Server } from '../src/server.js';
-import { goesFirst } from '../src/shortage.js';
+} from '../src/base/limits.js';
+import { addressText, isLoopback, type Settings } from '../src/flags/options.js';
+import { type NativeRegion, native } from '../src/native/addon.js';
+import { monotonicMs } from '../src/native/clock.js';
+import { type Access, openAccess } from '../src/net/access.js';
+import { checkAddresses } from '../src/net/listening.js';
+import { Wire } from '../src/net/wire.js';
+import { dumpOnSignal } from '../src/process/dump.js';
+import type { Log } from '../src/process/log.js';
+import { goesFirst } from '../src/process/shortage.js';
+import { mapRegion, memoryOptions } from '../src/server/memory.js';
+import { Server } from '../src/server/server.js';
+import type { Origin } from '../src/server/timeline.js';
+import { Journal } from '../src/store/journal.js';
 import { geometryOf } from '../src/store/layout.js';
 import { epochOf, identityOf, markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
-import type { Origin } from '../src/timeline.js';
-import { Wire } from '../src/wire.js';
 import { Complaint } from './complaint.js';
 import { Detector } from './detector.js';
 import { Herald } from './herald.js';

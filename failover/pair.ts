@@ -7,10 +7,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { secretDescriptor, secretVariable } from '../backup/secret.js';
-import { monotonicMs } from '../src/clock.js';
-import type { Log } from '../src/log.js';
-import { addressText } from '../src/options.js';
+import { secretDescriptor, secretVariable } from '../backup/channel/secret.js';
+import { addressText } from '../src/flags/options.js';
+import { monotonicMs } from '../src/native/clock.js';
+import type { Log } from '../src/process/log.js';
 import type { Notice, Report } from './report.js';
 
 export interface PairOptions {

@@ -2,11 +2,11 @@
  * Whether a standby could serve at once: whether the clients' address can be bound. A standby that is not ready says so
  * while its primary lives, when it can still be helped, and says when that changes.
  */
-import { addressLookMs } from '../src/limits.js';
-import { addressTaken } from '../src/listening.js';
-import type { Log } from '../src/log.js';
-import type { Settings } from '../src/options.js';
-import type { Wire } from '../src/wire.js';
+import { addressLookMs } from '../src/base/limits.js';
+import type { Settings } from '../src/flags/options.js';
+import { addressTaken } from '../src/net/listening.js';
+import type { Wire } from '../src/net/wire.js';
+import type { Log } from '../src/process/log.js';
 
 export class Readiness {
   private readonly wire: Wire;

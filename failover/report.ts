@@ -1,7 +1,7 @@
 /** What a node tells whoever started it, over Node's IPC channel: the pair and the drill read it. */
 
-import { monotonicMs } from '../src/clock.js';
-import { reportsUnreadMost } from '../src/limits.js';
+import { reportsUnreadMost } from '../src/base/limits.js';
+import { monotonicMs } from '../src/native/clock.js';
 
 export type Report =
   /** A standby's copy is whole. */

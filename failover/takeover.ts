@@ -15,7 +15,7 @@
  *
  * A primary that is known to have ended *while the lease held* cannot go on alone: then the lease is not asked again.
  */
-import type { HotspareError } from '../src/errors.js';
+import type { HotspareError } from '../src/base/errors.js';
 
 export interface TakeoverParts {
   /** True while the lease holds: whoever stops the clock stops before or after this call, not within. */

@@ -1,4 +1,4 @@
-// Node-API's side: what src/native.ts and src/fabric.ts declare ends in addon_*.cc, which check and
+// Node-API's side: what src/native/addon.ts and src/native/fabric.ts declare ends in addon_*.cc, which check and
 // convert arguments. Only addon*.h include napi.h.
 #include "addon.h"
 

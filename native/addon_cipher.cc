@@ -1,4 +1,4 @@
-// Node-API's side of the cipher: what src/native.ts declares of it.
+// Node-API's side of the cipher: what src/native/addon.ts declares of it.
 #include <memory>
 #include <utility>
 
@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kHeadBytesMost = 4096;
 
-/// NativeCipher in src/native.ts.
+/// NativeCipher in src/native/addon.ts.
 class CipherObject final : public Napi::ObjectWrap<CipherObject> {
  public:
   using Call = const Napi::CallbackInfo&;

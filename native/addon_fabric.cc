@@ -1,4 +1,4 @@
-// Node-API's side of the fabric: what src/fabric.ts declares.
+// Node-API's side of the fabric: what src/native/fabric.ts declares.
 #include <map>
 
 #include "addon.h"
@@ -58,7 +58,7 @@ Napi::Value find(const Napi::CallbackInfo& call) {
   return info == nullptr ? failureOf(call.Env(), failure) : describe(call.Env(), *info);
 }
 
-/// NativeFabric in src/fabric.ts. It lives in JavaScript; until it is closed it keeps itself alive.
+/// NativeFabric in src/native/fabric.ts. It lives in JavaScript; until it is closed it keeps itself alive.
 class FabricObject final : public Napi::ObjectWrap<FabricObject>, public FabricLoop::Owner {
  public:
   using Call = const Napi::CallbackInfo&;

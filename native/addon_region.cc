@@ -1,4 +1,4 @@
-// Node-API's side of regions and of the checksum: what src/native.ts declares of them.
+// Node-API's side of regions and of the checksum: what src/native/addon.ts declares of them.
 #include <algorithm>
 #include <cmath>
 #include <memory>

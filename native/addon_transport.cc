@@ -1,4 +1,4 @@
-// Node-API's side of the transport: what src/native.ts declares of it.
+// Node-API's side of the transport: what src/native/addon.ts declares of it.
 #include <cmath>
 #include <map>
 #include <memory>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kInputSlackBytes = 64;  // TypeScript may look this far past the last event
 
-/// NativeTransport in src/native.ts. It lives in JavaScript; while its loop runs, the loop keeps it
+/// NativeTransport in src/native/addon.ts. It lives in JavaScript; while its loop runs, the loop keeps it
 /// alive.
 class TransportObject final : public Napi::ObjectWrap<TransportObject>, public NodeLoop::Owner {
  public:

@@ -9,7 +9,7 @@
 namespace hotspare {
 namespace {
 
-/// As `lastWordsMs` in src/limits.ts.
+/// As `lastWordsMs` in src/base/limits.ts.
 constexpr int kLastWordsMs = 200;
 
 }  // namespace

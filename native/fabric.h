@@ -66,7 +66,7 @@ struct RegionSpan {
   size_t bodyOffset = 0;
 };
 
-/// Why `post` wrote nothing (FabricRefusal in src/fabric.ts). All of them are errors of the caller.
+/// Why `post` wrote nothing (FabricRefusal in src/native/fabric.ts). All of them are errors of the caller.
 enum Refusal : int64_t {
   kForeign = -1,      // malformed, or not the peer's to have
   kUnconnected = -2,  // the connection does not carry yet
@@ -80,7 +80,7 @@ struct FabricEvent {
   bool revoked = false;
 };
 
-/// Cells that TypeScript reads (FabricCell in src/fabric.ts).
+/// Cells that TypeScript reads (FabricCell in src/native/fabric.ts).
 enum FabricCell : int {
   kAckedSequence,
   kAckedBlocks,

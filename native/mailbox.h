@@ -1,5 +1,5 @@
 // The page beside the region that the peer writes: what has been placed, that it lives, and what is
-// being placed. backup/mailbox.ts reads it.
+// being placed. backup/link/mailbox.ts reads it.
 //
 //    0   sequence u64 | 0 u32              | check u32   all ranges of this batch are placed
 //   16   beat u32 | echo u32 | pulse u32   | check u32   newest heartbeat, and the one it answers

@@ -1,5 +1,5 @@
 // The tables shared with TypeScript: their words are those of EventWord, ReplyWord and counters in
-// src/native.ts.
+// src/native/addon.ts.
 #pragma once
 
 #include <cstdint>

@@ -6,7 +6,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 copy=$root/build/sanitized
-[ -f "$root/dist/src/main.js" ] || { echo 'dist/ is missing (npm run build:ts)' >&2; exit 1; }
+[ -f "$root/dist/cli/main.js" ] || { echo 'dist/ is missing (npm run build:ts)' >&2; exit 1; }
 mkdir -p "$copy"
 cd "$root"
 npx cmake-js compile --directory native --out "$copy/build/native" --CDSANITIZE=ON

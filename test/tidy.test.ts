@@ -12,7 +12,7 @@ const lineLengthMax = 120;
 const fileLinesMax = 600;
 
 /** Source files that belong to the project: TypeScript and C++. */
-const sources = ['src', 'backup', 'failover', 'test', 'bench', 'native'].flatMap((folder) =>
+const sources = ['cli', 'src', 'backup', 'failover', 'test', 'bench', 'native'].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.(ts|cc|h)$/.test(name))
     .map((name) => join(folder, name)),
@@ -40,7 +40,7 @@ describe('limits', () => {
   test('every folder of design has the files that HACKING.md names', () => {
     const hacking = readFileSync(join(root, 'docs', 'HACKING.md'), 'utf8');
     const named = [
-      ...hacking.matchAll(/`((?:src|backup|failover|native|bench)\/[\w/.-]+\.(?:ts|cc|h))`/g),
+      ...hacking.matchAll(/`((?:cli|src|backup|failover|native|bench)\/[\w/.-]+\.(?:ts|cc|h))`/g),
     ];
     expect(named.length).toBeGreaterThan(5);
     for (const [, path] of named)
@@ -66,7 +66,7 @@ describe('docs', () => {
 
   test('OPERATING.md names every flag of the help', () => {
     const operating = readFileSync(join(root, 'docs', 'OPERATING.md'), 'utf8');
-    const main = join(root, 'dist', 'src', 'main.js');
+    const main = join(root, 'dist', 'cli', 'main.js');
     for (const command of [[], ['standby'], ['pair'], ['drill']]) {
       const help = execFileSync(process.execPath, [main, ...command, '-h'], { encoding: 'utf8' });
       const flags = [...help.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, flag]) => flag!);

@@ -1,5 +1,5 @@
 /** Waiting for what must come, with a deadline that names what did not. */
-import { HotspareError } from '../../src/errors.js';
+import { HotspareError } from '../../src/base/errors.js';
 
 const lookMs = 1;
 

@@ -3,7 +3,7 @@
  * sent and what was acknowledged. After every reconnect it first reads back all of its keys: what a takeover lost must
  * be seen before it is written again.
  */
-import { monotonicMs } from '../../src/clock.js';
+import { monotonicMs } from '../../src/native/clock.js';
 import { Connection, type Reply } from './connection.js';
 import { KeyHistory, type Write } from './history.js';
 import { choose, compareAndSet, requestOf } from './mix.js';

@@ -7,11 +7,11 @@
  */
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { checkTransport } from '../../backup/fabrics.js';
+import { checkTransport } from '../../backup/link/fabrics.js';
+import { heartbeatMsDefault, timesHere } from '../../src/base/limits.js';
+import { address, addressText, usage } from '../../src/flags/options.js';
 import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
-import { heartbeatMsDefault, timesHere } from '../../src/limits.js';
-import { logger, print as printText, tell } from '../../src/log.js';
-import { address, addressText, usage } from '../../src/options.js';
+import { logger, print as printText, tell } from '../../src/process/log.js';
 import { Tally } from './client.js';
 import { fill, itemsFor } from './fill.js';
 import { freePort } from './port.js';

@@ -1,7 +1,7 @@
 /** Fills the cache before the load, so that a takeover is measured with a cache in it; checks a sample afterwards. */
 import { once } from 'node:events';
 import net from 'node:net';
-import { HotspareError } from '../../src/errors.js';
+import { HotspareError } from '../../src/base/errors.js';
 import { until } from './await.js';
 import type { Tally } from './client.js';
 import { Connection, type Reply } from './connection.js';

@@ -1,5 +1,5 @@
 /** One round: wait until the pair is whole, load it, break it, load it on, and read everything back. */
-import { monotonicMs } from '../../src/clock.js';
+import { monotonicMs } from '../../src/native/clock.js';
 import type { Tally } from './client.js';
 import { checkFill, statistics } from './fill.js';
 import type { Random } from './random.js';

@@ -3,9 +3,9 @@
  * or stops the primary, and says when the others noticed.
  */
 
-import { monotonicMs } from '../../src/clock.js';
-import { HotspareError } from '../../src/errors.js';
-import type { Log } from '../../src/log.js';
+import { HotspareError } from '../../src/base/errors.js';
+import { monotonicMs } from '../../src/native/clock.js';
+import type { Log } from '../../src/process/log.js';
 import { type Member, Pair } from '../pair.js';
 import type { Report } from '../report.js';
 import { until } from './await.js';

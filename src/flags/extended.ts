@@ -1,5 +1,5 @@
 /** `-o`: from the texts that were given to the words they hold, checked against the table in words.ts. */
-import { defaults, type Settings, type TlsSettings, usage } from '../options.js';
+import { defaults, type Settings, type TlsSettings, usage } from './options.js';
 import { type Word, words } from './words.js';
 
 /** memcached's defaults: PEM, 16 KiB, TLS 1.2. */

@@ -6,8 +6,8 @@
  *      refused       to ignore it would break a promise: the start is refused, with the remedy
  */
 import { type Command, Option } from 'commander';
-import type { HotspareError } from '../errors.js';
-import { usage } from '../options.js';
+import type { HotspareError } from '../base/errors.js';
+import { usage } from './options.js';
 import type { Parser } from './values.js';
 
 export type Kind = 'implemented' | 'tuning' | 'refused';

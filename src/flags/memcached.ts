@@ -2,9 +2,9 @@
  * Every flag of memcached 1.6.18, in the order of `memcached -h`: what it is here, and a sentence for the help and for
  * whoever gives it. docs/OPERATING.md has the same table for operators; test/tidy.test.ts compares them.
  */
-import * as limits from '../limits.js';
-import { defaults } from '../options.js';
+import * as limits from '../base/limits.js';
 import type { Flag, Kind, Scope } from './flag.js';
+import { defaults } from './options.js';
 import { character, count, each, factor, integer, list, octal, oneOf, size } from './values.js';
 
 type More = Partial<Omit<Flag, 'form' | 'kind' | 'scope' | 'sentence'>>;

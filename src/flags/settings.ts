@@ -2,12 +2,12 @@
 import * as dns from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Command } from 'commander';
-import { ownAddresses } from '../interfaces.js';
-import { memoryMebibytesDefault } from '../limits.js';
-import { address, check, cutPrefix, defaults, type Settings, usage } from '../options.js';
+import { ownAddresses } from '../base/interfaces.js';
+import { memoryMebibytesDefault } from '../base/limits.js';
 import { type Extended, extended } from './extended.js';
 import { review, type Values } from './flag.js';
 import { memcachedFlags } from './memcached.js';
+import { address, check, cutPrefix, defaults, type Settings, usage } from './options.js';
 
 /** What a command line asks for. */
 export interface Request {

@@ -1,7 +1,12 @@
 /** The flags that choose the link between two nodes. */
 import { type Command, Option } from 'commander';
-import { type FabricProvider, fabricProviders, type Transport, transports } from '../fabric.js';
-import { linkSpinUsMost } from '../limits.js';
+import { linkSpinUsMost } from '../base/limits.js';
+import {
+  type FabricProvider,
+  fabricProviders,
+  type Transport,
+  transports,
+} from '../native/fabric.js';
 import { integer } from './values.js';
 
 /** `--link-cipher`: whether frames between nodes are encrypted; auto: where they leave the machine. */

@@ -5,7 +5,7 @@
  *
  * `O` and `k` are answered in the order in which they were asked: whoever answers walks the line's tokens again.
  */
-import { keyBytesMax, opaqueBytesMax } from '../limits.js';
+import { keyBytesMax, opaqueBytesMax } from '../base/limits.js';
 import type { CasId } from '../store/cas.js';
 import { decodeBase64 } from './base64.js';
 import { Decimal } from './decimal.js';

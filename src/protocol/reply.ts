@@ -1,7 +1,7 @@
 /**
  * Where replies are written: the transport's output buffer, without strings. The fixed lines stand below as bytes.
  */
-import { replyRoomBytes } from '../limits.js';
+import { replyRoomBytes } from '../base/limits.js';
 
 /** Up to this many bytes a loop of words is faster than TypedArray.set and its subarray. */
 const loopBytesMax = 192;

@@ -1,7 +1,8 @@
 /** `stats conns`: listeners and connections, each with memcached's rows. */
-import type { NativeTransport } from '../native.js';
-import type { Session } from '../session.js';
-import type { Bound } from '../udp.js';
+
+import type { Session } from '../commands/session.js';
+import type { NativeTransport } from '../native/addon.js';
+import type { Bound } from '../net/udp.js';
 
 /** What there is to list. */
 export interface Connections {

@@ -1,5 +1,5 @@
 /** `stats detail`: what is asked for, by key prefix. Off it costs nothing; on, a look-up in a map for each key. */
-import { prefixesMost } from '../limits.js';
+import { prefixesMost } from '../base/limits.js';
 
 interface Counts {
   get: number;

@@ -1,6 +1,7 @@
 /** What the files of statistics share: a row, what they need to know of the process, and rows that are always zero. */
-import type { Counters } from '../counters.js';
-import type { Settings } from '../options.js';
+
+import type { Settings } from '../flags/options.js';
+import type { Counters } from './counters.js';
 
 export type StatRow = readonly [name: string, value: string | number];
 

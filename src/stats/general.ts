@@ -1,8 +1,8 @@
 /** `stats` without a topic: the process, its traffic, the cache. */
-import type { Executor } from '../execute.js';
+import type { Executor } from '../commands/execute.js';
+import { Counter } from '../net/wire.js';
 import { pagesBytes } from '../store/layout.js';
 import type { SlabClass } from '../store/slab-class.js';
-import { Counter } from '../wire.js';
 import { type ServerFacts, type StatRow, zeroes } from './facts.js';
 
 /** memcached's uptime begins with 2, and there are dashboards that divide by it. */

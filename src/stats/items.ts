@@ -1,5 +1,5 @@
 /** `stats items`: what happened in the classes that hold items. */
-import type { Executor } from '../execute.js';
+import type { Executor } from '../commands/execute.js';
 import { ageOf } from '../store/balance.js';
 import type { SlabClass } from '../store/slab-class.js';
 import { type StatRow, zeroes } from './facts.js';

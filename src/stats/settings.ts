@@ -3,7 +3,7 @@
  * What tunes an inside that is not here stands as it was set, or with memcached's default; a switch of such an inside
  * is off.
  */
-import type { Executor } from '../execute.js';
+import type { Executor } from '../commands/execute.js';
 import { pagesBytes } from '../store/layout.js';
 import type { ServerFacts, StatRow } from './facts.js';
 

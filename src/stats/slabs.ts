@@ -1,6 +1,7 @@
 /** `stats slabs`: pages and chunks of the classes that have any. */
-import { classCounters } from '../counters.js';
-import type { Executor } from '../execute.js';
+
+import type { Executor } from '../commands/execute.js';
+import { classCounters } from './counters.js';
 import type { StatRow } from './facts.js';
 
 export function slabRows(executor: Executor): StatRow[] {

@@ -2,9 +2,9 @@
  * The answers to `stats`: memcached's keys with memcached's meanings. A key whose inside does not exist here stands
  * with its neutral value, so that dashboards find it; docs/PROTOCOL.md lists those.
  */
-import type { Executor } from '../execute.js';
-import type { Mirror } from '../mirror.js';
-import { Counter } from '../wire.js';
+import type { Executor } from '../commands/execute.js';
+import { Counter } from '../net/wire.js';
+import type { Mirror } from '../store/mirror.js';
 import type { ServerFacts, StatRow } from './facts.js';
 import { general } from './general.js';
 import { itemRows } from './items.js';

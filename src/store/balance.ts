@@ -5,7 +5,7 @@
  * enough apart. Ages and evictions are averaged over a window of seconds, so that a burst moves nothing
  * (docs/decisions/page-balance.md).
  */
-import { balanceMovesShare, classesMax } from '../limits.js';
+import { balanceMovesShare, classesMax } from '../base/limits.js';
 import type { SlabClass } from './slab-class.js';
 import { Meta } from './slabs.js';
 import type { Store } from './store.js';

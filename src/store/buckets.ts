@@ -2,8 +2,8 @@
  * The hash table: chains of refs from fixed buckets. It finds, links and unlinks; every change others can see is one
  * publish, so a reader of the bytes sees a chain with or without an item, never half of one.
  */
-import { assert } from '../errors.js';
-import { lookaheadKeysMost } from '../limits.js';
+import { assert } from '../base/errors.js';
+import { lookaheadKeysMost } from '../base/limits.js';
 import { hashOf } from './hash.js';
 import {
   HASH,

@@ -9,7 +9,7 @@ import {
   crawlSecondsLeast,
   crawlSecondsMost,
   upkeepLooksPerChange,
-} from '../limits.js';
+} from '../base/limits.js';
 import type { Store } from './store.js';
 
 /** Empty buckets that cost as much as an item. */

@@ -19,7 +19,7 @@ import {
   probationItemsMost,
   probationShareLeast,
   probationShareMost,
-} from '../limits.js';
+} from '../base/limits.js';
 import { HASH } from './layout.js';
 import type { SlabClass } from './slab-class.js';
 import { Meta, type Slabs } from './slabs.js';

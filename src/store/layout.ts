@@ -29,7 +29,7 @@
  * A ref is (offset in the pages / unit) + 1, so that 0 can mean "none". The unit is 8 bytes up to 32 GiB of pages,
  * and doubles with every doubling beyond.
  */
-import { assert } from '../errors.js';
+import { assert } from '../base/errors.js';
 import {
   bucketBitsMost,
   chunkBytesRegularMax,
@@ -40,7 +40,7 @@ import {
   itemBytesMost,
   pageBytesLeast,
   pageBytesPerBucket,
-} from '../limits.js';
+} from '../base/limits.js';
 
 /** Version of everything drawn above; nodes of different versions do not mirror each other. */
 export const layoutVersion = 3;

@@ -8,7 +8,12 @@
  *      IDLE ──begin──► DRAINING ──empty──► the page has its new class ──► IDLE
  *                         └──busy for moveSecondsMost, or abandoned──► IDLE
  */
-import { moveBytesMost, moveSecondsMost, seizePagesMost, upkeepLooksPerChange } from '../limits.js';
+import {
+  moveBytesMost,
+  moveSecondsMost,
+  seizePagesMost,
+  upkeepLooksPerChange,
+} from '../base/limits.js';
 import type { SlabClass } from './slab-class.js';
 import { Meta } from './slabs.js';
 import type { Store } from './store.js';

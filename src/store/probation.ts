@@ -2,7 +2,7 @@
  * The newest items of a class, by age: a ring of refs that grows with the class, up to a limit. When it is full the
  * oldest is forgotten; that item is then treated like all the others.
  */
-import { probationItemsMost } from '../limits.js';
+import { probationItemsMost } from '../base/limits.js';
 
 const ringLeast = 64;
 

@@ -4,9 +4,9 @@
  *
  * Views are Int32Array throughout: refs and hashes are then small integers for V8, also above 2^31.
  */
-import { assert } from '../errors.js';
-import type { Journal } from '../journal.js';
-import { segmentBytes } from '../limits.js';
+import { assert } from '../base/errors.js';
+import { segmentBytes } from '../base/limits.js';
+import type { Journal } from './journal.js';
 import { bucketsOffset, type Geometry, headBytes, pagesBytes, pageTableOffset } from './layout.js';
 
 /** Memory of a region: what native.regionOpen maps, or plain ArrayBuffers in tests. */

@@ -2,7 +2,7 @@
  * Finds a chunk where a class has none left: by giving up an item, by adopting, by borrowing from a larger class, or by
  * emptying a page of another one.
  */
-import { adoptChunksOnDemand, adoptChunksPerRequest, seizeItemsMost } from '../limits.js';
+import { adoptChunksOnDemand, adoptChunksPerRequest, seizeItemsMost } from '../base/limits.js';
 import { Seizure } from './mover.js';
 import type { SlabClass } from './slab-class.js';
 import type { Store } from './store.js';

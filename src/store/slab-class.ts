@@ -2,7 +2,7 @@
  * A slab class: its pages, what stands in them, and what `stats slabs` and `stats items` say of it. Slabs keeps it.
  */
 
-import { probationShareStart } from '../limits.js';
+import { probationShareStart } from '../base/limits.js';
 import { Probation } from './probation.js';
 
 export class SlabClass {

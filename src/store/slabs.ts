@@ -7,8 +7,8 @@
  * still being sent). A page is unused or has a class; of an opened region's pages the chunks below `unknown` have not
  * been looked at yet.
  */
-import { assert } from '../errors.js';
-import { adoptChunksOnDemand } from '../limits.js';
+import { assert } from '../base/errors.js';
+import { adoptChunksOnDemand } from '../base/limits.js';
 import type { Buckets } from './buckets.js';
 import {
   chunkSizes,

@@ -2,7 +2,7 @@
  * What the store does beside its clients' commands: adopting pages of an opened region, moving pages between classes,
  * finding dead items. All in slices of `upkeepLooks`; who calls it decides when. A function of the store and its clock.
  */
-import { upkeepLooks } from '../limits.js';
+import { upkeepLooks } from '../base/limits.js';
 import { Balance } from './balance.js';
 import { Crawler } from './crawler.js';
 import type { SlabClass } from './slab-class.js';

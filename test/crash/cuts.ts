@@ -5,7 +5,7 @@
  * opened; `opened` is, is worked with, and is then made equal to `held` again from a list of what was changed, so that
  * a cut costs no copy of the region.
  */
-import { Journal } from '../../src/journal.js';
+import { Journal } from '../../src/store/journal.js';
 import { ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../src/store/layout.js';
 import type { Linked } from '../support/check-store.js';
 import { RegionReader } from '../support/check-store.js';

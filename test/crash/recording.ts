@@ -2,7 +2,7 @@
  * Runs commands with a journal that carries, and keeps what a crash test needs: the region as it was, the records in
  * order, and the model after every command with the number of records there were by then.
  */
-import { Journal, journalHeadroom, records } from '../../src/journal.js';
+import { Journal, journalHeadroom, records } from '../../src/store/journal.js';
 import type { RegionMemory } from '../../src/store/region.js';
 import { type Command, Model, type Setting } from '../support/model.js';
 import { copyMemory, formattedMemory, geometries } from '../support/region.js';

@@ -3,7 +3,7 @@
  * the port. What the node itself needs is kept back.
  */
 import { afterEach, expect, test } from '@jest/globals';
-import { exitStatus } from '../../src/errors.js';
+import { exitStatus } from '../../src/base/errors.js';
 import { Client } from '../support/client.js';
 import { expectRefusal, hotspare, main, said } from '../support/nodes.js';
 import { type Child, startChild } from '../support/process.js';

@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { constants, networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { fabric } from '../../src/fabric.js';
-import { failed } from '../../src/native.js';
+import { failed } from '../../src/native/addon.js';
+import { fabric } from '../../src/native/fabric.js';
 import { Client } from '../support/client.js';
 import { linkFlags, linkHost, missing } from '../support/links.js';
 import { hotspare, main, patienceMs, said, stats } from '../support/nodes.js';

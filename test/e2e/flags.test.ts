@@ -3,7 +3,7 @@
  * words in one line; what it takes is taken, or refused because to ignore it would break a promise.
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { exitStatus } from '../../src/errors.js';
+import { exitStatus } from '../../src/base/errors.js';
 import { Client } from '../support/client.js';
 import { expectRefusal, hotspare, main, patienceMs, said } from '../support/nodes.js';
 import { type Child, run } from '../support/process.js';

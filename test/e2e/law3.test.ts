@@ -3,7 +3,7 @@
  * what order it leaves, and what does not wait.
  */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { FrameType } from '../../backup/frame.js';
+import { FrameType } from '../../backup/channel/frame.js';
 import { freePort } from '../../failover/drill/port.js';
 import { Client } from '../support/client.js';
 import { hotspare, patienceMs, said, stats } from '../support/nodes.js';

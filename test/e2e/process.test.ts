@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { freePort } from '../../failover/drill/port.js';
-import { exitStatus } from '../../src/errors.js';
+import { exitStatus } from '../../src/base/errors.js';
 import { Client } from '../support/client.js';
 import {
   expectRefusal,

@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { fill, itemsFor } from '../../failover/drill/fill.js';
 import { freePort } from '../../failover/drill/port.js';
-import { exitStatus } from '../../src/errors.js';
+import { exitStatus } from '../../src/base/errors.js';
 import { mirrored, unlike } from '../support/digest.js';
 import { fencings, linkFlags, linkHost, missing, provider, rounds } from '../support/links.js';
 import { broken, clients, type Load } from '../support/load.js';

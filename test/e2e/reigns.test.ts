@@ -6,9 +6,9 @@ import { copyFileSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { FrameType } from '../../backup/frame.js';
+import { FrameType } from '../../backup/channel/frame.js';
 import { freePort } from '../../failover/drill/port.js';
-import { exitStatus } from '../../src/errors.js';
+import { exitStatus } from '../../src/base/errors.js';
 import { SuperWord } from '../../src/store/layout.js';
 import { Client } from '../support/client.js';
 import { hotspare, patienceMs, said, stats } from '../support/nodes.js';

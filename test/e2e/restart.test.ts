@@ -6,8 +6,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { FrameType } from '../../backup/frame.js';
-import { exitStatus } from '../../src/errors.js';
+import { FrameType } from '../../backup/channel/frame.js';
+import { exitStatus } from '../../src/base/errors.js';
 import { layoutVersion, RecordWord, SuperWord } from '../../src/store/layout.js';
 import { Client } from '../support/client.js';
 import { expectRefusal, hotspare, patienceMs, said } from '../support/nodes.js';

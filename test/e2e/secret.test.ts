@@ -6,9 +6,9 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { FrameType } from '../../backup/frame.js';
+import { FrameType } from '../../backup/channel/frame.js';
 import { freePort } from '../../failover/drill/port.js';
-import { exitStatus } from '../../src/errors.js';
+import { exitStatus } from '../../src/base/errors.js';
 import { Client } from '../support/client.js';
 import { expectRefusal, hotspare, patienceMs, pids, said, stats } from '../support/nodes.js';
 import { Peer } from '../support/peer.js';

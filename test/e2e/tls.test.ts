@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { freePort } from '../../failover/drill/port.js';
-import { tlsHandshakesMost } from '../../src/limits.js';
+import { tlsHandshakesMost } from '../../src/base/limits.js';
 import { Client } from '../support/client.js';
 import { fixture } from '../support/fixtures.js';
 import { gone, hotspare, pids, said, stats } from '../support/nodes.js';

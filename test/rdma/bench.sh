@@ -20,7 +20,7 @@ write_us() {
   return 1
 }
 replicate() {
-  node dist/src/main.js bench replicate --payload 64 --count "$count" --latencies /tmp/latencies \
+  node dist/cli/main.js bench replicate --payload 64 --count "$count" --latencies /tmp/latencies \
     --link-host "$address" "$@" 2>/tmp/replicate.log >/tmp/replicate.out || { cat /tmp/replicate.log; return 1; }
 }
 median() {

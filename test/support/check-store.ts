@@ -3,7 +3,7 @@
  * reads the bytes alone, so it judges what a standby, a file or a cut stream of writes holds. `checkStore` compares
  * what an open store believes with a recount. Every violation is an Error that names it.
  */
-import { segmentBytes } from '../../src/limits.js';
+import { segmentBytes } from '../../src/base/limits.js';
 import { hashOf } from '../../src/store/hash.js';
 import {
   bucketsOffset,

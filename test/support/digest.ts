@@ -5,8 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { Journal } from '../../src/journal.js';
-import { segmentBytes } from '../../src/limits.js';
+import { segmentBytes } from '../../src/base/limits.js';
+import { Journal } from '../../src/store/journal.js';
 import {
   headBytes,
   headerBytes,

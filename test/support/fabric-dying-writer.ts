@@ -6,9 +6,9 @@
  * CRASH_PACE: slow writers pause before every batch; fast ones write more of them in a turn of their loop.
  */
 import { openSync, writeSync } from 'node:fs';
-import { assert } from '../../src/errors.js';
-import { FabricCell, FabricEvent, fabric, type NativeFabric } from '../../src/fabric.js';
-import { failed } from '../../src/native.js';
+import { assert } from '../../src/base/errors.js';
+import { failed } from '../../src/native/addon.js';
+import { FabricCell, FabricEvent, fabric, type NativeFabric } from '../../src/native/fabric.js';
 import { Random } from '../fuzz/random.js';
 import { Stream } from './fabric-stream.js';
 import { fabricRegion, span } from './fabrics.js';

@@ -2,9 +2,9 @@
  * A process that writes into its parent's memory as fast as it goes, until that is closed to it. It says where it
  * listens, is told where to write, and says at the end how that came about.
  */
-import { assert } from '../../src/errors.js';
-import { FabricCell, FabricEvent, fabric, type NativeFabric } from '../../src/fabric.js';
-import { failed } from '../../src/native.js';
+import { assert } from '../../src/base/errors.js';
+import { failed } from '../../src/native/addon.js';
+import { FabricCell, FabricEvent, fabric, type NativeFabric } from '../../src/native/fabric.js';
 import { fabricRegion, record, span } from './fabrics.js';
 import { linkHost, provider } from './links.js';
 

@@ -1,6 +1,12 @@
 /** Both ends of a fabric for tests: small regions, records, and a pair that is connected. */
-import { FabricEvent, fabric, type NativeFabric, type RemotePart } from '../../src/fabric.js';
-import { failed, type NativeFailure, type NativeRegion, native } from '../../src/native.js';
+
+import { failed, type NativeFailure, type NativeRegion, native } from '../../src/native/addon.js';
+import {
+  FabricEvent,
+  fabric,
+  type NativeFabric,
+  type RemotePart,
+} from '../../src/native/fabric.js';
 import { linkHost, provider } from './links.js';
 import { until } from './until.js';
 

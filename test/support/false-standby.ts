@@ -2,8 +2,8 @@
  * A standby played by a test: it takes blocks and batches and throws them away, and acks them for as long as it is told
  * to. To its primary it is whole.
  */
-import { FrameType } from '../../backup/frame.js';
-import type { Proof } from '../../backup/hello.js';
+import { FrameType } from '../../backup/channel/frame.js';
+import type { Proof } from '../../backup/channel/hello.js';
 import { Peer, type PeerFrame } from './peer.js';
 import { until } from './until.js';
 

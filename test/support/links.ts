@@ -2,8 +2,9 @@
  * The link that tests of RDMA run over: libfabric's tcp provider on the loopback, or what LINK_FABRIC and LINK_HOST
  * name (test/rdma runs them over verbs). Where there is none they are skipped, and say so.
  */
-import { type FabricProvider, fabric } from '../../src/fabric.js';
-import { failed } from '../../src/native.js';
+
+import { failed } from '../../src/native/addon.js';
+import { type FabricProvider, fabric } from '../../src/native/fabric.js';
 
 export const provider = (process.env['LINK_FABRIC'] ?? 'tcp') as FabricProvider;
 /** An address of this machine, and of the device where there is one. */

@@ -9,7 +9,7 @@ import { Client } from './client.js';
 import { type Child, run, startChild } from './process.js';
 import { slowness, until } from './until.js';
 
-export const main = join(__dirname, '../../src/main.js');
+export const main = join(__dirname, '../../cli/main.js');
 /** A busy machine may take this long to start two nodes and copy a cache. */
 export const patienceMs = 20_000 * slowness;
 

@@ -10,10 +10,10 @@ import {
   readHeader,
   sealFrame,
   tagBytes,
-} from '../../backup/frame.js';
-import { type Hello, nonce, type Proof } from '../../backup/hello.js';
-import { sessionKeys, withProof } from '../../backup/proof.js';
-import { native } from '../../src/native.js';
+} from '../../backup/channel/frame.js';
+import { type Hello, nonce, type Proof } from '../../backup/channel/hello.js';
+import { sessionKeys, withProof } from '../../backup/channel/proof.js';
+import { native } from '../../src/native/addon.js';
 import { layoutVersion } from '../../src/store/layout.js';
 import { until } from './until.js';
 

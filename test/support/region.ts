@@ -3,9 +3,9 @@
  * geometries are made by hand so that few chunks fit and chains are long: eviction and page stealing begin soon.
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { Journal } from '../../src/journal.js';
-import { segmentBytes } from '../../src/limits.js';
-import { anonymous, type Mapped, mapRegion } from '../../src/memory.js';
+import { segmentBytes } from '../../src/base/limits.js';
+import { anonymous, type Mapped, mapRegion } from '../../src/server/memory.js';
+import { Journal } from '../../src/store/journal.js';
 import { type Geometry, headBytes, pagesBytes } from '../../src/store/layout.js';
 import { format } from '../../src/store/open.js';
 import type { RegionMemory } from '../../src/store/region.js';

@@ -3,14 +3,14 @@
  * against the model, reads the whole region and explains every difference to what it held before: put, removed,
  * touched, evicted or reclaimed, and counted as such. Nothing else may have changed.
  */
-import { commandFor } from '../../src/commands.js';
-import { Counters } from '../../src/counters.js';
-import { Executor } from '../../src/execute.js';
-import type { Journal } from '../../src/journal.js';
+import { commandFor } from '../../src/commands/commands.js';
+import { Executor } from '../../src/commands/execute.js';
+import { Outcome, Retrieval, StorageRequest } from '../../src/commands/request.js';
+import type { Session } from '../../src/commands/session.js';
 import { lines, Output } from '../../src/protocol/reply.js';
-import { Outcome, Retrieval, StorageRequest } from '../../src/request.js';
-import type { Session } from '../../src/session.js';
+import { Counters } from '../../src/stats/counters.js';
 import { Crawler } from '../../src/store/crawler.js';
+import type { Journal } from '../../src/store/journal.js';
 import type { Geometry } from '../../src/store/layout.js';
 import { Region, type RegionMemory } from '../../src/store/region.js';
 import type { Store } from '../../src/store/store.js';

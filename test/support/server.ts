@@ -4,7 +4,7 @@
  *   SERVER=host:port   that server, whatever it is; flags cannot be given to it. Tests flush it, so they run one
  *                      file at a time (`jest -i`), and never against a cache that somebody needs
  *   JUDGE=memcached    Debian's memcached, so that a test can be tried on the original
- *   neither            hotspare: `node dist/src/main.js`
+ *   neither            hotspare: `node dist/cli/main.js`
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ export interface Server {
 }
 
 const MEMCACHED = '/usr/bin/memcached';
-const MAIN = join(__dirname, '../../src/main.js');
+const MAIN = join(__dirname, '../../cli/main.js');
 const START_MS = 10_000;
 const START_ATTEMPTS = 4;
 

@@ -1,6 +1,7 @@
 /** A store used without commands, for tests that set the scene by hand: keys are texts, values are lengths or texts. */
-import { Journal } from '../../src/journal.js';
+
 import type { CasId } from '../../src/store/cas.js';
+import { Journal } from '../../src/store/journal.js';
 import { type Geometry, headerBytes } from '../../src/store/layout.js';
 import { Region, type RegionMemory } from '../../src/store/region.js';
 import { Store } from '../../src/store/store.js';

@@ -2,17 +2,17 @@
  * Sessions whose ticks are counted: a store, an executor and as much of a wire as a session asks for. Its clock
  * advances by a millisecond with each look at it, so a tick ends after so many looks, on any machine.
  */
-import { Budget } from '../../src/budget.js';
-import { Counters } from '../../src/counters.js';
-import { Executor } from '../../src/execute.js';
-import { copyBytesPerTick, tickMs } from '../../src/limits.js';
-import { alone } from '../../src/mirror.js';
+import { Budget } from '../../src/base/budget.js';
+import { copyBytesPerTick, tickMs } from '../../src/base/limits.js';
+import { Executor } from '../../src/commands/execute.js';
+import { Session } from '../../src/commands/session.js';
+import type { Shared } from '../../src/commands/shared.js';
+import type { Wire } from '../../src/net/wire.js';
 import { Output } from '../../src/protocol/reply.js';
-import { Session } from '../../src/session.js';
-import type { Shared } from '../../src/shared.js';
+import { Counters } from '../../src/stats/counters.js';
 import type { Geometry } from '../../src/store/layout.js';
+import { alone } from '../../src/store/mirror.js';
 import type { Store } from '../../src/store/store.js';
-import type { Wire } from '../../src/wire.js';
 import { SmallStore } from './small-store.js';
 
 const inputBytes = 2 ** 20;

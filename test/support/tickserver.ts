@@ -13,7 +13,7 @@ import {
   ReplyKind,
   ReplyWord,
   type TransportOptions,
-} from '../../src/native.js';
+} from '../../src/native/addon.js';
 import { until } from './until.js';
 
 /** A loop is looked at so many times, for so long, before it is said to spin. */

@@ -1,12 +1,12 @@
 /** When the store's upkeep gets its turns, and when it gets none any more. */
 import { expect, test } from '@jest/globals';
-import { Background } from '../../src/background.js';
-import { Counters } from '../../src/counters.js';
-import { Executor } from '../../src/execute.js';
-import { alone, type Mirror } from '../../src/mirror.js';
+import { Executor } from '../../src/commands/execute.js';
 import { Output } from '../../src/protocol/reply.js';
+import { Background } from '../../src/server/background.js';
+import { Timeline } from '../../src/server/timeline.js';
+import { Counters } from '../../src/stats/counters.js';
+import { alone, type Mirror } from '../../src/store/mirror.js';
 import { Pace } from '../../src/store/upkeep.js';
-import { Timeline } from '../../src/timeline.js';
 import { geometries } from '../support/region.js';
 import { SmallStore } from '../support/small-store.js';
 import { until } from '../support/until.js';

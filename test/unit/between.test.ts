@@ -4,18 +4,18 @@
  * is acked that did not, and nobody is deposed.
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { FrameType, frameHeaderBytes, sealFrame } from '../../backup/frame.js';
-import { Primary } from '../../backup/primary.js';
+import { FrameType, frameHeaderBytes, sealFrame } from '../../backup/channel/frame.js';
+import { Primary } from '../../backup/primary/primary.js';
 import type { BackupSettings } from '../../backup/settings.js';
-import { Standby } from '../../backup/standby.js';
-import { monotonicMs } from '../../src/clock.js';
-import { Journal } from '../../src/journal.js';
-import { anonymous, mapRegion } from '../../src/memory.js';
-import { type NativeRegion, native } from '../../src/native.js';
-import { defaults } from '../../src/options.js';
+import { Standby } from '../../backup/standby/standby.js';
+import { defaults } from '../../src/flags/options.js';
+import { type NativeRegion, native } from '../../src/native/addon.js';
+import { monotonicMs } from '../../src/native/clock.js';
+import { Wire } from '../../src/net/wire.js';
+import { anonymous, mapRegion } from '../../src/server/memory.js';
+import { Journal } from '../../src/store/journal.js';
 import { geometryOf } from '../../src/store/layout.js';
 import type { Region } from '../../src/store/region.js';
-import { Wire } from '../../src/wire.js';
 import type { PeerFrame } from '../support/peer.js';
 import { type Lane, Relay } from '../support/relay.js';
 import { until } from '../support/until.js';

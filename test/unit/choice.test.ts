@@ -1,8 +1,8 @@
 /** Which link two nodes use: every pair of wishes, with and without a device. */
 import { describe, expect, test } from '@jest/globals';
-import { type Choice, choose, type Offer, offerOf } from '../../backup/choice.js';
-import { HotspareError } from '../../src/errors.js';
-import { transports } from '../../src/fabric.js';
+import { type Choice, choose, type Offer, offerOf } from '../../backup/link/choice.js';
+import { HotspareError } from '../../src/base/errors.js';
+import { transports } from '../../src/native/fabric.js';
 
 const both = (transport: Offer['transport']): Offer => offerOf(transport, 'verbs,tcp', '');
 const soft = (transport: Offer['transport']): Offer => offerOf(transport, 'tcp', 'no verbs device');

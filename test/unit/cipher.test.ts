@@ -2,8 +2,8 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { agreed, cipherFailure, Opener, Sealer, wishOf } from '../../backup/cipher.js';
-import { frameHeaderBytes, tagBytes } from '../../backup/frame.js';
+import { agreed, cipherFailure, Opener, Sealer, wishOf } from '../../backup/channel/cipher.js';
+import { frameHeaderBytes, tagBytes } from '../../backup/channel/frame.js';
 
 const key = randomBytes(32);
 

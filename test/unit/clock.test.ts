@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 
-const clock = JSON.stringify(join(__dirname, '../../src/clock.js'));
+const clock = JSON.stringify(join(__dirname, '../../src/native/clock.js'));
 const asleepSeconds = 86_400;
 /** In this time namespace the machine has slept for a day: CLOCK_BOOTTIME is ahead, CLOCK_MONOTONIC is not. */
 const slept = ['--time', '--boottime', String(asleepSeconds)];

@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { Journal } from '../../src/journal.js';
-import { anonymous, mapCopy, mapRegion } from '../../src/memory.js';
-import { native } from '../../src/native.js';
+import { native } from '../../src/native/addon.js';
+import { anonymous, mapCopy, mapRegion } from '../../src/server/memory.js';
+import { Journal } from '../../src/store/journal.js';
 import { headBytes, NodeWord, pagesBytes, SuperWord } from '../../src/store/layout.js';
 import { promote } from '../../src/store/open.js';
 import { geometries } from '../support/region.js';

@@ -1,16 +1,16 @@
 /** The link's port over a real transport: a standby gets in, whatever strangers do, and nobody is left behind. */
 import net from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { Door } from '../../backup/door.js';
-import { FrameType, frameHeaderBytes, writeHeader } from '../../backup/frame.js';
-import type { Greeting } from '../../backup/greeting.js';
+import { FrameType, frameHeaderBytes, writeHeader } from '../../backup/channel/frame.js';
+import { Door } from '../../backup/primary/door.js';
+import type { Greeting } from '../../backup/primary/greeting.js';
 import {
   controlBytesMax,
   greetingsMax,
   greetingsOfAddressMax,
   linkConnections,
-} from '../../src/limits.js';
-import { Wire } from '../../src/wire.js';
+} from '../../src/base/limits.js';
+import { Wire } from '../../src/net/wire.js';
 import { helloOf, Peer } from '../support/peer.js';
 import { until } from '../support/until.js';
 

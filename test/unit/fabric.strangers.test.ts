@@ -1,10 +1,10 @@
 /** The port that standbys connect to, and others: whatever comes, the one that is expected gets in. */
 import net from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { FabricPort } from '../../backup/fabrics.js';
+import { FabricPort } from '../../backup/link/fabrics.js';
 import type { BackupSettings } from '../../backup/settings.js';
-import { FabricCell, FabricEvent } from '../../src/fabric.js';
-import { native } from '../../src/native.js';
+import { native } from '../../src/native/addon.js';
+import { FabricCell, FabricEvent } from '../../src/native/fabric.js';
 import {
   connected,
   End,

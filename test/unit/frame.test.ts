@@ -9,8 +9,8 @@ import {
   payloadBytesMax,
   readHeader,
   sealFrame,
-} from '../../backup/frame.js';
-import { native } from '../../src/native.js';
+} from '../../backup/channel/frame.js';
+import { native } from '../../src/native/addon.js';
 
 const checksum = native.crc32c;
 

@@ -1,8 +1,8 @@
 /** The hello: proofs that cannot be replayed or sent back, and messages that are checked field by field. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { nonce, parse, plain } from '../../backup/hello.js';
-import { isProved, sessionKeys, withProof } from '../../backup/proof.js';
+import { nonce, parse, plain } from '../../backup/channel/hello.js';
+import { isProved, sessionKeys, withProof } from '../../backup/channel/proof.js';
 import { geometryOf } from '../../src/store/layout.js';
 
 const secret = Buffer.from('a secret of two nodes');

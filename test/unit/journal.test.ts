@@ -1,7 +1,7 @@
 /** The journal: what is reported comes out as it was when it was reported, in order, in pieces where it must. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { Journal, journalHeadroom, recordHeaderBytes, records } from '../../src/journal.js';
+import { Journal, journalHeadroom, recordHeaderBytes, records } from '../../src/store/journal.js';
 
 const source = Int32Array.from({ length: 4096 }, (_, i) => Math.imul(i + 1, 0x9e3779b1));
 const sourceBytes = new Uint8Array(source.buffer);

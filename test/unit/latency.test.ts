@@ -1,8 +1,8 @@
 /** The ring of ack latencies: the newest of them, in the order in which they came. */
 import { expect, test } from '@jest/globals';
-import { Latencies } from '../../backup/latency.js';
-import { Unacked } from '../../backup/unacked.js';
-import { latenciesKept } from '../../src/limits.js';
+import { Latencies } from '../../backup/primary/latency.js';
+import { Unacked } from '../../backup/primary/unacked.js';
+import { latenciesKept } from '../../src/base/limits.js';
 
 test('none, some, and more than are kept', () => {
   const latencies = new Latencies();

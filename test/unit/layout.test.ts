@@ -1,6 +1,6 @@
 /** Where things stand in a region: slab classes as memcached has them, and what follows from the flags. */
 import { describe, expect, test } from '@jest/globals';
-import { classesMax, headBytesMost } from '../../src/limits.js';
+import { classesMax, headBytesMost } from '../../src/base/limits.js';
 import {
   chunkSizes,
   type GeometryOptions,

@@ -1,6 +1,6 @@
 /** The lease: what an echo confirms, and for how long the copy may be served behind it. */
 import { describe, expect, test } from '@jest/globals';
-import { Lease } from '../../backup/lease.js';
+import { Lease } from '../../backup/lease/lease.js';
 
 const ackTimeoutMs = 1000;
 const heartbeatMs = 1;

@@ -1,12 +1,12 @@
 /** The lookahead may misread its input, but never its keys: a hash it remembers is the hash of the bytes asked for. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { Journal } from '../../src/journal.js';
-import { Lookahead, Row } from '../../src/lookahead.js';
-import { anonymous, mapRegion } from '../../src/memory.js';
-import { defaults } from '../../src/options.js';
+import { Lookahead, Row } from '../../src/commands/lookahead.js';
+import { defaults } from '../../src/flags/options.js';
 import { Decimal } from '../../src/protocol/decimal.js';
 import { Line } from '../../src/protocol/line.js';
+import { anonymous, mapRegion } from '../../src/server/memory.js';
+import { Journal } from '../../src/store/journal.js';
 import { geometryOf } from '../../src/store/layout.js';
 import { Store } from '../../src/store/store.js';
 

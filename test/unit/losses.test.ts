@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { describe, expect, test } from '@jest/globals';
 import { isHint, unopened, unreachable } from '../../failover/losses.js';
 import { step } from '../../failover/role.js';
-import { systemReason } from '../../src/errors.js';
+import { systemReason } from '../../src/base/errors.js';
 
 const { ECONNREFUSED, ECONNRESET, EHOSTUNREACH } = constants.errno;
 

@@ -1,7 +1,7 @@
 /** A letter counts when it has arrived whole; nobody promises in which order its bytes do. */
 import { expect, test } from '@jest/globals';
-import { Mailbox } from '../../backup/mailbox.js';
-import { native } from '../../src/native.js';
+import { Mailbox } from '../../backup/link/mailbox.js';
+import { native } from '../../src/native/addon.js';
 import { record } from '../support/fabrics.js';
 
 const redoAt = 64;

@@ -3,14 +3,14 @@
  * a tick (laws 3 and 4), and what happens when the standby takes its batches more slowly than clients make them.
  */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { FrameType } from '../../backup/frame.js';
-import { Primary } from '../../backup/primary.js';
-import { unackedBytesMax } from '../../src/limits.js';
-import { failed, native } from '../../src/native.js';
+import { FrameType } from '../../backup/channel/frame.js';
+import { Primary } from '../../backup/primary/primary.js';
+import { unackedBytesMax } from '../../src/base/limits.js';
+import { failed, native } from '../../src/native/addon.js';
+import { Wire } from '../../src/net/wire.js';
 import { lines as replies } from '../../src/protocol/reply.js';
 import { superblockBytes } from '../../src/store/layout.js';
 import type { Region } from '../../src/store/region.js';
-import { Wire } from '../../src/wire.js';
 import { Client } from '../support/client.js';
 import { FalseStandby } from '../support/false-standby.js';
 import { Peer } from '../support/peer.js';

@@ -1,7 +1,7 @@
 /** Who is named as the slowest reader: nobody who only came after him. */
 import { afterEach, expect, test } from '@jest/globals';
-import { failed } from '../../src/native.js';
-import { Wire } from '../../src/wire.js';
+import { failed } from '../../src/native/addon.js';
+import { Wire } from '../../src/net/wire.js';
 import { Client } from '../support/client.js';
 import { until } from '../support/until.js';
 

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type NativeRegion, native, type RegionOptions } from '../../src/native.js';
+import { type NativeRegion, native, type RegionOptions } from '../../src/native/addon.js';
 import { allocatedBytes } from '../support/region.js';
 import { must } from '../support/tickserver.js';
 import { until } from '../support/until.js';

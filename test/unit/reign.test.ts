@@ -1,7 +1,7 @@
 /** Which of two nodes that both serve gives way. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { outcome, type Reign } from '../../backup/reign.js';
+import { outcome, type Reign } from '../../backup/lease/reign.js';
 
 const reign = (fields: Partial<Reign> = {}): Reign => ({
   epoch: 1,

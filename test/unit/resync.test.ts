@@ -6,12 +6,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { Link } from '../../backup/link.js';
-import { Resync } from '../../backup/resync.js';
-import { Journal } from '../../src/journal.js';
-import { blockBytes, copyBytesInFlightMax, lookBytesMax, segmentBytes } from '../../src/limits.js';
-import { anonymous, type Mapped, mapRegion } from '../../src/memory.js';
-import { native } from '../../src/native.js';
+import type { Link } from '../../backup/link/link.js';
+import { Resync } from '../../backup/primary/resync.js';
+import {
+  blockBytes,
+  copyBytesInFlightMax,
+  lookBytesMax,
+  segmentBytes,
+} from '../../src/base/limits.js';
+import { native } from '../../src/native/addon.js';
+import { anonymous, type Mapped, mapRegion } from '../../src/server/memory.js';
+import { Journal } from '../../src/store/journal.js';
 import { geometryOf, headBytes, SuperWord } from '../../src/store/layout.js';
 import { allocatedBytes } from '../support/region.js';
 

@@ -1,7 +1,7 @@
 /** Where standbys attach: what a node says of itself, and what is made of it by those who see it. */
 import { describe, expect, test } from '@jest/globals';
 import { advertisedLink, type BackupSettings, hostOf, seenLink } from '../../backup/settings.js';
-import { address, addressText } from '../../src/options.js';
+import { address, addressText } from '../../src/flags/options.js';
 
 test.each([
   ['10.0.0.2', 7, '10.0.0.2:7'],

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { memoryLimit, pairMemory } from '../../src/shortage.js';
+import { memoryLimit, pairMemory } from '../../src/process/shortage.js';
 
 const MiB = 2 ** 20;
 let root = '';

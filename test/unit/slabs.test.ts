@@ -1,6 +1,6 @@
 /** Chunks and pages, scene by scene: what is busy is never given away, and what is full makes room as it should. */
 import { describe, expect, test } from '@jest/globals';
-import { adoptChunksOnDemand, adoptChunksPerRequest } from '../../src/limits.js';
+import { adoptChunksOnDemand, adoptChunksPerRequest } from '../../src/base/limits.js';
 import { checkAdopted, checkStore } from '../support/check-store.js';
 import { geometries } from '../support/region.js';
 import { SmallStore } from '../support/small-store.js';

@@ -1,7 +1,7 @@
 /** Random commands against the store and against a plain Map: same answers, same items, books that agree. */
 import { test } from '@jest/globals';
 import fc from 'fast-check';
-import { Journal } from '../../src/journal.js';
+import { Journal } from '../../src/store/journal.js';
 import { command, commandOrReopening, numberFrom, setting } from '../support/commands.js';
 import { type Command, Model, type Setting } from '../support/model.js';
 import { formattedMemory, geometries } from '../support/region.js';

@@ -1,7 +1,7 @@
 /** Who has to go when too many strangers are at the link's port. Time is the test's. */
 import { describe, expect, test } from '@jest/globals';
-import { neighbourhood, Strangers } from '../../backup/strangers.js';
-import { greetedMs, greetingsMax, greetingsOfAddressMax } from '../../src/limits.js';
+import { neighbourhood, Strangers } from '../../backup/primary/strangers.js';
+import { greetedMs, greetingsMax, greetingsOfAddressMax } from '../../src/base/limits.js';
 
 /** Fills the place with as many of this host as may stay; names them from `first` on. */
 function fill(strangers: Strangers<string>, host: string, count = greetingsOfAddressMax): void {

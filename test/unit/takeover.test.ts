@@ -6,7 +6,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Takeover, type TakeoverParts } from '../../failover/takeover.js';
-import { HotspareError } from '../../src/errors.js';
+import { HotspareError } from '../../src/base/errors.js';
 
 const leaseMs = 500;
 const taken = new HotspareError('LISTEN', 'taken', 'stop it');

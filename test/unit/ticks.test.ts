@@ -3,16 +3,16 @@
  * look at it. A primary that was silent for longer than --dead-after, because one client kept the loop, was deposed.
  */
 import { expect, test } from '@jest/globals';
-import { journalHeadroom, records } from '../../src/journal.js';
 import {
   commandsPerLook,
   copyBytesPerTick,
   seizeItemsMost,
   watchedBytesPerTick,
   watcherBytesMax,
-} from '../../src/limits.js';
+} from '../../src/base/limits.js';
+import { Topic } from '../../src/commands/watchers.js';
+import { journalHeadroom, records } from '../../src/store/journal.js';
 import { geometryOf } from '../../src/store/layout.js';
-import { Topic } from '../../src/watchers.js';
 import { copyMemory, RegionBytes } from '../support/region.js';
 import { looksPerTick, Ticking } from '../support/ticking.js';
 

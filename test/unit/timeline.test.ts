@@ -1,8 +1,8 @@
 /** The cache's time: a step of the wall clock ended, or prolonged, every TTL, and stopped the crawler and the mover. */
 import { expect, test } from '@jest/globals';
+import { Timeline } from '../../src/server/timeline.js';
 import { NodeWord, SuperWord } from '../../src/store/layout.js';
 import { Upkeep } from '../../src/store/upkeep.js';
-import { Timeline } from '../../src/timeline.js';
 import { copyMemory, geometries } from '../support/region.js';
 import { SmallStore } from '../support/small-store.js';
 

@@ -5,7 +5,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { EventKind, type ListenOptions } from '../../src/native.js';
+import { EventKind, type ListenOptions } from '../../src/native/addon.js';
 import { type Handler, must, open, reached, rests, serve } from '../support/tickserver.js';
 
 const tcp: ListenOptions = {
@@ -261,7 +261,7 @@ describe('limits', () => {
   test('without descriptors, listeners rest until one comes free', () => {
     // In a process of its own, whose limit may be lowered.
     const script = `
-      const { native } = require(${JSON.stringify(join(__dirname, '../../src/native.js'))});
+      const { native } = require(${JSON.stringify(join(__dirname, '../../src/native/addon.js'))});
       const fs = require('node:fs');
       const t = native.transportCreate({ inputBytes: 1e5, outputBytes: 1e5, eventsMax: 100, repliesMax: 100,
         connectionsMax: 100, readBytesMax: 1e4, pendingHighBytes: 1e5, sinkBytesPerTick: 1e5 }, tick);
@@ -299,7 +299,7 @@ describe('limits', () => {
 
 describe('process', () => {
   const create = `
-    const { native } = require(${JSON.stringify(join(__dirname, '../../src/native.js'))});
+    const { native } = require(${JSON.stringify(join(__dirname, '../../src/native/addon.js'))});
     const create = (tick) => native.transportCreate({ inputBytes: 1e5, outputBytes: 1e5, eventsMax: 100,
       repliesMax: 100, connectionsMax: 100, readBytesMax: 1e4, pendingHighBytes: 1e5, sinkBytesPerTick: 1e5 }, tick);
     const any = { host: '127.0.0.1', port: 0, path: null, mode: 0, backlog: 10, group: 0 };`;

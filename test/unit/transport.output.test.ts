@@ -1,6 +1,6 @@
 /** Output: barriers, partial sends, back-pressure, references, and what is still sent when a connection ends. */
 import { describe, expect, test } from '@jest/globals';
-import { EventKind, Next } from '../../src/native.js';
+import { EventKind, Next } from '../../src/native/addon.js';
 import {
   echo,
   lines,

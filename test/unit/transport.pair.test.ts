@@ -1,7 +1,7 @@
 /** Connections over socket pairs: what is fed in at the other end, how they count, and sockets that are handed over. */
 import net from 'node:net';
 import { expect, test } from '@jest/globals';
-import { EventKind } from '../../src/native.js';
+import { EventKind } from '../../src/native/addon.js';
 import { must, reached, serve } from '../support/tickserver.js';
 
 function socketOf(descriptor: number): net.Socket {

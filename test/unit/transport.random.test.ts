@@ -5,7 +5,7 @@
  * repeats one.
  */
 import { describe, expect, test } from '@jest/globals';
-import { EventKind, Next } from '../../src/native.js';
+import { EventKind, Next } from '../../src/native/addon.js';
 import {
   type Client,
   open,

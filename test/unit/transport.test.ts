@@ -1,6 +1,6 @@
 /** Connections and input: what the transport delivers, when, and to whom. Output has its own file. */
 import { describe, expect, test } from '@jest/globals';
-import { EventKind, failed, Next } from '../../src/native.js';
+import { EventKind, failed, Next } from '../../src/native/addon.js';
 import { type Handler, lines, must, open, reached, rests, serve } from '../support/tickserver.js';
 
 describe('echo', () => {

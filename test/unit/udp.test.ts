@@ -1,11 +1,11 @@
 /** Datagrams whose answers the network does not take. The rest of UDP is tried with whole servers, in test/e2e. */
 import { Socket } from 'node:dgram';
 import { afterEach, expect, jest, test } from '@jest/globals';
-import { datagramQueueBytesMost } from '../../src/limits.js';
-import { failed } from '../../src/native.js';
+import { datagramQueueBytesMost } from '../../src/base/limits.js';
+import { failed } from '../../src/native/addon.js';
+import { Udp } from '../../src/net/udp.js';
+import { Wire } from '../../src/net/wire.js';
 import { lines } from '../../src/protocol/reply.js';
-import { Udp } from '../../src/udp.js';
-import { Wire } from '../../src/wire.js';
 import { DatagramClient } from '../support/datagrams.js';
 
 const wire = new Wire({ connectionsMax: 8 });

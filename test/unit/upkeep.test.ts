@@ -3,7 +3,7 @@
  * work.
  */
 import { describe, expect, test } from '@jest/globals';
-import { seizeItemsMost, upkeepLooks } from '../../src/limits.js';
+import { seizeItemsMost, upkeepLooks } from '../../src/base/limits.js';
 import { ageOf, Balance } from '../../src/store/balance.js';
 import { geometryOf } from '../../src/store/layout.js';
 import { Pace, Upkeep } from '../../src/store/upkeep.js';

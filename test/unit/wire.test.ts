@@ -3,7 +3,7 @@
  * every other connection of the tick may still owe, a refusal behind its data block. The table is small here.
  */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import type * as wires from '../../src/wire.js';
+import type * as wires from '../../src/net/wire.js';
 import { Client } from '../support/client.js';
 
 const host = '127.0.0.1';
@@ -23,7 +23,7 @@ let due: number;
 beforeEach(async () => {
   const limits = jest.requireActual<object>('../../src/limits.js');
   jest.doMock('../../src/limits.js', () => ({ ...limits, repliesMax, eventsMax }));
-  const { Wire } = require('../../src/wire.js') as typeof wires;
+  const { Wire } = require('../../src/net/wire.js') as typeof wires;
   wire = new Wire({ connectionsMax: 32 });
   wire.useSegments([new ArrayBuffer(largeBytes)]);
   ticks = [];

@@ -1,0 +1,262 @@
+/**
+ * The node-to-node connection: whole, checked frames over one connection of the wire. A frame that lies in the input
+ * is handled where it is; one that does not is collected in the channel's own buffer, past the event table.
+ *
+ * Frames whose bytes are wrong end the connection: what follows them cannot be trusted. Behind the proof they may be
+ * sealed (cipher.ts): then only the peer's own, each once and in its order, are taken.
+ */
+import { assert, systemReason } from '../../src/base/errors.js';
+import { controlBytesMax } from '../../src/base/limits.js';
+import { native } from '../../src/native/addon.js';
+import type { Endpoint, Wire } from '../../src/net/wire.js';
+import { recordHeaderBytes } from '../../src/store/journal.js';
+import { hostOf } from '../settings.js';
+import { type Cipher, Opener, Sealer } from './cipher.js';
+import {
+  FrameHeader,
+  frameHeaderBytes,
+  isIntact,
+  payloadBytesMax,
+  readHeader,
+  sealFrame,
+  tagBytes,
+  versionAt,
+  writeHeader,
+} from './frame.js';
+
+/** What a channel's owner is told. */
+export interface ChannelOwner {
+  /** A whole frame; its payload is bytes[at, at + header.length) until this returns. */
+  frame(header: FrameHeader, bytes: Uint8Array, at: number): void;
+  /** All frames that have arrived in this tick have been handed over. */
+  drained(): void;
+  /** The peer's frames have another version: the owner closes the channel, or mutes it. Not seen after the greeting. */
+  foreign?(version: number): void;
+  /** The connection is gone. `reason` is a sentence for the log. */
+  lost(reason: string): void;
+  /** As `lost`: what came was no frame at all, so that no hotspare may be there. */
+  garbled?(reason: string): void;
+  /** An outgoing connection is open. */
+  opened?(): void;
+  /** An outgoing connection could not be opened: errno. */
+  refused?(errno: number): void;
+}
+
+export interface Sealed {
+  readonly type: number;
+  readonly epoch?: number;
+  readonly count?: number;
+  readonly sequence?: number;
+}
+
+const frameBytesMax = frameHeaderBytes + recordHeaderBytes + payloadBytesMax + tagBytes;
+/** Of a peer that has not proved itself. */
+const strangerBytesMax = frameHeaderBytes + controlBytesMax;
+
+export class Channel implements Endpoint {
+  readonly connection: number;
+  private readonly wire: Wire;
+  private readonly owner: ChannelOwner;
+  private readonly header = new FrameHeader();
+  /** Collects a frame that did not arrive whole; made when first needed. */
+  private partial: Uint8Array<ArrayBuffer> | null = null;
+  private partialView: DataView | null = null;
+  private partialId = -1;
+  private readonly control = new Uint8Array(frameHeaderBytes);
+  private readonly controlView = new DataView(this.control.buffer);
+  private sealer: Sealer | null = null;
+  private opener: Opener | null = null;
+  /** Set once the peer has proved itself: only then may frames be longer than a message. */
+  trusted = false;
+  /** Set once nothing the peer may still say is of interest. */
+  muted = false;
+  private open = true;
+
+  constructor(wire: Wire, connection: number, owner: ChannelOwner) {
+    this.wire = wire;
+    this.connection = connection;
+    this.owner = owner;
+  }
+
+  get isOpen(): boolean {
+    return this.open;
+  }
+
+  /** From the next frame on, what is sent is sealed with this key. */
+  sealWith(key: Uint8Array): void {
+    this.sealer = new Sealer(key);
+  }
+
+  /** From the next frame on, only what the peer has sealed with this key is taken. */
+  openWith(key: Uint8Array): void {
+    this.opener = new Opener(key);
+  }
+
+  /** What seals what is sent. */
+  get cipher(): Cipher {
+    return this.sealer === null ? 'none' : 'aes-gcm';
+  }
+
+  /** The host (1.2.3.4, ::1) that the connection is at on this machine; empty when it is gone. */
+  get localHost(): string {
+    const seen = this.wire.transport.describe(this.connection)?.listenAddress ?? '';
+    return hostOf(seen);
+  }
+
+  /** The peer's host; empty when the connection is gone. */
+  get peerHost(): string {
+    return hostOf(this.peer);
+  }
+
+  /** The peer's address as the transport shows it (tcp:10.0.0.2:4711); empty when the connection is gone. */
+  get peer(): string {
+    return this.wire.transport.describe(this.connection)?.address ?? '';
+  }
+
+  data(offset: number, length: number, filled: boolean): number {
+    const { wire } = this;
+    if (this.muted) return length;
+    if (filled) this.handle(this.partial!, this.partialView!, 0);
+    const end = offset + length;
+    let at = offset;
+    while (this.open && !this.muted && end - at >= frameHeaderBytes) {
+      const fault = readHeader(
+        wire.inputView,
+        at,
+        this.header,
+        this.opener === null ? 0 : tagBytes,
+      );
+      // A sealed session has one version: another is what somebody in between made of it.
+      const foreign = fault === 'version' && this.opener === null;
+      if (foreign && this.owner.foreign !== undefined) {
+        this.owner.foreign(versionAt(wire.inputView, at));
+        return length;
+      }
+      if (fault !== null) {
+        const reason = `the peer sent what is not a frame of ours (${fault})`;
+        this.close(false);
+        if (this.owner.garbled === undefined) this.owner.lost(reason);
+        else this.owner.garbled(reason);
+        return length;
+      }
+      if (!this.trusted && this.header.length > controlBytesMax) {
+        this.fail('it sent a long frame before it had proved itself');
+        return length;
+      }
+      const total = frameHeaderBytes + this.header.length;
+      if (end - at < total) {
+        this.collect(at, end - at, total);
+        at = end;
+        break;
+      }
+      this.handle(wire.input, wire.inputView, at);
+      at += total;
+    }
+    if (!this.open || this.muted) return length;
+    this.owner.drained();
+    return at - offset;
+  }
+
+  closed(errno: number): void {
+    if (!this.open) return;
+    this.shut();
+    this.owner.lost(errno === 0 ? 'the peer closed it' : systemReason(errno));
+  }
+
+  connected(errno: number): void {
+    if (errno === 0) {
+      this.owner.opened?.();
+      return;
+    }
+    this.shut();
+    this.owner.refused?.(errno);
+  }
+
+  /** Sends a frame without payload. */
+  send(frame: Sealed): void {
+    this.sealed(frame, this.control, this.controlView, 0);
+  }
+
+  /** Sends a control message. */
+  sendMessage(type: number, message: object, epoch = 0): void {
+    this.sendPayload(type, Buffer.from(JSON.stringify(message)), epoch);
+  }
+
+  /** Sends a control message whose bytes are there. */
+  sendPayload(type: number, body: Uint8Array, epoch = 0): void {
+    const bytes = new Uint8Array(frameHeaderBytes + body.length);
+    bytes.set(body, frameHeaderBytes);
+    this.sealed({ type, epoch }, bytes, new DataView(bytes.buffer), body.length);
+  }
+
+  /** Seals and sends a frame whose payload stands behind a free header at the start of `bytes`. */
+  sealed(frame: Sealed, bytes: Uint8Array, view: DataView, length: number): void {
+    if (!this.open) return;
+    const { type, epoch = 0, count = 0, sequence = 0 } = frame;
+    const { wire, connection, sealer } = this;
+    if (sealer === null) {
+      sealFrame(bytes, view, 0, { type, epoch, count, sequence, length }, native.crc32c);
+      wire.transport.send(connection, bytes, 0, frameHeaderBytes + length);
+      return;
+    }
+    writeHeader(view, 0, { type, epoch, count, sequence, length: length + tagBytes });
+    const sealed = sealer.seal(bytes, frameHeaderBytes + length);
+    wire.transport.send(connection, sealed, 0, frameHeaderBytes + length + tagBytes);
+  }
+
+  /** Ends the connection; the owner is not told. With `flush` what was sent before still leaves. */
+  close(flush: boolean): void {
+    if (!this.open) return;
+    this.wire.close(this.connection, flush);
+    this.shut();
+  }
+
+  private shut(): void {
+    this.open = false;
+    this.forgetPartial();
+  }
+
+  private forgetPartial(): void {
+    if (this.partialId >= 0) this.wire.transport.unregister(this.partialId);
+    this.partialId = -1;
+    this.partial = null;
+    this.partialView = null;
+  }
+
+  private fail(reason: string): void {
+    this.close(false);
+    this.owner.lost(reason);
+  }
+
+  private handle(bytes: Uint8Array, view: DataView, at: number): void {
+    const { header, opener } = this;
+    if (opener !== null) {
+      if (!opener.open(bytes, at, frameHeaderBytes + header.length)) {
+        this.fail(`a frame of type ${header.type} is not the one that the peer sent next`);
+        return;
+      }
+      header.length -= tagBytes;
+      this.owner.frame(header, bytes, at + frameHeaderBytes);
+      return;
+    }
+    if (!isIntact(bytes, view, at, header, native.crc32c)) {
+      this.fail(`a frame of type ${header.type} has a wrong checksum`);
+      return;
+    }
+    this.owner.frame(header, bytes, at + frameHeaderBytes);
+  }
+
+  private collect(at: number, have: number, total: number): void {
+    if (this.partial === null || this.partial.length < total) {
+      this.forgetPartial();
+      // Strangers are many, and their messages short.
+      const buffer = new ArrayBuffer(total > strangerBytesMax ? frameBytesMax : strangerBytesMax);
+      this.partial = new Uint8Array(buffer);
+      this.partialView = new DataView(buffer);
+      this.partialId = this.wire.transport.register(buffer);
+    }
+    assert(total <= frameBytesMax, 'the header limits the length');
+    this.partial.set(this.wire.input.subarray(at, at + have));
+    this.wire.transport.sink(this.connection, this.partialId, have, total - have);
+  }
+}

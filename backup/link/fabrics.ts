@@ -1,0 +1,184 @@
+/**
+ * A node's ends of libfabric: what it can offer a peer, and the passive ends that standbys connect to, one for each of
+ * this machine's addresses that they come to. They are opened once and serve one standby after another.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import { HotspareError } from '../../src/base/errors.js';
+import { stagingBytes } from '../../src/base/limits.js';
+import { isLoopback } from '../../src/flags/options.js';
+import { failed, type NativeFailure } from '../../src/native/addon.js';
+import {
+  FabricEvent,
+  type FabricProvider,
+  fabric,
+  fabricProviders,
+  type NativeFabric,
+} from '../../src/native/fabric.js';
+import type { Log } from '../../src/process/log.js';
+import type { Proof } from '../channel/hello.js';
+import { anywhere, type BackupSettings } from '../settings.js';
+import { type Choice, choose, type Offer, offerOf } from './choice.js';
+
+/** Who waits for a standby to connect: it comes with a token, and nobody else knows that. */
+export interface FabricGuest {
+  readonly token: Uint8Array;
+  connected(): void;
+  broken(reason: string, revoked: boolean): void;
+  completed(): void;
+}
+
+/** A passive end, and the one standby that is expected, or connected. */
+export class FabricPort {
+  readonly native: NativeFabric;
+  readonly provider: FabricProvider;
+  readonly port: number;
+  guest: FabricGuest | null = null;
+  /** The guest that is in. Its token opens nothing more: a second connection would end the first without a word. */
+  private accepted: FabricGuest | null = null;
+
+  private constructor(
+    native: NativeFabric,
+    provider: FabricProvider,
+    port: number,
+    handlers: { event: (...args: EventArguments) => void },
+  ) {
+    this.native = native;
+    this.provider = provider;
+    this.port = port;
+    handlers.event = (...args) => this.event(...args);
+  }
+
+  static open(
+    provider: FabricProvider,
+    host: string,
+    { ackTimeoutMs: patienceMs, spinUs }: BackupSettings,
+  ): FabricPort | NativeFailure {
+    const handlers = { event: (..._: EventArguments): void => {} };
+    const where = { provider, host, port: 0, passive: true };
+    const options = { ...where, stagingBytes, patienceMs, spinUs };
+    const end = fabric.fabricOpen(options, (...args) => handlers.event(...args));
+    if (failed(end)) return end;
+    const port = end.listen();
+    if (!failed(port)) return new FabricPort(end, provider, port, handlers);
+    end.close();
+    return port;
+  }
+
+  private event(kind: number, request: number, bytes: Buffer, revoked: boolean): void {
+    const { guest } = this;
+    if (kind === FabricEvent.REQUEST) {
+      // The private bytes may be padded.
+      const expected =
+        guest !== null && guest !== this.accepted && bytes.length >= guest.token.length;
+      if (!expected || !timingSafeEqual(bytes.subarray(0, guest.token.length), guest.token)) {
+        this.native.reject(request);
+        return;
+      }
+      this.accepted = guest;
+      const failure = this.native.accept(request);
+      if (failure !== null) guest.broken(`${failure.call}: ${failure.error}`, false);
+    } else if (kind === FabricEvent.CONNECTED) {
+      guest?.connected();
+    } else if (kind === FabricEvent.BROKEN) {
+      guest?.broken(bytes.toString(), revoked);
+    } else {
+      guest?.completed();
+    }
+  }
+}
+
+type EventArguments = [kind: number, request: number, bytes: Buffer, revoked: boolean];
+
+export class Fabrics {
+  private readonly settings: BackupSettings;
+  private readonly ports = new Map<string, FabricPort>();
+  private readonly offers = new Map<string, Offer>();
+
+  constructor(settings: BackupSettings) {
+    this.settings = settings;
+  }
+
+  /** What this node can do for a peer that is reached from, or at, this address. */
+  offer(host: string, passive: boolean): Offer {
+    const known = this.offers.get(host);
+    if (known !== undefined) return known;
+    const offer = offerAt(this.settings, host, passive);
+    this.offers.set(host, offer);
+    return offer;
+  }
+
+  /** The link with a standby that has proved itself, and has come to this address; an error where there is none. */
+  choose(host: string, { transport, providers, lacks }: Proof): Choice | HotspareError {
+    return choose(this.offer(host, true), offerOf(transport, providers, lacks));
+  }
+
+  /** The passive end at an address of this machine. */
+  port(provider: FabricProvider, host: string): FabricPort | NativeFailure {
+    const name = `${provider} ${host}`;
+    const known = this.ports.get(name);
+    if (known !== undefined) return known;
+    const port = FabricPort.open(provider, host, this.settings);
+    if (!failed(port)) this.ports.set(name, port);
+    return port;
+  }
+
+  close(): void {
+    for (const port of this.ports.values()) port.native.close();
+    this.ports.clear();
+  }
+}
+
+/** What of a node's settings decides which links it can offer. */
+type LinkSettings = Pick<BackupSettings, 'transport' | 'provider' | 'linkListen'>;
+
+/**
+ * Before a node serves. Throws HotspareError FABRIC where `--transport rdma` is asked of a machine that cannot; says so
+ * where it can only for the sake of tests.
+ */
+export function checkTransport(settings: LinkSettings, log: Log): void {
+  if (settings.transport === 'tcp') return;
+  if (settings.transport === 'auto') {
+    // To load libfabric takes some tenths of a second: now, and not in the midst of a hello, or while clients wait.
+    offerAt(settings, settings.linkListen?.host ?? '127.0.0.1', true);
+    return;
+  }
+  const version = fabric.fabricVersion();
+  if (failed(version)) throw noFabric(version.error, fabricRemedy(version));
+  const host = settings.linkListen?.host;
+  if (host === undefined || anywhere.includes(host)) return;
+  const { providers, lacks } = offerAt(settings, host, true);
+  if (providers.length === 0) throw noFabric(lacks, 'hotspare doctor says what there is');
+  if (settings.provider !== null || providers.includes('verbs')) return;
+  log.say(`--transport rdma: ${lacks}; libfabric's tcp provider is slower than --transport tcp`);
+}
+
+function noFabric(why: string, remedy: string): HotspareError {
+  return new HotspareError('FABRIC', `--transport rdma: ${why}`, remedy);
+}
+
+/** What to do about a failure of libfabric. */
+export function fabricRemedy({ call }: NativeFailure): string {
+  if (call === 'build') return 'apt-get install libfabric-dev, then npm run build:native';
+  if (call === 'dlopen') return 'apt-get install libfabric1';
+  return 'run hotspare doctor';
+}
+
+function offerAt(settings: LinkSettings, host: string, passive: boolean): Offer {
+  const { transport, provider: pinned } = settings;
+  // Nobody who says tcp wants libfabric to be loaded.
+  if (transport === 'tcp') return { transport, providers: [], lacks: '' };
+  const version = fabric.fabricVersion();
+  if (failed(version)) return { transport, providers: [], lacks: version.error };
+  const wanted = fabricProviders.filter((provider) => pinned === null || provider === pinned);
+  // A device answers for the loopback, but nobody reaches it there.
+  const possible = wanted.filter((provider) => provider !== 'verbs' || !isLoopback(host));
+  const providers = possible.filter(
+    (provider) => !failed(fabric.fabricFind({ provider, host, port: 0, passive })),
+  );
+  const lacks = providers.includes('verbs')
+    ? ''
+    : wanted.includes('verbs')
+      ? `no verbs device for ${host}`
+      : `--fabric ${pinned}`;
+  return { transport, providers, lacks };
+}

@@ -1,0 +1,176 @@
+/**
+ * How a link comes to be, primary's side. The TCP link is there with the standby's first ack, when that has mapped its
+ * memory. For the RDMA link the WELCOME names a port and a token; the standby connects there with the token, and then
+ * says over the node-to-node connection, which has proved itself, where its memory is (MEMORY). When it cannot, the TCP
+ * link takes its place, unless `--transport rdma` forbids.
+ */
+import { randomBytes } from 'node:crypto';
+import { HotspareError } from '../../src/base/errors.js';
+import { copyingMs } from '../../src/base/limits.js';
+import { failed } from '../../src/native/addon.js';
+import type { Wire } from '../../src/net/wire.js';
+import { SuperWord, superblockBytes } from '../../src/store/layout.js';
+import { epochOf, identityOf } from '../../src/store/open.js';
+import type { Region } from '../../src/store/region.js';
+import type { Channel } from '../channel/channel.js';
+import { FrameType } from '../channel/frame.js';
+import { type Memory, parse, type Welcome } from '../channel/hello.js';
+import type { BackupSettings } from '../settings.js';
+import type { Choice } from './choice.js';
+import type { FabricGuest, FabricPort, Fabrics } from './fabrics.js';
+import type { LinkEvents } from './link.js';
+import { RdmaLink } from './rdma.js';
+import { TcpLink } from './tcp.js';
+
+/** What stands on either side of the node's own half of the superblock. */
+export const mirroredSpan = [SuperWord.NODE * 4, superblockBytes] as const;
+
+const tokenBytes = 32;
+
+/** What the WELCOME says of the link. */
+type LinkWelcome = Pick<Welcome, 'provider' | 'fabricPort' | 'token' | 'why'>;
+
+export interface OpeningParts {
+  readonly wire: Wire;
+  readonly channel: Channel;
+  readonly region: Region;
+  /** The region's number in the addon. */
+  readonly memory: number;
+  readonly settings: BackupSettings;
+  readonly fabrics: Fabrics;
+  /** Sequence of the newest batch before the first one the standby will get. */
+  readonly sequence: number;
+  /** The primary's port for clients, 0 for none. */
+  readonly clientPort: number;
+  readonly events: LinkEvents;
+}
+
+export class Opening {
+  /** Why this link was chosen, or another took its place. */
+  why: string;
+  private readonly link: LinkWelcome;
+  private readonly parts: OpeningParts;
+  private readonly port: FabricPort | null;
+  private readonly guest: FabricGuest | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private connected = false;
+  /** The TCP link carries, or nothing does. */
+  private isDecided = false;
+  private memory: Memory | null = null;
+  private open: RdmaLink | null = null;
+
+  constructor(parts: OpeningParts, choice: Choice) {
+    this.parts = parts;
+    const { provider } = choice;
+    const host = parts.channel.localHost;
+    const port = provider === null ? null : parts.fabrics.port(provider, host);
+    const token = randomBytes(tokenBytes);
+    let { why } = choice;
+    if (port !== null && failed(port)) {
+      why = `${provider} does not open at ${host}: ${port.call}: ${port.error}`;
+      this.port = null;
+    } else {
+      this.port = port;
+    }
+    this.why = why;
+    this.link = {
+      provider: this.port?.provider ?? '',
+      fabricPort: this.port?.port ?? 0,
+      token: token.toString('hex'),
+      why,
+    };
+    if (this.port !== null) {
+      this.port.guest = this.guest = {
+        token,
+        connected: () => {
+          this.connected = true;
+          this.complete();
+        },
+        broken: (reason, revoked) => this.broken(reason, revoked),
+        completed: () => this.open?.poll(),
+      };
+    }
+  }
+
+  /** Lets the standby in; `opened` or `refused` follows. */
+  start(): void {
+    const { region, settings, sequence, channel } = this.parts;
+    const welcome: Welcome = {
+      node: settings.node,
+      cache: identityOf(region.head),
+      epoch: epochOf(region.head),
+      sequence,
+      geometry: region.geometry,
+      ackTimeoutMs: settings.ackTimeoutMs,
+      heartbeatMs: settings.heartbeatMs,
+      clientPort: this.parts.clientPort,
+      ...this.link,
+    };
+    channel.sendMessage(FrameType.WELCOME, welcome, welcome.epoch);
+    if (this.port === null && settings.transport === 'rdma') {
+      this.fallBack(this.why);
+      return;
+    }
+    // To reserve or wipe a large file takes long. Over RDMA the standby gives up sooner, and says so.
+    const late = (): void => this.parts.events.broken('it did not open its memory in time', false);
+    this.timer = setTimeout(late, copyingMs);
+  }
+
+  /** The standby acks, before it was sent anything: its memory is there. False when that is not what was asked for. */
+  ready(type: number): boolean {
+    if (type !== FrameType.ACK || this.port !== null || this.isDecided) return false;
+    this.fallBack(this.why);
+    return true;
+  }
+
+  /** The standby says where its memory is, or why it will not be. False when it makes no sense. */
+  frame(payload: Uint8Array): boolean {
+    const memory = parse('memory', payload);
+    if (memory === null || this.port === null || this.open !== null) return false;
+    if (memory.failure !== '') {
+      this.fallBack(`the standby: ${memory.failure}`);
+      return true;
+    }
+    this.memory = memory;
+    this.complete();
+    return true;
+  }
+
+  close(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    if (this.port === null || this.port.guest !== this.guest) return;
+    this.port.guest = null;
+    this.port.native.disconnect();
+  }
+
+  private complete(): void {
+    const { parts, port, memory } = this;
+    if (!this.connected || memory === null || port === null || this.open !== null) return;
+    if (this.timer !== null) clearTimeout(this.timer);
+    port.native.aim(parts.memory, ...mirroredSpan, memory.parts);
+    const { channel, sequence, events } = parts;
+    this.open = new RdmaLink(port.native, port.provider, channel, sequence, events);
+    events.opened(this.open);
+  }
+
+  private broken(reason: string, revoked: boolean): void {
+    this.connected = false;
+    // Before the link is open the standby finds out by itself, and says what follows.
+    if (this.open !== null) this.parts.events.broken(reason, revoked);
+  }
+
+  private fallBack(why: string): void {
+    this.isDecided = true;
+    this.close();
+    this.why = why;
+    const { settings, wire, channel, region, events } = this.parts;
+    if (settings.transport === 'rdma') {
+      events.refused(
+        new HotspareError('LINK_REFUSED', `no RDMA link: ${why}`, 'run hotspare doctor on both'),
+      );
+    } else {
+      events.opened(new TcpLink(wire, channel, region, events));
+    }
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * The RDMA link, standby's end: opens the region and a mailbox to the primary's writes, and looks into the mailbox.
+ * What is written into the region it never reads before the writer is fenced.
+ */
+
+import { readFileSync } from 'node:fs';
+import { assert } from '../../src/base/errors.js';
+import { fabricMs } from '../../src/base/limits.js';
+import { failed, type NativeFailure, type NativeRegion, native } from '../../src/native/addon.js';
+import {
+  FabricEvent,
+  fabric,
+  fabricProviders,
+  type NativeFabric,
+} from '../../src/native/fabric.js';
+import { type FrameHeader, FrameType } from '../channel/frame.js';
+import type { Memory, Welcome } from '../channel/hello.js';
+import type { Landing, LandingEvents } from './link.js';
+import { Mailbox } from './mailbox.js';
+import { mirroredSpan } from './opening.js';
+
+export interface RdmaLandingEvents extends LandingEvents {
+  /** Connected: the primary may know where the memory is. Or it cannot be, and why. */
+  decided(memory: Memory): void;
+}
+
+export class RdmaLanding implements Landing {
+  sequence: number;
+  readonly landedBytes = null;
+  private readonly memory: NativeRegion;
+  private readonly events: RdmaLandingEvents;
+  private fabric: NativeFabric | null = null;
+  private mailbox: Mailbox | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private memoryParts: Memory = { failure: '', parts: [] };
+  private decided = false;
+  private beat = -1;
+  private pulse = 0;
+
+  constructor(memory: NativeRegion, sequence: number, events: RdmaLandingEvents) {
+    this.memory = memory;
+    this.sequence = sequence;
+    this.events = events;
+  }
+
+  /** Connects to the port that the primary named. `decided` follows. */
+  open(host: string, welcome: Welcome): void {
+    const provider = fabricProviders.find((one) => one === welcome.provider)!;
+    const where = { provider, host, port: welcome.fabricPort, passive: false };
+    const options = { ...where, stagingBytes: 0, patienceMs: 0, spinUs: 0 };
+    const opened = fabric.fabricOpen(options, (kind, _, bytes) => this.event(kind, bytes));
+    if (failed(opened)) {
+      this.decide(sentence(opened), null);
+      return;
+    }
+    this.fabric = opened;
+    const exposed = opened.expose(this.memory.id, ...mirroredSpan);
+    if (failed(exposed)) {
+      this.decide(`its memory cannot be registered: ${sentence(exposed)}${limits()}`, null);
+      return;
+    }
+    this.mailbox = new Mailbox(exposed.mailbox);
+    this.memoryParts = { failure: '', parts: exposed.parts };
+    const token = Buffer.from(welcome.token, 'hex');
+    const failure = opened.connect(token, 0, token.length);
+    if (failure !== null) this.decide(sentence(failure), null);
+    else this.timer = setTimeout(() => this.decide('it does not connect', null), fabricMs);
+  }
+
+  /** Until the link is open the primary says on the channel that it lives. */
+  frame({ type }: FrameHeader): boolean {
+    return type === FrameType.HEARTBEAT;
+  }
+
+  drained(): void {}
+
+  look(): void {
+    const { mailbox } = this;
+    if (mailbox === null) return;
+    const sequence = mailbox.sequence();
+    const letter = mailbox.beat();
+    // Batches are a sign of life, too, and what is mailed within long ones: they keep a heartbeat waiting.
+    const moved = sequence !== null && sequence > this.sequence;
+    if (moved) this.sequence = sequence;
+    const beats = letter !== null && letter.beat !== this.beat;
+    if (beats) this.beat = letter.beat;
+    const pulses = letter !== null && letter.pulse !== this.pulse;
+    if (pulses) this.pulse = letter.pulse;
+    if (moved || beats || pulses)
+      this.events.heard(beats ? letter.beat : 0, beats ? letter.echo : 0);
+  }
+
+  holds(sequence: number): boolean {
+    this.look();
+    return this.sequence >= sequence;
+  }
+
+  revoke(): void {
+    if (this.fabric === null || this.mailbox === null) return;
+    this.fabric.revoke();
+    this.look();
+    this.redo(this.mailbox);
+    this.close();
+  }
+
+  close(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    this.mailbox = null;
+    // A peer that is only left, not fenced, learns it from the end of the connection.
+    this.fabric?.close();
+    this.fabric = null;
+  }
+
+  private event(kind: number, bytes: Buffer): void {
+    if (kind === FabricEvent.CONNECTED) {
+      this.decide('', this.memoryParts);
+    } else if (kind === FabricEvent.BROKEN) {
+      if (this.decided) this.events.broken(bytes.toString());
+      else this.decide(bytes.toString(), null);
+    }
+  }
+
+  private decide(failure: string, memory: Memory | null): void {
+    if (this.decided) return;
+    this.decided = true;
+    if (this.timer !== null) clearTimeout(this.timer);
+    if (memory === null) this.close();
+    this.events.decided(memory ?? { failure, parts: [] });
+  }
+
+  /** A batch that was acked and not placed yet is placed, and a word that was cut in two is whole again. */
+  private redo(mailbox: Mailbox): void {
+    const redo = mailbox.redo();
+    if (redo === null) return;
+    const { sequence, records } = redo;
+    const placed = native.regionApply(this.memory.id, records, 0, records.length);
+    assert(placed >= 0, 'a redo is made of records of this region');
+    this.sequence = Math.max(this.sequence, sequence);
+  }
+}
+
+function sentence({ call, error }: NativeFailure): string {
+  return `${call}: ${error}`;
+}
+
+/** What this process may lock, for a registration that was refused. */
+function limits(): string {
+  const line = /^Max locked memory +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+  const bytes = line?.[1] ?? 'unlimited';
+  if (bytes === 'unlimited') return '';
+  const kibibytes = Math.floor(Number(bytes) / 1024);
+  return ` (it may lock ${kibibytes} KiB: ulimit -l unlimited, or LimitMEMLOCK=infinity)`;
+}

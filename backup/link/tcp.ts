@@ -1,0 +1,148 @@
+/** The TCP link: batches and blocks as frames on the node-to-node connection itself. Works everywhere. */
+
+import { blockBytes, unackedBytesMax } from '../../src/base/limits.js';
+import { native } from '../../src/native/addon.js';
+import { Counter, type Wire } from '../../src/net/wire.js';
+import type { Journal } from '../../src/store/journal.js';
+import { journalHeadroom, recordHeaderBytes } from '../../src/store/journal.js';
+import type { Region } from '../../src/store/region.js';
+import type { Channel } from '../channel/channel.js';
+import { type FrameHeader, FrameType, frameHeaderBytes } from '../channel/frame.js';
+import type { Landing, LandingEvents, Link, LinkEvents } from './link.js';
+
+/** Bytes before a block: its frame's header and its record's, so that the block is made of whole words. */
+const blockHeadroom = frameHeaderBytes + recordHeaderBytes;
+
+export class TcpLink implements Link {
+  readonly name = 'tcp';
+  readonly provider = 'kernel';
+  readonly device = '';
+  private readonly wire: Wire;
+  private readonly channel: Channel;
+  private readonly region: Region;
+  private readonly events: LinkEvents;
+  private readonly staging = new Uint8Array(blockHeadroom + blockBytes);
+  private readonly stagingView = new DataView(this.staging.buffer);
+  private readonly stagingWords = new Int32Array(this.staging.buffer);
+  private journalView: DataView | null = null;
+
+  constructor(wire: Wire, channel: Channel, region: Region, events: LinkEvents) {
+    this.wire = wire;
+    this.channel = channel;
+    this.region = region;
+    this.events = events;
+  }
+
+  get pendingBytes(): number {
+    return this.wire.counters[Counter.LINK_PENDING]!;
+  }
+
+  get isFull(): boolean {
+    return this.pendingBytes > unackedBytesMax;
+  }
+
+  sendBatch(journal: Journal, epoch: number, sequence: number): void {
+    this.journalView ??= new DataView(journal.bytes.buffer);
+    const { count, bytes, at } = journal;
+    const frame = { type: FrameType.BATCH, epoch, count, sequence };
+    this.channel.sealed(frame, bytes, this.journalView, at - journalHeadroom);
+  }
+
+  sendBlock(offset: number, length: number, epoch: number): void {
+    const { staging, stagingView } = this;
+    this.stagingWords.set(this.region.wordsAt(offset, length), blockHeadroom >>> 2);
+    stagingView.setUint32(frameHeaderBytes, offset >>> 0, true);
+    stagingView.setUint32(frameHeaderBytes + 4, Math.floor(offset / 4294967296), true);
+    stagingView.setUint32(frameHeaderBytes + 8, length, true);
+    const sealed = { type: FrameType.BLOCK, epoch, count: 1 };
+    this.channel.sealed(sealed, staging, stagingView, recordHeaderBytes + length);
+  }
+
+  sendSynced(epoch: number, sequence: number): void {
+    this.channel.send({ type: FrameType.SYNCED, epoch, sequence });
+  }
+
+  beat(epoch: number, beat: number, echo: number): void {
+    this.channel.send({ type: FrameType.HEARTBEAT, epoch, sequence: beat, count: echo });
+  }
+
+  poll(): void {}
+
+  frame(header: FrameHeader): boolean {
+    if (header.type !== FrameType.ACK) return false;
+    this.events.acked(header.sequence, header.count);
+    return true;
+  }
+
+  stats(): Iterable<readonly [string, string | number]> {
+    return [];
+  }
+
+  close(): void {}
+}
+
+/** Checks frames, copies their ranges, and acks once a tick. */
+export class TcpLanding implements Landing {
+  sequence: number;
+  landedBytes = 0;
+  private readonly region: number;
+  /** The primary's: it may raise it while it reigns, never lower it. */
+  private epoch: number;
+  private readonly channel: Channel;
+  private readonly events: LandingEvents;
+  private blocks = 0;
+  /** The first ack says that memory is there: the primary sends nothing before. */
+  private unacked = true;
+  private revoked = false;
+
+  constructor(
+    region: number,
+    epoch: number,
+    sequence: number,
+    channel: Channel,
+    events: LandingEvents,
+  ) {
+    this.region = region;
+    this.epoch = epoch;
+    this.sequence = sequence;
+    this.channel = channel;
+    this.events = events;
+  }
+
+  frame(header: FrameHeader, bytes: Uint8Array, at: number): boolean {
+    if (header.type === FrameType.HEARTBEAT) {
+      this.events.heard(header.sequence, header.count);
+      return true;
+    }
+    const inOrder = header.type === FrameType.BLOCK || header.sequence === this.sequence + 1;
+    if (!inOrder || header.epoch < this.epoch || this.revoked) return false;
+    if (native.regionApply(this.region, bytes, at, header.length) !== header.count) return false;
+    this.epoch = header.epoch;
+    if (header.type === FrameType.BATCH) this.sequence = header.sequence;
+    else this.blocks++;
+    this.landedBytes += header.length;
+    this.unacked = true;
+    return true;
+  }
+
+  drained(): void {
+    if (!this.unacked) return;
+    this.unacked = false;
+    const { epoch, sequence, blocks: count } = this;
+    this.channel.send({ type: FrameType.ACK, epoch, count, sequence });
+  }
+
+  look(): void {}
+
+  holds(sequence: number): boolean {
+    return sequence === this.sequence;
+  }
+
+  revoke(): void {
+    this.revoked = true;
+  }
+
+  close(): void {
+    this.revoked = true;
+  }
+}

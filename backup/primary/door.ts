@@ -1,0 +1,153 @@
+/**
+ * Where standbys come in: the link's listener, and the greetings that are under way. Who has not proved itself in time
+ * is sent away; who has is handed over. Strangers.ts says who goes when there are too many. Who was handed over, and
+ * has no owner yet, is still closed with the door.
+ */
+
+import { HotspareError } from '../../src/base/errors.js';
+import { greetingsOfAddressMax, helloMs, refusedMs } from '../../src/base/limits.js';
+import { addressText } from '../../src/flags/options.js';
+import { failed, type NativeFailure } from '../../src/native/addon.js';
+import { monotonicMs } from '../../src/native/clock.js';
+import type { Endpoint, Wire } from '../../src/net/wire.js';
+import type { Log } from '../../src/process/log.js';
+import type { Proof } from '../channel/hello.js';
+import { type Credentials, Greeting } from './greeting.js';
+import { Strangers } from './strangers.js';
+
+export class Door {
+  private readonly wire: Wire;
+  private readonly credentials: Credentials;
+  private readonly log: Log;
+  private readonly proved: (greeting: Greeting, proof: Proof) => void;
+  private readonly greetings = new Map<Greeting, NodeJS.Timeout>();
+  private readonly strangers = new Strangers<Greeting>();
+  /** Those that have proved themselves, and wait for an owner. */
+  private readonly waiting = new Set<Greeting>();
+  private listener = -1;
+  private complainedMs = 0;
+  private unsaid = 0;
+
+  constructor(
+    wire: Wire,
+    credentials: Credentials,
+    log: Log,
+    proved: (greeting: Greeting, proof: Proof) => void,
+  ) {
+    this.wire = wire;
+    this.credentials = credentials;
+    this.log = log;
+    this.proved = proved;
+  }
+
+  /** Returns the port that was bound. Throws HotspareError LISTEN. */
+  listen(host: string, port: number): number {
+    const options = {
+      host,
+      port,
+      path: null,
+      mode: 0,
+      backlog: greetingsOfAddressMax,
+      group: 1,
+    } as const;
+    const listener = this.wire.listen(options, (connection) => this.greet(connection));
+    if (failed(listener)) throw linkListenFailure(host, port, listener);
+    this.listener = listener;
+    return this.wire.transport.listenerPort(listener);
+  }
+
+  /** Stops listening, and ends the greetings that are under way. */
+  close(): void {
+    if (this.listener >= 0) this.wire.closeListener(this.listener);
+    for (const greeting of [...this.greetings.keys(), ...this.waiting]) this.end(greeting);
+  }
+
+  private greet(connection: number): Endpoint {
+    const greeting = new Greeting(this.wire, connection, this.credentials, {
+      greeted: () => this.strangers.note(greeting, 'greeted', this.wire.nowMs),
+      proved: (_, proof) => {
+        this.forget(greeting);
+        this.wait(greeting);
+        this.proved(greeting, proof);
+      },
+      refused: (_, reason) => {
+        this.strangers.note(greeting, 'refused', this.wire.nowMs);
+        this.closeIn(refusedMs, greeting);
+        this.complain(peer, reason);
+      },
+      ended: (_, reason) => {
+        this.forget(greeting);
+        if (reason !== null) this.complain(peer, reason);
+      },
+      owned: () => this.waiting.delete(greeting),
+    });
+    // Once the connection is gone nobody knows any more.
+    const { peer } = greeting.channel;
+    const late = new HotspareError('LINK_BUSY', 'the hello took too long', 'try again');
+    const timer = setTimeout(() => greeting.refuse(late), helloMs);
+    this.greetings.set(greeting, timer);
+    this.makeRoom(greeting);
+    return greeting.channel;
+  }
+
+  private wait(greeting: Greeting): void {
+    for (const other of this.waiting) if (!other.channel.isOpen) this.waiting.delete(other);
+    this.waiting.add(greeting);
+  }
+
+  /** Somebody goes when the newcomer is one too many; that may be the newcomer. */
+  private makeRoom(newcomer: Greeting): void {
+    const { peer, peerHost } = newcomer.channel;
+    const leaves = this.strangers.add(newcomer, peerHost, this.wire.nowMs);
+    if (leaves === null) return;
+    const whose = leaves === newcomer ? peer : leaves.channel.peer;
+    // The wire does not know the newcomer yet.
+    if (leaves === newcomer) setImmediate(() => this.end(leaves));
+    else this.end(leaves);
+    this.complain(whose, 'too many strangers connect at once: this one is closed');
+  }
+
+  private closeIn(ms: number, greeting: Greeting): void {
+    const timer = this.greetings.get(greeting);
+    // One that was handed over is closed by its owner.
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    this.greetings.set(
+      greeting,
+      setTimeout(() => this.end(greeting), ms),
+    );
+  }
+
+  private end(greeting: Greeting): void {
+    this.forget(greeting);
+    greeting.channel.close(false);
+  }
+
+  /** At most a line a second: anybody may knock. */
+  private complain(peer: string, reason: string): void {
+    const now = monotonicMs();
+    if (now - this.complainedMs < 1000) {
+      this.unsaid++;
+      return;
+    }
+    const more = this.unsaid === 0 ? '' : ` (and ${this.unsaid} more)`;
+    this.log.say(`a standby (${peer}) was not admitted: ${reason}${more}`);
+    this.complainedMs = now;
+    this.unsaid = 0;
+  }
+
+  private forget(greeting: Greeting): void {
+    clearTimeout(this.greetings.get(greeting));
+    this.greetings.delete(greeting);
+    this.strangers.remove(greeting);
+    this.waiting.delete(greeting);
+  }
+}
+
+function linkListenFailure(host: string, port: number, failure: NativeFailure): HotspareError {
+  return new HotspareError(
+    'LISTEN',
+    `cannot listen for standbys on ${addressText(host, port)}: ${failure.error}`,
+    'stop what serves there, or choose another --link-listen',
+  );
+}

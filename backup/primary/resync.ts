@@ -1,0 +1,133 @@
+/**
+ * A full copy of the region while it is being served: every used page and what stands before the pages, block by
+ * block. Batches flow at the same time, in order after the blocks they touch, so the copy converges. Little is on its
+ * way at once, which is the rate limit: clients share the loop with the copy.
+ *
+ * The copy starts as zeroes, so pages of 4 KiB that are all zero are passed over. Those that were never written the
+ * kernel knows; others are looked at. No call looks at more than its budget, whatever the region holds
+ * (docs/decisions/sparse-resync.md).
+ */
+
+import * as limits from '../../src/base/limits.js';
+import { native } from '../../src/native/addon.js';
+import { monotonicMs } from '../../src/native/clock.js';
+import { headBytes, SuperWord, superblockBytes } from '../../src/store/layout.js';
+import type { Region } from '../../src/store/region.js';
+import type { Link } from '../link/link.js';
+
+/** Copies smaller than this are done before anybody has read how far they are. */
+const loggedBytesLeast = 64 * 2 ** 20;
+
+export class Resync {
+  /** Bytes that were passed, and that there are to pass, as of the start. */
+  doneBytes = 0;
+  readonly totalBytes: number;
+  blocksSent = 0;
+  /** True when no block is left to send. */
+  isSent = false;
+  /** True while the loop turns before more is looked at: one look a turn, however many acks come. */
+  waitsForTurn = false;
+  /** Bytes that were read in all, and most in one call. */
+  lookedBytes = 0;
+  lookedBytesMost = 0;
+  private quarter = 0;
+  /** The region's number in the addon. */
+  private readonly memory: number;
+  private readonly clock: () => number;
+  private readonly extents: Iterator<readonly [from: number, to: number]>;
+  /** What is left of the extent that is being copied. */
+  private at = 0;
+  private end = 0;
+  /** Lengths of the blocks that are on their way. */
+  private readonly lengths: number[] = [];
+  private bytesInFlight = 0;
+
+  constructor(region: Region, memory: number, clock: () => number = monotonicMs) {
+    this.memory = memory;
+    this.clock = clock;
+    const { geometry } = region;
+    // Which pages had a class when the copy began: one that gets its class later is filled by batches alone.
+    const classes = region.pageTable.slice();
+    let used = 0;
+    for (const slabClass of classes) if (slabClass !== 0) used++;
+    this.totalBytes = headBytes(geometry) + used * geometry.pageBytes;
+    this.extents = extentsOf(region, classes);
+  }
+
+  /** Percent of the copy passed since the last call, in quarters, for the log; null in between and for small copies. */
+  passedQuarter(): number | null {
+    const quarter = Math.floor((this.doneBytes / this.totalBytes) * 4);
+    if (this.totalBytes < loggedBytesLeast || quarter <= this.quarter || quarter === 4) return null;
+    this.quarter = quarter;
+    return quarter * 25;
+  }
+
+  /**
+   * Looks for what is not zero and sends it, until enough is on its way. True when the budget of this call was spent
+   * before: there is more to do once the loop has turned.
+   */
+  proceed(link: Link, epoch: number, blocksAcked: number): boolean {
+    this.settle(blocksAcked);
+    const endMs = this.clock() + limits.lookMsMax;
+    let spent = 0;
+    let looked = 0;
+    while (!this.isSent && this.mayGoOn()) {
+      if (spent >= limits.lookBytesMax || this.clock() > endMs) break;
+      if (this.at === this.end && !this.nextExtent()) break;
+      const found = this.look(limits.lookBytesMax - spent);
+      looked += found.looked;
+      spent += Math.max(found.looked, limits.lookBytesLeast);
+      this.doneBytes += found.at + found.length - this.at;
+      this.at = found.at + found.length;
+      if (found.length > 0) this.send(link, epoch, found.at, found.length);
+    }
+    this.lookedBytes += looked;
+    this.lookedBytesMost = Math.max(this.lookedBytesMost, looked);
+    return !this.isSent && this.mayGoOn();
+  }
+
+  private mayGoOn(): boolean {
+    const { copyBytesInFlightMax, blocksInFlightMax } = limits;
+    return this.bytesInFlight < copyBytesInFlightMax && this.lengths.length < blocksInFlightMax;
+  }
+
+  private look(budget: number): ReturnType<typeof native.regionScan> {
+    const { memory, at, end } = this;
+    const most = Math.max(limits.lookBytesLeast, budget);
+    return native.regionScan(memory, at, end, limits.blockBytes, most);
+  }
+
+  private send(link: Link, epoch: number, offset: number, length: number): void {
+    link.sendBlock(offset, length, epoch);
+    this.blocksSent++;
+    this.lengths.push(length);
+    this.bytesInFlight += length;
+  }
+
+  private settle(blocksAcked: number): void {
+    let landed = blocksAcked - (this.blocksSent - this.lengths.length);
+    while (landed-- > 0) this.bytesInFlight -= this.lengths.shift() ?? 0;
+  }
+
+  private nextExtent(): boolean {
+    const next = this.extents.next();
+    if (next.done === true) {
+      this.isSent = true;
+      return false;
+    }
+    [this.at, this.end] = next.value;
+    return true;
+  }
+}
+
+/** The superblock's mirrored half, the page table and buckets, then the pages that have a class. */
+function* extentsOf(region: Region, classes: Uint8Array): Generator<readonly [number, number]> {
+  const { geometry, pagesOffset } = region;
+  yield [0, SuperWord.NODE * 4];
+  yield [superblockBytes, headBytes(geometry)];
+  for (let page = 0; page < classes.length; page++) {
+    if (classes[page] === 0) continue;
+    const start = pagesOffset + page * geometry.pageBytes;
+    yield [start, start + geometry.pageBytes];
+  }
+}

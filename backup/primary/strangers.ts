@@ -1,0 +1,86 @@
+/**
+ * Who of the strangers at the link's port has to go when there are too many. Anybody may connect, and stay; a standby
+ * must get in all the same. It says hello at once and proves itself a round trip later, so whoever does not is the
+ * first to go: those that were refused, then those that have said nothing, the oldest of them, and of the address that
+ * has most. One that has said hello is left alone for as long as a hello may take on a bad day. Pure: time comes in.
+ */
+import { greetedMs, greetingsMax, greetingsOfAddressMax } from '../../src/base/limits.js';
+
+interface Stranger {
+  /** Whose it is: see `neighbourhood`. */
+  readonly address: string;
+  state: 'silent' | 'greeted' | 'refused';
+  /** When it came to this state. */
+  sinceMs: number;
+}
+
+export class Strangers<Key> {
+  /** Oldest first. */
+  private readonly strangers = new Map<Key, Stranger>();
+
+  get size(): number {
+    return this.strangers.size;
+  }
+
+  /** One more has come from this host. Returns who has to go for it, itself perhaps; null while there is room. */
+  add(key: Key, host: string, nowMs: number): Key | null {
+    const address = neighbourhood(host);
+    const leaves = this.crowding(address, nowMs);
+    if (leaves === 'nobody') return key;
+    this.strangers.set(key, { address, state: 'silent', sinceMs: nowMs });
+    if (leaves !== null) this.strangers.delete(leaves.key);
+    return leaves?.key ?? null;
+  }
+
+  /** It has said hello, or has been refused. */
+  note(key: Key, state: 'greeted' | 'refused', nowMs: number): void {
+    const stranger = this.strangers.get(key);
+    if (stranger === undefined) return;
+    stranger.state = state;
+    stranger.sinceMs = nowMs;
+  }
+
+  remove(key: Key): void {
+    this.strangers.delete(key);
+  }
+
+  /** Who goes for a newcomer from this address: null when there is room, `nobody` when all are to stay. */
+  private crowding(address: string, nowMs: number): { readonly key: Key } | 'nobody' | null {
+    const counts = new Map<string, number>();
+    for (const one of this.strangers.values()) {
+      counts.set(one.address, (counts.get(one.address) ?? 0) + 1);
+    }
+    if ((counts.get(address) ?? 0) >= greetingsOfAddressMax) {
+      return this.worst(nowMs, (one) => one.address === address) ?? 'nobody';
+    }
+    if (this.strangers.size < greetingsMax) return null;
+    const most = Math.max(...counts.values());
+    const crowd = this.worst(nowMs, (one) => counts.get(one.address) === most);
+    return crowd ?? this.worst(nowMs, () => true) ?? 'nobody';
+  }
+
+  private worst(nowMs: number, among: (stranger: Stranger) => boolean): { key: Key } | null {
+    const oldest = (fits: (stranger: Stranger) => boolean): { key: Key } | null => {
+      for (const [key, one] of this.strangers) if (among(one) && fits(one)) return { key };
+      return null;
+    };
+    return (
+      oldest(({ state }) => state === 'refused') ??
+      oldest(({ state }) => state === 'silent') ??
+      oldest(({ sinceMs }) => nowMs - sinceMs > greetedMs)
+    );
+  }
+}
+
+/** The addresses that one stranger may have: an IPv6 /64 is given to one customer, and counts as one. */
+export function neighbourhood(host: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host);
+  if (mapped !== null) return mapped[1]!;
+  if (!host.includes(':')) return host;
+  const [head = '', rest] = host.split('%')[0]!.split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = rest === undefined || rest === '' ? [] : rest.split(':');
+  const zeroes = rest === undefined ? 0 : 8 - left.length - right.length;
+  const groups = [...left, ...new Array<string>(Math.max(0, zeroes)).fill('0'), ...right];
+  return `${groups.slice(0, 4).join(':')}::/64`;
+}

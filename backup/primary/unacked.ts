@@ -1,0 +1,60 @@
+/** The batches that are on their way: which is the newest, which is acked, and how long the oldest has waited. */
+import { unackedBatchesMax } from '../../src/base/limits.js';
+import { Latencies } from './latency.js';
+
+export class Unacked {
+  /** Of the newest batch that was committed. */
+  sequence: number;
+  /** Of the newest batch that is acked, or that nobody waits for any more. */
+  acked: number;
+  /** The longest that a batch has waited for its ack, or for that nobody would wait any more, in ms. */
+  longestMs = 0;
+  readonly latencies = new Latencies();
+  /** When each batch was committed, by sequence. */
+  private readonly committedMs = new Float64Array(unackedBatchesMax);
+
+  /** Goes on counting where an earlier reign ended. */
+  constructor(sequence: number) {
+    this.sequence = sequence;
+    this.acked = sequence;
+  }
+
+  get isEmpty(): boolean {
+    return this.acked === this.sequence;
+  }
+
+  /** No more batches can be remembered. */
+  get isFull(): boolean {
+    return this.sequence - this.acked >= unackedBatchesMax - 1;
+  }
+
+  /** A batch is committed: its sequence. */
+  commit(nowMs: number): number {
+    this.sequence++;
+    this.committedMs[this.sequence & (unackedBatchesMax - 1)] = nowMs;
+    return this.sequence;
+  }
+
+  /** All batches up to `sequence` are acked. False when that cannot be. */
+  ack(sequence: number, nowMs: number): boolean {
+    if (sequence > this.sequence || sequence < this.acked) return false;
+    this.longestMs = Math.max(this.longestMs, this.waitedMs(nowMs));
+    while (this.acked < sequence) {
+      this.acked++;
+      this.latencies.add(nowMs - this.committedMs[this.acked & (unackedBatchesMax - 1)]!);
+    }
+    return true;
+  }
+
+  /** How long the oldest batch without an ack has waited for it. */
+  waitedMs(nowMs: number): number {
+    if (this.isEmpty) return 0;
+    return nowMs - this.committedMs[(this.acked + 1) & (unackedBatchesMax - 1)]!;
+  }
+
+  /** Nobody waits for what was committed: there is no standby any more. */
+  forget(nowMs: number): void {
+    this.longestMs = Math.max(this.longestMs, this.waitedMs(nowMs));
+    this.acked = this.sequence;
+  }
+}

@@ -1,0 +1,477 @@
+/**
+ * The standby's end of the mirror: attaches to a primary, takes its geometry, and lets its batches land in a region of
+ * its own, over whichever link. It executes nothing and knows no key. What it holds may be served only while `isWhole`
+ * is true.
+ */
+
+import { HotspareError } from '../../src/base/errors.js';
+import { controlBytesMax, leavingMs } from '../../src/base/limits.js';
+import { type NativeRegion, native } from '../../src/native/addon.js';
+import { monotonicMs } from '../../src/native/clock.js';
+import type { Wire } from '../../src/net/wire.js';
+import { type MappedCopy, type MemoryOptions, mapCopy } from '../../src/server/memory.js';
+import type { Geometry } from '../../src/store/layout.js';
+import { epochOf, inspect } from '../../src/store/open.js';
+import { Channel, type ChannelOwner } from '../channel/channel.js';
+import { type FrameHeader, FrameType, protocolVersion } from '../channel/frame.js';
+import { type Deposed, type Memory, parse, type Welcome } from '../channel/hello.js';
+import { Lease } from '../lease/lease.js';
+import type { Reign } from '../lease/reign.js';
+import { Fabrics } from '../link/fabrics.js';
+import { openLanding } from '../link/landing.js';
+import type { Landing } from '../link/link.js';
+import { sameVersion } from '../primary/greeting.js';
+import { directionEpoch } from '../primary/signpost.js';
+import { advertisedLink, type BackupSettings, seenLink } from '../settings.js';
+import { Introduction } from './introduction.js';
+import { mayCome, Stage, tooLate, unwantedLink } from './terms.js';
+
+export interface StandbyEvents {
+  /** The primary has let us in: a copy begins. `gaveUp`: the epoch of a cache that the memory file held, or null. */
+  welcomed(welcome: Welcome, gaveUp: number | null): void;
+  /** The copy is whole. */
+  synced(): void;
+  /** The connection is gone; what we hold is as it was. */
+  lost(reason: string): void;
+  /** Nobody listens there (ECONNREFUSED), or the address cannot be reached. */
+  unreachable(errno: number): void;
+  /** The primary, or we, will not have this mirror. LINK_BUSY: for now. */
+  refused(error: HotspareError): void;
+  /** Another node reigns, and has said where it listens for standbys; null: it has not. */
+  outranked(epoch: number, link: string | null): void;
+  /** To a herald: whoever is here reigns no more, and mirrors a node that can be met at this address. */
+  directed?(link: string): void;
+  /** The primary goes on without us: the copy is out of date. */
+  dropped(): void;
+  /** At the primary's address there is another cache, or an older reign of ours, while our copy is whole. */
+  replaced(by: Welcome): void;
+}
+
+/** What a node that reigns says of itself to the node that it took over from. */
+export type Reigning = Pick<Reign, 'epoch' | 'cache' | 'changes'>;
+
+/** Where a standby attaches. */
+export interface PrimaryAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export class Standby implements ChannelOwner {
+  /** The copy, once a primary has welcomed us. */
+  memory: NativeRegion | null = null;
+  geometry: Geometry | null = null;
+  /** When the primary was last heard of, in ms of the wire's clock. */
+  heardMs = 0;
+  /** The epoch of the primary we mirror. */
+  epoch = 0;
+  private readonly wire: Wire;
+  private address: PrimaryAddress;
+  private readonly settings: BackupSettings;
+  private readonly events: StandbyEvents;
+  private readonly memoryOptions: MemoryOptions;
+  private readonly fabrics: Fabrics;
+  private channel: Channel | null = null;
+  /** What lets the primary's bytes into `memory`. */
+  private landing: Landing | null = null;
+  /** Ends when no thread works on memory for a copy. */
+  private mapping: Promise<void> = Promise.resolve();
+  private welcome: Welcome | null = null;
+  /** Which cache we hold a copy of. */
+  private cache = '';
+  private readonly lease = new Lease();
+  private whole = false;
+  private heardBeat = 0;
+  private announced = false;
+  private introduction: Introduction | null = null;
+  private stage: number = Stage.STRANGER;
+  /** The reign of this node, when it only heralds it; null for a standby, which reigns over nobody. */
+  private reign: (() => Reigning) | null = null;
+  /** Resolves once the primary has closed the connection on which we said that we leave. */
+  private left: (() => void) | null = null;
+
+  constructor(
+    wire: Wire,
+    address: PrimaryAddress,
+    settings: BackupSettings,
+    memoryOptions: MemoryOptions,
+    events: StandbyEvents,
+  ) {
+    this.wire = wire;
+    this.address = address;
+    this.settings = settings;
+    this.memoryOptions = memoryOptions;
+    this.events = events;
+    this.fabrics = new Fabrics(settings);
+  }
+
+  /** Sequence of the newest batch that landed. */
+  get sequence(): number {
+    return this.landing?.sequence ?? 0;
+  }
+
+  /** Bytes of blocks and batches that have landed, or null where this processor does not see them. */
+  get landedBytes(): number | null {
+    return this.landing?.landedBytes ?? null;
+  }
+
+  /**
+   * True while the region surely holds everything the primary has acknowledged to anybody: it is whole, and the primary
+   * was heard to be ours so lately that it cannot have gone on without us yet.
+   */
+  isWhole(nowMs: number): boolean {
+    return this.whole && this.lease.holds(nowMs);
+  }
+
+  /** When the copy may be served no more, unless the primary is heard again. */
+  get leaseEndsMs(): number {
+    return this.lease.endsMs;
+  }
+
+  /** What the primary has told of itself; null before the welcome. */
+  get terms(): Welcome | null {
+    return this.welcome;
+  }
+
+  /** How long the copy may be served without a word of the primary. 0 before the welcome. */
+  get leaseMs(): number {
+    return this.lease.lengthMs;
+  }
+
+  /**
+   * Attaches as one who reigns; `reign` is asked for when the hello has come so far. A primary steps down instead of
+   * welcoming us, or says that we must (`outranked`).
+   */
+  herald(reign: () => Reigning): void {
+    this.reign = reign;
+    this.attach();
+  }
+
+  /** From now on the primary is looked for there. */
+  moveTo(address: PrimaryAddress): void {
+    this.address = address;
+  }
+
+  /** Ends the connection, or the attempt to have one, without an event. What is held stays as it is. */
+  hangUp(): void {
+    this.leave();
+  }
+
+  /** Starts to attach; one of the events follows. What was held before stays until the primary welcomes us. */
+  attach(): void {
+    const { host, port } = this.address;
+    this.welcome = null;
+    this.stage = Stage.STRANGER;
+    const failure = this.wire.connect(host, port, 1, (connection) => {
+      this.channel = new Channel(this.wire, connection, this);
+      return this.channel;
+    });
+    if (failure === null) return;
+    const sentence = `cannot connect to ${host}:${port}: ${failure.error}`;
+    this.events.refused(
+      new HotspareError(
+        'LINK_UNREACHABLE',
+        sentence,
+        'check --of, and how many open files this process may have',
+      ),
+    );
+  }
+
+  opened(): void {
+    this.introduction = new Introduction(this.channel!, this.settings);
+    // While the challenge is on its way, so that the proof need not wait for it.
+    this.fabrics.offer(this.channel!.localHost, true);
+  }
+
+  refused(errno: number): void {
+    this.events.unreachable(errno);
+  }
+
+  frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
+    const comesTwice = this.reign !== null || this.welcome !== null;
+    const welcomeless = comesTwice && header.type === FrameType.WELCOME;
+    if (!mayCome(header.type, this.stage) || welcomeless) {
+      this.refuse('LINK_REFUSED', 'that is no primary', 'name the --link-listen of a primary');
+      return;
+    }
+    this.heardMs = this.wire.nowMs;
+    switch (header.type) {
+      case FrameType.BATCH:
+      case FrameType.BLOCK:
+      case FrameType.HEARTBEAT:
+        if (this.stage === Stage.PROVED) return;
+        if (this.landing?.frame(header, bytes, at) === true) return;
+        this.whole = false;
+        this.broken(`batch ${header.sequence} of epoch ${header.epoch} does not fit`);
+        return;
+      case FrameType.SYNCED:
+        this.finish(header);
+        return;
+      case FrameType.DROPPED:
+        this.whole = false;
+        this.leave();
+        this.events.dropped();
+        return;
+      case FrameType.DEPOSED:
+        this.outrank(header.epoch, bytes.subarray(at, at + header.length));
+        return;
+      default:
+        this.control(header, bytes.subarray(at, at + Math.min(header.length, controlBytesMax)));
+    }
+  }
+
+  drained(): void {
+    this.landing?.drained();
+  }
+
+  foreign(version: number): void {
+    const sentence = `the primary's frames have version ${version}, ours ${protocolVersion}`;
+    this.refuse('LINK_VERSION', sentence, sameVersion);
+  }
+
+  lost(reason: string): void {
+    this.channel = null;
+    if (this.left === null) this.events.lost(reason);
+    else this.left();
+  }
+
+  garbled(reason: string): void {
+    this.channel = null;
+    if (this.stage !== Stage.STRANGER) this.events.lost(reason);
+    else this.refuse('LINK_LOST', reason, 'name the --link-listen of a primary with --of');
+  }
+
+  /** Says that this node lives, and looks whether the primary does. */
+  beat(nowMs: number): void {
+    this.landing?.look();
+    if (this.welcome === null) return;
+    const sequence = this.lease.beat(nowMs);
+    this.channel?.send({ type: FrameType.HEARTBEAT, sequence, count: this.heardBeat });
+  }
+
+  /** Law 4: from now on not one byte of the primary's lands, and what was acked is in its place. */
+  revoke(): void {
+    this.landing?.revoke();
+    if (this.memory !== null)
+      this.epoch = Math.max(this.epoch, epochOf(new Int32Array(this.memory.head)));
+  }
+
+  /** Tells the primary, if it can hear, that we reign with this epoch, and where it can attach. Ends the connection. */
+  depose(epoch: number, link: string | null): void {
+    const deposed: Deposed = { node: this.settings.node, link };
+    this.channel?.sendMessage(FrameType.DEPOSED, deposed, epoch);
+    this.leave();
+  }
+
+  /** In sync is a copy that is whole, of a primary that counts on it. */
+  private announce(): void {
+    // An RDMA link's heartbeats are still read when its connection is gone: nobody is in sync without one.
+    if (this.channel === null) return;
+    if (this.announced || !this.whole || !this.lease.isConfirmed) return;
+    this.announced = true;
+    this.events.synced();
+  }
+
+  /** Ends both, without an event. */
+  close(): void {
+    this.leave();
+    this.landing?.close();
+  }
+
+  /**
+   * Ends both in order: the primary is told that this copy is given up, and need not wait for it. Resolves once it has
+   * heard that, which it shows by closing the connection, or after `leavingMs`. A connection that is closed at this end
+   * while frames are on their way here is reset, and the reset may overtake the word.
+   */
+  async depart(): Promise<void> {
+    const { channel } = this;
+    if (channel !== null && this.welcome !== null) {
+      channel.send({ type: FrameType.LEAVING, epoch: this.epoch });
+      channel.muted = true;
+      await new Promise<void>((resolve) => {
+        this.left = resolve;
+        setTimeout(resolve, leavingMs);
+      });
+    }
+    this.close();
+  }
+
+  /** Ends the connection, without an event. What we hold stays as it is. */
+  private leave(): void {
+    this.channel?.close(true);
+    this.channel = null;
+  }
+
+  /** Nothing more will land: the connection is of no use without. */
+  private broken(reason: string): void {
+    if (this.channel === null || this.left !== null) return;
+    this.leave();
+    this.events.lost(reason);
+  }
+
+  private finish(header: FrameHeader): void {
+    // The mark stays until this node takes over: a copy that is left behind goes out of date.
+    const head = new Int32Array(this.memory!.head);
+    const found = inspect(head);
+    if (found.kind !== 'region' || this.landing?.holds(header.sequence) !== true) {
+      this.refuse('LINK_REFUSED', 'the copy of the region is damaged', 'start the standby again');
+      return;
+    }
+    this.whole = true;
+    this.epoch = epochOf(head);
+    this.announce();
+  }
+
+  /** Our primary reigns no more, or never has over us: the copy is not that of the reign that goes on. */
+  private outrank(epoch: number, payload: Uint8Array): void {
+    const peer = this.channel?.peer ?? '';
+    const link = seenLink(parse('deposed', payload)?.link ?? null, peer);
+    this.whole = false;
+    this.leave();
+    if (epoch === directionEpoch && this.reign !== null) this.events.directed?.(link ?? '');
+    else this.events.outranked(epoch, link);
+  }
+
+  private control(header: FrameHeader, payload: Uint8Array): void {
+    if (header.type === FrameType.REFUSED) {
+      const refusal = parse('refusal', payload);
+      const told = (['LINK_VERSION', 'LINK_BUSY'] as const).find((one) => one === refusal?.code);
+      const code = told ?? 'LINK_REFUSED';
+      const reason = refusal?.reason ?? 'no reason was given';
+      this.refuse(code, reason, refusal?.remedy ?? 'see the log of the primary');
+    } else if (header.type === FrameType.CHALLENGE) {
+      this.prove(payload);
+    } else {
+      this.enter(payload);
+    }
+  }
+
+  private prove(payload: Uint8Array): void {
+    const { node, deadAfterMs } = this.settings;
+    const { transport, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
+    const failure = this.introduction!.prove(payload, {
+      node,
+      ...(this.reign?.() ?? { epoch: 0, cache: '', changes: 0 }),
+      link: advertisedLink(this.settings),
+      deadAfterMs,
+      transport,
+      providers: providers.join(','),
+      lacks,
+    });
+    if (failure === null) this.stage = Stage.PROVED;
+    else this.refuse(failure.code, failure.message, failure.remedy);
+  }
+
+  private enter(payload: Uint8Array): void {
+    const welcome = parse('welcome', payload);
+    if (welcome === null) {
+      this.refuse(
+        'LINK_REFUSED',
+        'the welcome makes no sense',
+        'run the same version on both nodes',
+      );
+      return;
+    }
+    const unwanted = unwantedLink(this.fabrics.offer(this.channel!.localHost, true), welcome);
+    if (unwanted !== null) {
+      this.refuse('LINK_REFUSED', unwanted, 'run hotspare doctor on both nodes');
+      return;
+    }
+    // The only whole copy is not given up for a primary that began anew.
+    if (this.isWhole(monotonicMs()) && !this.isOurs(welcome)) {
+      this.leave();
+      this.events.replaced(welcome);
+      return;
+    }
+    const late = tooLate(this.settings, welcome);
+    if (late !== null) {
+      this.refuse(
+        'LINK_REFUSED',
+        late,
+        'raise --ack-timeout on the primary, or lower --dead-after here',
+      );
+      return;
+    }
+    this.forget();
+    this.welcome = welcome;
+    this.cache = welcome.cache;
+    this.epoch = welcome.epoch;
+    this.lease.agree(welcome.ackTimeoutMs);
+    this.map(welcome);
+  }
+
+  /** Heartbeats go on meanwhile. One mapping after the other: the memory file is in use until the last has ended. */
+  private map(welcome: Welcome): void {
+    const { channel } = this;
+    const begin = (): Promise<MappedCopy> => mapCopy(welcome.geometry, this.memoryOptions);
+    this.mapping = this.mapping.then(begin).then(
+      (copy) => {
+        if (this.channel === channel && channel !== null) this.mapped(welcome, copy);
+        else native.regionClose(copy.memory.id);
+      },
+      (error: unknown) => {
+        if (!(error instanceof HotspareError)) throw error;
+        if (this.channel === channel) this.refuse(error.code, error.message, error.remedy);
+      },
+    );
+  }
+
+  private mapped(welcome: Welcome, { memory, gaveUp }: MappedCopy): void {
+    this.memory = memory;
+    this.geometry = welcome.geometry;
+    this.stage = Stage.WELCOMED;
+    this.land(welcome, memory);
+    this.events.welcomed(welcome, gaveUp);
+  }
+
+  private land(welcome: Welcome, memory: NativeRegion): void {
+    const channel = this.channel!;
+    const isCurrent = (): boolean => this.channel === channel;
+    openLanding({
+      welcome,
+      memory,
+      channel,
+      host: this.address.host,
+      isCurrent,
+      landed: (landing) => {
+        this.landing = landing;
+      },
+      decided: (parts) => this.decided(parts),
+      heard: (beat, echo) => {
+        this.heardMs = monotonicMs();
+        if (beat !== 0) this.heardBeat = beat;
+        if (this.lease.confirm(echo)) this.announce();
+      },
+      broken: (reason) => {
+        if (isCurrent()) this.broken(reason);
+      },
+    });
+  }
+
+  /** The RDMA link is ready for the primary's writes; or it cannot be, and only then may another take its place. */
+  private decided(memory: Memory): void {
+    const must = memory.failure !== '' && this.settings.transport === 'rdma';
+    if (!must) this.channel!.sendMessage(FrameType.MEMORY, memory, this.epoch);
+    else this.refuse('FABRIC', `--transport rdma: ${memory.failure}`, 'run hotspare doctor');
+  }
+
+  /** True of our primary, and of one that was restarted from its memory file: that holds all that ours does (law 2). */
+  private isOurs({ cache, epoch }: Welcome): boolean {
+    return cache === this.cache && epoch >= this.epoch;
+  }
+
+  /** Gives up what was held: a new copy begins. */
+  private forget(): void {
+    this.landing?.close();
+    this.landing = null;
+    if (this.memory !== null) native.regionClose(this.memory.id);
+    this.memory = null;
+    this.whole = false;
+    this.lease.forget();
+    this.announced = false;
+  }
+
+  private refuse(code: HotspareError['code'], reason: string, remedy: string): void {
+    this.leave();
+    this.events.refused(new HotspareError(code, reason, remedy));
+  }
+}

@@ -1,0 +1,56 @@
+/** What a standby lets a primary send, and under which terms it will not be its standby. Pure. */
+import { leaseShare } from '../../src/base/limits.js';
+import { FrameType } from '../channel/frame.js';
+import type { Welcome } from '../channel/hello.js';
+import type { Offer } from '../link/choice.js';
+import type { BackupSettings } from '../settings.js';
+
+/** How far the hello with the primary has come. */
+export const Stage = { STRANGER: 0, PROVED: 1, WELCOMED: 2 } as const;
+
+/** Heartbeats that may pass between the last one that was confirmed and the beginning of a silence. */
+const leaseSlackBeats = 3;
+
+/** What a peer may send before and after it has proved itself and let us in. */
+export function mayCome(type: number, stage: number): boolean {
+  if (type === FrameType.REFUSED) return true;
+  if (stage === Stage.STRANGER) return type === FrameType.CHALLENGE;
+  if (type === FrameType.DEPOSED) return true;
+  // A heartbeat says: wait, another standby may still take over.
+  if (stage === Stage.PROVED) return type === FrameType.WELCOME || type === FrameType.HEARTBEAT;
+  switch (type) {
+    case FrameType.BATCH:
+    case FrameType.BLOCK:
+    case FrameType.SYNCED:
+    case FrameType.HEARTBEAT:
+    case FrameType.DROPPED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Why the link that the primary chose is none for us, or null. */
+export function unwantedLink({ transport, providers }: Offer, welcome: Welcome): string | null {
+  const { provider, why } = welcome;
+  const known = provider === '' || (providers as readonly string[]).includes(provider);
+  if (!known) return `the primary chose ${provider}, which was not offered`;
+  return provider === '' && transport === 'rdma' ? `--transport rdma: ${why}` : null;
+}
+
+/** A death that is found only after the lease has ended could never lead to a takeover: says so, or null. */
+export function tooLate(
+  { deadAfterMs, heartbeatMs }: BackupSettings,
+  welcome: Welcome,
+): string | null {
+  if (deadAfterMs < leaseSlackBeats * welcome.heartbeatMs) {
+    return `--dead-after ${deadAfterMs} is less than three of the primary's heartbeats (${welcome.heartbeatMs} ms)`;
+  }
+  const foundMs = deadAfterMs + leaseSlackBeats * Math.max(heartbeatMs, welcome.heartbeatMs);
+  const leaseMs = welcome.ackTimeoutMs * leaseShare;
+  if (foundMs <= leaseMs) return null;
+  return (
+    `--dead-after ${deadAfterMs} is too long for the primary's --ack-timeout ${welcome.ackTimeoutMs}: ` +
+    `a silent primary is found after up to ${foundMs} ms, when this copy may be out of date already`
+  );
+}

@@ -1,0 +1,46 @@
+/** How far the peer's clock is from ours, to the second: clients' absolute exptimes are meant by it. */
+import { connect } from 'node:net';
+import { address } from '../../src/flags/options.js';
+import { wallSeconds } from '../../src/native/clock.js';
+import type { Finding } from './doctor.js';
+
+const answerMs = 3000;
+/** Times have whole seconds, and the answer takes a moment. */
+const secondsUnseen = 1;
+
+export async function clock(peer: string): Promise<Finding> {
+  const what = 'clock';
+  const { host, port } = address(peer, 11211);
+  let theirs: number;
+  try {
+    theirs = await timeOf(host, port);
+  } catch (error) {
+    const found = `${peer} does not say its time: ${(error as Error).message}`;
+    return { what, state: 'note', found, remedy: 'name the clients’ port of a node with --peer' };
+  }
+  const seconds = Math.abs(theirs - wallSeconds());
+  const good = seconds <= secondsUnseen;
+  return {
+    what,
+    state: good ? 'good' : 'note',
+    found: good ? `as ${peer}, to the second` : `${seconds} s from ${peer}`,
+    remedy: good ? '' : 'run chrony or systemd-timesyncd on both machines',
+  };
+}
+
+function timeOf(host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, host, () => socket.write('stats\r\n'));
+    let text = '';
+    socket.setTimeout(answerMs, () => socket.destroy(new Error('no answer')));
+    socket.setEncoding('latin1').on('data', (piece: string) => {
+      text += piece;
+      const time = /^STAT time (\d+)\r$/m.exec(text)?.[1];
+      if (time === undefined) return;
+      socket.destroy();
+      resolve(Number(time));
+    });
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error('it closed the connection')));
+  });
+}

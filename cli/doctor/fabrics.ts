@@ -1,0 +1,70 @@
+/** What libfabric and its devices have to say. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fabricRemedy } from '../../backup/link/fabrics.js';
+import { anywhere } from '../../backup/settings.js';
+import { isOwnAddress, ownAddresses } from '../../src/base/interfaces.js';
+import { failed } from '../../src/native/addon.js';
+import { type FabricProvider, fabric } from '../../src/native/fabric.js';
+import type { Finding } from './doctor.js';
+
+const devices = '/sys/class/infiniband';
+
+export function fabrics(host: string, providers: readonly FabricProvider[]): Finding[] {
+  const version = fabric.fabricVersion();
+  if (failed(version)) {
+    const { error } = version;
+    const remedy = fabricRemedy(version);
+    return [{ what: 'libfabric', state: 'fail', found: error, remedy }, ...ports()];
+  }
+  const found: Finding = { what: 'libfabric', state: 'good', found: version, remedy: '' };
+  return [found, ...providers.map((provider) => providerAt(provider, host)), ...ports()];
+}
+
+function providerAt(provider: FabricProvider, host: string): Finding {
+  const what = `provider ${provider}`;
+  // libfabric's tcp finds itself at any address.
+  if (!anywhere.includes(host) && isOwnAddress(host) === false) {
+    // Link-local ones need their interface named, and a link does not take that.
+    const addresses = (ownAddresses() ?? []).filter(({ address }) => !address.startsWith('fe80:'));
+    return {
+      what,
+      state: 'fail',
+      found: `${host} is not an address of this machine`,
+      remedy: `name one with --host: ${addresses.map(({ address }) => address).join(', ')}`,
+    };
+  }
+  const found = fabric.fabricFind({ provider, host, port: 0, passive: true });
+  if (!failed(found)) {
+    const { device, inlineBytes, queueLength } = found;
+    const sizes = `writes up to ${inlineBytes} bytes inline, ${queueLength} in the queue`;
+    return { what, state: 'good', found: `${device} at ${host}: ${sizes}`, remedy: '' };
+  }
+  const remedy =
+    provider === 'verbs'
+      ? 'name the device’s own address with --host; without a device: rdma link add rxe0 type rxe netdev DEV'
+      : 'name an address of this machine with --host';
+  return { what, state: 'fail', found: `nothing at ${host}: ${found.error}`, remedy };
+}
+
+/** The devices' ports, and whether their links are up. */
+function ports(): Finding[] {
+  const names = existsSync(devices) ? readdirSync(devices) : [];
+  if (names.length === 0) {
+    const remedy = 'load the driver of the card (lspci -k), or try Soft-RoCE: modprobe rdma_rxe';
+    return [{ what: 'devices', state: 'fail', found: 'none', remedy }];
+  }
+  return names.flatMap((name) =>
+    readdirSync(`${devices}/${name}/ports`).map((port): Finding => {
+      const file = (field: string): string =>
+        readFileSync(`${devices}/${name}/ports/${port}/${field}`, 'utf8').trim();
+      const state = file('state').replace(/^\d+: /, '');
+      const active = state === 'ACTIVE';
+      return {
+        what: `device ${name}`,
+        state: active ? 'good' : 'note',
+        found: `port ${port} ${state}, ${file('link_layer')}, ${file('rate')}`,
+        remedy: active ? '' : 'bring its link up: ip link set DEV up, or check the cable',
+      };
+    }),
+  );
+}

@@ -1,0 +1,245 @@
+/**
+ * `hotspare bench replicate`: the mirror alone. A primary in this process, without clients, commits mutations as a set
+ * makes them (a chunk, then a bucket) to a standby in another process, and counts what is acked.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkTransport } from '../../backup/link/fabrics.js';
+import { nameOf } from '../../backup/primary/figures.js';
+import { Primary } from '../../backup/primary/primary.js';
+import type { BackupSettings } from '../../backup/settings.js';
+import { HotspareError } from '../../src/base/errors.js';
+import { linkConnections } from '../../src/base/limits.js';
+import { addressText, defaults } from '../../src/flags/options.js';
+import type { TransportSettings } from '../../src/flags/transport.js';
+import { monotonicMs } from '../../src/native/clock.js';
+import { Wire } from '../../src/net/wire.js';
+import { logger } from '../../src/process/log.js';
+import { anonymous, mapRegion } from '../../src/server/memory.js';
+import { Journal } from '../../src/store/journal.js';
+import { geometryOf, headerBytes } from '../../src/store/layout.js';
+import type { Region } from '../../src/store/region.js';
+
+export interface ReplicateOptions {
+  readonly payload: number;
+  /** Mutations, each a batch of its own, that may wait for their ack at once. */
+  readonly outstanding: number;
+  readonly count: number;
+  readonly host: string;
+  readonly link: TransportSettings;
+  /** The program, for the standby. */
+  readonly entry: string;
+}
+
+export interface Replicated {
+  readonly description: string;
+  readonly ns: number;
+  /** Processor time in µs a mutation: of this process, and of the standby's. */
+  readonly primaryUs: number;
+  readonly standbyUs: number;
+  /** What the standby's takes in as much time without a mutation: its heartbeat. */
+  readonly idleUs: number;
+  readonly figures: ReadonlyMap<string, string | number>;
+  /** ns. */
+  readonly latencies: Uint32Array;
+}
+
+/** Processor time is counted in hundredths of a second. */
+const idleMs = 2_000;
+const memoryBytes = 64 * 2 ** 20;
+/** A standby that has not attached by then never will. */
+const attachMs = 60_000;
+/** Nothing is rehearsed here: a busy machine is no dead one. */
+const times = { ackTimeoutMs: 30_000, heartbeatMs: 100, deadAfterMs: 10_000 } as const;
+
+export async function replicate(options: ReplicateOptions): Promise<Replicated> {
+  const { host, link } = options;
+  const settings: BackupSettings = {
+    linkListen: { host, port: 0 },
+    secret: Buffer.from('known to these two only'),
+    ack: 'sync',
+    ...times,
+    ...link,
+    node: 'bench',
+  };
+  checkTransport(settings, logger('bench', 0));
+  const journal = new Journal();
+  const geometry = geometryOf({ ...defaults, memoryBytes });
+  const { region, memory } = mapRegion(geometry, anonymous, journal);
+  const wire = new Wire({ connectionsMax: linkConnections });
+  const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
+  const forget = (): void => rmSync(folder, { recursive: true, force: true });
+  const secret = join(folder, 'secret');
+  writeFileSync(secret, settings.secret, { mode: 0o600 });
+  let standby: ChildProcess | null = null;
+  let primary: Primary | null = null;
+  const deaf = endOnSignals(() => {
+    standby?.kill('SIGKILL');
+    forget();
+  });
+  let gone = (_: string): void => {};
+  const lost = new Promise<never>((_, reject) => {
+    gone = (why) => reject(new HotspareError('LINK_LOST', why, 'try again'));
+  });
+  lost.catch(() => {});
+  const late = setTimeout(() => gone('no standby attached'), attachMs);
+  try {
+    const attached = new Promise<void>((resolve) => {
+      primary = new Primary({
+        wire,
+        region,
+        memory: memory.id,
+        settings,
+        log: logger('bench', 0),
+        sequence: 0,
+        changes: () => 0,
+        clientPort: () => 0,
+        events: {
+          synced: resolve,
+          detached: gone,
+          deposed: () => gone('the standby took over'),
+        },
+      });
+    });
+    const port = primary!.listen(host, 0);
+    const of = [
+      '--of',
+      addressText(host, port),
+      '-p',
+      '-1',
+      '-l',
+      '127.0.0.1',
+      '--secret-file',
+      secret,
+    ];
+    standby = spawn(process.execPath, [options.entry, 'standby', ...of, ...flagsOf(link)], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    standby.once('exit', () => gone('the standby has ended'));
+    await Promise.race([attached, lost]);
+    clearTimeout(late);
+    return await Promise.race([measure(primary!, region, standby, options), lost]);
+  } finally {
+    clearTimeout(late);
+    // The standby first: without a primary it would take over. Once SIGKILL is sent it runs no more, and the primary,
+    // which ends in the same turn, does not see it go and complain.
+    const runs = standby !== null && standby.exitCode === null && standby.signalCode === null;
+    const exited = runs ? once(standby!, 'exit') : null;
+    standby?.kill('SIGKILL');
+    (primary as Primary | null)?.end();
+    await exited;
+    wire.transport.destroy();
+    forget();
+    deaf();
+  }
+}
+
+function flagsOf(link: ReplicateOptions['link']): string[] {
+  const cipher = ['--link-cipher', link.cipher];
+  const flags = [
+    ...cipher,
+    '--transport',
+    link.transport,
+    '--dead-after',
+    String(times.deadAfterMs),
+  ];
+  const timeouts = ['--ack-timeout', String(times.ackTimeoutMs)];
+  const fabric = link.provider === null ? [] : ['--fabric', link.provider];
+  return [...flags, ...timeouts, ...fabric, '--link-cipher', link.cipher];
+}
+
+/** A signal ends this process after `cleanUp`, which must not wait. Returns what takes that back. */
+function endOnSignals(cleanUp: () => void): () => void {
+  const end = (signal: NodeJS.Signals): void => {
+    cleanUp();
+    process.exit(128 + constants.signals[signal]);
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, end);
+  return () => {
+    for (const signal of signals) process.off(signal, end);
+  };
+}
+
+async function measure(
+  primary: Primary,
+  region: Region,
+  standby: ChildProcess,
+  { payload, outstanding, count }: ReplicateOptions,
+): Promise<Replicated> {
+  const { unacked } = primary;
+  const first = unacked.sequence;
+  const idle = await idleShare(standby.pid!);
+  const before = process.cpuUsage();
+  const beforeStandby = processorUs(standby.pid!);
+  const begun = monotonicMs();
+  await new Promise<void>((resolve) => {
+    // As a server does: a tick, and then a turn of the loop.
+    const pump = (): void => {
+      const room = outstanding - (unacked.sequence - unacked.acked);
+      const left = count - (unacked.sequence - first);
+      for (let i = Math.min(room, left); i > 0; i--) {
+        mutate(region, unacked.sequence, payload);
+        primary.commit(region.journal, monotonicMs());
+      }
+      if (unacked.acked - first >= count) resolve();
+      else setImmediate(pump);
+    };
+    pump();
+  });
+  const ns = Math.round((monotonicMs() - begun) * 1e6);
+  const { user, system } = process.cpuUsage(before);
+  const afterStandby = processorUs(standby.pid!);
+  const figures = new Map(primary.details());
+  return {
+    description: linkOf(figures),
+    ns,
+    primaryUs: (user + system) / count,
+    standbyUs: (afterStandby - beforeStandby) / count,
+    idleUs: (idle * ns) / 1000 / count,
+    figures,
+    latencies: unacked.latencies.newest(),
+  };
+}
+
+function linkOf(figures: ReadonlyMap<string, string | number>): string {
+  const row = (name: string): string => String(figures.get(`mirror_${name}`));
+  const device = row('device');
+  return nameOf({
+    name: row('link'),
+    provider: row('provider'),
+    device: device === 'none' ? '' : device,
+  });
+}
+
+/** The share of a processor that a process takes while nothing is asked of it. */
+async function idleShare(pid: number): Promise<number> {
+  const before = processorUs(pid);
+  await new Promise((resolve) => setTimeout(resolve, idleMs));
+  return (processorUs(pid) - before) / (idleMs * 1000);
+}
+
+/** What a set reports: its chunk, which nobody can reach yet, and the bucket that then leads to it. */
+function mutate(region: Region, number: number, payload: number): void {
+  const bytes = (headerBytes + payload + 7) & ~7;
+  const chunks = Math.floor(region.geometry.pageBytes / bytes);
+  const offset = (number % chunks) * bytes;
+  const words = region.words[0]!;
+  words.fill(number, offset >>> 2, (offset + bytes) >>> 2);
+  region.journal.range(region.pagesOffset + offset, bytes, words, offset >>> 2);
+  region.publishBucket(number % region.buckets.length, 0);
+}
+
+/** Processor time of a process so far, in µs; the kernel counts in hundredths of a second. */
+function processorUs(pid: number): number {
+  const stat = readStat(pid);
+  return (Number(stat[11]) + Number(stat[12])) * 10_000;
+}
+
+function readStat(pid: number): string[] {
+  const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
+}

@@ -1,0 +1,143 @@
+/** Numbers that are kept as decimal text: incr and decr, and what `ma` needs of them. */
+
+import { chunkBytesRegularMax, keyBytesMax } from '../base/limits.js';
+import { lines } from '../protocol/reply.js';
+import type { CasId } from '../store/cas.js';
+import {
+  EXPTIME,
+  FLAGS,
+  ItemBit,
+  KEY_AND_BITS,
+  keyLengthMask,
+  VALUE_LENGTH,
+} from '../store/layout.js';
+import type { Executor } from './execute.js';
+import { Outcome } from './request.js';
+
+export class Arithmetic {
+  /** Digits of the number that was calculated last, and how many they are. */
+  readonly digits = new Uint8Array(32);
+  readonly digitsView = new DataView(this.digits.buffer);
+  length = 0;
+  private readonly executor: Executor;
+
+  constructor(executor: Executor) {
+    this.executor = executor;
+  }
+
+  /** incr and decr. */
+  run(increments: boolean): number {
+    const { executor } = this;
+    const { line, store, decimal } = executor;
+    if (line.length(1) > keyBytesMax) return executor.say(lines.badFormat);
+    if (!executor.readUnsigned(2)) return executor.say(lines.badDelta);
+    const deltaLow = decimal.low;
+    const deltaHigh = decimal.high;
+    const at = line.start(1);
+    const keyLength = line.length(1);
+    const hash = executor.lookahead.hash(at, keyLength);
+    const ref = store.find(line.view, at, keyLength, hash);
+    if (executor.observer.on) executor.observer.looked(line.view, at, keyLength, ref);
+    if (ref === 0) {
+      this.countMiss(increments);
+      return executor.say(lines.notFound);
+    }
+    if (!this.calculate(ref, increments, deltaLow, deltaHigh)) {
+      return executor.say(lines.nonNumeric);
+    }
+    const exptime = executor.word(ref, EXPTIME);
+    if (this.replace(ref, increments, exptime) === 0) {
+      return store.waits ? Outcome.DONE : executor.say(lines.outOfMemoryIncr);
+    }
+    if (!executor.quiet) {
+      this.putDigits();
+      executor.output.put(lines.crlf);
+    }
+    return Outcome.DONE;
+  }
+
+  countMiss(increments: boolean): void {
+    const { counters } = this.executor;
+    if (increments) counters.incrMisses++;
+    else counters.decrMisses++;
+  }
+
+  /** An item's number plus or minus the delta, into `digits`; false when the item holds no number. */
+  calculate(ref: number, increments: boolean, deltaLow: number, deltaHigh: number): boolean {
+    const { decimal, store } = this.executor;
+    const bytes = store.region.bytes[(ref - 1) >>> store.region.segmentShift]!;
+    const at = this.executor.valueOffset(ref);
+    // As in memcached, where a larger item is several chunks.
+    if (this.executor.word(ref, VALUE_LENGTH) > chunkBytesRegularMax) return false;
+    if (!decimal.unsigned(bytes, at, this.executor.word(ref, VALUE_LENGTH))) return false;
+    if (decimal.high < 0x100000 && deltaHigh < 0x100000) {
+      const value = decimal.toNumber();
+      const delta = deltaHigh * 4294967296 + deltaLow;
+      this.set(String(increments ? value + delta : Math.max(0, value - delta)));
+    } else {
+      const value = decimal.toBigInt();
+      const delta = wide(deltaLow, deltaHigh);
+      const result = increments ? (value + delta) & 0xffffffffffffffffn : value - delta;
+      this.set((result < 0n ? 0n : result).toString());
+    }
+    return true;
+  }
+
+  /** Makes `digits` those of a number. */
+  setNumber(low: number, high: number): void {
+    this.set(high === 0 ? String(low) : wide(low, high).toString());
+  }
+
+  /**
+   * Puts a chunk with the digits in an item's place; returns it, 0 when memory is full. As in memcached they fill the
+   * old value's length, and then it is the same item, stale or not; a longer value makes a new one. `explicit` is the
+   * CAS id that a client chose.
+   */
+  replace(
+    ref: number,
+    increments: boolean,
+    exptime: number,
+    explicit: CasId | null = null,
+  ): number {
+    const { executor } = this;
+    const { store, counters } = executor;
+    const oldLength = executor.word(ref, VALUE_LENGTH);
+    const length = Math.max(this.length, oldLength);
+    const fresh = executor.reserveLike(ref, length, explicit);
+    if (fresh === 0) return 0;
+    const name = increments ? 'incr_hits' : 'decr_hits';
+    counters.byClass[name][store.slabs.classOf(ref).number]!++;
+    this.fill(fresh, length);
+    const old = store.findLike(fresh);
+    const flags = executor.word(old, FLAGS);
+    if (length === oldLength) {
+      const bits = executor.word(old, KEY_AND_BITS) & ~(keyLengthMask | ItemBit.EXPLICIT);
+      store.amend(fresh, old, flags, exptime, bits, store.recencyOf(old, true));
+    } else {
+      store.commit(fresh, old, flags, exptime);
+    }
+    return fresh;
+  }
+
+  /** Writes the digits and, behind them, blanks as a chunk's value of this length. */
+  fill(ref: number, length: number): void {
+    const { region } = this.executor.store;
+    const target = region.bytes[(ref - 1) >>> region.segmentShift]!;
+    const to = this.executor.valueOffset(ref);
+    target.fill(0x20, to + this.length, to + length);
+    for (let i = 0; i < this.length; i++) target[to + i] = this.digits[i]!;
+  }
+
+  putDigits(): void {
+    this.executor.output.copy(this.digits, this.digitsView, 0, this.length);
+  }
+
+  private set(text: string): void {
+    for (let i = 0; i < text.length; i++) this.digits[i] = text.charCodeAt(i);
+    this.length = text.length;
+  }
+}
+
+function wide(low: number, high: number): bigint {
+  return (BigInt(high) << 32n) | BigInt(low);
+}

@@ -1,0 +1,117 @@
+/**
+ * New chunks whose value is made of one that is there (append, prepend, md with I). A large value is copied in slices,
+ * so that nobody waits for it: the command is executed again in later ticks until its copy is whole. Meanwhile the old
+ * item's bytes are pinned, so a chunk with the same ref is the same item; when another has come into its place the copy
+ * begins anew.
+ */
+
+import { copyBytesPerTick, effortBytesLeast } from '../base/limits.js';
+import { copyBytes } from '../protocol/reply.js';
+import type { CasId } from '../store/cas.js';
+import type { Executor } from './execute.js';
+
+/** Bytes that become a part of the value. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly at: number;
+  readonly length: number;
+}
+
+interface Copy {
+  readonly old: number;
+  readonly ref: number;
+  readonly length: number;
+  /** Bytes of the value that are in place. */
+  done: number;
+}
+
+export class LargeCopies {
+  /** The connection whose command is executed. */
+  connection: () => number = () => 0;
+  /** Bytes that this connection may copy in this tick. */
+  share: () => number = () => copyBytesPerTick;
+  private readonly executor: Executor;
+  private readonly copies = new Map<number, Copy>();
+
+  constructor(executor: Executor) {
+    this.executor = executor;
+  }
+
+  /**
+   * A chunk with the key of `old` and a value made of these pieces. 0: memory is full, or, if the store `waits`, the
+   * command must be executed again in a later tick.
+   */
+  make(old: number, pieces: readonly Piece[], explicit: CasId | null): number {
+    const { executor } = this;
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    const connection = this.connection();
+    let copy = this.copies.get(connection);
+    if (copy !== undefined && (copy.old !== old || copy.length !== length)) {
+      this.drop(connection);
+      copy = undefined;
+    }
+    if (copy === undefined) {
+      const ref = executor.reserveLike(old, length, explicit);
+      if (ref === 0) return 0;
+      copy = { old, ref, length, done: 0 };
+      if (length <= this.shareBytes()) {
+        this.work(copy, pieces);
+        if (length >= effortBytesLeast) executor.store.onEffort();
+        return ref;
+      }
+      executor.store.slabs.pin(old);
+      this.copies.set(connection, copy);
+    }
+    this.work(copy, pieces);
+    executor.store.announce(copy.ref, copy.done);
+    executor.store.onEffort();
+    if (copy.done < length) {
+      executor.store.waits = true;
+      return 0;
+    }
+    this.copies.delete(connection);
+    executor.store.slabs.unpin(old);
+    return copy.ref;
+  }
+
+  /** The connection is gone, or its command ended otherwise. */
+  drop(connection: number): void {
+    const copy = this.copies.get(connection);
+    if (copy === undefined) return;
+    this.copies.delete(connection);
+    const { store } = this.executor;
+    store.cancel(copy.ref);
+    store.slabs.unpin(copy.old);
+  }
+
+  private shareBytes(): number {
+    return Math.max(effortBytesLeast, Math.floor(this.share()));
+  }
+
+  /** Copies what is next, at most so much that it is no long tick. */
+  private work(copy: Copy, pieces: readonly Piece[]): void {
+    const { region } = this.executor.store;
+    const segment = (copy.ref - 1) >>> region.segmentShift;
+    const to = this.executor.valueOffset(copy.ref);
+    const end = Math.min(copy.length, copy.done + this.shareBytes());
+    let begin = 0;
+    for (const { bytes, view, at, length } of pieces) {
+      const from = Math.max(begin, copy.done);
+      const until = Math.min(begin + length, end);
+      if (from < until) {
+        copyBytes(
+          region.bytes[segment]!,
+          region.views[segment]!,
+          to + from,
+          bytes,
+          view,
+          at + from - begin,
+          until - from,
+        );
+      }
+      begin += length;
+    }
+    copy.done = end;
+  }
+}

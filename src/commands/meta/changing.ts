@@ -1,0 +1,213 @@
+/**
+ * md and ma. Both give an item a new CAS id, which is no single word: so what changes is a copy, published in the old
+ * one's place (docs/decisions/invalidation.md).
+ */
+
+import type { Line } from '../../protocol/line.js';
+import { Lower, type MetaFlags, Upper } from '../../protocol/metaflags.js';
+import { lines, type Output, type Phrase } from '../../protocol/reply.js';
+import { casHigh, casLow } from '../../store/cas.js';
+import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store/layout.js';
+import type { Store } from '../../store/store.js';
+import type { Arithmetic } from '../arithmetic.js';
+import type { Executor } from '../execute.js';
+import { Outcome, Verb } from '../request.js';
+import type { Meta } from './meta.js';
+
+/** The first token that is a flag. */
+const firstFlag = 2;
+
+export class MetaChanging {
+  private readonly executor: Executor;
+  private readonly meta: Meta;
+  private readonly flags: MetaFlags;
+  private readonly line: Line;
+  private readonly store: Store;
+  private readonly output: Output;
+  private readonly arithmetic: Arithmetic;
+
+  constructor(executor: Executor, meta: Meta) {
+    this.executor = executor;
+    this.meta = meta;
+    this.flags = meta.flags;
+    this.line = executor.line;
+    this.store = executor.store;
+    this.output = executor.output;
+    this.arithmetic = executor.arithmetic;
+  }
+
+  /** md: deletes, or with I marks as stale, or with x drops the value and keeps the item. */
+  delete(): number {
+    const { meta, flags, store, executor } = this;
+    const refusal = this.begin();
+    if (refusal !== null) return executor.say(refusal);
+    if (flags.opaqueTooLong) return executor.say(lines.opaqueTooLong);
+    const { counters } = executor;
+    const ref = meta.find();
+    if (ref === 0 || !meta.comparesWell(ref)) {
+      counters.deleteMisses++;
+      return this.answer(ref === 0 ? lines.metaNotFound : lines.metaExists);
+    }
+    const invalidates = (flags.upper & Upper.INVALIDATE) !== 0;
+    const { number } = store.slabs.classOf(ref);
+    if (executor.observer.on && !invalidates) executor.observer.deleted(ref, 'md');
+    if ((flags.lower & Lower.DROP_VALUE) !== 0) this.empty(ref, invalidates);
+    else if (invalidates) this.invalidate(ref);
+    else store.unlink(ref);
+    if (store.waits) return meta.comeAgain();
+    if (!invalidates) counters.byClass.delete_hits[number]!++;
+    if ((flags.lower & Lower.QUIET) !== 0) return Outcome.DONE;
+    return this.answer(lines.metaHit);
+  }
+
+  /** ma: adds or subtracts, or with N makes the number that was missing. */
+  count(): number {
+    const { meta, flags, store, executor, arithmetic } = this;
+    const refusal = this.begin();
+    if (refusal !== null) return executor.say(refusal);
+    const increments = incrementsFor(flags.mode);
+    if (increments === null) return executor.say(lines.badCountingMode);
+    if (flags.opaqueTooLong) return executor.say(lines.opaqueTooLong);
+    const ref = meta.find();
+    if (ref === 0) {
+      if ((flags.upper & Upper.VIVIFY) !== 0) return this.vivify();
+      arithmetic.countMiss(increments);
+      return this.answer(lines.metaNotFound);
+    }
+    // As in memcached, which looks at other texts only when the ids are the same.
+    if (executor.word(ref, VALUE_LENGTH) === 0) return executor.say(lines.nonNumeric);
+    // C0 compares with nothing.
+    const compares = (flags.casLow | flags.casHigh) !== 0;
+    if (compares && !meta.comparesWell(ref)) return this.answer(lines.metaExists);
+    if (!arithmetic.calculate(ref, increments, flags.deltaLow, flags.deltaHigh)) {
+      return executor.say(lines.nonNumeric);
+    }
+    const before = executor.word(ref, EXPTIME) >>> 0;
+    const touches = (flags.upper & Upper.TOUCH) !== 0;
+    const after = touches ? executor.absolute(flags.exptime) : before;
+    const fresh = arithmetic.replace(ref, increments, after, flags.explicit);
+    if (fresh === 0) return store.waits ? meta.comeAgain() : executor.say(lines.outOfMemoryMeta);
+    if ((flags.lower & Lower.QUIET) === 0) this.putNumber(fresh, before, false);
+    return Outcome.DONE;
+  }
+
+  /** Reads the flags; returns what must be answered instead, or null. */
+  private begin(): Phrase | null {
+    const refusal = this.meta.check(lines.flagsTooLong);
+    if (refusal !== null) return refusal;
+    return this.flags.read(this.line, firstFlag) === null ? null : lines.badFlag;
+  }
+
+  /** A result without an item: with what the request wants repeated. */
+  private answer(result: Phrase): number {
+    this.output.put(result);
+    this.meta.putEchoes(firstFlag);
+    return Outcome.DONE;
+  }
+
+  /**
+   * The same item with a new CAS id, stale and not yet won by anybody. Where there is no room for the copy the item
+   * goes: the client wants its value used no more, and would not mind if it was evicted.
+   */
+  private invalidate(ref: number): void {
+    const { store, flags, executor } = this;
+    const fresh = executor.copies.make(ref, [executor.pieceOf(ref)], flags.explicit);
+    if (fresh === 0) {
+      if (!store.waits) store.unlink(ref);
+      return;
+    }
+    const old = store.findLike(fresh);
+    const touches = (flags.upper & Upper.TOUCH) !== 0;
+    const exptime = touches ? executor.absolute(flags.exptime) : executor.word(old, EXPTIME);
+    const binary = executor.word(old, KEY_AND_BITS) & ItemBit.BINARY;
+    const recency = store.recencyOf(old, false);
+    store.amend(fresh, old, executor.word(old, FLAGS), exptime, binary | ItemBit.STALE, recency);
+  }
+
+  /**
+   * An item without a value in the place of one that had one: with the client flags and the expiry of the request, and,
+   * unless that gives another or makes it stale, with the old one's CAS id. As above, where there is no room it goes.
+   */
+  private empty(ref: number, stale: boolean): void {
+    const { store, flags, executor } = this;
+    const { region } = store;
+    const kept = stale ? null : { low: casLow(region, ref), high: casHigh(region, ref) };
+    const fresh = executor.reserveLike(ref, 0, flags.explicit ?? kept);
+    if (fresh === 0) {
+      if (!store.waits) store.unlink(ref);
+      return;
+    }
+    const touches = (flags.upper & Upper.TOUCH) !== 0;
+    const exptime = touches ? executor.absolute(flags.exptime) : 0;
+    const old = store.findLike(fresh);
+    const binary = executor.word(old, KEY_AND_BITS) & ItemBit.BINARY;
+    const bits = stale ? binary | ItemBit.STALE : binary;
+    store.commit(fresh, old, flags.clientFlags, exptime, bits);
+  }
+
+  /** A number that was not there. It is answered even to q, as in memcached. */
+  private vivify(): number {
+    const { line, flags, store, executor, arithmetic } = this;
+    arithmetic.setNumber(flags.initialLow, flags.initialHigh);
+    const at = line.start(1);
+    const { keyLength } = flags;
+    const hash = executor.lookahead.hash(at, keyLength);
+    const { length } = arithmetic;
+    const ref = store.reserve(line.view, at, keyLength, hash, length, 0, flags.explicit);
+    if (ref === 0) return store.waits ? this.meta.comeAgain() : executor.say(lines.outOfMemoryNew);
+    arithmetic.fill(ref, length);
+    const touches = (flags.upper & Upper.TOUCH) !== 0 && flags.touchesLast;
+    const exptime = executor.absolute(touches ? flags.exptime : flags.vivifyExptime);
+    const { observer } = executor;
+    if (observer.on) {
+      observer.looked(line.view, at, keyLength, 0);
+      observer.stored(line.view, at, keyLength, 'stored', Verb.ADD, exptime, ref);
+    }
+    store.commit(ref, 0, 0, exptime);
+    this.putNumber(ref, 0, true);
+    return Outcome.DONE;
+  }
+
+  /** The answer with an item, whose expiry was `exptime` before the tokens; `made`: it was made for this request. */
+  private putNumber(ref: number, exptime: number, made: boolean): void {
+    const { line, flags, meta, output, executor, arithmetic } = this;
+    const { bytes, count } = line;
+    const showsValue = (flags.lower & Lower.VALUE) !== 0;
+    output.put(showsValue ? lines.metaValue : lines.metaHit);
+    if (showsValue) output.decimal(arithmetic.length);
+    let left = exptime;
+    for (let token = firstFlag; token < count; token++) {
+      const letter = bytes[line.start(token)]!;
+      if (letter === 0x63)
+        meta.putCas(ref); // c
+      else if (letter === 0x74)
+        meta.putTtl(left); // t
+      else if (letter === 0x54)
+        left = executor.absolute(flags.exptime) >>> 0; // T
+      else if (letter === 0x4e && made)
+        left = executor.absolute(flags.vivifyExptime) >>> 0; // N
+      else if (letter === 0x4f)
+        meta.putOpaque(token); // O
+      else if (letter === 0x6b) meta.putRequestKey(); // k
+    }
+    output.put(lines.crlf);
+    if (!showsValue) return;
+    arithmetic.putDigits();
+    output.put(lines.crlf);
+  }
+}
+
+/** True to add, false to subtract, null for a mode there is not. */
+function incrementsFor(mode: number): boolean | null {
+  switch (mode) {
+    case 0:
+    case 0x49: // I
+    case 0x2b: // +
+      return true;
+    case 0x44: // D
+    case 0x2d: // -
+      return false;
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,255 @@
+/**
+ * mg and me. A hit of mg may change the item: T its expiry, and a win (W: the client is the one who fetches the value
+ * anew) its TOKEN_SENT bit. Each is one publish, the expiry first: cut between them, nobody has won yet. An item made
+ * on a miss (N) is linked as it will stay, by one publish.
+ */
+
+import { memcachedBytes } from '../../base/itemsize.js';
+import { keyBytesMax } from '../../base/limits.js';
+import { decodeBase64, needsEncoding, putBase64 } from '../../protocol/base64.js';
+import type { Line } from '../../protocol/line.js';
+import { Lower, type MetaFlags, Upper } from '../../protocol/metaflags.js';
+import { ascii, lines, type Output } from '../../protocol/reply.js';
+import { casHigh, casLow } from '../../store/cas.js';
+import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store/layout.js';
+import type { Store } from '../../store/store.js';
+import type { Executor } from '../execute.js';
+import { Row } from '../lookahead.js';
+import { Outcome } from '../request.js';
+import type { Meta } from './meta.js';
+
+/** The first token that is a flag. */
+const firstFlag = 2;
+const base64Flag = ascii('b');
+
+export class MetaRetrieving {
+  private readonly executor: Executor;
+  private readonly meta: Meta;
+  private readonly flags: MetaFlags;
+  private readonly line: Line;
+  private readonly store: Store;
+  private readonly output: Output;
+  /** The expiry of the item that is answered, as the tokens so far have made it. */
+  private exptime = 0;
+  private won = false;
+
+  constructor(executor: Executor, meta: Meta) {
+    this.executor = executor;
+    this.meta = meta;
+    this.flags = meta.flags;
+    this.line = executor.line;
+    this.store = executor.store;
+    this.output = executor.output;
+  }
+
+  /** mg */
+  get(): number {
+    const { meta, flags, executor, line } = this;
+    const refusal =
+      meta.check(lines.flagsAreTooLong) ??
+      flags.read(line, firstFlag) ??
+      (flags.opaqueTooLong ? lines.opaqueTooLong : null);
+    if (refusal !== null) return executor.say(refusal);
+    const ref = meta.find();
+    if (ref !== 0) {
+      this.hit(ref, false, line.count);
+      return Outcome.DONE;
+    }
+    const made = (flags.upper & Upper.VIVIFY) === 0 ? 0 : this.vivify();
+    if (made !== 0) {
+      this.hit(made, true, line.count);
+      return Outcome.DONE;
+    }
+    if (this.store.waits) return meta.comeAgain();
+    this.countMiss();
+    if ((flags.lower & Lower.QUIET) !== 0) return Outcome.DONE;
+    this.output.put(lines.metaMiss);
+    meta.putEchoes(firstFlag);
+    return Outcome.DONE;
+  }
+
+  /** `mg KEY v`, which the lookahead has read. */
+  plain(row: number): void {
+    const { flags, line, store, output } = this;
+    const { lookahead, observer } = this.executor;
+    const at = lookahead.rows[row + Row.KEY]!;
+    const length = lookahead.rows[row + Row.KEY_LENGTH]!;
+    const ref = store.find(line.view, at, length, lookahead.hashOf(row));
+    if (observer.on) observer.looked(line.view, at, length, ref);
+    if (ref === 0) {
+      this.countMiss();
+      output.put(lines.metaMiss);
+      output.put(lines.crlf);
+      return;
+    }
+    flags.lower = Lower.VALUE;
+    flags.upper = 0;
+    this.hit(ref, false, 0);
+  }
+
+  /** me: what is known of an item, for people. */
+  describe(): number {
+    const { line, executor, store, output } = this;
+    if (line.count < 2 || line.length(1) > keyBytesMax) return executor.say(lines.badFormat);
+    const at = line.start(1);
+    let length = line.length(1);
+    const encoded = line.count > 2 && line.is(2, base64Flag);
+    if (encoded) length = decodeBase64(line.bytes, at, length);
+    if (length === 0) return executor.say(lines.badFormat);
+    executor.counters.cmdMeta++;
+    const ref = store.find(line.view, at, length, executor.lookahead.hash(at, length));
+    if (executor.observer.on) executor.observer.looked(line.view, at, length, ref);
+    if (ref === 0) return executor.say(lines.metaEnd);
+    const word = (number: number): number => executor.word(ref, number) >>> 0;
+    const binary = (word(KEY_AND_BITS) & ItemBit.BINARY) !== 0;
+    output.text('ME ');
+    if (binary || (encoded && needsEncoding(line.bytes, at, length))) {
+      putBase64(output, line.bytes, at, length);
+    } else {
+      output.copy(line.bytes, line.view, at, length);
+    }
+    const exptime = word(EXPTIME);
+    const bytes = memcachedBytes(length, word(VALUE_LENGTH), word(FLAGS));
+    output.text(
+      ` exp=${exptime === 0 ? -1 : store.now - exptime} la=${store.secondsIdle(ref)} cas=`,
+    );
+    output.wide(casLow(store.region, ref), casHigh(store.region, ref));
+    output.text(
+      ` fetch=${store.wasFetched(ref) ? 'yes' : 'no'}` +
+        ` cls=${store.slabs.classOf(ref).number} size=${bytes}\r\n`,
+    );
+    return Outcome.DONE;
+  }
+
+  /** An empty item for whoever will fetch its value; 0 when memory is full. */
+  private vivify(): number {
+    const { line, flags, store, executor } = this;
+    const at = line.start(1);
+    const length = flags.keyLength;
+    const hash = executor.lookahead.hash(at, length);
+    const ref = store.reserve(line.view, at, length, hash, 0, 0, flags.explicit);
+    if (ref === 0) return 0;
+    const touches = (flags.upper & Upper.TOUCH) !== 0 && flags.touchesLast;
+    const exptime = executor.absolute(touches ? flags.exptime : flags.vivifyExptime);
+    store.commit(ref, 0, 0, exptime, ItemBit.TOKEN_SENT);
+    return ref;
+  }
+
+  private countMiss(): void {
+    const { executor } = this;
+    executor.retrieving.countMiss(false);
+    executor.counters.cmdGet++;
+  }
+
+  /** Answers an item; `made`: it was made for this request; the line has so many tokens. */
+  private hit(ref: number, made: boolean, tokens: number): void {
+    const { flags, store, output, executor } = this;
+    const { counters } = executor;
+    const slabClass = store.slabs.classOf(ref).number;
+    const bits = made ? 0 : executor.word(ref, KEY_AND_BITS);
+    this.exptime = made ? 0 : executor.word(ref, EXPTIME) >>> 0;
+    this.won = made;
+    const showsValue = (flags.lower & Lower.VALUE) !== 0;
+    if (showsValue) {
+      output.put(lines.metaValue);
+      output.decimal(executor.word(ref, VALUE_LENGTH));
+    } else {
+      output.put(lines.metaHit);
+    }
+    this.putFlags(ref, bits, made, tokens);
+    this.putState(bits);
+    if (showsValue) executor.retrieving.putValue(ref);
+    if ((flags.upper & Upper.TOUCH) === 0) {
+      counters.cmdGet++;
+      counters.byClass.get_hits[slabClass]!++;
+    } else {
+      counters.cmdTouch++;
+      counters.byClass.touch_hits[slabClass]!++;
+      if (!made) store.touch(ref, this.exptime);
+    }
+    if (this.won && !made) store.mark(ref, ItemBit.TOKEN_SENT);
+    if ((flags.lower & Lower.NO_BUMP) === 0) store.hit(ref);
+  }
+
+  /** What the tokens ask for, in their order. Those that change the expiry count from where they stand. */
+  private putFlags(ref: number, bits: number, made: boolean, tokens: number): void {
+    const { line, flags, meta, executor } = this;
+    const { bytes } = line;
+    for (let token = firstFlag; token < tokens; token++) {
+      const letter = bytes[line.start(token)]!;
+      switch (letter) {
+        case 0x54: // T
+          this.exptime = executor.absolute(flags.exptime) >>> 0;
+          break;
+        case 0x4e: // N
+          if (made) this.exptime = executor.absolute(flags.vivifyExptime) >>> 0;
+          break;
+        case 0x52: // R
+          if (!made && (bits & ItemBit.TOKEN_SENT) === 0) this.recache();
+          break;
+        case 0x4f: // O
+          meta.putOpaque(token);
+          break;
+        case 0x73: // s
+          meta.putNumber(letter, executor.word(ref, VALUE_LENGTH));
+          break;
+        case 0x74: // t
+          meta.putTtl(this.exptime);
+          break;
+        case 0x66: // f
+          meta.putNumber(letter, executor.word(ref, FLAGS) >>> 0);
+          break;
+        default:
+          this.putRarer(letter, ref, bits);
+      }
+    }
+  }
+
+  private putRarer(letter: number, ref: number, bits: number): void {
+    const { meta, store } = this;
+    switch (letter) {
+      case 0x63: // c
+        meta.putCas(ref);
+        break;
+      case 0x68: // h
+        meta.putNumber(letter, store.wasFetched(ref) ? 1 : 0);
+        break;
+      case 0x6b: // k
+        this.putItemKey(bits);
+        break;
+      case 0x6c: // l
+        meta.putNumber(letter, store.secondsIdle(ref));
+        break;
+      default:
+    }
+  }
+
+  /** R: the client wins when less than this is left of the item. */
+  private recache(): void {
+    const limit = this.executor.absolute(this.flags.recacheExptime) >>> 0;
+    if (this.exptime !== 0 && this.exptime < limit) this.won = true;
+  }
+
+  /** The key of the item, in base64 if it was stored so. */
+  private putItemKey(bits: number): void {
+    const { line, flags, meta } = this;
+    const at = line.start(1);
+    const { keyLength } = flags;
+    const asked = (flags.lower & Lower.BASE64) !== 0;
+    const encoded =
+      (bits & ItemBit.BINARY) !== 0 || (asked && needsEncoding(line.bytes, at, keyLength));
+    meta.putKey(line.bytes, line.view, at, keyLength, encoded);
+  }
+
+  /** What the server adds: Z, X, W, and the end of the line. A stale item's first reader wins. */
+  private putState(bits: number): void {
+    const { output } = this;
+    const sent = (bits & ItemBit.TOKEN_SENT) !== 0;
+    if (sent) output.put(lines.metaSent);
+    if ((bits & ItemBit.STALE) !== 0) {
+      output.put(lines.metaStale);
+      if (!sent) this.won = true;
+    }
+    output.put(this.won ? lines.metaWon : lines.crlf);
+  }
+}

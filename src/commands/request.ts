@@ -1,0 +1,91 @@
+/** What passes between a session and the commands it runs: outcomes, and commands that are not done with one line. */
+
+import { opaqueBytesMax } from '../base/limits.js';
+import type { Output, Phrase } from '../protocol/reply.js';
+import type { CasId } from '../store/cas.js';
+
+/** What the session has to do after a command. */
+export const Outcome = {
+  DONE: 0,
+  /** Close the connection when its replies are sent. */
+  CLOSE: 1,
+  /** `request` describes an item whose value follows. */
+  VALUE: 2,
+  /** The data block that follows (`request.valueLength` and its line end) is not wanted. */
+  SWALLOW: 3,
+  /** Keys follow: `retrieve` answers them. */
+  KEYS: 4,
+  /** The answer is written in slices: `dump` does. */
+  DUMP: 5,
+} as const;
+
+export const Verb = { SET: 0, ADD: 1, REPLACE: 2, APPEND: 3, PREPEND: 4, CAS: 5 } as const;
+
+/** True when the value is added to one that is there. */
+export function isConcatenation(verb: number): boolean {
+  return verb === Verb.APPEND || verb === Verb.PREPEND;
+}
+
+/** What the answer to ms may repeat or add. */
+export const Echo = { OPAQUE: 1, KEY: 2, CAS: 3, SIZE: 4 } as const;
+/** Bits of an echo. */
+export const echoBits = 3;
+
+/** A storage command whose value is arriving. */
+export class StorageRequest {
+  verb: number = Verb.SET;
+  quiet = false;
+  flags = 0;
+  /** Absolute Unix seconds; 0 = never. */
+  exptime = 0;
+  casLow = 0;
+  casHigh = 0;
+  valueLength = 0;
+  keyAt = 0;
+  keyLength = 0;
+  hash = 0;
+  /** What is answered once the data block has been swallowed; null = nothing. */
+  refusal: Phrase | null = null;
+  /** The chunk reserved for it, 0 before. */
+  ref = 0;
+  /** True for ms. The rest means nothing without. */
+  meta = false;
+  /** Success is not answered. */
+  hidesSuccess = false;
+  /** A CAS id lower than the item's stores all the same, and leaves the item stale. */
+  invalidates = false;
+  /** An append or prepend that finds nothing to add to stores its value as it is. */
+  vivifies = false;
+  /** The CAS id that the item is to have; null: the next one. */
+  explicit: CasId | null = null;
+  /** Item bits of what is stored. */
+  bits = 0;
+  /** What the answer repeats, in its order: an Echo in each `echoBits`, the first in the lowest. */
+  echoes = 0;
+  opaqueLength = 0;
+  private readonly opaque = new Uint8Array(opaqueBytesMax);
+  private readonly opaqueView = new DataView(this.opaque.buffer);
+
+  /** Takes over everything; the other may serve another command then. */
+  assign(other: StorageRequest): void {
+    const { opaque, opaqueView } = this;
+    Object.assign(this, other, { opaque, opaqueView });
+    opaque.set(other.opaque);
+  }
+
+  keepOpaque(bytes: Uint8Array, at: number, length: number): void {
+    for (let i = 0; i < length; i++) this.opaque[i] = bytes[at + i]!;
+    this.opaqueLength = length;
+  }
+
+  putOpaque(output: Output): void {
+    output.copy(this.opaque, this.opaqueView, 0, this.opaqueLength);
+  }
+}
+
+/** A retrieval command whose keys are being answered. */
+export class Retrieval {
+  withCas = false;
+  touches = false;
+  exptime = 0;
+}

@@ -1,0 +1,113 @@
+/**
+ * Commands about the server and its connections, not about items: verbosity, stats, watch, refresh_certs, shutdown.
+ * Each returns an Outcome. They are rare, and may take strings and time.
+ */
+
+import { tokensMax } from '../protocol/line.js';
+import { ascii, lines } from '../protocol/reply.js';
+import { resetStatistics, statistics } from '../stats/statistics.js';
+import { LineDump } from './dumping.js';
+import type { Executor } from './execute.js';
+import { Outcome } from './request.js';
+import type { Session } from './session.js';
+import { Topic } from './watchers.js';
+
+const gracefulWord = ascii('graceful');
+
+export function quit(_: Executor, session: Session): number {
+  session.closeReason = 'normal';
+  return Outcome.CLOSE;
+}
+
+/** `shutdown [graceful]`: memcached ends as by a signal, and answers only when it does not. */
+export function shutdown(executor: Executor, session: Session): number {
+  const { shared } = session;
+  const { line } = executor;
+  if (!shared.facts.settings.shutdown) return executor.say(lines.shutdownDisabled);
+  const graceful = line.count > 1;
+  if (graceful && !(line.count === 2 && line.is(1, gracefulWord))) {
+    return executor.say(lines.badShutdown);
+  }
+  shared.shutdown(graceful);
+  session.closeReason = 'shutdown';
+  return Outcome.CLOSE;
+}
+
+/** `verbosity LEVEL` is remembered and shown; what is logged does not depend on it. */
+export function verbosity(executor: Executor, { shared }: Session): number {
+  if (executor.line.count === 2 && executor.quiet) return Outcome.DONE;
+  if (!executor.readUnsigned(1)) return executor.say(lines.badFormat);
+  shared.facts.verbosity = executor.decimal.low;
+  return executor.say(lines.ok);
+}
+
+/** `stats [TOPIC]`. */
+export function stats(executor: Executor, session: Session): number {
+  const { facts, mirror } = session.shared;
+  const topic = executor.line.count > 1 ? executor.line.text(1) : '';
+  switch (topic) {
+    case 'reset':
+      resetStatistics(executor, facts);
+      return executor.say(lines.reset);
+    case 'detail':
+      return detail(executor, session);
+    case 'conns':
+      session.dump = new LineDump(session.shared.connectionLines(session));
+      return Outcome.DUMP;
+    default:
+  }
+  const outcome = executor.administration.stats(topic, session);
+  if (outcome !== null) return outcome;
+  session.shared.wire.budget.weigh();
+  const rows = statistics(topic, executor, facts, mirror);
+  if (rows === null) return executor.say(lines.error);
+  for (const [name, value] of rows) executor.output.text(`STAT ${name} ${value}\r\n`);
+  return executor.say(lines.end);
+}
+
+/** `stats detail on|off|dump`. */
+function detail(executor: Executor, session: Session): number {
+  const { line, observer } = executor;
+  const { prefixes } = observer;
+  const word = line.count > 2 ? line.text(2) : '';
+  switch (word) {
+    case 'on':
+    case 'off':
+      prefixes.on = word === 'on';
+      observer.update();
+      return executor.say(lines.ok);
+    case 'dump':
+      session.dump = new LineDump(prefixes.lines());
+      return Outcome.DUMP;
+    default:
+      return executor.say(lines.detailUsage);
+  }
+}
+
+/** `watch [topic …]`. */
+export function watch(executor: Executor, session: Session): number {
+  const { facts, wire } = session.shared;
+  const { line, observer } = executor;
+  if (!facts.settings.watch) return executor.say(lines.watchDisabled);
+  if (wire.answered) return executor.say(lines.watchPipelined);
+  let topics = line.count === 1 ? Topic.fetchers : 0;
+  for (let token = 1; token < Math.min(line.count, tokensMax); token++) {
+    const word = line.text(token);
+    if (!Object.hasOwn(Topic, word)) return executor.say(lines.error);
+    topics |= Topic[word as keyof typeof Topic];
+  }
+  if (!observer.watchers.add(session.connection, topics)) return executor.say(lines.watchersMost);
+  observer.update();
+  session.becomeWatcher();
+  return executor.say(lines.ok);
+}
+
+/** `refresh_certs`: connections to come get what the files hold now. */
+export function refreshCertificates(executor: Executor, session: Session): number {
+  const { tls } = session.shared.access;
+  if (tls === null) return executor.say(lines.tlsDisabled);
+  const fault = tls.refresh();
+  if (fault === null) return executor.say(lines.ok);
+  executor.output.text(`${fault}\r\n`);
+  return Outcome.DONE;
+}

@@ -1,0 +1,456 @@
+/**
+ * One client connection: where its bytes are in the protocol. It finds lines, hands them to the executor, and collects
+ * the values that follow, straight into their chunk when they do not arrive whole.
+ *
+ *      LINE ──storage command, value not whole──► VALUE ──all bytes──► VALUE_END ──line end──► LINE
+ *       ├──── refused value ───────────────────► SKIP ──all bytes──► LINE
+ *       ├──── metadump, stats conns … ─────────► DUMP ──all written──► LINE
+ *       ├──── get … ───────────────────────────► KEYS ──newline───► LINE
+ *       │                                          └── NUL in a streamed line ──► REST ──newline──► LINE
+ *       └──── watch ───────────────────────────► WATCH (what else comes is thrown away)
+ *      LOCKED ──user and password (-Y)──► LINE
+ */
+
+import { assert } from '../base/errors.js';
+import {
+  keyBytesMax,
+  lineBytesMax,
+  lineBytesStreamed,
+  lineBytesWhole,
+  sinkPartBytes,
+} from '../base/limits.js';
+import type { Endpoint } from '../net/wire.js';
+import { isDelimiter, tokensMax } from '../protocol/line.js';
+import { lines, type Phrase } from '../protocol/reply.js';
+import { isHttp, isLongGet } from '../protocol/strangers.js';
+import { commandFor } from './commands.js';
+import type { Dump } from './dumping.js';
+import { Row } from './lookahead.js';
+import { Outcome, Retrieval, StorageRequest } from './request.js';
+import type { EndReason, Shared } from './shared.js';
+import { hangUp } from './unlocking.js';
+
+const State = {
+  LINE: 0,
+  VALUE: 1,
+  VALUE_END: 2,
+  SKIP: 3,
+  KEYS: 4,
+  REST: 5,
+  DUMP: 6,
+  WATCH: 7,
+  LOCKED: 8,
+} as const;
+
+const SPACE = 0x20;
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+const LOWER_S = 0x73;
+/** First byte of memcached's binary protocol. */
+const BINARY_MAGIC = 0x80;
+
+export class Session implements Endpoint {
+  readonly connection: number;
+  readonly retrieval = new Retrieval();
+  /** When something last arrived, in the server's seconds. */
+  activeAt: number;
+  /** The answer that is being written in slices. */
+  dump: Dump | null = null;
+  readonly shared: Shared;
+  private state: number;
+  private fresh = true;
+  /** After the command that runs now the connection is closed, its replies sent. */
+  private closing = false;
+  /** Why: it has sent what is no command, unless a command says otherwise. */
+  closeReason: EndReason = 'error';
+  private ended = false;
+  /** The command whose value is arriving; its own, because other sessions' commands come in between. */
+  private request: StorageRequest | null = null;
+  /** Bytes of that value that have come, and those that come next past the event table. */
+  private arrivedBytes = 0;
+  private partBytes = 0;
+  /** The command was not executed when it came: memory is being made for it, or a copy. */
+  private waited = false;
+  /** What is answered when the data block that is being skipped has passed. */
+  private refusal: Phrase | null = null;
+
+  constructor(connection: number, shared: Shared) {
+    this.connection = connection;
+    this.shared = shared;
+    this.activeAt = shared.seconds;
+    this.state = shared.unlocking === null ? State.LINE : State.LOCKED;
+  }
+
+  data(offset: number, length: number, filled: boolean): number {
+    const { wire, executor } = this.shared;
+    const end = offset + length;
+    this.activeAt = this.shared.seconds;
+    if (filled && !this.filled()) return 0;
+    if (this.fresh && length > 0) {
+      this.fresh = false;
+      const binary = wire.input[offset] === BINARY_MAGIC;
+      if (binary && this.shared.facts.settings.protocol === 'auto') this.closing = true;
+    }
+    let at = offset;
+    while (at < end && !this.closing && !this.ended) {
+      if (wire.isFull() || this.shared.mirror.congested) {
+        wire.again = true;
+      } else {
+        if (at >= executor.lookahead.until) executor.lookahead.look(at, false);
+        const next = this.step(at, end);
+        if (next === at) break;
+        at = next;
+        if (at < end && wire.budget.isSpent()) wire.again = true;
+      }
+      if (wire.again) {
+        executor.counters.connectionYields++;
+        break;
+      }
+    }
+    if (this.ended) return length;
+    if (!this.closing) return at - offset;
+    this.leave(this.closeReason);
+    wire.close(this.connection, true);
+    return length;
+  }
+
+  /** The bytes that went past the event table are there; false when more of the value are to come that way. */
+  private filled(): boolean {
+    if (this.state === State.SKIP) {
+      this.state = State.LINE;
+      if (this.refusal !== null) this.shared.wire.output.put(this.refusal);
+      return true;
+    }
+    const request = this.request!;
+    this.arrivedBytes += this.partBytes;
+    this.shared.executor.storing.partArrived(request, this.arrivedBytes);
+    if (this.arrivedBytes < request.valueLength) {
+      this.awaitPart();
+      return false;
+    }
+    this.shared.arriving.delete(this);
+    this.state = State.VALUE_END;
+    return true;
+  }
+
+  /** The next bytes of the value go straight into its chunk: of a large one a part, so that it is mirrored in parts. */
+  private awaitPart(): void {
+    const { wire, executor } = this.shared;
+    const { ref, valueLength } = this.request!;
+    const segment = (ref - 1) >>> executor.store.region.segmentShift;
+    const to = executor.valueOffset(ref) + this.arrivedBytes;
+    this.partBytes = Math.min(valueLength - this.arrivedBytes, sinkPartBytes);
+    wire.sink(this.connection, segment, to, this.partBytes);
+  }
+
+  /** Ends the connection at once; what was not sent yet is dropped. */
+  end(reason: EndReason = 'shutdown'): void {
+    this.ended = true;
+    this.leave(reason);
+    this.shared.wire.close(this.connection, false);
+  }
+
+  closed(errno: number): void {
+    this.leave(errno === 0 ? 'normal' : 'error');
+  }
+
+  /** True while nothing is under way: it waits for a command. */
+  get waits(): boolean {
+    return (this.state === State.LINE || this.state === State.LOCKED) && !this.closing;
+  }
+
+  /** memcached's name for what this connection waits for. */
+  stateName(unsent: boolean): string {
+    if (this.state === State.WATCH) return 'conn_watch';
+    if (unsent) return 'conn_mwrite';
+    if (this.state === State.VALUE || this.state === State.VALUE_END) return 'conn_nread';
+    return this.state === State.SKIP ? 'conn_swallow' : 'conn_read';
+  }
+
+  /** From now on what comes is thrown away; lines are sent to it. */
+  becomeWatcher(): void {
+    this.state = State.WATCH;
+  }
+
+  private leave(reason: EndReason): void {
+    this.ceaseWaiting();
+    if (this.state === State.VALUE) this.shared.arriving.delete(this);
+    if (this.request !== null) this.shared.executor.storing.abandon(this.request);
+    this.shared.onClosed(this, reason);
+  }
+
+  /** Handles what begins at `at`; returns where the rest begins, `at` when more bytes are needed. */
+  private step(at: number, end: number): number {
+    switch (this.state) {
+      case State.LINE: {
+        const before = this.shared.wire.output.at;
+        const next = this.line(at, end);
+        if (this.shared.executor.store.waits) return this.wait(at, before);
+        if (this.waited) this.ceaseWaiting();
+        return next;
+      }
+      case State.KEYS:
+        return this.keys(at, end);
+      case State.VALUE_END:
+        return this.valueEnd(at, end);
+      case State.REST:
+        return this.rest(at, end);
+      case State.DUMP:
+        return this.dumpSlice(at);
+      case State.WATCH:
+        return end;
+      case State.LOCKED:
+        return this.locked(at, end);
+      default:
+        throw new Error('assertion failed: bytes behind a sink come with its end');
+    }
+  }
+
+  /** Memory for the command at `at` is being made: it is executed anew in a later tick, when others had theirs. */
+  private wait(at: number, outputBefore: number): number {
+    const { wire, executor } = this.shared;
+    assert(wire.output.at === outputBefore, 'a command that waits has not answered');
+    executor.store.waits = false;
+    this.waited = true;
+    wire.again = true;
+    return at;
+  }
+
+  /** The command is executed: of a copy that it began and did not need nothing stays. */
+  private ceaseWaiting(): void {
+    if (!this.waited) return;
+    this.waited = false;
+    this.shared.executor.copies.drop(this.connection);
+  }
+
+  private line(at: number, end: number): number {
+    const { executor } = this.shared;
+    const { line } = executor;
+    const row = executor.lookahead.whole(at, end);
+    if (row >= 0) return this.plain(row, end);
+    if (!line.scan(at, end)) return this.longLine(at, end);
+    if (line.next - at > lineBytesWhole && !isLongGet(this.shared.wire.input, at, end)) {
+      this.closing = true;
+      return end;
+    }
+    const command = line.count === 0 ? null : commandFor(line.bytes, line.start(0), line.length(0));
+    if (command === null || line.count < command.least || line.count > command.most) {
+      if (command === null && isHttp(line)) this.closing = true;
+      else executor.output.put(lines.error);
+      return line.next;
+    }
+    executor.begin(command.noreplyFrom);
+    const outcome = command.run(executor, this);
+    const next = line.next;
+    switch (outcome) {
+      case Outcome.DONE:
+        return next;
+      case Outcome.CLOSE:
+        this.closing = true;
+        return next;
+      case Outcome.VALUE:
+        return this.value(next, end);
+      case Outcome.SWALLOW:
+        return this.swallow(next, end, executor.storing.request);
+      case Outcome.DUMP:
+        // The newline stays: who has bytes left is called again.
+        this.state = State.DUMP;
+        return this.dumpSlice(next - 1);
+      default:
+        return this.retrieve(next);
+    }
+  }
+
+  /** Executes a request that the lookahead has read. */
+  private plain(row: number, end: number): number {
+    const { wire, executor } = this.shared;
+    const { rows } = executor.lookahead;
+    const value = rows[row + Row.VALUE]!;
+    if (value === 0) {
+      if (rows[row + Row.META] !== 0) executor.meta.retrieving.plain(row);
+      else executor.retrieving.plain(this.retrieval, row);
+    } else if (executor.storing.plain(row) === Outcome.VALUE) {
+      executor.storing.whole(executor.storing.request, wire.input, wire.inputView, value);
+    } else {
+      this.swallow(value, end, executor.storing.request);
+    }
+    return rows[row + Row.NEXT]!;
+  }
+
+  /** Answers the keys of the line, `next` being where it ends. Of a long line, `keys` finds them. */
+  private retrieve(next: number): number {
+    const { wire, executor, mirror } = this.shared;
+    const { line, lookahead, retrieving } = executor;
+    if (line.count > tokensMax) {
+      this.state = State.KEYS;
+      return this.firstKey();
+    }
+    const first = this.retrieval.touches ? 2 : 1;
+    for (let token = first; token < line.count; token++) {
+      const start = line.start(token);
+      if (wire.isFull() || mirror.congested || (token > first && wire.budget.isSpent())) {
+        wire.again = true;
+        this.state = State.KEYS;
+        return start;
+      }
+      if (start >= lookahead.until) lookahead.look(start, true);
+      retrieving.key(this.retrieval, start, line.length(token));
+    }
+    wire.output.put(lines.end);
+    return next;
+  }
+
+  /** Writes some of a long answer; `at` is the newline of its command. */
+  private dumpSlice(at: number): number {
+    const { wire } = this.shared;
+    wire.again = !this.dump!.write(wire);
+    if (wire.again) return at;
+    this.dump = null;
+    this.state = State.LINE;
+    return at + 1;
+  }
+
+  /** Where the keys of the retrieval in the line begin. */
+  private firstKey(): number {
+    const { line } = this.shared.executor;
+    const before = this.retrieval.touches ? 1 : 0;
+    return line.start(before) + line.length(before);
+  }
+
+  /** A line without an end: memcached waits up to 2048 bytes, and longer only for a get. */
+  private longLine(at: number, end: number): number {
+    if (end - at <= lineBytesMax) return at;
+    if (!isLongGet(this.shared.wire.input, at, end)) {
+      this.closing = true;
+      return end;
+    }
+    if (end - at < lineBytesStreamed) return at;
+    // Too long to wait for: answered as it arrives, so that it needs no larger buffer.
+    const { input } = this.shared.wire;
+    let start = at;
+    while (input[start] !== SPACE || input[start - 1] === SPACE || start === at) start++;
+    this.retrieval.withCas = input[start - 1] === LOWER_S;
+    this.retrieval.touches = false;
+    this.state = State.KEYS;
+    return start;
+  }
+
+  /** Answers keys until the newline, the end of the input, or until the output is full. */
+  private keys(from: number, end: number): number {
+    const { wire, executor, mirror } = this.shared;
+    const { input, output } = wire;
+    let at = from;
+    let answered = false;
+    for (;;) {
+      while (at < end && input[at] === SPACE) at++;
+      const start = at;
+      while (at < end && !isDelimiter(input[at]!)) at++;
+      if (at >= end) return this.partialKey(start, end);
+      const byte = input[at]!;
+      const length =
+        at - start - (byte === NEWLINE && at > start && input[at - 1] === RETURN ? 1 : 0);
+      if (length > keyBytesMax) return this.overlongKey(end);
+      if (length > 0) {
+        if (wire.isFull() || mirror.congested || (answered && wire.budget.isSpent())) {
+          wire.again = true;
+          return start;
+        }
+        if (start >= executor.lookahead.until) executor.lookahead.look(start, true);
+        executor.retrieving.key(this.retrieval, start, length);
+        answered = true;
+      }
+      if (byte === SPACE) continue;
+      // A NUL ends the line for its keys; what stands behind it, up to the newline, is nobody's.
+      output.put(lines.end);
+      this.state = State.REST;
+      return this.rest(at, end);
+    }
+  }
+
+  /** Throws away what is left of a line. */
+  private rest(at: number, end: number): number {
+    const newline = this.shared.wire.input.indexOf(NEWLINE, at);
+    if (newline < 0 || newline >= end) return end;
+    this.state = State.LINE;
+    return newline + 1;
+  }
+
+  /** The input ends in mid-key: only while a line is answered as it arrives. */
+  private partialKey(start: number, end: number): number {
+    return end - start > keyBytesMax + 1 ? this.overlongKey(end) : start;
+  }
+
+  /** A key too long in a line that is answered as it arrives: what came before it has been answered already. */
+  private overlongKey(end: number): number {
+    this.shared.executor.output.put(lines.badFormat);
+    this.closing = true;
+    return end;
+  }
+
+  /** The data block of a storage command begins at `next`. */
+  private value(next: number, end: number): number {
+    const { wire, executor } = this.shared;
+    const { request } = executor.storing;
+    const { valueLength } = request;
+    if (next + valueLength + 2 <= end) {
+      executor.storing.whole(request, wire.input, wire.inputView, next);
+      return next + valueLength + 2;
+    }
+    if (!executor.storing.reserveArriving(request)) {
+      return executor.store.waits ? next : this.swallow(next, end, request);
+    }
+    this.request ??= new StorageRequest();
+    this.request.assign(request);
+    const { region } = executor.store;
+    const segment = (request.ref - 1) >>> region.segmentShift;
+    const to = executor.valueOffset(request.ref);
+    const have = Math.min(end - next, valueLength);
+    region.bytes[segment]!.set(wire.input.subarray(next, next + have), to);
+    this.state = State.VALUE_END;
+    this.arrivedBytes = have;
+    if (have < valueLength) {
+      this.state = State.VALUE;
+      this.shared.arriving.add(this);
+      this.awaitPart();
+    }
+    return next + have;
+  }
+
+  private valueEnd(at: number, end: number): number {
+    if (end - at < 2) return at;
+    const { wire, executor } = this.shared;
+    const whole = wire.input[at] === RETURN && wire.input[at + 1] === NEWLINE;
+    executor.storing.arrived(this.request!, whole);
+    if (executor.store.waits) return this.wait(at, wire.output.at);
+    this.ceaseWaiting();
+    this.state = State.LINE;
+    return at + 2;
+  }
+
+  /** Throws away a data block and its line end; as in memcached the refusal is answered behind it. */
+  private swallow(next: number, end: number, request: StorageRequest): number {
+    const { wire } = this.shared;
+    const total = request.valueLength + 2;
+    const have = Math.min(end - next, total);
+    this.refusal = request.refusal;
+    if (have < total) {
+      this.state = State.SKIP;
+      wire.transport.skip(this.connection, total - have);
+    } else if (this.refusal !== null) {
+      wire.output.put(this.refusal);
+    }
+    return next + have;
+  }
+
+  /** Whoever has not said who he is may say nothing else. */
+  private locked(at: number, end: number): number {
+    const unlocking = this.shared.unlocking!;
+    const next = unlocking.step(at, end);
+    if (next === hangUp) {
+      this.closing = true;
+      return end;
+    }
+    if (unlocking.unlocked) this.state = State.LINE;
+    return next;
+  }
+}

@@ -1,0 +1,51 @@
+/** How many clients fit into the files that this process may have open, beside those that the node itself needs. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { HotspareError } from '../base/errors.js';
+import { datagramsInFlightMost, ownDescriptors } from '../base/limits.js';
+import type { Settings } from '../flags/options.js';
+import type { Log } from './log.js';
+
+/** Of a client through TLS: its socket, and both ends of the pair behind it. */
+const descriptorsPerTlsClient = 3;
+/** Of a datagram that is under way: both ends of its pair. */
+const descriptorsPerDatagram = 2;
+
+/** Files that this process may have open; null: it cannot be told. */
+export function descriptorsMost(): number | null {
+  const found = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+  return found === null ? null : Number(found[1]);
+}
+
+/**
+ * The settings with as many connections as there are descriptors for, and says so where they are fewer than `-c`. A
+ * client too many is then refused by its number; without a descriptor neither it nor a standby could even be accepted.
+ * Throws HotspareError LISTEN when there are none for clients.
+ */
+export function withRoom(settings: Settings, most: number | null, log: Log): Settings {
+  if (most === null) return settings;
+  const { connections } = settings;
+  const own = ownNeeds(settings);
+  const fit = Math.floor((most - own) / (settings.tls === null ? 1 : descriptorsPerTlsClient));
+  if (fit >= connections) return settings;
+  const clients = settings.tls === null ? 'clients' : 'clients through TLS';
+  if (fit < 1) {
+    throw new HotspareError(
+      'LISTEN',
+      `this process may have ${most} files open, and the node itself needs ${own}`,
+      'raise ulimit -Hn (LimitNOFILE= of a unit)',
+    );
+  }
+  log.say(
+    `-c ${connections}: ${most} open files have room for ${fit} ${clients} beside the node itself; more are refused ` +
+      '(raise ulimit -Hn, LimitNOFILE= of a unit, or choose a smaller -c)',
+  );
+  return { ...settings, connections: fit };
+}
+
+function ownNeeds({ listen, udpPort }: Settings): number {
+  const open = readdirSync('/proc/self/fd').length;
+  // An address may stand for both families, and have a listener for TCP and a socket for UDP in each.
+  const listeners = 4 * Math.max(1, listen.length);
+  const datagrams = udpPort === 0 ? 0 : descriptorsPerDatagram * datagramsInFlightMost;
+  return open + listeners + datagrams + ownDescriptors;
+}

@@ -1,0 +1,134 @@
+/**
+ * What a process does with itself as a whole: goes into the background (`-d`), leaves its pid in a file (`-P`), gives
+ * up root (`-u`), and looks whether it may have as many descriptors as it needs (`-c`).
+ */
+import { spawn } from 'node:child_process';
+import { readFileSync, unlinkSync } from 'node:fs';
+import { HotspareError, systemReason } from '../base/errors.js';
+import { usage } from '../flags/options.js';
+import { type Log, tell } from './log.js';
+import { placeFile, readPlaced } from './placing.js';
+
+/** Set for the process that runs in the background. */
+const daemonMark = 'HOTSPARE_DAEMON';
+
+/** What that process tells the one that started it. */
+export interface Started {
+  readonly event: 'serving' | 'synced' | 'waiting' | 'failed';
+  /** Of a failure: the line that says why. */
+  readonly line?: string;
+}
+
+export function isDaemon(): boolean {
+  return process.env[daemonMark] === '1';
+}
+
+/**
+ * Starts this program again in the background, in a session of its own and with /dev/null for a terminal. This process
+ * ends once that one serves, mirrors or waits for a primary, or with its status and its words when it cannot.
+ */
+export function becomeDaemon(): void {
+  const child = spawn(process.execPath, process.argv.slice(1), {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    env: { ...process.env, [daemonMark]: '1' },
+  });
+  child.on('message', ({ event, line }: Started) => {
+    if (event === 'serving' || event === 'synced' || event === 'waiting') process.exit(0);
+    if (event === 'failed') tell(line!);
+  });
+  // Its last words may come after its end.
+  let open = 2;
+  const ended = (): void => {
+    if (--open === 0) process.exit(child.exitCode ?? 1);
+  };
+  child.on('exit', ended);
+  child.on('disconnect', ended);
+}
+
+/** Tells the process that started this daemon how it went; harmless in any other. */
+export function tellStarter(message: Started | { readonly event: string }): void {
+  if (!isDaemon() || !process.connected) return;
+  try {
+    process.send!(message, () => {});
+  } catch {
+    // It has ended meanwhile, and knows enough.
+  }
+}
+
+/** Writes the pid; the file goes when the process ends. Throws HotspareError. */
+export function writePidFile(file: string, log: Log): void {
+  const other = runningPid(file);
+  if (other !== null) {
+    log.say(`WARNING: The pid file contained the following (running) pid: ${other}`);
+  }
+  try {
+    placeFile(file, `${process.pid}\n`);
+  } catch (error) {
+    const reason = systemReason((error as NodeJS.ErrnoException).code);
+    throw usage(
+      `-P ${file}: Could not open the pid file ${file} for writing: ${reason}`,
+      'check the path and its rights',
+    );
+  }
+  // Before the log's last words, for it may have something to say.
+  process.prependListener('exit', () => removePidFile(file, log));
+}
+
+function removePidFile(file: string, log: Log): void {
+  try {
+    if (readPlaced(file) === `${process.pid}\n`) unlinkSync(file);
+  } catch (error) {
+    log.say(`-P ${file}: it stays: ${systemReason((error as NodeJS.ErrnoException).code)}`);
+  }
+}
+
+/** The pid a file names, when a process of that pid runs. */
+function runningPid(file: string): number | null {
+  try {
+    const pid = Number.parseInt(readPlaced(file) ?? '', 10);
+    if (!(pid > 0) || pid === process.pid) return null;
+    process.kill(pid, 0);
+    return pid;
+  } catch {
+    return null;
+  }
+}
+
+interface User {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The user of `-u`, or null when this process is nobody special and stays who it is. Throws HotspareError. */
+export function userToBe(name: string | undefined): User | null {
+  if (name === undefined || process.getuid!() !== 0) return null;
+  const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
+  const [, , uid, gid] = lines.map((line) => line.split(':')).find(([one]) => one === name) ?? [];
+  if (uid === undefined || gid === undefined) {
+    throw usage(
+      `-u ${name}: can't find the user ${name} to switch to`,
+      'name a user of /etc/passwd',
+    );
+  }
+  return { name, uid: Number(uid), gid: Number(gid) };
+}
+
+/** Becomes that user, for good. */
+export function giveUpRoot({ uid, gid }: User): void {
+  process.setgroups!([]);
+  process.setgid!(gid);
+  process.setuid!(uid);
+}
+
+/** Throws HotspareError when `-c` asks for more descriptors than this process may have. */
+export function checkDescriptors(connections: number): void {
+  const found = /^Max open files +\d+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+  if (found === null || connections <= Number(found[1])) return;
+  throw new HotspareError(
+    'LISTEN',
+    `-c ${connections}: failed to set rlimit for open files: this process may have ${found[1]}`,
+    'try a smaller -c, or raise ulimit -Hn',
+  );
+}

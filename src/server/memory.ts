@@ -1,0 +1,268 @@
+/** Maps the memory a region lives in, new or found in a file, and refuses what must not be served. */
+import { randomBytes } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { HotspareError } from '../base/errors.js';
+import { segmentBytes } from '../base/limits.js';
+import type { Settings } from '../flags/options.js';
+import {
+  failed,
+  type NativeFailure,
+  type NativeRegion,
+  native,
+  type RegionOptions,
+} from '../native/addon.js';
+import type { Journal } from '../store/journal.js';
+import {
+  type Geometry,
+  headBytes,
+  layoutVersion,
+  magic,
+  pagesBytes,
+  SuperWord,
+  sameGeometry,
+} from '../store/layout.js';
+import {
+  epochOf,
+  format,
+  type Inspection,
+  inspect,
+  markInconsistent,
+  noMagic,
+} from '../store/open.js';
+import { Region } from '../store/region.js';
+
+export interface MemoryOptions {
+  /** `-e`: a file, or null for anonymous memory. */
+  readonly file: string | null;
+  /** `--discard-memory-file`: what the file holds is given up when it cannot be served. */
+  readonly discard: boolean;
+  /** `-k`. */
+  readonly lockMemory: boolean;
+  /** `-L`. */
+  readonly hugePages: boolean;
+}
+
+/** The part of a server's settings that says how memory is mapped. */
+export function memoryOptions(settings: Settings): MemoryOptions {
+  const { memoryFile, discardMemoryFile, lockMemory, hugePages } = settings;
+  return { file: memoryFile, discard: discardMemoryFile, lockMemory, hugePages };
+}
+
+/** Memory that ends with the process. */
+export const anonymous: MemoryOptions = {
+  file: null,
+  discard: false,
+  lockMemory: false,
+  hugePages: false,
+};
+
+/** Memory that is mapped, and the typed views of it. */
+export interface Mapped {
+  readonly memory: NativeRegion;
+  readonly region: Region;
+  /** False when a cache was found in it. */
+  readonly fresh: boolean;
+  /** What was wrong with the cache that `--discard-memory-file` gave up; null: there was none. */
+  readonly gaveUp: string | null;
+}
+
+/** Maps a region that is to be served: formats a new one, checks one that is found. Throws HotspareError. */
+export function mapRegion(geometry: Geometry, options: MemoryOptions, journal: Journal): Mapped {
+  const { memory, gaveUp } = mapOwn(geometry, options);
+  const head = new Int32Array(memory.head);
+  const found = inspect(head);
+  if (found.kind === 'empty') return formatted(memory, geometry, journal, gaveUp);
+  const reason = unservable(found, geometry, options.file!);
+  if (reason === null) {
+    return { memory, region: new Region(memory, geometry, journal), fresh: false, gaveUp };
+  }
+  // What is no hotspare memory file may be somebody's: nobody asked for that to be given up.
+  const isOurs = head[SuperWord.MAGIC] === magic || found.kind === 'copy';
+  if (!options.discard || !isOurs) throw reason;
+  native.regionClose(memory.id);
+  return formatted(open(geometry, options, true), geometry, journal, reason.message);
+}
+
+/** Memory for a copy, all zero and marked as one that must not be served. */
+export interface MappedCopy {
+  readonly memory: NativeRegion;
+  /** The epoch of a cache that stood in the memory file, and was wiped; null: there was none. */
+  readonly gaveUp: number | null;
+}
+
+/**
+ * Maps memory for a copy of somebody else's region. The loop goes on meanwhile: to reserve, lock or wipe gigabytes
+ * takes seconds. Rejects with HotspareError.
+ */
+export async function mapCopy(geometry: Geometry, options: MemoryOptions): Promise<MappedCopy> {
+  const memory = await openForCopy(geometry, options);
+  const head = new Int32Array(memory.head);
+  const found = inspect(head);
+  const gaveUp = found.kind === 'region' && !found.inconsistent ? epochOf(head) : null;
+  if (!memory.created) {
+    // A wipe may be cut: what is left of the file must not pass for a cache.
+    markInconsistent(head, true);
+    const failure = await new Promise<NativeFailure | null>((done) =>
+      native.regionWipeLater(memory.id, done),
+    );
+    if (failure !== null) {
+      native.regionClose(memory.id);
+      throw cannotMap(failure, options.file, regionBytes(geometry));
+    }
+  }
+  markInconsistent(head, true);
+  return { memory, gaveUp };
+}
+
+/** As `mapOwn`, but in a thread. */
+async function openForCopy(geometry: Geometry, options: MemoryOptions): Promise<NativeRegion> {
+  const { file, discard } = options;
+  const open = (discards: boolean): Promise<NativeRegion | NativeFailure> =>
+    new Promise((done) => native.regionOpenLater(regionOptions(geometry, options, discards), done));
+  const bytes = regionBytes(geometry);
+  let opened = await open(false);
+  if (failed(opened) && file !== null && discard && isOtherRegion(file, bytes)) {
+    opened = await open(true);
+  }
+  if (failed(opened)) throw cannotMap(opened, file, bytes);
+  return opened;
+}
+
+/** Maps what is there, or, where that has another size and may be given up, new memory. */
+function mapOwn(
+  geometry: Geometry,
+  options: MemoryOptions,
+): { memory: NativeRegion; gaveUp: string | null } {
+  try {
+    return { memory: open(geometry, options, false), gaveUp: null };
+  } catch (error) {
+    const { file, discard } = options;
+    const mayGo = file !== null && discard && isOtherRegion(file, regionBytes(geometry));
+    if (!mayGo || !(error instanceof HotspareError)) throw error;
+    return { memory: open(geometry, options, true), gaveUp: error.message };
+  }
+}
+
+function formatted(
+  memory: NativeRegion,
+  geometry: Geometry,
+  journal: Journal,
+  gaveUp: string | null,
+): Mapped {
+  const seed = randomBytes(8);
+  const head = new Int32Array(memory.head);
+  format(head, geometry, [seed.readInt32LE(0), seed.readInt32LE(4)]);
+  return { memory, region: new Region(memory, geometry, journal), fresh: true, gaveUp };
+}
+
+/** Why what was found must not be served, or null. */
+function unservable(found: Inspection, geometry: Geometry, file: string): HotspareError | null {
+  const startEmpty = `start empty with --discard-memory-file, or delete ${file}`;
+  if (found.kind === 'damaged') {
+    const remedy = found.reason === noMagic ? `delete ${file} to start empty` : startEmpty;
+    return refusal(`${file} is damaged: ${found.reason}`, remedy);
+  }
+  if (found.kind === 'version') {
+    return refusal(
+      `${file} has layout version ${found.version}, this hotspare has ${layoutVersion}`,
+      `open it with the hotspare that wrote it, or ${startEmpty}`,
+    );
+  }
+  if (found.kind === 'region' && !sameGeometry(found.geometry, geometry)) {
+    return refusal(
+      `${file} was made with other -m, -I, -f or -n`,
+      `use its flags, or ${startEmpty}`,
+    );
+  }
+  if (found.kind === 'copy' || (found.kind === 'region' && found.inconsistent)) {
+    return refusal(`${file} is a standby's copy, and may be half or out of date`, startEmpty);
+  }
+  return null;
+}
+
+function open(geometry: Geometry, options: MemoryOptions, discard: boolean): NativeRegion {
+  const memory = native.regionOpen(regionOptions(geometry, options, discard));
+  if (failed(memory)) throw cannotMap(memory, options.file, regionBytes(geometry));
+  return memory;
+}
+
+function regionOptions(
+  geometry: Geometry,
+  { file, lockMemory, hugePages }: MemoryOptions,
+  discard: boolean,
+): RegionOptions {
+  return {
+    headBytes: headBytes(geometry),
+    pagesBytes: pagesBytes(geometry),
+    segmentBytes,
+    file,
+    discard,
+    lockMemory,
+    hugePages,
+  };
+}
+
+function cannotMap(
+  { call, error }: NativeFailure,
+  file: string | null,
+  bytes: number,
+): HotspareError {
+  if (call === 'flock') {
+    return refusal(
+      `${file} is in use by another process`,
+      'stop that process, or name another file',
+    );
+  }
+  if (call === 'owner') {
+    return refusal(
+      `${file} belongs to another user, who may change it while it is served`,
+      `give it to the user of this process with chown, or name another file`,
+    );
+  }
+  if (call === 'mode') {
+    return refusal(`every user may write to ${file}`, `chmod 600 ${file}, or name another file`);
+  }
+  if (call === 'size') {
+    return refusal(
+      `${file} is not ${bytes} bytes long: it was made with other -m or -I, or is no hotspare memory file`,
+      `use its flags; or start empty: with --discard-memory-file if it is one, else delete ${file}`,
+    );
+  }
+  const mebibytes = Math.ceil(bytes / 2 ** 20);
+  if (call === 'mlock') {
+    return new HotspareError(
+      'MEMORY',
+      `-k: cannot lock ${mebibytes} MiB of memory: ${call}: ${error}`,
+      'raise ulimit -l, or leave -k out',
+    );
+  }
+  return new HotspareError(
+    'MEMORY',
+    `cannot map ${mebibytes} MiB of ${file ?? 'memory'}: ${call}: ${error}`,
+    file === null ? 'choose a smaller -m' : 'check the path, its rights and the space on its disk',
+  );
+}
+
+/** True of a hotspare memory file of another size. */
+function isOtherRegion(file: string, bytes: number): boolean {
+  let descriptor = -1;
+  try {
+    descriptor = openSync(file, 'r');
+    const word = Buffer.alloc(4);
+    readSync(descriptor, word, 0, 4, SuperWord.MAGIC * 4);
+    return fstatSync(descriptor).size !== bytes && word.readInt32LE(0) === magic;
+  } catch {
+    // Whatever keeps it from being read keeps it from being mapped, and is said there.
+    return false;
+  } finally {
+    if (descriptor >= 0) closeSync(descriptor);
+  }
+}
+
+function regionBytes(geometry: Geometry): number {
+  return headBytes(geometry) + pagesBytes(geometry);
+}
+
+function refusal(sentence: string, remedy: string): HotspareError {
+  return new HotspareError('REGION', sentence, remedy);
+}

@@ -1,0 +1,373 @@
+/**
+ * The server: a store in a region, and the tick that lets clients at it. It can run without a standby; a backup plugs
+ * in by setting `mirror`. Nothing here knows whether the region was made, found in a file or left by a primary.
+ */
+
+import { casStep, copyBytesPerTick, slowReaderMs, stalledSenderMs } from '../base/limits.js';
+import { Executor } from '../commands/execute.js';
+import type { Observer } from '../commands/observer.js';
+import { Session } from '../commands/session.js';
+import type { EndReason, Shared } from '../commands/shared.js';
+import { Unlocking } from '../commands/unlocking.js';
+import { type LineOutput, Topic } from '../commands/watchers.js';
+import type { Settings } from '../flags/options.js';
+import { native } from '../native/addon.js';
+import { monotonicMs } from '../native/clock.js';
+import type { Access } from '../net/access.js';
+import { Listening } from '../net/listening.js';
+import { Counter, idle, type Wire } from '../net/wire.js';
+import type { Log } from '../process/log.js';
+import { writePortFile } from '../process/portfile.js';
+import { connectionLines, type Origin } from '../stats/conns.js';
+import { Counters } from '../stats/counters.js';
+import type { ServerFacts } from '../stats/facts.js';
+import type { Journal } from '../store/journal.js';
+import { alone, type Mirror } from '../store/mirror.js';
+import type { Region } from '../store/region.js';
+import { Store } from '../store/store.js';
+import { Background } from './background.js';
+import { Timeline, type Origin as TimeOrigin } from './timeline.js';
+
+/** How often idle clients are looked for. */
+const idleLookMs = 1000;
+/** Of that, so much at once. */
+const idleSliceMs = 1;
+/** Ticks without a request for memory that last for so long: nobody waits for it any more. */
+const starvedGapMs = 100;
+
+export class Server implements Shared, LineOutput {
+  readonly wire: Wire;
+  readonly executor: Executor;
+  readonly facts: ServerFacts;
+  readonly settings: Settings;
+  readonly access: Access;
+  readonly unlocking: Unlocking | null;
+  /** The mirror of now; backup/ sets it. */
+  mirror: Mirror = alone;
+  /** Sessions that are open, by connection. */
+  private readonly sessions = new Map<number, Session>();
+  /** Where those come from whose bytes come through TLS or UDP, or whom a watcher was told of. */
+  private readonly origins = new Map<number, Origin>();
+  /** The cache's time. */
+  readonly timeline: Timeline;
+  private readonly listening: Listening;
+  private readonly counters = new Counters();
+  private readonly journal: Journal;
+  private readonly log: Log;
+  private idler: NodeJS.Timeout | null = null;
+  private idleWalk: Iterator<Session> | null = null;
+  private nowMs = 0;
+  readonly arriving = new Set<Session>();
+  /** Connections that are closed at the end of this tick. */
+  private readonly slowReaders: number[] = [];
+  private readonly stalledSenders: Session[] = [];
+  /** When memory was asked for in vain last, and since when it is in one tick after the other. */
+  private starvedMs = 0;
+  private starvedSinceMs = 0;
+  /** Whole seconds of the wire's clock: what idle clients are measured by. */
+  seconds = 0;
+  /** The connection whose command a watcher was told of last. */
+  private observed: { session: Session | null; descriptor: number } = {
+    session: null,
+    descriptor: -1,
+  };
+  private readonly background: Background;
+  /** The newest CAS id when the region was opened. */
+  private readonly casFirst: number;
+
+  constructor(
+    wire: Wire,
+    memory: readonly ArrayBuffer[],
+    region: Region,
+    settings: Settings,
+    log: Log,
+    access: Access = { credentials: null, tls: null },
+    origin: TimeOrigin = 'here',
+  ) {
+    this.wire = wire;
+    this.settings = settings;
+    this.log = log;
+    this.access = access;
+    this.journal = region.journal;
+    this.timeline = new Timeline(region, origin, monotonicMs(), Date.now);
+    const store = new Store(
+      region,
+      { evict: settings.evict, casStep },
+      this.timeline.at(monotonicMs()),
+    );
+    this.casFirst = store.casLast;
+    this.executor = new Executor(store, wire.output, this.counters, settings.flush);
+    const { credentials } = access;
+    this.unlocking = credentials === null ? null : new Unlocking(this.executor, credentials);
+    this.observe(this.executor.observer);
+    store.onStarved = () => this.freeMemory();
+    this.executor.storing.onCrowded = () => this.giveUpSender();
+    store.onEffort = () => wire.budget.weigh();
+    this.executor.copies.connection = () => wire.connection;
+    this.executor.copies.share = () => wire.budget.shareOf(copyBytesPerTick);
+    this.executor.line.bytes = wire.input;
+    this.executor.line.view = wire.inputView;
+    configure(this.executor, settings);
+    store.patient = true;
+    this.background = new Background(this);
+    this.facts = factsOf(settings, this.counters, wire.counters);
+    this.listening = new Listening({
+      wire,
+      settings,
+      log,
+      encrypts: access.tls !== null,
+      accept: (connection, encrypted) => this.accept(connection, encrypted),
+      acceptDatagram: (connection, origin) => {
+        this.origins.set(connection, origin);
+        return this.open(connection);
+      },
+    });
+    wire.useSegments(memory);
+    wire.hooks = {
+      begin: (nowMs) => {
+        this.nowMs = nowMs;
+        this.seconds = Math.floor(nowMs / 1000);
+        store.tick(this.timeline.at(nowMs));
+        this.executor.lookahead.begin(wire.inputEnd);
+      },
+      end: () => {
+        for (const connection of this.slowReaders.splice(0)) this.dropReader(connection);
+        for (const session of this.stalledSenders.splice(0)) this.dropSender(session);
+        if (this.executor.upkeep.isWanted) this.background.wake();
+        this.executor.observer.watchers.flush(this);
+        return this.mirror.commit(this.journal, this.nowMs);
+      },
+      released: (ref) => store.slabs.unpin(ref),
+    };
+    const refusal = settings.refuseFast ? 'ERROR Too many open connections\r\n' : '';
+    wire.transport.limit(settings.connections, refusal);
+  }
+
+  /** How much clients have changed since this server opened the region. It never falls. */
+  get changes(): number {
+    const { store } = this.executor;
+    return store.casLast - this.casFirst + this.counters.unversionedChanges;
+  }
+
+  /**
+   * Binds every address and begins to serve. Throws HotspareError LISTEN; then nothing is bound. Adopts what the
+   * region holds in the background.
+   */
+  serve(): void {
+    const { listening, facts } = this;
+    listening.begin();
+    facts.port = listening.portOf('TCP');
+    facts.udpPort = listening.portOf('UDP');
+    const { portFile, idleSeconds } = this.settings;
+    if (portFile !== null) writePortFile(portFile, listening.ports, this.log);
+    if (idleSeconds > 0) this.idler = setInterval(() => this.closeIdle(), idleLookMs).unref();
+    this.background.start();
+  }
+
+  /** The command `shutdown`: the process is sent what an operator would send it. */
+  shutdown(graceful: boolean): void {
+    process.kill(process.pid, graceful ? 'SIGUSR1' : 'SIGINT');
+  }
+
+  stopListening(): void {
+    this.listening.end();
+  }
+
+  /** Stops serving and closes every client at once, unsent replies and all. The region is not touched any more. */
+  depose(): void {
+    if (this.idler !== null) clearInterval(this.idler);
+    this.idler = null;
+    this.background.stop();
+    this.stopListening();
+    this.wire.hooks = idle;
+    for (const session of [...this.sessions.values()]) session.end();
+    this.access.tls?.end();
+    // Those that wait for nothing but the rest of their replies, too.
+    this.wire.transport.sweep(0);
+    this.wire.forgetSegments();
+  }
+
+  onClosed(session: Session, reason: EndReason): void {
+    const { connection } = session;
+    const { observer } = this.executor;
+    if ((observer.watchers.topics & Topic.connevents) !== 0) {
+      const { address, descriptor } = this.originOf(connection);
+      observer.closed(address, reason, descriptor);
+    }
+    this.sessions.delete(connection);
+    this.origins.delete(connection);
+    this.access.tls?.left(connection);
+    observer.watchers.remove(connection);
+    observer.update();
+  }
+
+  connectionLines(asker: Session): Iterator<string> {
+    const { sessions, origins, seconds: now } = this;
+    const { listeners, datagrams } = this.listening;
+    const { transport } = this.wire;
+    const startedAt = now - Math.floor(this.facts.uptimeSeconds());
+    const all = { transport, listeners, datagrams, sessions, origins, now, startedAt };
+    return connectionLines(all, asker);
+  }
+
+  append(connection: number, first: Uint8Array, second: Uint8Array): boolean {
+    return this.wire.append(connection, first, second);
+  }
+
+  pendingBytes(connection: number): number {
+    return this.wire.transport.describe(connection)?.pendingBytes ?? 0;
+  }
+
+  /**
+   * All memory is held by replies. Most are on their way, and whoever needs memory can wait for them. But one who has
+   * been reading his for too long is closed, so that the others can go on; and so is the slowest of all when somebody
+   * has waited for too long. False when there is nothing to wait for.
+   */
+  private freeMemory(): boolean {
+    const { wire, nowMs } = this;
+    // Who waits asks again in every tick.
+    if (nowMs - this.starvedMs > starvedGapMs) this.starvedSinceMs = nowMs;
+    this.starvedMs = nowMs;
+    const patience = nowMs - this.starvedSinceMs < slowReaderMs;
+    const slowest = wire.slowestReader(patience ? slowReaderMs : 0);
+    if (slowest !== null) this.slowReaders.push(slowest);
+    return wire.isReferring || this.giveUpSender();
+  }
+
+  /** Half-sent values hold memory that is needed: the one that has stood still for longest goes, if it has for long. */
+  private giveUpSender(): boolean {
+    if (this.stalledSenders.length > 0) return true;
+    let longestMs = 0;
+    let sender: Session | null = null;
+    for (const session of this.arriving) {
+      const stalledMs = this.wire.transport.stalledMs(session.connection);
+      if (stalledMs < stalledSenderMs || stalledMs <= longestMs) continue;
+      longestMs = stalledMs;
+      sender = session;
+    }
+    if (sender !== null) this.stalledSenders.push(sender);
+    return sender !== null;
+  }
+
+  private dropSender(session: Session): void {
+    this.log.say(
+      'memory is full of values that do not arrive: one that has stopped half-way is closed',
+    );
+    session.end('error');
+  }
+
+  /** Once no command is under way: it may be its own that closes a connection. */
+  private dropReader(connection: number): void {
+    this.log.say('memory is full of replies that are not read: the slowest reader is closed');
+    const session = this.sessions.get(connection);
+    if (session !== undefined) session.end();
+    else this.wire.close(connection, false);
+  }
+
+  /** Clients that wait for nothing and have sent nothing for too long, as memcached judges it. */
+  private closeIdle(): void {
+    if (this.idleWalk !== null) return;
+    this.idleWalk = this.sessions.values();
+    this.walkIdle(this.idleWalk);
+  }
+
+  /** Closing many takes long: after a moment's work the rest are left for another. */
+  private walkIdle(walk: Iterator<Session>): void {
+    if (this.idler === null) return;
+    const begunMs = monotonicMs();
+    const now = Math.floor(begunMs / 1000);
+    for (let next = walk.next(); next.done !== true; next = walk.next()) {
+      this.closeIfIdle(next.value, now);
+      if (monotonicMs() - begunMs < idleSliceMs) continue;
+      setTimeout(() => this.walkIdle(walk), idleSliceMs).unref();
+      return;
+    }
+    this.idleWalk = null;
+  }
+
+  private closeIfIdle(session: Session, now: number): void {
+    if (now - session.activeAt <= this.settings.idleSeconds || !session.waits) return;
+    const unsent = this.wire.transport.describe(session.connection)?.pendingBytes ?? 0;
+    if (unsent > 0) return;
+    this.counters.idleKicks++;
+    session.end('idle_timeout');
+  }
+
+  private accept(connection: number, encrypted: boolean): Session {
+    this.counters.totalConnections++;
+    const { observer } = this.executor;
+    const told = (observer.watchers.topics & Topic.connevents) !== 0;
+    if (encrypted || told) this.origins.set(connection, this.originOf(connection));
+    if (told) {
+      const { address, descriptor } = this.originOf(connection);
+      observer.opened(address, descriptor);
+    }
+    const session = this.open(connection);
+    if (encrypted && !this.access.tls!.divert(this.wire.transport, connection)) session.end();
+    return session;
+  }
+
+  private open(connection: number): Session {
+    const session = new Session(connection, this);
+    this.sessions.set(connection, session);
+    return session;
+  }
+
+  private originOf(connection: number): Origin {
+    return (
+      this.origins.get(connection) ??
+      this.wire.transport.describe(connection) ?? { address: '', listenAddress: '', descriptor: -1 }
+    );
+  }
+
+  /** Asks the kernel once for many commands of one connection. */
+  private descriptorOf(connection: number): number {
+    const session = this.sessions.get(connection);
+    if (session === undefined) return -1;
+    if (this.observed.session !== session) {
+      this.observed = { session, descriptor: this.originOf(connection).descriptor };
+    }
+    return this.observed.descriptor;
+  }
+
+  private observe(observer: Observer): void {
+    const { settings, wire } = this;
+    observer.scene = {
+      wallMs: () => wire.counters[Counter.WALL_MS]!,
+      descriptor: () => this.descriptorOf(wire.connection),
+      wrote: (full) => (full ? wire.budget.end() : wire.budget.weigh()),
+    };
+    observer.prefixes.delimiter = settings.prefixDelimiter.charCodeAt(0);
+    observer.prefixes.on = settings.detail;
+    observer.update();
+  }
+}
+
+function configure(executor: Executor, settings: Settings): void {
+  const { upkeep, administration } = executor;
+  upkeep.reassigns = settings.slabReassign;
+  upkeep.automove = settings.slabAutomove;
+  upkeep.balance.ratio = settings.slabAutomoveRatio;
+  upkeep.balance.windowSeconds = settings.slabAutomoveWindow;
+  upkeep.crawler.enabled = settings.lruCrawler;
+  upkeep.crawler.itemsMost = settings.lruCrawlerTocrawl;
+  administration.crawlerSleepMicros = settings.lruCrawlerSleepMicros;
+  administration.mayDump = settings.dump;
+  administration.remember(settings.tuning);
+}
+
+function factsOf(settings: Settings, counters: Counters, wire: Float64Array): ServerFacts {
+  return {
+    settings,
+    counters,
+    wire,
+    port: 0,
+    udpPort: 0,
+    verbosity: settings.verbosity,
+    uptimeSeconds: () => process.uptime(),
+    usage: () => {
+      const { user, system } = process.cpuUsage();
+      return { userUs: user, systemUs: system, pid: process.pid, linesLost: native.logLost() };
+    },
+  };
+}
