@@ -1,6 +1,6 @@
 /**
- * ms: the line is checked here; its value takes the same way as a set's (commands/storing.ts). What the answer repeats is
- * kept in the request, because the line may be gone when the value has arrived.
+ * ms: the line is checked here; its value takes the same way as a set's (commands/storing.ts). What the answer repeats
+ * is kept in the request, because the line may be gone when the value has arrived.
  */
 
 import { valueLengthMax } from '../../base/limits.js';
