@@ -14,7 +14,9 @@ import { memcachedFlags, ownFlags } from '../src/flags/memcached.js';
 import { address, type Settings, usage } from '../src/flags/options.js';
 import { settingsOf } from '../src/flags/settings.js';
 import { native } from '../src/native/addon.js';
+import { machine } from '../src/native/ports.js';
 import { descriptorsMost, withRoom } from '../src/process/descriptors.js';
+import { dumpOnSignal } from '../src/process/dump.js';
 import {
   keepLastWords,
   type Log,
@@ -32,7 +34,7 @@ import {
   userToBe,
   writePidFile,
 } from '../src/process/process.js';
-import { openMemoryScore, pairMemory } from '../src/process/shortage.js';
+import { goesFirst, openMemoryScore, pairMemory } from '../src/process/shortage.js';
 import { geometryOf, headBytes, pagesBytes } from '../src/store/layout.js';
 import { toolCommands } from './tools.js';
 
@@ -93,8 +95,8 @@ function main(): void {
 async function serve(command: Command): Promise<void> {
   const start = await prepare(command);
   if (start === null) return;
-  const { settings, backup, log } = start;
-  const node = new Node({ settings, backup, log, fence: fencing(), fail });
+  const { log } = start;
+  const node = newNode(start);
   superviseNode(node, log);
   node.startPrimary();
   if (start.user !== null) giveUpRoot(start.user);
@@ -108,12 +110,28 @@ async function mirror(command: Command): Promise<void> {
   if (port === 0) throw usage(`--of ${of}: a port is missing`);
   const start = await prepare(command);
   if (start === null) return;
-  const { settings, backup, log } = start;
+  const { log } = start;
   if (start.user !== null) giveUpRoot(start.user);
   native.keeperStart();
-  const node = new Node({ settings, backup, log, fence: fencing(), fail });
+  const node = newNode(start);
   superviseNode(node, log);
   node.startStandby({ host, port });
+}
+
+function newNode({ settings, backup, log }: Start): Node {
+  const fence = fencing();
+  const node = new Node({
+    ports: machine,
+    settings,
+    backup,
+    log,
+    fence,
+    report,
+    goesFirst,
+    fail,
+  });
+  dumpOnSignal(() => node.latencies(), log);
+  return node;
 }
 
 async function runPair(command: Command): Promise<void> {

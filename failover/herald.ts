@@ -6,9 +6,9 @@
  */
 import { anywhere, type BackupSettings } from '../backup/settings.js';
 import { type PrimaryAddress, type Reigning, Standby } from '../backup/standby/standby.js';
-import { isOwnAddress } from '../src/base/interfaces.js';
 import { knockMs } from '../src/base/limits.js';
 import { addressText } from '../src/flags/options.js';
+import type { Network, Timer } from '../src/native/ports.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 import { anonymous } from '../src/server/memory.js';
@@ -29,7 +29,7 @@ export interface HeraldParts {
 export class Herald {
   private readonly parts: HeraldParts;
   private readonly name: string;
-  private readonly timer: NodeJS.Timeout | null = null;
+  private readonly timer: Timer | null = null;
   private knock: Standby | null = null;
   private asking: (() => void)[] = [];
   private complained = false;
@@ -37,8 +37,9 @@ export class Herald {
   constructor(parts: HeraldParts) {
     this.parts = parts;
     this.name = addressText(parts.old.host, parts.old.port);
-    if (listensAt(parts.settings.linkListen, parts.old)) return;
-    this.timer = setInterval(() => this.attempt(), knockMs);
+    const { network } = parts.wire.ports;
+    if (listensAt(parts.settings.linkListen, parts.old, network)) return;
+    this.timer = parts.wire.ports.timers.every(knockMs, () => this.attempt());
     this.attempt();
   }
 
@@ -54,7 +55,7 @@ export class Herald {
   }
 
   end(): void {
-    if (this.timer !== null) clearInterval(this.timer);
+    this.timer?.cancel();
     this.asking = [];
     this.knock?.close();
     this.knock = null;
@@ -85,7 +86,11 @@ export class Herald {
       },
       directed: (link) => {
         const there = parseLink(link);
-        if (at !== old || there === null || listensAt(settings.linkListen, there)) {
+        if (
+          at !== old ||
+          there === null ||
+          listensAt(settings.linkListen, there, wire.ports.network)
+        ) {
           this.over(knock);
         } else {
           this.knock = null;
@@ -110,7 +115,11 @@ export class Herald {
 }
 
 /** True when this node itself listens there now: nobody else can be met. */
-function listensAt(own: BackupSettings['linkListen'], { host, port }: PrimaryAddress): boolean {
+function listensAt(
+  own: BackupSettings['linkListen'],
+  { host, port }: PrimaryAddress,
+  network: Network,
+): boolean {
   if (own === null || own.port !== port) return false;
-  return own.host === host || (anywhere.includes(own.host) && isOwnAddress(host) === true);
+  return own.host === host || (anywhere.includes(own.host) && network.isOwnAddress(host) === true);
 }

@@ -7,6 +7,7 @@ import { type Mirrored, Signpost } from '../backup/primary/signpost.js';
 import { advertisedLink, type BackupSettings, linkAt } from '../backup/settings.js';
 import { HotspareError } from '../src/base/errors.js';
 import { addressText } from '../src/flags/options.js';
+import type { Timer } from '../src/native/ports.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 
@@ -20,7 +21,7 @@ export class LinkPort {
   private readonly settings: BackupSettings;
   private readonly log: Log;
   private signpost: Signpost | null = null;
-  private again: NodeJS.Timeout | null = null;
+  private again: Timer | null = null;
 
   constructor(wire: Wire, settings: BackupSettings, log: Log) {
     this.wire = wire;
@@ -56,7 +57,7 @@ export class LinkPort {
     } catch (error) {
       if (!(error instanceof HotspareError)) throw error;
       if (!complained) this.log.say(`${error.message}; trying on (${error.remedy})`);
-      this.again = setTimeout(() => this.openOrTryOn(primary, true), againMs);
+      this.again = this.wire.ports.timers.after(againMs, () => this.openOrTryOn(primary, true));
     }
   }
 
@@ -77,7 +78,7 @@ export class LinkPort {
 
   /** Nothing stands there any more; a primary's door is closed by the primary. */
   close(): void {
-    if (this.again !== null) clearTimeout(this.again);
+    this.again?.cancel();
     this.again = null;
     this.signpost?.close();
     this.signpost = null;

@@ -8,7 +8,6 @@ import type { Mirrored } from '../backup/primary/signpost.js';
 import type { BackupSettings } from '../backup/settings.js';
 import { type PrimaryAddress, Standby } from '../backup/standby/standby.js';
 import { assert, HotspareError } from '../src/base/errors.js';
-import { isOwnAddress } from '../src/base/interfaces.js';
 import {
   attachAgainMsLeast,
   attachAgainMsMost,
@@ -19,14 +18,12 @@ import {
   linkConnections,
 } from '../src/base/limits.js';
 import { addressText, isLoopback, type Settings } from '../src/flags/options.js';
-import { type NativeRegion, native } from '../src/native/addon.js';
-import { monotonicMs } from '../src/native/clock.js';
+import type { NativeRegion } from '../src/native/addon.js';
+import type { Ports, Timer } from '../src/native/ports.js';
 import { type Access, openAccess } from '../src/net/access.js';
 import { checkAddresses } from '../src/net/listening.js';
 import { Wire } from '../src/net/wire.js';
-import { dumpOnSignal } from '../src/process/dump.js';
 import type { Log } from '../src/process/log.js';
-import { goesFirst } from '../src/process/shortage.js';
 import { mapRegion, memoryOptions } from '../src/server/memory.js';
 import { Server } from '../src/server/server.js';
 import type { Origin } from '../src/server/timeline.js';
@@ -51,11 +48,13 @@ import {
   unreachable,
 } from './losses.js';
 import { Readiness } from './readiness.js';
-import { report } from './report.js';
+import type { Reporter } from './report.js';
 import { type Action, type Event, type State, step } from './role.js';
 import { Takeover } from './takeover.js';
 
 export interface NodeOptions {
+  /** What the node runs on. */
+  readonly ports: Ports;
   readonly settings: Settings;
   readonly backup: BackupSettings;
   readonly log: Log;
@@ -65,6 +64,10 @@ export interface NodeOptions {
    * serves at its address.
    */
   readonly fence: ((untilMs: number) => Promise<boolean>) | null;
+  /** Tells whoever started this process. */
+  readonly report: Reporter;
+  /** Told whether this process should be the first that the kernel ends when memory runs short. */
+  readonly goesFirst: (first: boolean) => void;
   /** Ends this process with an error. */
   readonly fail: (error: HotspareError) => void;
 }
@@ -74,6 +77,7 @@ const sweepMs = 1000;
 
 export class Node {
   private readonly options: NodeOptions;
+  private readonly ports: Ports;
   private readonly wire: Wire;
   private readonly access: Access;
   private state: State = 'attaching';
@@ -82,10 +86,10 @@ export class Node {
   private primary: Primary | null = null;
   private standby: Standby | null = null;
   private primaryAddress: PrimaryAddress | null = null;
-  private looker: NodeJS.Timeout | null = null;
+  private looker: Timer | null = null;
   private detector: Detector | null = null;
   /** While set, the next attempt to attach is still to come. */
-  private again: NodeJS.Timeout | null = null;
+  private again: Timer | null = null;
   private againMs = attachAgainMsLeast;
   private herald: Herald | null = null;
   private takeover: Takeover | null = null;
@@ -107,12 +111,13 @@ export class Node {
   constructor(options: NodeOptions) {
     this.options = options;
     this.access = openAccess(options.settings, options.log);
-    this.wire = new Wire({ connectionsMax: options.settings.connections + linkConnections });
+    const { ports, settings } = options;
+    this.ports = ports;
+    this.wire = new Wire({ connectionsMax: settings.connections + linkConnections, ports });
     this.complaint = new Complaint(options.log);
     this.linkPort = new LinkPort(this.wire, options.backup, options.log);
     this.readiness = new Readiness(this.wire, options.settings, options.log);
-    setInterval(() => this.wire.transport.sweep(drainingMs), sweepMs).unref();
-    dumpOnSignal(() => this.primary?.unacked.latencies.newest() ?? new Uint32Array(0), options.log);
+    this.ports.timers.every(sweepMs, () => this.wire.transport.sweep(drainingMs), false);
   }
 
   /**
@@ -128,6 +133,7 @@ export class Node {
       geometryOf(settings),
       memoryOptions(settings),
       journal,
+      this.ports,
     );
     if (gaveUp !== null) log.say(`${gaveUp}: given up, and started empty`);
     if (!fresh) log.say(`${settings.memoryFile} holds a cache of epoch ${epochOf(region.head)}`);
@@ -138,7 +144,7 @@ export class Node {
     this.linkPort.open(this.primary);
     // Whoever started both nodes knows that nobody reigns yet.
     if (this.primary === null || fence !== null) this.on('unchallenged');
-    else this.again = setTimeout(() => this.on('unchallenged'), challengeMs);
+    else this.again = this.ports.timers.after(challengeMs, () => this.on('unchallenged'));
   }
 
   /** Mirrors a primary until it dies. Throws HotspareError when it could not serve then. */
@@ -146,13 +152,18 @@ export class Node {
     checkTransport(this.options.backup, this.options.log);
     checkAddresses(this.wire, this.options.settings);
     this.primaryAddress = of;
-    goesFirst(isHalf(this.state));
+    this.options.goesFirst(isHalf(this.state));
     this.attach();
   }
 
   /** The standby's process has ended: a primary that lost it need not wait for it. */
   standbyIsDead(): void {
     this.primary?.standbyIsDead();
+  }
+
+  /** The newest ack latencies of a primary, in ns. */
+  latencies(): Uint32Array {
+    return this.primary?.unacked.latencies.newest() ?? new Uint32Array(0);
   }
 
   /** SIGHUP: who may use the cache is read again. */
@@ -172,7 +183,7 @@ export class Node {
     this.wire.transport.destroy();
     // Last, for a disk may take its time: everybody has heard by now that this node is gone.
     if (this.memory !== null && this.options.settings.memoryFile !== null) {
-      native.regionSync(this.memory.id);
+      this.ports.memory.regionSync(this.memory.id);
     }
   }
 
@@ -183,7 +194,7 @@ export class Node {
     const before = this.state;
     this.state = next;
     for (const action of actions) this.act(action);
-    goesFirst(isHalf(this.state));
+    this.options.goesFirst(isHalf(this.state));
     // Behind what had to be done: whoever writes a log may have to wait.
     this.options.log.detail(`${before}: ${event} → ${next}`);
   }
@@ -226,7 +237,7 @@ export class Node {
     this.takeover = null;
     this.standby ??= this.newStandby(this.primaryAddress!);
     // A reconnect does not count as having heard something.
-    if (this.state === 'attaching') this.standby.heardMs = monotonicMs();
+    if (this.state === 'attaching') this.standby.heardMs = this.ports.clock();
     if (this.looker === null) this.look();
     this.standby.attach();
   }
@@ -236,13 +247,13 @@ export class Node {
     this.standby?.hangUp();
     this.clearAgain();
     if (this.state === 'attaching') this.complain();
-    this.again = setTimeout(() => this.attach(), this.againMs);
+    this.again = this.ports.timers.after(this.againMs, () => this.attach());
     this.againMs = Math.min(this.againMs * 2, attachAgainMsMost);
   }
 
   private complain(): void {
-    this.complaint.say(this.error, 'trying again until it can be mirrored', monotonicMs());
-    report({ event: 'waiting' });
+    this.complaint.say(this.error, 'trying again until it can be mirrored', this.ports.clock());
+    this.options.report({ event: 'waiting' });
   }
 
   private newStandby(of: PrimaryAddress): Standby {
@@ -254,7 +265,7 @@ export class Node {
         this.complaint.forget();
         this.hinted = false;
         this.lookAtAddress();
-        report({ event: 'copying' });
+        this.options.report({ event: 'copying' });
         this.on('welcomed');
       },
       synced: () => this.on('synced'),
@@ -289,20 +300,20 @@ export class Node {
   /** True when the primary's link is on this machine: then a refusal is proof of its death. */
   private isHere(): boolean {
     const { host } = this.primaryAddress!;
-    return isLoopback(host) || isOwnAddress(host) === true;
+    return isLoopback(host) || this.ports.network.isOwnAddress(host) === true;
   }
 
   /** Watches for silence, and for this node's own absence. */
   private look(): void {
     const { backup } = this.options;
     const lookMs = Math.max(1, Math.min(backup.heartbeatMs, backup.deadAfterMs / 5));
-    this.detector = new Detector({ deadAfterMs: backup.deadAfterMs, lookMs }, monotonicMs());
-    this.looker = setInterval(() => this.lookNow(), lookMs);
+    this.detector = new Detector({ deadAfterMs: backup.deadAfterMs, lookMs }, this.ports.clock());
+    this.looker = this.ports.timers.every(lookMs, () => this.lookNow());
   }
 
   private lookNow(): void {
     const { standby, state } = this;
-    const now = monotonicMs();
+    const now = this.ports.clock();
     if (standby === null) return;
     standby.beat(now);
     if (this.readiness.isDue(now)) this.lookAtAddress();
@@ -333,7 +344,7 @@ export class Node {
       this.on('unreachable', error);
       return;
     }
-    const ours = this.state !== 'reconnecting' || !this.standby!.isWhole(monotonicMs());
+    const ours = this.state !== 'reconnecting' || !this.standby!.isWhole(this.ports.clock());
     if (ours) {
       this.on(error.code === 'LINK_BUSY' ? 'busy' : 'refused', error);
       return;
@@ -354,8 +365,8 @@ export class Node {
     const holdsCopy = this.state === 'standby' || this.state === 'reconnecting';
     if (!holdsCopy) {
       this.on(event, error);
-    } else if (this.standby!.isWhole(monotonicMs())) {
-      this.verdict = { reason, atMs: monotonicMs(), oldIsDead: event !== 'silent' };
+    } else if (this.standby!.isWhole(this.ports.clock())) {
+      this.verdict = { reason, atMs: this.ports.clock(), oldIsDead: event !== 'silent' };
       this.on(event, error);
     } else {
       this.on('doubtful', doubtful(reason, this.standby!.leaseMs));
@@ -373,7 +384,7 @@ export class Node {
     this.clearAgain();
     return new Takeover(
       {
-        holdsLease: () => standby.isWhole(monotonicMs()),
+        holdsLease: () => standby.isWhole(this.ports.clock()),
         revoke: () => standby.revoke(),
         endOld: this.mayLive && options.fence !== null ? endOld : null,
         promote: () => this.promote(standby),
@@ -381,7 +392,7 @@ export class Node {
         serve: () => this.tryToServe(),
         ask: (answered) => (this.herald === null ? answered() : this.herald.ask(answered)),
         waits: (error, attempt) => this.waitsForAddress(error, attempt),
-        after: (ms, then) => void setTimeout(then, ms),
+        after: (ms, then) => void this.ports.timers.after(ms, then),
         on: (event) => {
           if (event === 'late') this.on(event, tooLate());
           else this.on(event);
@@ -394,7 +405,7 @@ export class Node {
   /** The new reign begins: nobody is served yet, but whoever looks for us finds us. */
   private promote(standby: Standby): void {
     assert(standby.memory !== null && standby.geometry !== null, 'only a whole copy takes over');
-    if (this.looker !== null) clearInterval(this.looker);
+    this.looker?.cancel();
     this.looker = null;
     const region = new Region(standby.memory, standby.geometry, new Journal());
     promote(region, this.epochMet);
@@ -432,7 +443,7 @@ export class Node {
       });
     }
     log.say(`primary ${this.primaryName()} is dead: ${reason}`);
-    report({ event: 'dead', reason }, atMs);
+    this.options.report({ event: 'dead', reason }, atMs);
   }
 
   private tryToServe(): HotspareError | null {
@@ -448,7 +459,7 @@ export class Node {
   /** The kernel may need a moment to free a dead process's sockets; whoever else holds the address, longer. */
   private waitsForAddress(error: HotspareError, attempt: number): void {
     if (attempt === 1) this.complaint.forget();
-    this.complaint.say(error, 'trying on: this node holds the cache', monotonicMs());
+    this.complaint.say(error, 'trying on: this node holds the cache', this.ports.clock());
   }
 
   /** Makes a server, and the end that standbys attach to, over a region. */
@@ -474,8 +485,8 @@ export class Node {
       changes: () => server.changes,
       clientPort: () => server.facts.port,
       events: {
-        synced: () => report({ event: 'attached' }),
-        detached: (_, dropped) => report({ event: 'detached', dropped }),
+        synced: () => this.options.report({ event: 'attached' }),
+        detached: (_, dropped) => this.options.report({ event: 'detached', dropped }),
         deposed: (epoch, link) => this.outranked(epoch, link),
       },
     });
@@ -492,12 +503,12 @@ export class Node {
     const standbys =
       linkPort === 0 ? 'no standby can attach' : `standbys attach at ${this.linkPort.text}`;
     log.say(`serving on ${where}, epoch ${epoch}; ${standbys}`);
-    report({ event: 'serving', port: server.facts.port, linkPort, epoch });
+    this.options.report({ event: 'serving', port: server.facts.port, linkPort, epoch });
   }
 
   private reportSynced(): void {
     this.options.log.say(`in sync with ${this.primaryName()}: ${this.readiness.sentence}`);
-    report({ event: 'synced' });
+    this.options.report({ event: 'synced' });
   }
 
   /** The primary itself may hold the clients' address, where both nodes are on one machine. */
@@ -505,14 +516,14 @@ export class Node {
     const clientPort = this.standby?.terms?.clientPort;
     if (clientPort === undefined) return;
     const shared = this.isHere() && clientPort === this.options.settings.port;
-    this.readiness.look(monotonicMs(), shared, this.state === 'standby');
+    this.readiness.look(this.ports.clock(), shared, this.state === 'standby');
   }
 
   /** Law 4: whoever knows that another reign goes on answers nobody, and mirrors it if it knows where. */
   private outranked(epoch: number, link: string | null): void {
     const address = link === null ? null : parseLink(link);
     const reigns = this.server !== null;
-    if (reigns) report({ event: 'deposed', epoch });
+    if (reigns) this.options.report({ event: 'deposed', epoch });
     if (address !== null) {
       this.primaryAddress = address;
       this.standby?.moveTo(address);
@@ -535,7 +546,7 @@ export class Node {
     else this.linkPort.direct(() => this.mirrored());
     this.server?.depose();
     this.wire.pause('starting', false);
-    if (this.memory !== null) native.regionClose(this.memory.id);
+    if (this.memory !== null) this.ports.memory.regionClose(this.memory.id);
     this.memory = null;
     this.primary = null;
     this.server = null;
@@ -548,7 +559,7 @@ export class Node {
   }
 
   private clearTimers(): void {
-    if (this.looker !== null) clearInterval(this.looker);
+    this.looker?.cancel();
     this.looker = null;
     this.takeover?.end();
     this.takeover = null;
@@ -556,7 +567,7 @@ export class Node {
   }
 
   private clearAgain(): void {
-    if (this.again !== null) clearTimeout(this.again);
+    this.again?.cancel();
     this.again = null;
   }
 

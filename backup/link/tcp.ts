@@ -1,7 +1,7 @@
 /** The TCP link: batches and blocks as frames on the node-to-node connection itself. Works everywhere. */
 
 import { blockBytes, unackedBytesMax } from '../../src/base/limits.js';
-import { native } from '../../src/native/addon.js';
+import type { RegionMemoryPort } from '../../src/native/ports.js';
 import { Counter, type Wire } from '../../src/net/wire.js';
 import type { Journal } from '../../src/store/journal.js';
 import { journalHeadroom, recordHeaderBytes } from '../../src/store/journal.js';
@@ -86,6 +86,7 @@ export class TcpLanding implements Landing {
   sequence: number;
   landedBytes = 0;
   private readonly region: number;
+  private readonly memory: Pick<RegionMemoryPort, 'regionApply'>;
   /** The primary's: it may raise it while it reigns, never lower it. */
   private epoch: number;
   private readonly channel: Channel;
@@ -95,13 +96,16 @@ export class TcpLanding implements Landing {
   private unacked = true;
   private revoked = false;
 
+  /** `region`: its number in `memory`. */
   constructor(
+    memory: Pick<RegionMemoryPort, 'regionApply'>,
     region: number,
     epoch: number,
     sequence: number,
     channel: Channel,
     events: LandingEvents,
   ) {
+    this.memory = memory;
     this.region = region;
     this.epoch = epoch;
     this.sequence = sequence;
@@ -116,7 +120,8 @@ export class TcpLanding implements Landing {
     }
     const inOrder = header.type === FrameType.BLOCK || header.sequence === this.sequence + 1;
     if (!inOrder || header.epoch < this.epoch || this.revoked) return false;
-    if (native.regionApply(this.region, bytes, at, header.length) !== header.count) return false;
+    const placed = this.memory.regionApply(this.region, bytes, at, header.length);
+    if (placed !== header.count) return false;
     this.epoch = header.epoch;
     if (header.type === FrameType.BATCH) this.sequence = header.sequence;
     else this.blocks++;

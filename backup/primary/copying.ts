@@ -1,4 +1,5 @@
 /** What turns an attached standby into one in sync: blocks, SYNCED behind them, and a heartbeat that is echoed. */
+import type { Timers } from '../../src/native/ports.js';
 import type { Log } from '../../src/process/log.js';
 import type { Attached } from './attached.js';
 import { mebibytes } from './figures.js';
@@ -12,13 +13,14 @@ export function copy(
   standby: Attached,
   epoch: number,
   flush: () => number,
+  timers: Pick<Timers, 'soon'>,
   again: () => void,
 ): void {
   const { resync, link } = standby;
   if (resync === null || link === null || standby.inSync || resync.waitsForTurn) return;
   if (resync.proceed(link, epoch, standby.blocksAcked)) {
     resync.waitsForTurn = true;
-    setImmediate(() => {
+    timers.soon(() => {
       resync.waitsForTurn = false;
       again();
     });

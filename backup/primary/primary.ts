@@ -15,7 +15,7 @@
 
 import { HotspareError } from '../../src/base/errors.js';
 import { departedMost, leaseShare } from '../../src/base/limits.js';
-import { monotonicMs } from '../../src/native/clock.js';
+import type { Timer } from '../../src/native/ports.js';
 import type { Wire } from '../../src/net/wire.js';
 import type { Log } from '../../src/process/log.js';
 import type { Journal } from '../../src/store/journal.js';
@@ -72,7 +72,8 @@ export class Primary implements Mirror, ChannelOwner {
   private readonly log: Log;
   private readonly events: PrimaryEvents;
   private readonly door: Door;
-  private readonly heartbeat: NodeJS.Timeout;
+  private readonly heartbeat: Timer;
+  private readonly clock: () => number;
   private standby: Attached | null = null;
   private readonly absence = new Absence();
   private readonly fabrics: Fabrics;
@@ -101,7 +102,9 @@ export class Primary implements Mirror, ChannelOwner {
     this.door = new Door(wire, settings, log, (greeting, proof) => {
       this.admit(greeting, proof);
     });
-    this.heartbeat = setInterval(() => this.beat(), settings.heartbeatMs);
+    const { clock, timers } = wire.ports;
+    this.clock = clock;
+    this.heartbeat = timers.every(settings.heartbeatMs, () => this.beat());
   }
 
   get congested(): boolean {
@@ -118,7 +121,7 @@ export class Primary implements Mirror, ChannelOwner {
     const { standby, unacked } = this;
     if (standby !== null) {
       // By the clock of now: this node may have stood still within the tick.
-      this.absence.note(standby, monotonicMs());
+      this.absence.note(standby, this.clock());
       // No reply before the standby has said, with an ack, that it has not taken over: an empty batch asks.
       if (journal.count > 0 || this.absence.doubtful) this.send(journal, nowMs);
       standby.link?.poll();
@@ -182,7 +185,7 @@ export class Primary implements Mirror, ChannelOwner {
   /** Ends the mirror: closes every node-to-node connection and stops listening. Replies that wait never leave. */
   end(): void {
     this.ended = true;
-    clearInterval(this.heartbeat);
+    this.heartbeat.cancel();
     this.door.close();
     for (const { greeting } of this.waiting.splice(0)) greeting.channel.close(false);
     this.hold.end();
@@ -229,7 +232,7 @@ export class Primary implements Mirror, ChannelOwner {
     const clientPort = parts.clientPort();
     const opening = { ...parts, fabrics, sequence, channel, clientPort, events };
     standby.opening = new Opening(opening, choice);
-    this.unacked.forget(monotonicMs());
+    this.unacked.forget(this.clock());
     this.absence.asked(this.wire.nowMs);
     standby.opening.start();
   }
@@ -259,7 +262,7 @@ export class Primary implements Mirror, ChannelOwner {
   /** The link carries: the copy begins. */
   private begin(standby: Attached, link: Link): void {
     const { region, log } = this;
-    const resync = new Resync(region, this.parts.memory);
+    const resync = new Resync(region, this.parts.memory, this.wire.ports);
     standby.link = link;
     standby.resync = resync;
     region.journal.clear();
@@ -282,11 +285,12 @@ export class Primary implements Mirror, ChannelOwner {
       if (this.region.journal.count > 0) this.send(this.region.journal, this.wire.nowMs);
       return this.unacked.sequence;
     };
-    copy(standby, this.epoch, flush, () => this.copy(standby));
+    const { timers } = this.wire.ports;
+    copy(standby, this.epoch, flush, timers, () => this.copy(standby));
   }
 
   private ack(standby: Attached, sequence: number, blocks: number): void {
-    if (!this.unacked.ack(sequence, monotonicMs())) {
+    if (!this.unacked.ack(sequence, this.clock())) {
       this.detach(`it acked batch ${sequence}, which was not sent`, 'lost');
       return;
     }
@@ -307,7 +311,7 @@ export class Primary implements Mirror, ChannelOwner {
     const { standby } = this;
     // Before the link is open a batch would be counted, and never come.
     if (standby?.link != null) {
-      const sequence = this.unacked.commit(monotonicMs());
+      const sequence = this.unacked.commit(this.clock());
       this.absence.asked(nowMs);
       this.counts.add(journal);
       standby.link.sendBatch(journal, this.epoch, sequence);
@@ -323,7 +327,7 @@ export class Primary implements Mirror, ChannelOwner {
   /** Every heartbeat: says that the data path lives, and applies the degrade rule. */
   private beat(): void {
     const { standby } = this;
-    const now = monotonicMs();
+    const now = this.clock();
     if (this.hold.isOn && this.hold.leftMs(now) <= 0) this.endHold('its lease is over');
     this.reassure();
     if (standby === null) return;
@@ -391,7 +395,7 @@ export class Primary implements Mirror, ChannelOwner {
 
   /** No reply leaves while a lost standby may take over. */
   private startHold(standby: Attached): void {
-    const now = monotonicMs();
+    const now = this.clock();
     this.hold.start(standby, now + this.leaseMs);
     this.unacked.commit(now);
   }
@@ -404,7 +408,7 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   private letGo(): void {
-    this.unacked.forget(monotonicMs());
+    this.unacked.forget(this.clock());
     this.wire.transport.release(this.unacked.sequence);
     for (const { greeting, proof } of this.waiting.splice(0)) this.admit(greeting, proof);
   }

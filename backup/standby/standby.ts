@@ -6,8 +6,7 @@
 
 import { HotspareError } from '../../src/base/errors.js';
 import { controlBytesMax, leavingMs } from '../../src/base/limits.js';
-import { type NativeRegion, native } from '../../src/native/addon.js';
-import { monotonicMs } from '../../src/native/clock.js';
+import type { NativeRegion } from '../../src/native/addon.js';
 import type { Wire } from '../../src/net/wire.js';
 import { type MappedCopy, type MemoryOptions, mapCopy } from '../../src/server/memory.js';
 import type { Geometry } from '../../src/store/layout.js';
@@ -177,7 +176,7 @@ export class Standby implements ChannelOwner {
   }
 
   opened(): void {
-    this.introduction = new Introduction(this.channel!, this.settings);
+    this.introduction = new Introduction(this.channel!, this.settings, this.wire.ports.random);
     // While the challenge is on its way, so that the proof need not wait for it.
     this.fabrics.offer(this.channel!.localHost, true);
   }
@@ -289,7 +288,7 @@ export class Standby implements ChannelOwner {
       channel.muted = true;
       await new Promise<void>((resolve) => {
         this.left = resolve;
-        setTimeout(resolve, leavingMs);
+        this.wire.ports.timers.after(leavingMs, resolve);
       });
     }
     this.close();
@@ -377,7 +376,7 @@ export class Standby implements ChannelOwner {
       return;
     }
     // The only whole copy is not given up for a primary that began anew.
-    if (this.isWhole(monotonicMs()) && !this.isOurs(welcome)) {
+    if (this.isWhole(this.wire.ports.clock()) && !this.isOurs(welcome)) {
       this.leave();
       this.events.replaced(welcome);
       return;
@@ -402,11 +401,12 @@ export class Standby implements ChannelOwner {
   /** Heartbeats go on meanwhile. One mapping after the other: the memory file is in use until the last has ended. */
   private map(welcome: Welcome): void {
     const { channel } = this;
-    const begin = (): Promise<MappedCopy> => mapCopy(welcome.geometry, this.memoryOptions);
+    const port = this.wire.ports.memory;
+    const begin = (): Promise<MappedCopy> => mapCopy(welcome.geometry, this.memoryOptions, port);
     this.mapping = this.mapping.then(begin).then(
       (copy) => {
         if (this.channel === channel && channel !== null) this.mapped(welcome, copy);
-        else native.regionClose(copy.memory.id);
+        else port.regionClose(copy.memory.id);
       },
       (error: unknown) => {
         if (!(error instanceof HotspareError)) throw error;
@@ -430,6 +430,7 @@ export class Standby implements ChannelOwner {
       welcome,
       memory,
       channel,
+      ports: this.wire.ports,
       host: this.address.host,
       isCurrent,
       landed: (landing) => {
@@ -437,7 +438,7 @@ export class Standby implements ChannelOwner {
       },
       decided: (parts) => this.decided(parts),
       heard: (beat, echo) => {
-        this.heardMs = monotonicMs();
+        this.heardMs = this.wire.ports.clock();
         if (beat !== 0) this.heardBeat = beat;
         if (this.lease.confirm(echo)) this.announce();
       },
@@ -463,7 +464,7 @@ export class Standby implements ChannelOwner {
   private forget(): void {
     this.landing?.close();
     this.landing = null;
-    if (this.memory !== null) native.regionClose(this.memory.id);
+    if (this.memory !== null) this.wire.ports.memory.regionClose(this.memory.id);
     this.memory = null;
     this.whole = false;
     this.lease.forget();

@@ -14,11 +14,10 @@ import {
   type NativeFailure,
   type NativeTransport,
   Next,
-  native,
   ReplyKind,
   ReplyWord,
 } from '../native/addon.js';
-import { monotonicMs } from '../native/clock.js';
+import { machine, type Ports } from '../native/ports.js';
 import { Output } from '../protocol/reply.js';
 
 /** One connection's owner. Offsets are into `wire.input`. */
@@ -47,6 +46,8 @@ export interface TickHooks {
 export interface WireOptions {
   /** Slots for connections. */
   readonly connectionsMax: number;
+  /** What this node runs on (default: this machine). */
+  readonly ports?: Ports;
 }
 
 /** A large reply: the words before its value, the value, the words behind. */
@@ -93,8 +94,10 @@ export class Wire {
   readonly output: Output;
   readonly counters: Float64Array;
   hooks: TickHooks = idle;
+  /** What this node runs on. */
+  readonly ports: Ports;
   /** The time of this tick. */
-  readonly budget = new Budget(monotonicMs);
+  readonly budget: Budget;
   /** See `Endpoint.data`. */
   again = false;
   /** Where the input of this tick ends. */
@@ -120,7 +123,9 @@ export class Wire {
   private readonly pauses = new Set<string>();
 
   constructor(options: WireOptions) {
-    this.transport = native.transportCreate(
+    this.ports = options.ports ?? machine;
+    this.budget = new Budget(this.ports.clock);
+    this.transport = this.ports.network.transportCreate(
       {
         inputBytes: limits.inputBytes,
         outputBytes: limits.outputBytes,
