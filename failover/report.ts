@@ -47,7 +47,8 @@ export interface Notice {
 /** Sends a report. `atMs` is of the clock of all processes of this machine (default: now). */
 export type Reporter = (what: WithoutTime<Report>, atMs?: number) => void;
 
-type WithoutTime<R> = R extends Report ? Omit<R, 'atMs'> : never;
+/** A report as it is made. */
+export type WithoutTime<R> = R extends Report ? Omit<R, 'atMs'> : never;
 
 /** Reports that are not read yet. */
 let unread = 0;

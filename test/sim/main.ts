@@ -1,0 +1,67 @@
+/**
+ * `npm run sim -- SEED`: plays one scenario and says what happened. `--seeds N` plays N of them, from SEED on; a failing
+ * one is made shorter, and written down. `--seconds S` plays fresh ones for so long.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type Scenario, scenarioOf, shorter } from './scenario.js';
+import { type Outcome, play } from './world.js';
+
+void main();
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seeds: { type: 'string', default: '1' },
+      seconds: { type: 'string' },
+      trace: { type: 'boolean', default: false },
+      keep: { type: 'string' },
+      shrink: { type: 'boolean', default: false },
+    },
+  });
+  const first = positionals[0] === undefined ? Date.now() % 2 ** 31 : Number(positionals[0]);
+  const begun = performance.now();
+  const limitMs = values.seconds === undefined ? Number.POSITIVE_INFINITY : Number(values.seconds) * 1000;
+  const count = values.seconds === undefined ? Number(values.seeds) : Number.POSITIVE_INFINITY;
+  let played = 0;
+  let takeovers = 0;
+  let answers = 0;
+  const failing: number[] = [];
+  while (played < count && performance.now() - begun < limitMs) {
+    const scenario = scenarioOf(first + played);
+    const outcome = await play(scenario);
+    played++;
+    takeovers += outcome.takeovers;
+    answers += outcome.answers;
+    if (values.trace) console.log(outcome.trace.join('\n'));
+    if (outcome.violations.length === 0) continue;
+    failing.push(scenario.seed);
+    console.log(`seed ${scenario.seed}: ${outcome.violations[0]}`);
+    if (values.shrink) await show(scenario, outcome, values.keep);
+  }
+  const seconds = (performance.now() - begun) / 1000;
+  const rate = Math.round((takeovers / seconds) * 60);
+  console.log(
+    `${played} scenarios from seed ${first} in ${seconds.toFixed(1)} s: ${takeovers} takeovers (${rate} a minute), ` +
+      `${answers} answers, ${failing.length} violated`,
+  );
+  process.exitCode = failing.length === 0 ? 0 : 1;
+}
+
+/** Makes a scenario shorter for as long as it fails, and writes down what is left. */
+async function show(scenario: Scenario, outcome: Outcome, file: string | undefined): Promise<void> {
+  let [least, result] = [scenario, outcome];
+  for (let again = true; again; ) {
+    again = false;
+    for (const candidate of shorter(least)) {
+      const tried = await play(candidate);
+      if (tried.violations.length === 0) continue;
+      [least, result, again] = [candidate, tried, true];
+      break;
+    }
+  }
+  console.log(`${result.trace.slice(-60).join('\n')}\n${result.violations[0]}`);
+  console.log(JSON.stringify(least));
+  if (file !== undefined) writeFileSync(file, `${JSON.stringify(least, null, 2)}\n`);
+}

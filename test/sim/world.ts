@@ -1,0 +1,345 @@
+/**
+ * Runs a scenario: real nodes on simulated machines, clients, faults, and the checker that is told of all of it. One
+ * scenario has one history.
+ */
+import { Random } from '../../failover/drill/random.js';
+import { Checker, type Contact } from './checker.js';
+import { type ClientParts, Reader, Writer } from './clients.js';
+import { contentOf, difference } from './content.js';
+import { SimNetwork } from './network.js';
+import type { Fault, Scenario } from './scenario.js';
+import { Process, Scheduler } from './scheduler.js';
+import { Slot } from './slot.js';
+
+export interface Outcome {
+  readonly violations: readonly string[];
+  readonly takeovers: number;
+  readonly answers: number;
+  readonly events: number;
+  /** What happened, line by line. */
+  readonly trace: readonly string[];
+}
+
+/** Once everything is mended, the nodes must come to rest within this. */
+const restMs = 30_000;
+const linesKept = 3000;
+const clientHost = '10.0.1.1';
+const clientPortFirst = 11_211;
+const linkPortFirst = 12_211;
+
+export async function play(scenario: Scenario): Promise<Outcome> {
+  const world = new World(scenario);
+  try {
+    await world.run();
+  } catch (error) {
+    world.checker.fail(`an error: ${(error as Error).stack}`);
+  }
+  return world.outcome();
+}
+
+class World {
+  readonly checker: Checker;
+  private readonly scenario: Scenario;
+  private readonly random: Random;
+  private readonly scheduler = new Scheduler();
+  private readonly network: SimNetwork;
+  private readonly slots: readonly Slot[];
+  private readonly clients: (Reader | Writer)[] = [];
+  private readonly lines: string[] = [];
+  private readonly contact = new Together();
+  private isMended = false;
+
+  constructor(scenario: Scenario) {
+    this.scenario = scenario;
+    this.random = new Random(scenario.seed ^ 0x5eed);
+    const { scheduler, random } = this;
+    this.checker = new Checker(this.contactOf());
+    this.network = new SimNetwork(scheduler, random, scenario.delayMs);
+    this.slots = scenario.nodes.map((name, number) => this.slotOf(name, number));
+  }
+
+  async run(): Promise<void> {
+    const { scenario, scheduler, slots } = this;
+    for (const slot of slots) scheduler.after(slot === slots[0] ? 0 : 200, () => slot.start());
+    this.startClients();
+    for (const fault of scenario.faults) scheduler.after(fault.atMs, () => this.strike(fault));
+    await this.runUntil(scenario.faultsEndMs);
+    this.mend();
+    await this.runUntil(scenario.faultsEndMs + restMs, () => this.isAtRest());
+    if (this.failed) return;
+    if (!this.isAtRest()) {
+      this.checker.fail(`not at rest ${restMs} ms after all faults: ${this.standing()}`);
+      return;
+    }
+    for (const client of this.clients) client.end();
+    await this.runUntil(scheduler.nowMs + 1000);
+    if (!this.failed) this.judgeContent();
+  }
+
+  outcome(): Outcome {
+    const { violations, takeovers, answers } = this.checker;
+    return { violations, takeovers, answers, events: this.scheduler.events, trace: this.lines };
+  }
+
+  private get failed(): boolean {
+    return this.checker.violations.length > 0;
+  }
+
+  private runUntil(atMs: number, done: () => boolean = () => false): Promise<void> {
+    return this.scheduler.run(atMs, () => this.failed || done());
+  }
+
+  private slotOf(name: string, number: number): Slot {
+    const { scheduler, network, checker, random, scenario } = this;
+    const host = scenario.oneMachine ? '10.0.0.1' : `10.0.0.${number + 1}`;
+    // Nodes of one machine take each other's place at one address for clients.
+    const port = clientPortFirst + (scenario.supervised || !scenario.oneMachine ? 0 : number);
+    const firstLink = { host: '10.0.0.1', port: linkPortFirst };
+    return new Slot({
+      scheduler,
+      network,
+      checker,
+      random,
+      scenario,
+      name,
+      number,
+      host,
+      port,
+      linkPort: linkPortFirst + number,
+      firstLink,
+      slotAt: (link) =>
+        this.slots.find((one, at) => link === `${one.host}:${linkPortFirst + at}`),
+      fence: scenario.supervised ? (asker, untilMs) => this.fence(asker, untilMs) : null,
+      trace: (line) => this.trace(line),
+    });
+  }
+
+  /** What the supervisor of a pair does: ends the other process, while the asker's lease holds. */
+  private fence(asker: Slot, untilMs: number): Promise<boolean> {
+    const other = this.slots.find((slot) => slot !== asker)!;
+    return new Promise((resolve) => {
+      this.scheduler.after(this.random.next() * 3, () => {
+        if (asker.process.clock() >= untilMs) {
+          resolve(false);
+          return;
+        }
+        const wasUp = other.isUp;
+        other.kill(false);
+        if (wasUp) this.startAgain(other, 100);
+        resolve(true);
+      });
+    });
+  }
+
+  private strike(fault: Fault): void {
+    if (this.isMended) return;
+    const { network, scheduler } = this;
+    this.trace(JSON.stringify(fault));
+    const later = 'forMs' in fault ? fault.forMs : 0;
+    const undo = (run: () => void): void => {
+      scheduler.after(later, () => {
+        if (!this.isMended) run();
+      });
+    };
+    switch (fault.kind) {
+      case 'kill':
+      case 'off': {
+        const slot = this.slot(fault.node);
+        if (!slot.isUp) return;
+        slot.kill(fault.kind === 'off');
+        this.startAgain(slot, fault.downMs);
+        return;
+      }
+      case 'pause': {
+        const slot = this.slot(fault.node);
+        slot.process.pause(fault.forMs);
+        return;
+      }
+      case 'cut': {
+        const [from, to] = [this.slot(fault.from).host, this.slot(fault.to).host];
+        const ways = fault.oneWay ? [[from, to] as const] : ([[from, to], [to, from]] as const);
+        for (const [one, other] of ways) network.cut(one, other, true);
+        undo(() => {
+          for (const [one, other] of ways) network.cut(one, other, false);
+        });
+        return;
+      }
+      case 'reset':
+        network.reset(this.slot(fault.from).host, this.slot(fault.to).host);
+        this.contact.disturb(fault.from, fault.to, scheduler.nowMs);
+        return;
+      case 'taken': {
+        const slot = this.slot(fault.node);
+        slot.isTaken = true;
+        undo(() => {
+          slot.isTaken = false;
+        });
+        return;
+      }
+      case 'reject': {
+        const { host } = this.slot(fault.node);
+        network.reject(host, true);
+        undo(() => network.reject(host, false));
+        return;
+      }
+      default: {
+        const { host } = this.slot(fault.node);
+        network.slowDown(host, fault.delayMs);
+        undo(() => network.slowDown(host, 0));
+      }
+    }
+  }
+
+  /** As a service manager does, with the same command line; the supervisor of a pair knows who reigns. */
+  private startAgain(slot: Slot, downMs: number): void {
+    this.scheduler.after(downMs, () => {
+      if (slot.isUp) return;
+      this.network.switchOn(slot.host);
+      this.trace(`${slot.name}: started`);
+      const reigning = this.scenario.supervised
+        ? this.slots.findIndex((one) => this.checker.reignOf(one.name) !== null)
+        : -1;
+      if (reigning < 0) slot.start();
+      else slot.start({ host: this.slots[reigning]!.host, port: linkPortFirst + reigning });
+    });
+  }
+
+  private mend(): void {
+    this.isMended = true;
+    this.trace('all is mended');
+    this.network.mend();
+    for (const slot of this.slots) {
+      slot.isTaken = false;
+      if (slot.process.isPaused) slot.process.resume();
+      if (!slot.isUp) this.startAgain(slot, 0);
+    }
+  }
+
+  private startClients(): void {
+    const { scenario, scheduler, random, checker, network } = this;
+    const process = new Process(scheduler, 1, 0);
+    const keys: string[] = [];
+    const connect: ClientParts['connect'] = (node, events) => {
+      const { host, port } = this.slot(node);
+      let connected = false;
+      const socket = network.connect(clientHost, host, port, (errno) => {
+        if (errno !== 0) {
+          events.closed();
+          return;
+        }
+        connected = true;
+        const { owner } = socket.peer!;
+        events.opened(this.slots.find(({ process }) => process === owner)?.name ?? node);
+      });
+      socket.end = {
+        readable: () => {
+          if (connected) events.data(socket.read(socket.inboxBytes).toString('latin1'));
+        },
+        closed: () => events.closed(),
+      };
+      return {
+        send: (text) => socket.send(Buffer.from(text, 'latin1')),
+        close: () => socket.close(),
+      };
+    };
+    const { nodes } = scenario;
+    for (let number = 0; number < scenario.writers + scenario.readers; number++) {
+      const isWriter = number < scenario.writers;
+      const parts: ClientParts = {
+        name: `${isWriter ? 'w' : 'r'}${number}`,
+        random,
+        checker,
+        timers: process.timers,
+        nowMs: () => scheduler.nowMs,
+        nodes,
+        connect,
+        keys,
+      };
+      const client = isWriter ? new Writer(parts) : new Reader(parts);
+      this.clients.push(client);
+      client.start();
+    }
+  }
+
+  /** One node serves, and what it serves is on another as well. */
+  private isAtRest(): boolean {
+    const { slots, checker } = this;
+    const reigning = slots.filter((slot) => checker.reignOf(slot.name) !== null);
+    if (reigning.length !== 1) return false;
+    const others = slots.filter((slot) => slot !== reigning[0]);
+    return checker.reignOf(reigning[0]!.name)!.mirrored && others.some((slot) => slot.isSynced);
+  }
+
+  private standing(): string {
+    return this.slots
+      .map((slot) => {
+        const reign = this.checker.reignOf(slot.name);
+        if (reign !== null) return `${slot.name} reigns (epoch ${reign.epoch})`;
+        return `${slot.name} ${slot.isUp ? (slot.isSynced ? 'is in sync' : 'is up') : 'is down'}`;
+      })
+      .join(', ');
+  }
+
+  /** What was acknowledged is there, and both copies are the same. */
+  private judgeContent(): void {
+    const { slots, checker } = this;
+    const primary = slots.find((slot) => checker.reignOf(slot.name) !== null)!;
+    const reign = checker.reignOf(primary.name)!;
+    const content = contentOf(primary.region!);
+    for (const [key, serial] of reign.acknowledged) {
+      const found = content?.values.get(key) ?? 0;
+      if (found < serial) checker.fail(`at rest ${key} is ${found}, ${serial} was acknowledged`);
+    }
+    for (const slot of slots) {
+      if (slot === primary || !slot.isSynced) continue;
+      const at = difference(primary.region!, slot.region!);
+      if (at >= 0) checker.fail(`the copy of ${slot.name} differs at byte ${at}`);
+    }
+  }
+
+  private contactOf(): Contact {
+    return {
+      togetherMs: (one, other) => {
+        this.look();
+        return this.contact.togetherMs(one, other, this.scheduler.nowMs);
+      },
+    };
+  }
+
+  /** Notes which nodes cannot hear each other now. */
+  private look(): void {
+    const { slots, network, scheduler } = this;
+    for (const one of slots) {
+      for (const other of slots) {
+        const bad =
+          [one, other].some((slot) => !slot.isUp || slot.process.isPaused) ||
+          !network.isClear(one.host, other.host);
+        if (bad) this.contact.disturb(one.name, other.name, scheduler.nowMs);
+      }
+    }
+  }
+
+  private slot(name: string): Slot {
+    return this.slots.find((slot) => slot.name === name)!;
+  }
+
+  private trace(line: string): void {
+    this.lines.push(`${this.scheduler.nowMs.toFixed(2).padStart(10)} ${line}`);
+    if (this.lines.length > linesKept) this.lines.splice(0, linesKept / 2);
+    this.look();
+  }
+}
+
+/** Since when two nodes could hear each other. */
+class Together {
+  private readonly lastBadMs = new Map<string, number>();
+
+  disturb(one: string, other: string, nowMs: number): void {
+    this.lastBadMs.set(`${one} ${other}`, nowMs);
+    this.lastBadMs.set(`${other} ${one}`, nowMs);
+  }
+
+  togetherMs(one: string, other: string, nowMs: number): number {
+    return nowMs - (this.lastBadMs.get(`${one} ${other}`) ?? 0);
+  }
+}
