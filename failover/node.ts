@@ -101,6 +101,8 @@ export class Node {
   private mayLive = false;
   /** The primary's machine has refused a connect: a hint that its process is dead. */
   private hinted = false;
+  /** How often the primary speaks, as it said in its welcome. */
+  private heartbeatMs = 0;
   /** The epoch of the cache that was found in the primary's place. */
   private epochMet = 0;
   /** Why the primary is dead, and since when this node knows. */
@@ -264,6 +266,7 @@ export class Node {
         this.againMs = attachAgainMsLeast;
         this.complaint.forget();
         this.hinted = false;
+        this.heartbeatMs = welcome.heartbeatMs;
         this.lookAtAddress();
         this.options.report({ event: 'copying' });
         this.on('welcomed');
@@ -324,7 +327,7 @@ export class Node {
       if (!waits) this.on('silent', silent(this.primaryName(), patienceMs));
       return;
     }
-    const hint = this.hinted ? standby.terms?.heartbeatMs : undefined;
+    const hint = this.hinted ? this.heartbeatMs : undefined;
     if (state !== 'standby' && state !== 'reconnecting') return;
     if (this.detector!.look(now, standby.heardMs, hint)) {
       const refused = this.hinted ? 'connection refused, and ' : '';

@@ -46,6 +46,8 @@ export class Checker {
   /** The newest serial that each writer has sent, by key: no value may be above it. */
   private readonly sent = new Map<string, number>();
   private nowMs = 0;
+  /** Nodes of which a standby is in sync, whether they serve yet or not. */
+  private readonly mirroring = new Set<string>();
 
   constructor(contact: Contact) {
     this.contact = contact;
@@ -89,7 +91,7 @@ export class Checker {
       beganMs: nowMs,
       acknowledged,
       alone: new Map(),
-      mirrored: false,
+      mirrored: this.mirroring.has(node),
       writes: 0,
       endedMs: null,
     };
@@ -99,6 +101,8 @@ export class Checker {
 
   /** A standby of this node is in sync, or no longer. */
   mirrors(node: string, mirrored: boolean): void {
+    if (mirrored) this.mirroring.add(node);
+    else this.mirroring.delete(node);
     const reign = this.current.get(node);
     if (reign === undefined) return;
     reign.mirrored = mirrored;
@@ -111,6 +115,7 @@ export class Checker {
    */
   ends(node: string, how: 'killed' | 'gave way', admitted: number | null, nowMs: number): void {
     this.nowMs = nowMs;
+    this.mirroring.delete(node);
     const reign = this.current.get(node);
     if (reign === undefined) return;
     this.current.delete(node);
@@ -124,6 +129,8 @@ export class Checker {
 
   /** One reign went on and this one, which had been used, gave way to it though nobody had used that one. */
   yielded(loser: Reign, winner: Reign): void {
+    // Of two caches nobody can tell which one the clients want.
+    if (loser.cache !== winner.cache) return;
     if (loser.alone.size > 0 && winner.writes === 0) {
       this.fail(
         `${loser.node} gave way with ${loser.alone.size} acknowledged writes to ${winner.node}, ` +

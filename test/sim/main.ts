@@ -1,8 +1,8 @@
 /**
  * `npm run sim -- SEED`: plays one scenario and says what happened. `--seeds N` plays N of them, from SEED on; a failing
- * one is made shorter, and written down. `--seconds S` plays fresh ones for so long.
+ * one is made shorter with `--shrink`, and written to `--keep FILE`; `--scenario FILE` plays what was written. `--seconds S` plays fresh ones for so long.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Scenario, scenarioOf, shorter } from './scenario.js';
 import { type Outcome, play } from './world.js';
@@ -18,6 +18,7 @@ async function main(): Promise<void> {
       trace: { type: 'boolean', default: false },
       keep: { type: 'string' },
       shrink: { type: 'boolean', default: false },
+      scenario: { type: 'string' },
     },
   });
   const first = positionals[0] === undefined ? Date.now() % 2 ** 31 : Number(positionals[0]);
@@ -29,7 +30,10 @@ async function main(): Promise<void> {
   let answers = 0;
   const failing: number[] = [];
   while (played < count && performance.now() - begun < limitMs) {
-    const scenario = scenarioOf(first + played);
+    const scenario =
+      values.scenario === undefined
+        ? scenarioOf(first + played)
+        : (JSON.parse(readFileSync(values.scenario, 'utf8')) as Scenario);
     const outcome = await play(scenario);
     played++;
     takeovers += outcome.takeovers;

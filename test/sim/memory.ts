@@ -88,10 +88,12 @@ export class SimMemory implements RegionMemoryPort {
   }
 
   regionWipeLater(id: number, done: (failure: NativeFailure | null) => void): void {
-    const { words } = this.regions.get(id)!;
+    const words = this.regions.get(id)?.words;
+    // A process that has ended goes on to the end of what it was doing: nobody sees it.
+    if (words === undefined || words === null) return;
     // From the end to the superblock, as the addon does.
-    for (const segment of words!.segments) segment.fill(0);
-    words!.head.fill(0);
+    for (const segment of words.segments) segment.fill(0);
+    words.head.fill(0);
     this.timers.soon(() => done(null));
   }
 

@@ -4,7 +4,7 @@
  */
 import type { Timer, Timers } from '../../src/native/ports.js';
 
-interface Event {
+export interface Event {
   readonly atMs: number;
   readonly order: number;
   readonly run: () => void;
@@ -18,6 +18,13 @@ export class Scheduler {
   events = 0;
   private readonly heap: Event[] = [];
   private orders = 0;
+
+  /** What a process had to put off: it is due now, unless it was cancelled meanwhile. */
+  again(event: Event): void {
+    const { run, owner } = event;
+    const later = this.after(0, () => !event.cancelled && run(), owner);
+    if (event.cancelled) later.cancel();
+  }
 
   /** Runs once, `ms` from now. */
   after(ms: number, run: () => void, owner: Process | null = null): Timer {
@@ -37,7 +44,7 @@ export class Scheduler {
       if (next.cancelled) continue;
       this.nowMs = next.atMs;
       const { owner } = next;
-      if (owner !== null && !owner.takes(next.run)) continue;
+      if (owner !== null && !owner.takes(next)) continue;
       this.events++;
       next.run();
       await null;
@@ -88,7 +95,7 @@ export class Process {
   private readonly rate: number;
   private readonly beganMs: number;
   private pausedUntil = 0;
-  private backlog: (() => void)[] = [];
+  private backlog: Event[] = [];
 
   /** `rate`: milliseconds of its clock in one of true time; `beganMs`: what its clock showed at the beginning. */
   constructor(scheduler: Scheduler, rate: number, beganMs: number) {
@@ -122,7 +129,7 @@ export class Process {
 
   resume(): void {
     this.pausedUntil = 0;
-    for (const run of this.backlog.splice(0)) this.scheduler.after(0, run, this);
+    for (const event of this.backlog.splice(0)) this.scheduler.again(event);
   }
 
   end(): void {
@@ -131,10 +138,10 @@ export class Process {
   }
 
   /** False when an event that is due must not run now. */
-  takes(run: () => void): boolean {
+  takes(event: Event): boolean {
     if (this.ended) return false;
     if (!this.isPaused) return true;
-    this.backlog.push(run);
+    this.backlog.push(event);
     return false;
   }
 

@@ -39,6 +39,8 @@ export interface SlotParts {
   slotAt(link: string): Slot | undefined;
   /** Null where nobody knows of both processes whether they live. */
   readonly fence: ((asker: Slot, untilMs: number) => Promise<boolean>) | null;
+  /** What a service manager does with a process that has ended. */
+  startAgain(slot: Slot): void;
   trace(line: string): void;
 }
 
@@ -238,6 +240,13 @@ export class Slot {
   }
 
   private failed(error: HotspareError): void {
+    // A node that starts while somebody else holds its address ends, as memcached does: it has nothing to lose.
+    if (error.code === 'LISTEN' && this.isTaken && this.parts.checker.reignOf(this.name) === null) {
+      this.parts.trace(`${this.name}: ended: ${error.message}`);
+      if (this.node !== null) this.end();
+      this.parts.startAgain(this);
+      return;
+    }
     this.parts.checker.fail(`${this.name} ended by itself: ${error.message} (${error.remedy})`);
     if (this.node !== null) this.end();
   }
