@@ -19,10 +19,10 @@ export interface Reign {
   readonly acknowledged: Map<string, number>;
   /** Writes that were acknowledged in this reign since a standby of it was last in sync; they are on one node only. */
   alone: Map<string, number>;
-  /** True while a standby is in sync: then every write is on two nodes. */
-  mirrored: boolean;
-  /** Writes that were acknowledged in this reign. */
-  writes: number;
+  /** The node that is in sync as its standby: then every write is on two nodes. Null while there is none. */
+  standby: string | null;
+  /** Writes that it was asked for. */
+  asked: number;
   endedMs: number | null;
 }
 
@@ -46,8 +46,8 @@ export class Checker {
   /** The newest serial that each writer has sent, by key: no value may be above it. */
   private readonly sent = new Map<string, number>();
   private nowMs = 0;
-  /** Nodes of which a standby is in sync, whether they serve yet or not. */
-  private readonly mirroring = new Set<string>();
+  /** The standby that is in sync of each node, whether that serves yet or not. */
+  private readonly standbys = new Map<string, string>();
 
   constructor(contact: Contact) {
     this.contact = contact;
@@ -91,65 +91,67 @@ export class Checker {
       beganMs: nowMs,
       acknowledged,
       alone: new Map(),
-      mirrored: this.mirroring.has(node),
-      writes: 0,
+      standby: this.standbys.get(node) ?? null,
+      asked: 0,
       endedMs: null,
     };
     this.current.set(node, reign);
     this.reigns.push(reign);
   }
 
-  /** A standby of this node is in sync, or no longer. */
-  mirrors(node: string, mirrored: boolean): void {
-    if (mirrored) this.mirroring.add(node);
-    else this.mirroring.delete(node);
+  /** A standby of this node is in sync; null: none is any more. */
+  mirrors(node: string, standby: string | null): void {
+    if (standby !== null) this.standbys.set(node, standby);
+    else this.standbys.delete(node);
     const reign = this.current.get(node);
     if (reign === undefined) return;
-    reign.mirrored = mirrored;
-    if (mirrored) reign.alone = new Map();
+    reign.standby = standby;
+    if (standby !== null) reign.alone = new Map();
   }
 
-  /**
-   * A node serves no longer: it was killed, or gave way. `admitted`: how many acknowledged changes it said are lost
-   * with it; null when it said nothing.
-   */
-  ends(node: string, how: 'killed' | 'gave way', admitted: number | null, nowMs: number): void {
-    this.nowMs = nowMs;
-    this.mirroring.delete(node);
-    const reign = this.current.get(node);
-    if (reign === undefined) return;
-    this.current.delete(node);
-    reign.endedMs = nowMs;
-    if (how === 'killed') return;
-    const lost = reign.alone.size;
-    if (lost > 0 && (admitted ?? 0) < lost) {
+  /** A node gave way to another reign, if that is known. `admitted`: how many changes it said are lost. */
+  givesWay(node: string, winner: Reign | null, admitted: number, nowMs: number): void {
+    const reign = this.ends(node, nowMs);
+    if (reign === null) return;
+    const lost = [...reign.alone].filter(
+      ([key, serial]) => (winner?.acknowledged.get(key) ?? 0) < serial,
+    ).length;
+    if (lost > admitted) {
       this.fail(`${node} gave way and lost ${lost} acknowledged writes; it admitted ${admitted}`);
     }
-  }
-
-  /** One reign went on and this one, which had been used, gave way to it though nobody had used that one. */
-  yielded(loser: Reign, winner: Reign): void {
     // Of two caches nobody can tell which one the clients want.
-    if (loser.cache !== winner.cache) return;
-    if (loser.alone.size > 0 && winner.writes === 0) {
+    if (lost > 0 && winner !== null && winner.cache === reign.cache && winner.asked === 0) {
       this.fail(
-        `${loser.node} gave way with ${loser.alone.size} acknowledged writes to ${winner.node}, ` +
-          `whose reign of epoch ${winner.epoch} nobody had used`,
+        `${node} gave way with ${lost} acknowledged writes to ${winner.node}, whose reign of epoch ` +
+          `${winner.epoch} nobody had used`,
       );
     }
   }
 
-  sends(key: string, serial: number): void {
+  /** A node serves no longer. */
+  ends(node: string, nowMs: number): Reign | null {
+    this.nowMs = nowMs;
+    this.standbys.delete(node);
+    const reign = this.current.get(node);
+    if (reign === undefined) return null;
+    this.current.delete(node);
+    reign.endedMs = nowMs;
+    return reign;
+  }
+
+  /** A writer asks a node. */
+  sends(node: string, key: string, serial: number): void {
     this.sent.set(key, serial);
+    const reign = this.current.get(node);
+    if (reign !== undefined) reign.asked++;
   }
 
   /** A write was acknowledged by a node, to a request that was sent at `sentMs`. */
   wrote(node: string, key: string, serial: number, sentMs: number, nowMs: number): void {
     const reign = this.answered(node, sentMs, nowMs);
     if (reign === null) return;
-    reign.writes++;
     reign.acknowledged.set(key, serial);
-    if (!reign.mirrored) reign.alone.set(key, serial);
+    if (reign.standby === null) reign.alone.set(key, serial);
   }
 
   /**
@@ -185,8 +187,7 @@ export class Checker {
     if (reign === undefined || sentMs < reign.beganMs) return null;
     for (const other of this.current.values()) {
       if (other === reign || sentMs < other.beganMs) continue;
-      const isHeir = other.parent === reign;
-      if (isHeir && reign.mirrored) {
+      if (other.parent === reign && reign.standby === other.node) {
         this.fail(
           `${node} answered in epoch ${reign.epoch}, counting on ${other.node}, which reigns with ` +
             `epoch ${other.epoch} since ${other.beganMs.toFixed(1)} ms`,

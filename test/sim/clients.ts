@@ -151,7 +151,7 @@ export class Writer extends Client {
       this.parts.keys.push(this.key);
     }
     this.serial++;
-    this.parts.checker.sends(this.key, this.serial);
+    this.parts.checker.sends(this.node, this.key, this.serial);
     const value = String(this.serial);
     return `set ${this.key} 0 0 ${value.length}\r\n${value}\r\n`;
   }

@@ -130,7 +130,7 @@ export class Slot {
     this.process.end();
     this.transport?.kill();
     this.memory?.end();
-    checker.ends(this.name, 'killed', null, scheduler.nowMs);
+    checker.ends(this.name, scheduler.nowMs);
   }
 
   private newProcess(): Process {
@@ -200,16 +200,17 @@ export class Slot {
     this.parts.trace(`${this.name}: ${line}`);
     const gaveWay = /^deposed: epoch (\d+) reigns now.*?(?:; (\d+) changes .* lost)?$/.exec(line);
     if (gaveWay !== null) {
-      const loser = checker.reignOf(this.name);
       const epoch = Number(gaveWay[1]);
       const winner = checker.reigns.findLast(
         (one) => one.epoch === epoch && one.node !== this.name && one.endedMs === null,
       );
-      if (loser !== null && winner !== undefined) checker.yielded(loser, winner);
-      checker.ends(this.name, 'gave way', Number(gaveWay[2] ?? 0), scheduler.nowMs);
+      const admitted = Number(gaveWay[2] ?? 0);
+      checker.givesWay(this.name, winner ?? null, admitted, scheduler.nowMs);
       return;
     }
-    if (/serving alone/.test(line)) checker.mirrors(this.name, false);
+    const standby = /^standby ([a-z]+)\d+ is in sync/.exec(line);
+    if (standby !== null) checker.mirrors(this.name, standby[1]!);
+    if (/serving alone/.test(line)) checker.mirrors(this.name, null);
     const synced = /^in sync with ([\d.]+:\d+)/.exec(line);
     if (synced !== null) {
       this.isSynced = true;
@@ -231,8 +232,6 @@ export class Slot {
       checker.begins(this.name, { ...content, parent }, content.values, scheduler.nowMs);
       this.lineage = checker.reignOf(this.name);
       this.parts.trace(`${this.name}: reigns with epoch ${content.epoch}`);
-    } else if (what.event === 'attached') {
-      checker.mirrors(this.name, true);
     } else if (what.event === 'copying' || what.event === 'waiting') {
       this.isSynced = false;
       if (what.event === 'copying') this.lineage = null;

@@ -270,7 +270,7 @@ class World {
     const reigning = slots.filter((slot) => checker.reignOf(slot.name) !== null);
     if (reigning.length !== 1) return false;
     const others = slots.filter((slot) => slot !== reigning[0]);
-    return checker.reignOf(reigning[0]!.name)!.mirrored && others.some((slot) => slot.isSynced);
+    return checker.reignOf(reigning[0]!.name)!.standby !== null && others.some((slot) => slot.isSynced);
   }
 
   private standing(): string {
