@@ -12,6 +12,8 @@ const { ECONNREFUSED, ECONNRESET, ETIMEDOUT } = constants.errno;
 /** What a kernel takes for a process that does not read. */
 const receiveBytesMax = 256 * 1024;
 const retryMsLeast = 200;
+/** A lost segment is sent again after this when others follow it. */
+const noticedMs = 30;
 const retryMsMost = 3200;
 /** A connection on which nothing passes for so long is given up. */
 const giveUpMs = 15_000;
@@ -126,6 +128,12 @@ export class Socket {
       this.stick();
       return;
     }
+    if (network.loses()) {
+      // With more behind it the loss is noticed soon (RACK, RFC 8985); the last of all waits for the timer.
+      this.retryMs = this.queue.length > 1 ? noticedMs : retryMsLeast;
+      this.pump();
+      return;
+    }
     // Whoever knew of this connection has forgotten it, and says so.
     if (peer.forgotten) {
       this.queue = [];
@@ -180,6 +188,7 @@ export class SimNetwork {
   readonly scheduler: Scheduler;
   private readonly random: Random;
   private readonly delayMs: number;
+  private readonly lostShare: number;
   private readonly listeners = new Set<Acceptor>();
   /** Directions in which nothing passes: "from to". */
   private readonly cuts = new Map<string, number>();
@@ -191,8 +200,9 @@ export class SimNetwork {
   private readonly sockets = new Set<Socket>();
   private portsGiven = 32_768;
 
-  /** `delayMs`: longest delay of a segment between machines. */
-  constructor(scheduler: Scheduler, random: Random, delayMs: number) {
+  /** `delayMs`: longest delay of a segment between machines; `lostPercent` of them are lost. */
+  constructor(scheduler: Scheduler, random: Random, delayMs: number, lostPercent: number) {
+    this.lostShare = lostPercent / 100;
     this.scheduler = scheduler;
     this.random = random;
     this.delayMs = delayMs;
@@ -200,6 +210,11 @@ export class SimNetwork {
 
   delay(host: string): number {
     return this.random.next() * this.delayMs + (this.slow.get(host) ?? 0);
+  }
+
+  /** True when a segment is lost on its way. */
+  loses(): boolean {
+    return this.lostShare > 0 && this.random.next() < this.lostShare;
   }
 
   passes(from: string, to: string): boolean {

@@ -52,6 +52,8 @@ export interface Scenario {
   readonly heartbeatMs: number;
   /** Longest delay of a segment on its way. */
   readonly delayMs: number;
+  /** So many of a hundred segments are lost, and sent again. */
+  readonly lostPercent: number;
   /** Clients of each node. */
   readonly writers: number;
   readonly readers: number;
@@ -92,6 +94,7 @@ export function scenarioOf(seed: number): Scenario {
     ackTimeoutMs: times[1]!,
     heartbeatMs: 20,
     delayMs: random.next() < 0.7 ? 1 : random.between(2, 20),
+    lostPercent: oneMachine || random.next() < 0.85 ? 0 : random.between(1, 5),
     writers: random.between(1, 2),
     readers: random.between(1, 2),
     faults,
@@ -139,6 +142,7 @@ export function* shorter(scenario: Scenario): Generator<Scenario> {
         : nodes.includes(fault.from) && nodes.includes(fault.to);
     yield { ...scenario, nodes, faults: faults.filter(isKnown) };
   }
+  if (scenario.lostPercent > 0) yield { ...scenario, lostPercent: 0 };
   if (scenario.readers > 1) yield { ...scenario, readers: 1 };
   if (scenario.writers > 1) yield { ...scenario, writers: 1 };
   if (scenario.files.length > 0) yield { ...scenario, files: [] };

@@ -54,7 +54,7 @@ class World {
     this.random = new Random(scenario.seed ^ 0x5eed);
     const { scheduler, random } = this;
     this.checker = new Checker(this.contactOf());
-    this.network = new SimNetwork(scheduler, random, scenario.delayMs);
+    this.network = new SimNetwork(scheduler, random, scenario.delayMs, scenario.lostPercent);
     this.slots = scenario.nodes.map((name, number) => this.slotOf(name, number));
   }
 
