@@ -114,8 +114,8 @@ export class Herald {
   }
 }
 
-/** True when this node itself listens there now: nobody else can be met. */
-function listensAt(
+/** True when this node itself listens there: nobody else can be met. */
+export function listensAt(
   own: BackupSettings['linkListen'],
   { host, port }: PrimaryAddress,
   network: Network,

@@ -3,7 +3,7 @@
  * mirrors another now, a signpost to that one (backup/primary/signpost.ts); otherwise nothing.
  */
 import type { Primary } from '../backup/primary/primary.js';
-import { type Mirrored, Signpost } from '../backup/primary/signpost.js';
+import { Signpost, type SignpostOwner } from '../backup/primary/signpost.js';
 import { advertisedLink, type BackupSettings, linkAt } from '../backup/settings.js';
 import { HotspareError } from '../src/base/errors.js';
 import { addressText } from '../src/flags/options.js';
@@ -62,11 +62,11 @@ export class LinkPort {
   }
 
   /** The primary has ended: whoever comes is led to the one that is mirrored now. */
-  direct(mirrored: () => Mirrored | null): void {
+  direct(owner: SignpostOwner): void {
     const { port } = this;
     this.close();
     if (port === 0) return;
-    const signpost = new Signpost(this.wire, this.settings, this.log, mirrored);
+    const signpost = new Signpost(this.wire, this.settings, this.log, owner);
     try {
       signpost.listen(this.settings.linkListen!.host, port);
       this.signpost = signpost;

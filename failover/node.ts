@@ -4,7 +4,7 @@
  */
 import { checkTransport } from '../backup/link/fabrics.js';
 import { Primary } from '../backup/primary/primary.js';
-import type { Mirrored } from '../backup/primary/signpost.js';
+import type { Mirrored, Passer } from '../backup/primary/signpost.js';
 import type { BackupSettings } from '../backup/settings.js';
 import { type PrimaryAddress, Standby } from '../backup/standby/standby.js';
 import { assert, HotspareError } from '../src/base/errors.js';
@@ -17,23 +17,24 @@ import {
   helloMs,
   linkConnections,
 } from '../src/base/limits.js';
-import { addressText, isLoopback, type Settings } from '../src/flags/options.js';
+import { addressText, isLoopback, type Settings, usage } from '../src/flags/options.js';
 import type { NativeRegion } from '../src/native/addon.js';
 import type { Ports, Timer } from '../src/native/ports.js';
 import { type Access, openAccess } from '../src/net/access.js';
 import { checkAddresses } from '../src/net/listening.js';
 import { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
-import { mapRegion, memoryOptions } from '../src/server/memory.js';
+import { type MemoryOptions, mapRegion, memoryOptions } from '../src/server/memory.js';
 import { Server } from '../src/server/server.js';
 import type { Origin } from '../src/server/timeline.js';
 import { Journal } from '../src/store/journal.js';
 import { geometryOf } from '../src/store/layout.js';
 import { epochOf, identityOf, markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
+import { Candidates } from './candidates.js';
 import { Complaint } from './complaint.js';
 import { Detector } from './detector.js';
-import { Herald } from './herald.js';
+import { Herald, listensAt } from './herald.js';
 import { LinkPort } from './link-port.js';
 import {
   attachedTo,
@@ -85,13 +86,17 @@ export class Node {
   private server: Server | null = null;
   private primary: Primary | null = null;
   private standby: Standby | null = null;
-  private primaryAddress: PrimaryAddress | null = null;
+  /** Where a primary may be found; the first is the one that is mirrored, or tried. */
+  private readonly candidates: Candidates;
+  /** This node was started to serve: it begins anew when nobody holds the cache any more. */
+  private isFounder = false;
   private looker: Timer | null = null;
   private detector: Detector | null = null;
   /** While set, the next attempt to attach is still to come. */
   private again: Timer | null = null;
   private againMs = attachAgainMsLeast;
-  private herald: Herald | null = null;
+  /** One for each place where somebody may still serve; the first goes to the old primary. */
+  private heralds: Herald[] = [];
   private takeover: Takeover | null = null;
   private readonly linkPort: LinkPort;
   private error = new HotspareError('LINK_LOST', 'the link was lost', 'start the standby again');
@@ -117,6 +122,9 @@ export class Node {
     this.ports = ports;
     this.wire = new Wire({ connectionsMax: settings.connections + linkConnections, ports });
     this.complaint = new Complaint(options.log);
+    this.candidates = new Candidates((at) =>
+      listensAt(options.backup.linkListen, at, ports.network),
+    );
     this.linkPort = new LinkPort(this.wire, options.backup, options.log);
     this.readiness = new Readiness(this.wire, options.settings, options.log);
     this.ports.timers.every(sweepMs, () => this.wire.transport.sweep(drainingMs), false);
@@ -127,33 +135,24 @@ export class Node {
    * answers anybody: one who took its place while it was away says so. Throws HotspareError.
    */
   startPrimary(): void {
-    const { settings, backup, log, fence } = this.options;
+    const { settings, backup, log } = this.options;
+    this.isFounder = true;
     // A node without a link needs no fabric, which takes some tenths of a second to load.
     if (backup.linkListen !== null || backup.transport === 'rdma') checkTransport(backup, log);
-    const journal = new Journal();
-    const { memory, region, fresh, gaveUp } = mapRegion(
-      geometryOf(settings),
-      memoryOptions(settings),
-      journal,
-      this.ports,
-    );
-    if (gaveUp !== null) log.say(`${gaveUp}: given up, and started empty`);
-    if (!fresh) log.say(`${settings.memoryFile} holds a cache of epoch ${epochOf(region.head)}`);
     this.state = 'starting';
-    this.open(memory, region, 0);
-    this.wire.pause('starting', true);
-    this.server!.serve();
+    this.serveOwn(memoryOptions(settings));
     this.linkPort.open(this.primary);
-    // Whoever started both nodes knows that nobody reigns yet.
-    if (this.primary === null || fence !== null) this.on('unchallenged');
-    else this.again = this.ports.timers.after(challengeMs, () => this.on('unchallenged'));
+    this.awaitChallenge();
   }
 
   /** Mirrors a primary until it dies. Throws HotspareError when it could not serve then. */
   startStandby(of: PrimaryAddress): void {
     checkTransport(this.options.backup, this.options.log);
     checkAddresses(this.wire, this.options.settings);
-    this.primaryAddress = of;
+    if (!this.candidates.prefer(of)) {
+      const own = addressText(of.host, of.port);
+      throw usage(`--of ${own}: that is this node's own --link-listen`, 'name the primary');
+    }
     this.options.goesFirst(isHalf(this.state));
     this.attach();
   }
@@ -177,7 +176,7 @@ export class Node {
   async stop(): Promise<void> {
     this.state = 'ended';
     this.clearTimers();
-    this.herald?.end();
+    for (const herald of this.heralds) herald.end();
     this.linkPort.close();
     await this.standby?.depart();
     this.primary?.end();
@@ -228,6 +227,9 @@ export class Node {
       case 'retire':
         this.retire();
         return;
+      case 'beginAnew':
+        this.beginAnew();
+        return;
       default:
         this.options.fail(this.error);
     }
@@ -237,7 +239,14 @@ export class Node {
     this.clearAgain();
     this.takeover?.end();
     this.takeover = null;
-    this.standby ??= this.newStandby(this.primaryAddress!);
+    const of = this.candidates.current;
+    if (of === null) {
+      // Whoever reigns did not say where, and nobody else is known: this node's own link port may be found.
+      this.attachLater();
+      return;
+    }
+    this.standby ??= this.newStandby(of);
+    this.standby.moveTo(of);
     // A reconnect does not count as having heard something.
     if (this.state === 'attaching') this.standby.heardMs = this.ports.clock();
     if (this.looker === null) this.look();
@@ -248,7 +257,11 @@ export class Node {
   private attachLater(): void {
     this.standby?.hangUp();
     this.clearAgain();
-    if (this.state === 'attaching') this.complain();
+    if (this.state === 'attaching') {
+      this.complain();
+      // A whole copy belongs to one primary; whoever holds none may ask all.
+      this.candidates.rotate();
+    }
     this.again = this.ports.timers.after(this.againMs, () => this.attach());
     this.againMs = Math.min(this.againMs * 2, attachAgainMsMost);
   }
@@ -302,7 +315,7 @@ export class Node {
 
   /** True when the primary's link is on this machine: then a refusal is proof of its death. */
   private isHere(): boolean {
-    const { host } = this.primaryAddress!;
+    const { host } = this.candidates.current!;
     return isLoopback(host) || this.ports.network.isOwnAddress(host) === true;
   }
 
@@ -393,7 +406,11 @@ export class Node {
         promote: () => this.promote(standby),
         tell: () => this.tell(standby),
         serve: () => this.tryToServe(),
-        ask: (answered) => (this.herald === null ? answered() : this.herald.ask(answered)),
+        ask: (answered) => {
+          const [first] = this.heralds;
+          if (first === undefined) answered();
+          else first.ask(answered);
+        },
         waits: (error, attempt) => this.waitsForAddress(error, attempt),
         after: (ms, then) => void this.ports.timers.after(ms, then),
         on: (event) => {
@@ -420,33 +437,37 @@ export class Node {
 
   /** Tells the old primary, if it can hear; then whoever may come to its address; then those who watch. */
   private tell(standby: Standby): void {
-    const { backup, log, fence } = this.options;
+    const { log, fence } = this.options;
     const { reason, atMs } = this.verdict;
     const { region } = this.server!.executor.store;
     standby.depose(epochOf(region.head), this.linkPort.advertised);
-    const old = this.primaryAddress!;
     // Whoever was only silent may come back, and what died may be started again: it must learn that it reigns no more.
     if (fence === null) {
-      this.herald = new Herald({
-        wire: this.wire,
-        old,
-        settings: backup,
-        log,
-        reign: () => ({
-          epoch: epochOf(region.head),
-          cache: identityOf(region.head),
-          changes: this.server?.changes ?? 0,
-        }),
-        outranked: (epoch, at) => {
-          const lost = this.server?.changes ?? 0;
-          const gone = lost === 0 ? '' : `; ${lost} changes acknowledged here are lost`;
-          log.say(`deposed: epoch ${epoch} reigns now, ours was ${epochOf(region.head)}${gone}`);
-          this.outranked(epoch, at);
-        },
-      });
+      this.heralds = this.candidates.all.map((old) => this.newHerald(old, region));
     }
     log.say(`primary ${this.primaryName()} is dead: ${reason}`);
     this.options.report({ event: 'dead', reason }, atMs);
+  }
+
+  private newHerald(old: PrimaryAddress, { head }: Region): Herald {
+    const { backup, log } = this.options;
+    return new Herald({
+      wire: this.wire,
+      old,
+      settings: backup,
+      log,
+      reign: () => ({
+        epoch: epochOf(head),
+        cache: identityOf(head),
+        changes: this.server?.changes ?? 0,
+      }),
+      outranked: (epoch, at) => {
+        const lost = this.server?.changes ?? 0;
+        const gone = lost === 0 ? '' : `; ${lost} changes acknowledged here are lost`;
+        log.say(`deposed: epoch ${epoch} reigns now, ours was ${epochOf(head)}${gone}`);
+        this.outranked(epoch, at);
+      },
+    });
   }
 
   private tryToServe(): HotspareError | null {
@@ -463,6 +484,64 @@ export class Node {
   private waitsForAddress(error: HotspareError, attempt: number): void {
     if (attempt === 1) this.complaint.forget();
     this.complaint.say(error, 'trying on: this node holds the cache', this.ports.clock());
+  }
+
+  /** Opens this node's own memory, and binds the clients' addresses; nobody is answered yet. Throws HotspareError. */
+  private serveOwn(options: MemoryOptions): void {
+    const { settings, log } = this.options;
+    const { memory, region, fresh, gaveUp } = mapRegion(
+      geometryOf(settings),
+      options,
+      new Journal(),
+      this.ports,
+    );
+    if (gaveUp !== null) log.say(`${gaveUp}: given up, and started empty`);
+    if (!fresh) log.say(`${settings.memoryFile} holds a cache of epoch ${epochOf(region.head)}`);
+    this.open(memory, region, this.newestSequence);
+    this.wire.pause('starting', true);
+    this.server!.serve();
+  }
+
+  /** Listens for a moment for one who took this node's place. */
+  private awaitChallenge(): void {
+    // Whoever started both nodes knows that nobody reigns yet.
+    if (this.primary === null || this.options.fence !== null) this.on('unchallenged');
+    else this.again = this.ports.timers.after(challengeMs, () => this.on('unchallenged'));
+  }
+
+  /** Nobody holds the cache any more: this node, which was started to serve, serves an empty one. */
+  private beginAnew(): void {
+    this.options.log.say(
+      'the cache is lost: every node that is known looks for a primary, and none holds a copy; beginning anew, empty',
+    );
+    this.clearTimers();
+    this.standby?.close();
+    this.standby = null;
+    try {
+      // What stands in the file was to be given up for the copy of the next primary.
+      this.serveOwn({ ...memoryOptions(this.options.settings), discard: true });
+    } catch (error) {
+      if (!(error instanceof HotspareError)) throw error;
+      this.options.fail(error);
+      return;
+    }
+    this.linkPort.openOrTryOn(this.primary);
+    this.awaitChallenge();
+  }
+
+  /** A node has come to our link port while we do not reign. */
+  private met({ reigns, holds, link }: Passer): void {
+    const address = link === null ? null : parseLink(link);
+    if (address === null || this.state !== 'attaching') return;
+    const now = this.ports.clock();
+    if (reigns) {
+      if (!this.candidates.prefer(address)) return;
+      this.standby?.hangUp();
+      this.attach();
+    } else if (!holds) {
+      this.candidates.seeks(address, now);
+      if (this.isFounder && this.candidates.areAllSeeking(now)) this.on('forsaken');
+    }
   }
 
   /** Makes a server, and the end that standbys attach to, over a region. */
@@ -527,11 +606,11 @@ export class Node {
     const address = link === null ? null : parseLink(link);
     const reigns = this.server !== null;
     if (reigns) this.options.report({ event: 'deposed', epoch });
-    if (address !== null) {
-      this.primaryAddress = address;
-      this.standby?.moveTo(address);
-    }
-    this.on(address === null ? 'homeless' : 'outranked', homeless(epoch));
+    const isElsewhere = address !== null && this.candidates.prefer(address);
+    this.on(
+      !isElsewhere && this.candidates.current === null ? 'homeless' : 'outranked',
+      homeless(epoch),
+    );
     const where = link === null ? 'it did not say where' : `at ${link}`;
     if (!reigns) this.options.log.say(`epoch ${epoch} reigns elsewhere now: ${where}`);
   }
@@ -539,14 +618,13 @@ export class Node {
   private retire(): void {
     this.newestSequence = Math.max(this.newestSequence, this.primary?.sequence ?? 0);
     this.clearTimers();
-    this.herald?.end();
-    this.herald = null;
+    for (const herald of this.heralds.splice(0)) herald.end();
     this.mayLive = false;
     this.epochMet = 0;
     this.primary?.end();
     // A supervisor knows who reigns; elsewhere heirs behind cuts of their own know nothing but this port.
     if (this.options.fence !== null) this.linkPort.close();
-    else this.linkPort.direct(() => this.mirrored());
+    else this.linkPort.direct({ mirrored: () => this.mirrored(), met: (one) => this.met(one) });
     this.server?.depose();
     this.wire.pause('starting', false);
     if (this.memory !== null) this.ports.memory.regionClose(this.memory.id);
@@ -557,7 +635,7 @@ export class Node {
   }
 
   private mirrored(): Mirrored | null {
-    if (this.primaryAddress === null) return null;
+    if (this.candidates.current === null) return null;
     return { node: this.standby?.terms?.node ?? null, link: this.primaryName() };
   }
 
@@ -575,7 +653,8 @@ export class Node {
   }
 
   private primaryName(): string {
-    return addressText(this.primaryAddress!.host, this.primaryAddress!.port);
+    const { host, port } = this.candidates.current!;
+    return addressText(host, port);
   }
 
   private linkLost(reason: string): HotspareError {

@@ -10,9 +10,9 @@
  *       ├──────────────────────────────────────────────────────────┘ ▼
  *       ├──────────late, outranked────────────────────────────── BINDING
  *       │                                                            │ bound
- *       └──────────outranked── PRIMARY ◄─────────────────────────────┘
- *                                 ▲
- *                    STARTING ────┘ unchallenged
+ *       ├──────────outranked── PRIMARY ◄─────────────────────────────┘
+ *       │                         ▲
+ *       └─forsaken─► STARTING ────┘ unchallenged
  *
  * A node ends by itself only for a reason that waiting cannot cure (`refused`). Half a copy, and a copy in doubt (this
  * node stood still for longer than the primary waits for acks), are never served: whoever holds one looks for a
@@ -64,7 +64,9 @@ export type Event =
   /** Another node reigns, and ours is not the reign that goes on. */
   | 'outranked'
   /** The same, and it did not say where it can be attached to. */
-  | 'homeless';
+  | 'homeless'
+  /** Every node that is known looks for a primary, and none of them has anything in hand. */
+  | 'forsaken';
 
 export type Action =
   /** Answer clients. */
@@ -83,6 +85,8 @@ export type Action =
   | 'reportServing'
   /** Close all clients, give up the region. */
   | 'retire'
+  /** Serve a new, empty cache: the one that was is gone. */
+  | 'beginAnew'
   /** End the process with the error that came with the event. */
   | 'fail';
 
@@ -95,7 +99,7 @@ const fail: Transition = { next: 'ended', actions: ['fail'] };
 const again: Transition = { next: 'attaching', actions: ['attachLater'] };
 const attach: Transition = { next: 'attaching', actions: ['attach'] };
 const retire: Transition = { next: 'attaching', actions: ['retire', 'attach'] };
-const retireAlone: Transition = { next: 'ended', actions: ['retire', 'fail'] };
+const retireAlone: Transition = { next: 'attaching', actions: ['retire', 'attachLater'] };
 const takeOver: Transition = { next: 'fencing', actions: ['fence'] };
 
 export const transitions: Readonly<Record<State, Readonly<Partial<Record<Event, Transition>>>>> = {
@@ -114,6 +118,7 @@ export const transitions: Readonly<Record<State, Readonly<Partial<Record<Event, 
     doubtful: again,
     outranked: again,
     homeless: again,
+    forsaken: { next: 'starting', actions: ['beginAnew'] },
     refused: fail,
   },
   copying: {

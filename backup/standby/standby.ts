@@ -349,7 +349,7 @@ export class Standby implements ChannelOwner {
     const { transport, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
     const failure = this.introduction!.prove(payload, {
       node,
-      ...(this.reign?.() ?? { epoch: 0, cache: '', changes: 0 }),
+      ...(this.reign?.() ?? this.claims()),
       link: advertisedLink(this.settings),
       deadAfterMs,
       transport,
@@ -358,6 +358,12 @@ export class Standby implements ChannelOwner {
     });
     if (failure === null) this.stage = Stage.PROVED;
     else this.refuse(failure.code, failure.message, failure.remedy);
+  }
+
+  /** What a standby says of itself: nothing, or which cache it holds a whole copy of. */
+  private claims(): Reigning {
+    const holds = this.isWhole(this.wire.ports.clock());
+    return { epoch: 0, cache: holds ? this.cache : '', changes: 0 };
   }
 
   private enter(payload: Uint8Array): void {

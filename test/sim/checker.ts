@@ -158,7 +158,14 @@ export class Checker {
    * A read was answered. `floor`: what the reign of that node had acknowledged when the request was sent; `found` is
    * the value, 0 for none.
    */
-  read(node: string, key: string, found: number, floor: number, sentMs: number, nowMs: number): void {
+  read(
+    node: string,
+    key: string,
+    found: number,
+    floor: number,
+    sentMs: number,
+    nowMs: number,
+  ): void {
     const reign = this.answered(node, sentMs, nowMs);
     if (reign === null) return;
     if (found < floor) {

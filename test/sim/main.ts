@@ -23,7 +23,8 @@ async function main(): Promise<void> {
   });
   const first = positionals[0] === undefined ? Date.now() % 2 ** 31 : Number(positionals[0]);
   const begun = performance.now();
-  const limitMs = values.seconds === undefined ? Number.POSITIVE_INFINITY : Number(values.seconds) * 1000;
+  const limitMs =
+    values.seconds === undefined ? Number.POSITIVE_INFINITY : Number(values.seconds) * 1000;
   const count = values.seconds === undefined ? Number(values.seeds) : Number.POSITIVE_INFINITY;
   let played = 0;
   let takeovers = 0;

@@ -3,9 +3,14 @@
  * it, as a shared mapping does when its process is killed; a machine that is switched off loses it.
  */
 
-import { recordHeaderBytes } from '../../src/store/journal.js';
-import type { NativeFailure, NativeRegion, RegionOptions, Scanned } from '../../src/native/addon.js';
+import type {
+  NativeFailure,
+  NativeRegion,
+  RegionOptions,
+  Scanned,
+} from '../../src/native/addon.js';
 import type { RegionMemoryPort, Timers } from '../../src/native/ports.js';
+import { recordHeaderBytes } from '../../src/store/journal.js';
 
 const pageBytes = 4096;
 
@@ -113,7 +118,8 @@ export class SimMemory implements RegionMemoryPort {
   regionApply(id: number, bytes: Uint8Array, offset: number, length: number): number {
     const mapped = this.regions.get(id)!;
     const view = new DataView(bytes.buffer, bytes.byteOffset + offset, length);
-    const ranges: { readonly to: Uint8Array; readonly from: number; readonly length: number }[] = [];
+    const ranges: { readonly to: Uint8Array; readonly from: number; readonly length: number }[] =
+      [];
     let at = 0;
     while (at < length) {
       if (length - at < recordHeaderBytes) return -1;

@@ -25,7 +25,12 @@ export type Fault =
   /** The clients' address of a node is held by somebody else. */
   | { readonly kind: 'taken'; readonly node: string; readonly atMs: number; readonly forMs: number }
   /** A firewall refuses connections to a node from other machines. */
-  | { readonly kind: 'reject'; readonly node: string; readonly atMs: number; readonly forMs: number }
+  | {
+      readonly kind: 'reject';
+      readonly node: string;
+      readonly atMs: number;
+      readonly forMs: number;
+    }
   /** What leaves a node is late. */
   | {
       readonly kind: 'slow';
@@ -117,7 +122,8 @@ function faultOf(
   if (dice < 0.3) return { kind: 'kill', node, atMs, downMs: span() };
   if (dice < 0.55) return { kind: 'pause', node, atMs, forMs: span() };
   if (dice < 0.6) return { kind: 'taken', node, atMs, forMs: span() };
-  if (dice < 0.66) return { kind: 'slow', node, atMs, forMs: span(), delayMs: random.between(5, 900) };
+  if (dice < 0.66)
+    return { kind: 'slow', node, atMs, forMs: span(), delayMs: random.between(5, 900) };
   if (oneMachine || dice < 0.72) return { kind: 'reset', from: node, to, atMs };
   if (dice < 0.76) return { kind: 'off', node, atMs, downMs: span() };
   if (dice < 0.8) return { kind: 'reject', node, atMs, forMs: span() };

@@ -30,7 +30,11 @@ export class Scheduler {
   after(ms: number, run: () => void, owner: Process | null = null): Timer {
     const event = { atMs: this.nowMs + ms, order: this.orders++, run, owner, cancelled: false };
     this.push(event);
-    return { cancel: () => void (event.cancelled = true) };
+    return {
+      cancel: () => {
+        event.cancelled = true;
+      },
+    };
   }
 
   /**
@@ -154,6 +158,10 @@ export class Process {
       if (!cancelled) this.scheduler.after(ms / this.rate, turn, this);
     };
     this.scheduler.after(ms / this.rate, turn, this);
-    return { cancel: () => void (cancelled = true) };
+    return {
+      cancel: () => {
+        cancelled = true;
+      },
+    };
   }
 }

@@ -3,18 +3,18 @@
  * of itself, and what stands in its memory when it begins to serve.
  */
 import type { BackupSettings } from '../../backup/settings.js';
+import type { Random } from '../../failover/drill/random.js';
 import { Node } from '../../failover/node.js';
 import type { Report, WithoutTime } from '../../failover/report.js';
 import { HotspareError } from '../../src/base/errors.js';
 import { defaults, type Settings } from '../../src/flags/options.js';
 import type { Ports } from '../../src/native/ports.js';
-import type { Random } from '../../failover/drill/random.js';
 import type { Checker, Reign } from './checker.js';
 import { type Content, contentOf } from './content.js';
 import { SimDisk, SimMemory } from './memory.js';
 import type { SimNetwork } from './network.js';
-import { Process, type Scheduler } from './scheduler.js';
 import type { Scenario } from './scenario.js';
+import { Process, type Scheduler } from './scheduler.js';
 import { SimTransport } from './transport.js';
 
 const MiB = 2 ** 20;

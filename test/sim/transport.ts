@@ -222,7 +222,8 @@ export class SimTransport implements NativeTransport {
     const found = this.connections.get(connection);
     if (found === undefined || found.draining) return null;
     const { socket } = found;
-    const name = (one: Socket | null): string => (one === null ? '' : `tcp:${one.host}:${one.port}`);
+    const name = (one: Socket | null): string =>
+      one === null ? '' : `tcp:${one.host}:${one.port}`;
     return {
       address: name(socket.peer),
       listenAddress: name(socket),
@@ -235,7 +236,9 @@ export class SimTransport implements NativeTransport {
     return -1;
   }
 
-  describeListener(listener: number): { readonly address: string; readonly descriptor: number } | null {
+  describeListener(
+    listener: number,
+  ): { readonly address: string; readonly descriptor: number } | null {
     const found = this.listeners.get(listener);
     if (found === undefined) return null;
     return { address: `tcp:${found.host}:${found.port}`, descriptor: 50 + listener };
@@ -395,7 +398,9 @@ export class SimTransport implements NativeTransport {
         }
         row(EventKind.DATA, connection.id, at, bytes.length);
         this.inputBytes.set(bytes, at);
-        this.eventWords[(rows - 1) * EventWord.WORDS + EventWord.FILLED] = connection.filled ? 1 : 0;
+        this.eventWords[(rows - 1) * EventWord.WORDS + EventWord.FILLED] = connection.filled
+          ? 1
+          : 0;
         connection.filled = false;
         connection.again = false;
         connection.leftover = bytes;
@@ -438,7 +443,8 @@ export class SimTransport implements NativeTransport {
     if (sink === null) return;
     while (sink.left > 0) {
       const { leftover } = connection;
-      const from = leftover.length > 0 ? leftover : socket.read(Math.min(sink.left, socket.inboxBytes));
+      const from =
+        leftover.length > 0 ? leftover : socket.read(Math.min(sink.left, socket.inboxBytes));
       const part = from.subarray(0, sink.left);
       if (part.length === 0) return;
       sink.to?.set(part, sink.at);

@@ -109,8 +109,7 @@ class World {
       port,
       linkPort: linkPortFirst + number,
       firstLink,
-      slotAt: (link) =>
-        this.slots.find((one, at) => link === `${one.host}:${linkPortFirst + at}`),
+      slotAt: (link) => this.slots.find((one, at) => link === `${one.host}:${linkPortFirst + at}`),
       fence: scenario.supervised ? (asker, untilMs) => this.fence(asker, untilMs) : null,
       startAgain: (slot) => this.startAgain(slot, 100),
       trace: (line) => this.trace(line),
@@ -160,7 +159,12 @@ class World {
       }
       case 'cut': {
         const [from, to] = [this.slot(fault.from).host, this.slot(fault.to).host];
-        const ways = fault.oneWay ? [[from, to] as const] : ([[from, to], [to, from]] as const);
+        const ways = fault.oneWay
+          ? [[from, to] as const]
+          : ([
+              [from, to],
+              [to, from],
+            ] as const);
         for (const [one, other] of ways) network.cut(one, other, true);
         undo(() => {
           for (const [one, other] of ways) network.cut(one, other, false);
@@ -270,7 +274,9 @@ class World {
     const reigning = slots.filter((slot) => checker.reignOf(slot.name) !== null);
     if (reigning.length !== 1) return false;
     const others = slots.filter((slot) => slot !== reigning[0]);
-    return checker.reignOf(reigning[0]!.name)!.standby !== null && others.some((slot) => slot.isSynced);
+    return (
+      checker.reignOf(reigning[0]!.name)!.standby !== null && others.some((slot) => slot.isSynced)
+    );
   }
 
   private standing(): string {
