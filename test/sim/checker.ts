@@ -200,6 +200,8 @@ export class Checker {
             `epoch ${other.epoch} since ${other.beganMs.toFixed(1)} ms`,
         );
       }
+      // Of two caches nobody can tell which one the clients want (FAILOVER.md).
+      if (other.cache !== reign.cache && other.epoch === reign.epoch) continue;
       const togetherMs = this.contact.togetherMs(node, other.node);
       const besideMs = sentMs - Math.max(reign.beganMs, other.beganMs);
       if (Math.min(togetherMs, besideMs) > settleMs) {

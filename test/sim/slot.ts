@@ -53,6 +53,8 @@ export class Slot {
   /** While somebody else holds the clients' address. */
   isTaken = false;
   isSynced = false;
+  /** It holds a whole copy, or serves. */
+  holds = false;
   private readonly parts: SlotParts;
   private readonly disk = new SimDisk();
   private memory: SimMemory | null = null;
@@ -83,6 +85,7 @@ export class Slot {
     this.incarnation++;
     this.process = this.newProcess();
     this.isSynced = false;
+    this.holds = false;
     if (!this.hasFile) this.lineage = null;
     this.memory = new SimMemory(this.disk, this.process.timers);
     const node = new Node({
@@ -214,6 +217,7 @@ export class Slot {
     const synced = /^in sync with ([\d.]+:\d+)/.exec(line);
     if (synced !== null) {
       this.isSynced = true;
+      this.holds = true;
       const primary = this.parts.slotAt(synced[1]!);
       this.lineage = primary === undefined ? null : checker.reignOf(primary.name);
     }
@@ -234,6 +238,7 @@ export class Slot {
       this.parts.trace(`${this.name}: reigns with epoch ${content.epoch}`);
     } else if (what.event === 'copying' || what.event === 'waiting') {
       this.isSynced = false;
+      this.holds = false;
       if (what.event === 'copying') this.lineage = null;
     }
   }

@@ -22,6 +22,8 @@ export interface Outcome {
 
 /** Once everything is mended, the nodes must come to rest within this. */
 const restMs = 30_000;
+/** Rest is what has lasted for so long. */
+const lastingMs = 1000;
 const linesKept = 3000;
 const clientHost = '10.0.1.1';
 const clientPortFirst = 11_211;
@@ -65,17 +67,27 @@ class World {
     for (const fault of scenario.faults) scheduler.after(fault.atMs, () => this.strike(fault));
     await this.runUntil(scenario.faultsEndMs);
     this.mend();
-    await this.runUntil(scenario.faultsEndMs + restMs, () => this.isAtRest());
+    await this.comeToRest(scenario.faultsEndMs + restMs);
     if (this.failed) return;
-    if (!this.isAtRest()) {
-      this.checker.fail(`not at rest ${restMs} ms after all faults: ${this.standing()}`);
-      return;
-    }
     for (const client of this.clients) client.end();
     // The cache's time goes on, and is mirrored once a second: a moment comes in which nothing is on its way.
     await this.runUntil(scheduler.nowMs + 500);
     await this.runUntil(scheduler.nowMs + 3000, () => this.isAtRest() && this.differing() === '');
     if (!this.failed) this.judgeContent();
+  }
+
+  /** A link that has just broken may look whole to both: rest is what lasts. */
+  private async comeToRest(untilMs: number): Promise<void> {
+    const { scheduler } = this;
+    while (!this.failed) {
+      await this.runUntil(untilMs, () => this.isAtRest());
+      if (!this.isAtRest() && scheduler.nowMs >= untilMs) {
+        this.checker.fail(`not at rest ${restMs} ms after all faults: ${this.standing()}`);
+      }
+      const lastsMs = scheduler.nowMs + lastingMs;
+      await this.runUntil(lastsMs, () => !this.isAtRest());
+      if (scheduler.nowMs >= lastsMs && this.isAtRest()) return;
+    }
   }
 
   outcome(): Outcome {
@@ -202,12 +214,21 @@ class World {
     this.scheduler.after(downMs, () => {
       if (slot.isUp) return;
       this.network.switchOn(slot.host);
-      this.trace(`${slot.name}: started`);
-      const reigning = this.scenario.supervised
-        ? this.slots.findIndex((one) => this.checker.reignOf(one.name) !== null)
-        : -1;
-      if (reigning < 0) slot.start();
-      else slot.start({ host: this.slots[reigning]!.host, port: linkPortFirst + reigning });
+      const other = this.scenario.supervised ? this.slots.find((one) => one !== slot)! : null;
+      if (other?.isUp !== true) {
+        this.trace(`${slot.name}: started`);
+        slot.start();
+      } else if (this.checker.reignOf(other.name) !== null) {
+        this.trace(`${slot.name}: started as a standby`);
+        const number = this.slots.indexOf(other);
+        slot.start({ host: other.host, port: linkPortFirst + number });
+      } else if (other.holds) {
+        this.startAgain(slot, 50);
+      } else {
+        // The cache is gone with the only whole copy: the pair ends, and is started again.
+        other.kill(false);
+        for (const one of this.slots) one.start();
+      }
     });
   }
 
@@ -272,6 +293,9 @@ class World {
   private isAtRest(): boolean {
     const { slots, checker } = this;
     const reigning = slots.filter((slot) => checker.reignOf(slot.name) !== null);
+    // Two caches whose epochs say nothing about which came after the other stay beside each other (FAILOVER.md).
+    const caches = new Set(reigning.map((slot) => checker.reignOf(slot.name)!.cache));
+    if (reigning.length > 1 && caches.size === reigning.length) return true;
     if (reigning.length !== 1) return false;
     const others = slots.filter((slot) => slot !== reigning[0]);
     return (
@@ -292,7 +316,8 @@ class World {
   /** What was acknowledged is there, and both copies are the same. */
   private judgeContent(): void {
     const { slots, checker } = this;
-    const primary = slots.find((slot) => checker.reignOf(slot.name) !== null)!;
+    const [primary, second] = slots.filter((slot) => checker.reignOf(slot.name) !== null);
+    if (primary === undefined || second !== undefined) return;
     const reign = checker.reignOf(primary.name)!;
     const content = contentOf(primary.region!);
     for (const [key, serial] of reign.acknowledged) {
