@@ -131,7 +131,8 @@ export class TcpLanding implements Landing {
   }
 
   drained(): void {
-    if (!this.unacked) return;
+    // An ack is a promise, too: none leaves once a takeover has begun.
+    if (!this.unacked || this.revoked) return;
     this.unacked = false;
     const { epoch, sequence, blocks: count } = this;
     this.channel.send({ type: FrameType.ACK, epoch, count, sequence });

@@ -1,0 +1,130 @@
+/**
+ * The primary's side of the lease (lease.ts), towards one standby: what it may be told, until when its promise lets
+ * replies leave, and for how long nobody is answered once it is lost.
+ */
+import { Beats } from './beats.js';
+import { holdMsOf, promiseMsOf } from './lease.js';
+
+/** A longer gap between two heartbeats of ours than this many is this node's own absence. */
+const awakeBeats = 3;
+
+export interface Terms {
+  /** The standby's: silence after which it takes over. */
+  readonly deadAfterMs: number;
+  /** Ours. */
+  readonly ackTimeoutMs: number;
+  readonly heartbeatMs: number;
+}
+
+export type CountedState = 'copying' | 'counted' | 'held' | 'out';
+
+export class PrimaryLease {
+  private current: CountedState = 'copying';
+  private readonly terms: Terms;
+  private readonly beats = new Beats();
+  private readonly promiseMs: number;
+  /** Its newest heartbeat: ours echo it. */
+  private heardBeat = 0;
+  /** When the newest thing was sent of which we know that it was heard, and how long its answer is good for. */
+  private promisedMs = Number.NEGATIVE_INFINITY;
+  private lastBeatMs = Number.NEGATIVE_INFINITY;
+  /** When the hold is over; only while 'held'. */
+  private heldUntilMs = 0;
+
+  constructor(terms: Terms) {
+    this.terms = terms;
+    this.promiseMs = promiseMsOf(terms.deadAfterMs);
+  }
+
+  get state(): CountedState {
+    return this.current;
+  }
+
+  /** True once one of its heartbeats has come. */
+  get hasHeard(): boolean {
+    return this.heardBeat !== 0;
+  }
+
+  /** How long nobody is answered once it is lost. */
+  get holdMs(): number {
+    return holdMsOf(this.terms.ackTimeoutMs);
+  }
+
+  /** Until when its promise covers what is executed. */
+  get promisedUntilMs(): number {
+    return this.promisedMs;
+  }
+
+  /** SYNCED is given to the link: from now on it may take over, and no reply leaves without it. */
+  count(): void {
+    if (this.current === 'copying') this.current = 'counted';
+  }
+
+  /** The number of a heartbeat that is sent now. */
+  beat(nowMs: number): number {
+    this.lastBeatMs = nowMs;
+    return this.beats.send(nowMs);
+  }
+
+  /** Before a heartbeat: whether this node was there since the one before. Acks that came meanwhile may lie unread. */
+  wasAwake(nowMs: number): boolean {
+    return nowMs - this.lastBeatMs < this.terms.heartbeatMs * awakeBeats;
+  }
+
+  /**
+   * What a heartbeat echoes: 0 while a batch has waited for its ack for so long that the standby may be dropped before
+   * a lease that is given now would be over.
+   */
+  echo(waitedMs: number): number {
+    return waitedMs + this.holdMs <= this.terms.ackTimeoutMs ? this.heardBeat : 0;
+  }
+
+  /** A heartbeat of the standby: its number, and the newest of ours it had heard; 0 for none. */
+  heard(beat: number, echo: number): void {
+    this.heardBeat = beat;
+    this.promised(this.beats.timeOf(echo), this.promiseMs);
+  }
+
+  /**
+   * A batch that was sent then is acked. `byStandby`: its process has read it. Otherwise only its memory has, which is
+   * open to us until a takeover begins: that says that none had begun when the batch was sent, and promises nothing.
+   */
+  acked(sentMs: number, byStandby: boolean): void {
+    this.promised(sentMs, byStandby ? this.promiseMs : 0);
+  }
+
+  /**
+   * Whether a reply to what was executed by now needs a batch of its own to ask whether the standby has taken over: not
+   * while its promise covers this moment, nor when the ack of a batch that is under way will. `sentMs`: when the newest
+   * of those was sent, or `unknownMs`; `byStandby` as in `acked`.
+   */
+  mustAsk(nowMs: number, sentMs: number, byStandby: boolean): boolean {
+    if (nowMs <= this.promisedMs || this.current !== 'counted') return false;
+    return nowMs > sentMs + (byStandby ? this.promiseMs : 0);
+  }
+
+  /** The link is lost: a standby that was counted on may take over for a while yet. Returns whether that is so. */
+  lose(nowMs: number): boolean {
+    if (this.current !== 'counted') {
+      this.current = 'out';
+      return false;
+    }
+    this.current = 'held';
+    this.heldUntilMs = nowMs + this.holdMs;
+    return true;
+  }
+
+  /** True when a standby that was lost cannot take over any more, however slow its clock. */
+  isOver(nowMs: number): boolean {
+    return this.current === 'held' && nowMs >= this.heldUntilMs;
+  }
+
+  /** It will not take over any more. */
+  end(): void {
+    this.current = 'out';
+  }
+
+  private promised(sentMs: number, lengthMs: number): void {
+    this.promisedMs = Math.max(this.promisedMs, sentMs + lengthMs);
+  }
+}
