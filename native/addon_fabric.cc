@@ -58,7 +58,8 @@ Napi::Value find(const Napi::CallbackInfo& call) {
   return info == nullptr ? failureOf(call.Env(), failure) : describe(call.Env(), *info);
 }
 
-/// NativeFabric in src/native/fabric.ts. It lives in JavaScript; until it is closed it keeps itself alive.
+/// NativeFabric in src/native/fabric.ts. It lives in JavaScript; until it is closed it keeps itself
+/// alive.
 class FabricObject final : public Napi::ObjectWrap<FabricObject>, public FabricLoop::Owner {
  public:
   using Call = const Napi::CallbackInfo&;

@@ -66,7 +66,8 @@ struct RegionSpan {
   size_t bodyOffset = 0;
 };
 
-/// Why `post` wrote nothing (FabricRefusal in src/native/fabric.ts). All of them are errors of the caller.
+/// Why `post` wrote nothing (FabricRefusal in src/native/fabric.ts). All of them are errors of the
+/// caller.
 enum Refusal : int64_t {
   kForeign = -1,      // malformed, or not the peer's to have
   kUnconnected = -2,  // the connection does not carry yet
