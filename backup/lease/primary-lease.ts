@@ -2,7 +2,7 @@
  * The primary's side of the lease (lease.ts), towards one standby: what it may be told, until when its promise lets
  * replies leave, and for how long nobody is answered once it is lost.
  */
-import { Beats } from './beats.js';
+import { Beats, unknownMs } from './beats.js';
 import { holdMsOf, promiseMsOf } from './lease.js';
 
 /** A longer gap between two heartbeats of ours than this many is this node's own absence. */
@@ -26,8 +26,8 @@ export class PrimaryLease {
   /** Its newest heartbeat: ours echo it. */
   private heardBeat = 0;
   /** When the newest thing was sent of which we know that it was heard, and how long its answer is good for. */
-  private promisedMs = Number.NEGATIVE_INFINITY;
-  private lastBeatMs = Number.NEGATIVE_INFINITY;
+  private promisedMs = unknownMs;
+  private lastBeatMs = unknownMs;
   /** When the hold is over; only while 'held'. */
   private heldUntilMs = 0;
 
@@ -62,13 +62,14 @@ export class PrimaryLease {
 
   /** The number of a heartbeat that is sent now. */
   beat(nowMs: number): number {
-    this.lastBeatMs = nowMs;
     return this.beats.send(nowMs);
   }
 
-  /** Before a heartbeat: whether this node was there since the one before. Acks that came meanwhile may lie unread. */
+  /** Once before each heartbeat: whether this node was there since the one before. Else acks may lie unread. */
   wasAwake(nowMs: number): boolean {
-    return nowMs - this.lastBeatMs < this.terms.heartbeatMs * awakeBeats;
+    const gapMs = nowMs - this.lastBeatMs;
+    this.lastBeatMs = nowMs;
+    return gapMs < this.terms.heartbeatMs * awakeBeats;
   }
 
   /**
@@ -103,20 +104,20 @@ export class PrimaryLease {
     return nowMs > sentMs + (byStandby ? this.promiseMs : 0);
   }
 
-  /** The link is lost: a standby that was counted on may take over for a while yet. Returns whether that is so. */
-  lose(nowMs: number): boolean {
-    if (this.current !== 'counted') {
-      this.current = 'out';
-      return false;
-    }
+  /**
+   * A standby that was counted on is lost: it may take over for a while yet, and `isOver` says when that has passed.
+   * Without `mayReign` its lease is known to be over already. It is 'held' until `end`.
+   */
+  lose(nowMs: number, mayReign = true): void {
     this.current = 'held';
-    this.heldUntilMs = nowMs + this.holdMs;
-    return true;
+    this.heldUntilMs = mayReign ? nowMs + this.holdMs : Number.POSITIVE_INFINITY;
   }
 
-  /** True when a standby that was lost cannot take over any more, however slow its clock. */
+  /** True once: when a standby that was lost cannot take over any more, however slow its clock. */
   isOver(nowMs: number): boolean {
-    return this.current === 'held' && nowMs >= this.heldUntilMs;
+    if (this.current !== 'held' || nowMs < this.heldUntilMs) return false;
+    this.heldUntilMs = Number.POSITIVE_INFINITY;
+    return true;
   }
 
   /** It will not take over any more. */

@@ -19,6 +19,8 @@ export interface Link {
   /** Who carries it, and over which device: '' where the kernel decides. */
   readonly provider: string;
   readonly device: string;
+  /** Whether an ack says that the standby's process has heard of the batch, not only that its memory holds it. */
+  readonly ackedByProcess: boolean;
   /** Bytes that were given to the link and have not left this process. */
   readonly pendingBytes: number;
   /** True when no more should be given to it for now. */

@@ -19,6 +19,7 @@ import type { Link, LinkEvents } from './link.js';
 
 export class RdmaLink implements Link {
   readonly name = 'rdma';
+  readonly ackedByProcess = false;
   readonly provider: FabricProvider;
   readonly device: string;
   private readonly fabric: NativeFabric;

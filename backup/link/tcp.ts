@@ -15,6 +15,7 @@ const blockHeadroom = frameHeaderBytes + recordHeaderBytes;
 
 export class TcpLink implements Link {
   readonly name = 'tcp';
+  readonly ackedByProcess = true;
   readonly provider = 'kernel';
   readonly device = '';
   private readonly wire: Wire;

@@ -457,7 +457,9 @@ class Model {
     this.primaryConnected = false;
     const now = this.primary.clock;
     yield 'act';
-    if (this.phase === 'counted' && this.given.lose(now)) this.phase = 'held';
+    if (this.phase !== 'counted') return;
+    this.given.lose(now);
+    this.phase = 'held';
   }
 
   // ── The standby ──
