@@ -13,6 +13,16 @@ import type { HotspareError } from '../../src/base/errors.js';
 import type { Journal } from '../../src/store/journal.js';
 import type { FrameHeader } from '../channel/frame.js';
 
+/** What changed in a tick, as each link is given it. */
+export interface Batch {
+  /** Its records. It may be cleared once all links have been given the batch. */
+  readonly journal: Journal;
+  readonly epoch: number;
+  readonly sequence: number;
+  /** True once a link has written a frame's header and checksum before the records: the next one sends them as well. */
+  isSealed: boolean;
+}
+
 /** The primary's end. */
 export interface Link {
   readonly name: 'tcp' | 'rdma';
@@ -25,8 +35,7 @@ export interface Link {
   readonly pendingBytes: number;
   /** True when no more should be given to it for now. */
   readonly isFull: boolean;
-  /** Sends the journal's records as batch `sequence`. The journal may be cleared when this returns. */
-  sendBatch(journal: Journal, epoch: number, sequence: number): void;
+  sendBatch(batch: Batch): void;
   /** Sends `length` bytes of the region, which may not span two segments. They may be read until they are acked. */
   sendBlock(offset: number, length: number, epoch: number): void;
   /** Says that the copy is whole as of `sequence`: once that batch, and all that was sent before it, is placed. */

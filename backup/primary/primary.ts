@@ -2,7 +2,7 @@
  * The primary's end of the mirror: takes the journal at the end of each tick, gives it to its replicas as a batch, and
  * says which replies must wait for it (law 3). One standby at a time; a second one is refused with a reason.
  *
- * A replica (replica.ts) is one standby, attached or lost a moment ago. The quorum (quorum.ts) says which batch those in
+ * A replica (replica.ts) is one standby, attached or just lost. The quorum (quorum.ts) says which batch all in
  * sync have acked: replies that saw a newer one wait. And a reply leaves only when the promise of each of them not to
  * take over covers the moment its request was executed (backup/lease/lease.ts): where it does not, an empty batch asks,
  * and the reply waits for its ack.
@@ -23,6 +23,7 @@ import type { Proof } from '../channel/hello.js';
 import { noRecord, type Record } from '../lease/lease.js';
 import { outcome, type Reign } from '../lease/reign.js';
 import { Fabrics } from '../link/fabrics.js';
+import type { Batch } from '../link/link.js';
 import { type BackupSettings, linkAt, seenLink } from '../settings.js';
 import { Brake } from './brake.js';
 import { Door } from './door.js';
@@ -281,8 +282,8 @@ export class Primary implements Mirror {
     if (this.carries) {
       const sequence = unacked.commit(this.clock());
       this.counts.add(journal);
-      const { epoch } = this;
-      for (const { link } of replicas) link?.sendBatch(journal, epoch, sequence);
+      const batch: Batch = { journal, epoch: this.epoch, sequence, isSealed: false };
+      for (const { link } of replicas) link?.sendBatch(batch);
       if (this.isFull) this.brake.isOn = true;
     }
     journal.clear();

@@ -202,7 +202,7 @@ export class Replica implements ChannelOwner, Member {
     if (!this.isGone) this.parts.events.lost(this, reason, 'lost');
   }
 
-  /** Whether a reply to what was executed by now needs a batch of its own to ask whether this standby has taken over. */
+  /** Whether a reply to what was executed by now needs a batch of its own, to ask if this standby has taken over. */
   mustAsk(nowMs: number): boolean {
     if (nowMs <= this.lease.promisedUntilMs || this.link === null) return false;
     const { sequence } = this.parts.unacked;
