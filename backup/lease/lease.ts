@@ -7,11 +7,11 @@
  * side that gave it from when it answered, which is later. The side that relies on a promise stops first, whatever the
  * network does in between. A fifth is left for clocks that do not run alike.
  *
- * 1. The standby promises: I begin no takeover before `--dead-after` has passed since I heard this. So a reply leaves
- *    only when that covers the moment its request was executed. It hangs on what is known to have been heard: what was
- *    merely said proves nothing, for a cut may swallow it.
- * 2. The primary promises: I answer nobody without you before your lease is over. So the standby may begin a takeover
- *    until then, and looks again right before each act: it may have stood still since it looked last.
+ * 1. The standby promises: I begin no takeover before `--dead-after` has passed since I heard this. A reply leaves only
+ *    when that covers the moment its request was executed. The primary counts the things that it knows to have been
+ *    heard: a thing that was merely said proves nothing, for a cut may swallow it.
+ * 2. The primary promises: I answer nobody without you before your lease is over. The standby may begin a takeover
+ *    until then, and looks at its lease again right before each act: it may have stood still since it looked last.
  *
  *      primary                                     standby
  *      p: heartbeat n ───────────────────────────► s: hears n, begins nothing before s + dead-after
@@ -37,10 +37,11 @@
 import { clockMargin, leaseShare } from '../../src/base/limits.js';
 
 /**
- * Who has the last word where the two cannot hear each other: a record outside of both. Each is asked for once, and the
- * answer may take its time: meanwhile the one who asks neither answers clients nor promises anything.
+ * A record outside of both nodes, which has the last word where they cannot hear each other. Its answer may take a
+ * while: meanwhile the node that asked neither answers clients nor promises anything. A refusal is final: another node
+ * reigns, and will say so.
  */
-export interface Record {
+export interface ReignRecord {
   /** A standby asks to reign. */
   claim(answer: (granted: boolean) => void): void;
   /** A primary asks to go on without this standby. */
@@ -48,7 +49,7 @@ export interface Record {
 }
 
 /** Two nodes without a witness. */
-export const noRecord: Record = {
+export const noRecord: ReignRecord = {
   claim: (answer) => answer(true),
   release: (_, answer) => answer(true),
 };

@@ -40,9 +40,9 @@ export class PrimaryLease {
     return this.current;
   }
 
-  /** True once one of its heartbeats has come. */
-  get hasHeard(): boolean {
-    return this.heardBeat !== 0;
+  /** True while replies wait for it: it may take over, or could when it was lost. */
+  get isMember(): boolean {
+    return this.current === 'counted' || this.current === 'held';
   }
 
   /** How long nobody is answered once it is lost. */
@@ -73,8 +73,8 @@ export class PrimaryLease {
   }
 
   /**
-   * What a heartbeat echoes: 0 while a batch has waited for its ack for so long that the standby may be dropped before
-   * a lease that is given now would be over.
+   * The echo that a heartbeat carries: 0 while a batch has waited for its ack for so long that the standby may be
+   * dropped before a lease that is given now would be over.
    */
   echo(waitedMs: number): number {
     return waitedMs + this.holdMs <= this.terms.ackTimeoutMs ? this.heardBeat : 0;

@@ -39,7 +39,7 @@ export class StandbyLease {
     return this.confirmedMs + this.lengthMs;
   }
 
-  /** What our heartbeats echo; 0 while nothing was heard. */
+  /** The number that our heartbeats echo; 0 while nothing was heard. */
   get echo(): number {
     return this.heardBeat;
   }

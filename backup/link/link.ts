@@ -13,7 +13,7 @@ import type { HotspareError } from '../../src/base/errors.js';
 import type { Journal } from '../../src/store/journal.js';
 import type { FrameHeader } from '../channel/frame.js';
 
-/** What changed in a tick, as each link is given it. */
+/** The changes of a tick, as each link is given them. */
 export interface Batch {
   /** Its records. It may be cleared once all links have been given the batch. */
   readonly journal: Journal;

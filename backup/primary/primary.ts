@@ -1,6 +1,6 @@
 /**
  * The primary's end of the mirror: takes the journal at the end of each tick, gives it to its replicas as a batch, and
- * says which replies must wait for it (law 3). One standby at a time; a second one is refused with a reason.
+ * says which replies must wait for it (law 3). It takes one standby at a time, and refuses a second one with a reason.
  *
  * A replica (replica.ts) is one standby, attached or just lost. The quorum (quorum.ts) says which batch all in
  * sync have acked: replies that saw a newer one wait. And a reply leaves only when the promise of each of them not to
@@ -20,7 +20,7 @@ import type { Region } from '../../src/store/region.js';
 import type { Channel } from '../channel/channel.js';
 import { FrameType } from '../channel/frame.js';
 import type { Proof } from '../channel/hello.js';
-import { noRecord, type Record } from '../lease/lease.js';
+import { noRecord, type ReignRecord } from '../lease/lease.js';
 import { outcome, type Reign } from '../lease/reign.js';
 import { Fabrics } from '../link/fabrics.js';
 import type { Batch } from '../link/link.js';
@@ -33,7 +33,7 @@ import { ackedByAll } from './quorum.js';
 import { Replica, type ReplicaEvents, type ReplicaParts } from './replica.js';
 import { Unacked } from './unacked.js';
 
-/** What a primary tells its owner. */
+/** A primary tells its owner of these. */
 export interface PrimaryEvents {
   /** A standby is in sync. */
   synced(): void;
@@ -57,11 +57,11 @@ export interface PrimaryParts {
   readonly changes: () => number;
   /** Where clients connect, when they do by TCP; else 0. */
   readonly clientPort: () => number;
-  /** Who is asked before this node goes on without a standby in sync; nobody where there is no witness. */
-  readonly record?: Record;
+  /** Asked before this node goes on without a standby that was in sync; left out where there is no witness. */
+  readonly record?: ReignRecord;
 }
 
-/** One that has proved itself, and waits until another standby's lease is over. */
+/** A standby that has proved itself, and waits until another one's lease is over. */
 interface Waiting {
   readonly greeting: Greeting;
   readonly proof: Proof;
@@ -81,10 +81,12 @@ export class Primary implements Mirror {
   /** The standby that is attached, and one that was lost and may take over for a while yet. */
   private replicas: readonly Replica[] = [];
   private readonly replicaParts: ReplicaParts;
-  private readonly record: Record;
+  private readonly record: ReignRecord;
+  /** Replies wait for acks: `--ack sync`. */
+  private readonly isSync: boolean;
   private readonly fabrics: Fabrics;
   private waiting: Waiting[] = [];
-  /** What `changes` was when each of the standbys that are gone was lost, by node: what came later it cannot have. */
+  /** The count of `changes` when each of the standbys that are gone was lost, by node: later ones it cannot have. */
   private readonly departed = new Map<string, number>();
   private readonly brake: Brake;
   private linkPort = 0;
@@ -107,6 +109,7 @@ export class Primary implements Mirror {
       this.admit(greeting, proof);
     });
     this.record = parts.record ?? noRecord;
+    this.isSync = settings.ack === 'sync';
     const { memory } = parts;
     const shared = { wire, region, memory, settings, log, unacked: this.unacked };
     this.replicaParts = { ...shared, events: this.replicaEvents(), epoch: () => this.epoch };
@@ -128,11 +131,15 @@ export class Primary implements Mirror {
   commit(journal: Journal, _nowMs: number): number {
     const { replicas, unacked } = this;
     if (replicas.length === 0) return 0;
-    if (journal.count > 0 || (this.wire.hasReplies && this.mustAsk())) this.send();
-    for (const replica of replicas) replica.link?.poll();
-    this.brake.set(this.isFull);
-    if (!this.isSync) return 0;
-    return ackedByAll(unacked.sequence, this.replicas) < unacked.sequence ? unacked.sequence : 0;
+    if (journal.count > 0 || this.mustAsk()) this.send();
+    let isFull = false;
+    for (const replica of replicas) {
+      replica.link?.poll();
+      if (replica.isFull) isFull = true;
+    }
+    this.brake.set(isFull);
+    const { sequence } = unacked;
+    return this.isSync && ackedByAll(sequence, this.replicas) < sequence ? sequence : 0;
   }
 
   stats(): Iterable<readonly [string, string | number]> {
@@ -181,7 +188,7 @@ export class Primary implements Mirror {
       this.waiting.push({ greeting, proof });
       return;
     }
-    // What it still has to say comes another way.
+    // A standby that attaches anew says all it has to say on its new connection.
     held?.channel.close(false);
     // It saw the link break, and we did not yet.
     if (this.attached?.node === proof.node) this.detach(this.attached, 'it attaches anew', 'lost');
@@ -211,7 +218,7 @@ export class Primary implements Mirror {
       },
       opened: () => {
         const { journal } = this.region;
-        // What was changed before stands in the region: the copy takes it from there.
+        // Earlier changes stand in the region, and the copy takes them from there.
         if (!journal.active) journal.clear();
         journal.active = true;
         this.counts.resyncs++;
@@ -235,10 +242,6 @@ export class Primary implements Mirror {
     return epochOf(this.region.head);
   }
 
-  private get isSync(): boolean {
-    return this.settings.ack === 'sync';
-  }
-
   /** The standby that is attached. */
   private get attached(): Replica | null {
     return this.replicas.find(({ isHeld }) => !isHeld) ?? null;
@@ -250,7 +253,7 @@ export class Primary implements Mirror {
   }
 
   private get isFull(): boolean {
-    for (const replica of this.replicas) if (!replica.isHeld && replica.isFull) return true;
+    for (const replica of this.replicas) if (replica.isFull) return true;
     return false;
   }
 
@@ -267,7 +270,7 @@ export class Primary implements Mirror {
 
   /** Whether the replies of this tick need a batch to ask for their promise. */
   private mustAsk(): boolean {
-    if (!this.isSync) return false;
+    if (!this.isSync || !this.wire.hasReplies) return false;
     // By the clock of now: this node may have stood still within the tick.
     const now = this.clock();
     for (const replica of this.replicas) if (replica.mustAsk(now)) return true;
@@ -339,7 +342,7 @@ export class Primary implements Mirror {
     this.events.detached(reason, dropped);
   }
 
-  /** What is changed from now on this node cannot have. */
+  /** A node that is lost now cannot have the changes that follow. */
   private remember(node: string): void {
     this.departed.delete(node);
     this.departed.set(node, this.parts.changes());
@@ -450,7 +453,7 @@ export class Primary implements Mirror {
   /** Changes that were acknowledged and that this node, once our standby, cannot have. */
   private changesWithout(node: string): number {
     if (this.attached?.node === node) return 0;
-    // What was executed while replies are held back is not acknowledged.
+    // Changes that were executed while replies are held back are not acknowledged.
     const { held } = this;
     const before = held === null ? undefined : this.departed.get(held.node);
     const acknowledged = before ?? this.parts.changes();

@@ -1,5 +1,5 @@
 /**
- * One standby, as its primary sees it: its link, its copy, its acks, its lease, and the rule by which it is given up.
+ * A standby, as its primary sees it: its link, its copy, its acks, its lease, and the rule by which it is given up.
  *
  *      OPENING ─the link carries─► COPYING ─last block acked, SYNCED is sent─► COUNTED ─heartbeat echoed─► IN SYNC
  *         │                           │                                           └─────────┬───────────────┘
@@ -9,8 +9,8 @@
  *                                                    └──lease over, it attaches anew, or it is dead── HELD
  *
  * From COUNTED on it is a member of the in-sync set: every reply waits for its acks, so a standby that believes itself
- * whole never lacks what a client was told. That is still so while it is HELD: it may take over for as long as its
- * lease lasts, and it acks nothing. The channel stays open then where it can, for a standby that reigns says so there.
+ * whole never lacks what a client was told. Replies wait for it while it is HELD, too: it may take over for as long as
+ * its lease lasts, and it acks nothing. The channel stays open then where it can: a standby that reigns says so there.
  */
 import { copyingMs, unackedBatchesMax } from '../../src/base/limits.js';
 import type { Wire } from '../../src/net/wire.js';
@@ -32,7 +32,7 @@ import type { Unacked } from './unacked.js';
 
 export type ReplicaState = 'opening' | 'copying' | 'counted' | 'in_sync' | 'held' | 'out';
 
-/** What a replica tells its primary. */
+/** A replica tells its primary of these. */
 export interface ReplicaEvents {
   /** A frame came from it, on a connection that has not been given up. */
   spoke(replica: Replica): void;
@@ -52,7 +52,7 @@ export interface ReplicaEvents {
   left(replica: Replica): void;
 }
 
-/** What it shares with the others. */
+/** The parts that all replicas of a primary share. */
 export interface ReplicaParts {
   readonly wire: Wire;
   readonly region: Region;
@@ -107,7 +107,7 @@ export class Replica implements ChannelOwner, Member {
   }
 
   get isMember(): boolean {
-    return this.isCounted || this.isHeld;
+    return this.lease.isMember;
   }
 
   /** A member that can still ack. */
@@ -136,8 +136,9 @@ export class Replica implements ChannelOwner, Member {
 
   /** True when no more should be sent to it for now. */
   get isFull(): boolean {
-    const batches = this.parts.unacked.sequence - this.acked;
-    return this.link?.isFull === true || batches >= unackedBatchesMax - 1;
+    const { link } = this;
+    if (link === null) return false;
+    return link.isFull || this.parts.unacked.sequence - this.acked >= unackedBatchesMax - 1;
   }
 
   /** Lets it in; `opened` follows. */
@@ -182,7 +183,7 @@ export class Replica implements ChannelOwner, Member {
         return;
       default:
     }
-    // One whose link broke, and who has not noticed.
+    // Its link broke, and it has not noticed yet.
     if (this.isGone) return;
     events.spoke(this);
     this.heardMs = wire.nowMs;
@@ -284,7 +285,7 @@ export class Replica implements ChannelOwner, Member {
     this.channel.close(flush);
   }
 
-  /** What it says matters no more, except that it reigns. */
+  /** True when no word of it matters any more, except that it reigns. */
   private get isGone(): boolean {
     return this.isHeld || this.lease.state === 'out';
   }
@@ -337,7 +338,7 @@ export class Replica implements ChannelOwner, Member {
     this.parts.log.say(`resync of ${node}: ${quarter} % of ${total} MiB`);
   }
 
-  /** One of its heartbeats was echoed behind SYNCED: it may take over now. */
+  /** A heartbeat of its own was echoed behind SYNCED: it may take over now. */
   private confirm(): void {
     const { resync, node } = this;
     if (resync === null) return;

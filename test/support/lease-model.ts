@@ -1,20 +1,20 @@
 /**
  * A primary and its standby on two clocks, as a model: both pure sides of the lease, the real detector, and of all else
  * only what matters to them. Everything a node does is cut into calls, and it may stand still between any two of them.
- * What is wrong with a history is told by the replies that left and by the moment at which the standby served.
+ * The replies that left, and the moment at which the standby served, tell whether something is wrong with a history.
  */
-import { noRecord, type Record } from '../../backup/lease/lease.js';
+import { noRecord, type ReignRecord } from '../../backup/lease/lease.js';
 import { PrimaryLease, type Terms } from '../../backup/lease/primary-lease.js';
 import { StandbyLease } from '../../backup/lease/standby-lease.js';
 import { Detector } from '../../failover/detector.js';
 
-/** What fast-check draws. All times are ms of the one true time, which nobody in the model can read. */
+/** Drawn by fast-check. All times are ms of the one true time, which nobody in the model can read. */
 export interface History {
   readonly link: 'tcp' | 'rdma';
   readonly seed: number;
   /** How many of the requests are writes. */
   readonly writes: number;
-  /** What a message may take that is slow. */
+  /** How long a slow message may take. */
   readonly slowMs: number;
   /** How often a node stands still between two calls: at all, and right before an act that cannot be undone. */
   readonly stills: number;
@@ -59,7 +59,7 @@ export interface Rules {
   readonly waitsForAnyBatch: boolean;
   /** Share of the ack timeout after which a standby that owes an ack is dropped. */
   readonly dropShare: number;
-  readonly record: () => Record;
+  readonly record: () => ReignRecord;
 }
 
 export const rules: Rules = {
@@ -75,7 +75,7 @@ export const rules: Rules = {
 };
 
 /** A record that grants whoever comes first. */
-export function firstComes(): Record {
+export function firstComes(): ReignRecord {
   let owner: 'primary' | 'standby' | null = null;
   const ask = (who: 'primary' | 'standby', answer: (granted: boolean) => void): void => {
     owner ??= who;
@@ -146,7 +146,7 @@ class Machine {
     this.world.after(this.world.random() * ms, again);
   }
 
-  /** What comes by one of three ways is done in its order; the ways have none among them. */
+  /** Work that comes by one of three ways is done in its order; the ways have none among them. */
   run(way: 0 | 1 | 2, work: () => Work): void {
     this.queues[way]!.push(
       (function* later(): Work {
@@ -217,7 +217,7 @@ class World {
   }
 }
 
-/** One direction of the connection: in order, with delay, cut at times. */
+/** A direction of the connection: in order, with delay, cut at times. */
 class Line {
   private readonly world: World;
   private readonly cuts: readonly Cut[];
@@ -257,7 +257,7 @@ class Model {
   private readonly standby: Machine;
   private readonly toPrimary: Line;
   private readonly toStandby: Line;
-  private readonly record: Record;
+  private readonly record: ReignRecord;
   // The primary.
   private readonly given: PrimaryLease;
   private phase: 'counted' | 'held' | 'alone' | 'deposed' = 'counted';
@@ -276,7 +276,7 @@ class Model {
   private mailbox = { beat: 0, echo: 0 };
   private read = { beat: 0, placed: 0 };
   private stage: 'mirrors' | 'claims' | 'serves' | 'late' = 'mirrors';
-  // What came of it.
+  // The outcome.
   private readonly replies: Reply[] = [];
   private readonly askedMs: number[] = [];
   private aloneMs: number | null = null;
@@ -542,7 +542,7 @@ class Model {
   }
 }
 
-/** What is wrong with a history; null when nothing is. */
+/** Says what is wrong with a history; null when nothing is. */
 export function fault({
   replies,
   aloneMs,

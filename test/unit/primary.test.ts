@@ -134,7 +134,7 @@ test('one that goes on speaking, and is not heard, asks before it answers', asyn
     await client.send('get\r\n');
     await until('the tick', () => lines.length > served);
   }
-  // One batch is under way, and its ack will do for all that is executed meanwhile.
+  // A single batch is under way, and its ack will do for all that is executed meanwhile.
   const [asked] = await until('a batch', () => standby.batches.length > 0 && standby.batches);
   expect([asked!.count, standby.batches.length]).toEqual([0, 1]);
   await beats(3);
