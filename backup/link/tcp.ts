@@ -3,18 +3,18 @@
 import { blockBytes, unackedBytesMax } from '../../src/base/limits.js';
 import type { RegionMemoryPort } from '../../src/native/ports.js';
 import { Counter, type Wire } from '../../src/net/wire.js';
-import type { Journal } from '../../src/store/journal.js';
 import { journalHeadroom, recordHeaderBytes } from '../../src/store/journal.js';
 import type { Region } from '../../src/store/region.js';
 import type { Channel } from '../channel/channel.js';
 import { type FrameHeader, FrameType, frameHeaderBytes } from '../channel/frame.js';
-import type { Landing, LandingEvents, Link, LinkEvents } from './link.js';
+import type { Batch, Landing, LandingEvents, Link, LinkEvents } from './link.js';
 
 /** Bytes before a block: its frame's header and its record's, so that the block is made of whole words. */
 const blockHeadroom = frameHeaderBytes + recordHeaderBytes;
 
 export class TcpLink implements Link {
   readonly name = 'tcp';
+  readonly ackedByProcess = true;
   readonly provider = 'kernel';
   readonly device = '';
   private readonly wire: Wire;
@@ -41,11 +41,13 @@ export class TcpLink implements Link {
     return this.pendingBytes > unackedBytesMax;
   }
 
-  sendBatch(journal: Journal, epoch: number, sequence: number): void {
+  sendBatch(batch: Batch): void {
+    const { journal, epoch, sequence } = batch;
     this.journalView ??= new DataView(journal.bytes.buffer);
     const { count, bytes, at } = journal;
     const frame = { type: FrameType.BATCH, epoch, count, sequence };
-    this.channel.sealed(frame, bytes, this.journalView, at - journalHeadroom);
+    const length = at - journalHeadroom;
+    batch.isSealed = this.channel.sealed(frame, bytes, this.journalView, length, batch.isSealed);
   }
 
   sendBlock(offset: number, length: number, epoch: number): void {
@@ -131,7 +133,8 @@ export class TcpLanding implements Landing {
   }
 
   drained(): void {
-    if (!this.unacked) return;
+    // An ack is a promise, too: none leaves once a takeover has begun.
+    if (!this.unacked || this.revoked) return;
     this.unacked = false;
     const { epoch, sequence, blocks: count } = this;
     this.channel.send({ type: FrameType.ACK, epoch, count, sequence });

@@ -14,8 +14,8 @@ import { epochOf, inspect } from '../../src/store/open.js';
 import { Channel, type ChannelOwner } from '../channel/channel.js';
 import { type FrameHeader, FrameType, protocolVersion } from '../channel/frame.js';
 import { type Deposed, type Memory, parse, type Welcome } from '../channel/hello.js';
-import { Lease } from '../lease/lease.js';
 import type { Reign } from '../lease/reign.js';
+import { StandbyLease } from '../lease/standby-lease.js';
 import { Fabrics } from '../link/fabrics.js';
 import { openLanding } from '../link/landing.js';
 import type { Landing } from '../link/link.js';
@@ -77,9 +77,7 @@ export class Standby implements ChannelOwner {
   private welcome: Welcome | null = null;
   /** Which cache we hold a copy of. */
   private cache = '';
-  private readonly lease = new Lease();
-  private whole = false;
-  private heardBeat = 0;
+  private readonly lease = new StandbyLease();
   private announced = false;
   private introduction: Introduction | null = null;
   private stage: number = Stage.STRANGER;
@@ -118,7 +116,7 @@ export class Standby implements ChannelOwner {
    * was heard to be ours so lately that it cannot have gone on without us yet.
    */
   isWhole(nowMs: number): boolean {
-    return this.whole && this.lease.holds(nowMs);
+    return this.lease.mayServe(nowMs);
   }
 
   /** When the copy may be served no more, unless the primary is heard again. */
@@ -199,14 +197,14 @@ export class Standby implements ChannelOwner {
       case FrameType.HEARTBEAT:
         if (this.stage === Stage.PROVED) return;
         if (this.landing?.frame(header, bytes, at) === true) return;
-        this.whole = false;
+        this.lease.spoil();
         this.broken(`batch ${header.sequence} of epoch ${header.epoch} does not fit`);
         return;
       case FrameType.SYNCED:
         this.finish(header);
         return;
       case FrameType.DROPPED:
-        this.whole = false;
+        this.lease.spoil();
         this.leave();
         this.events.dropped();
         return;
@@ -242,13 +240,18 @@ export class Standby implements ChannelOwner {
   /** Says that this node lives, and looks whether the primary does. */
   beat(nowMs: number): void {
     this.landing?.look();
-    if (this.welcome === null) return;
-    const sequence = this.lease.beat(nowMs);
-    this.channel?.send({ type: FrameType.HEARTBEAT, sequence, count: this.heardBeat });
+    const { lease } = this;
+    if (this.welcome === null || !lease.mayPromise) return;
+    const sequence = lease.beat(nowMs);
+    this.channel?.send({ type: FrameType.HEARTBEAT, sequence, count: lease.echo });
   }
 
-  /** Law 4: from now on not one byte of the primary's lands, and what was acked is in its place. */
+  /**
+   * Law 4: from now on not one byte of the primary's lands, and what was acked is in its place. A takeover begins, so
+   * nothing is promised any more: neither an echo nor an ack leaves.
+   */
   revoke(): void {
+    this.lease.claim(this.wire.ports.clock());
     this.landing?.revoke();
     if (this.memory !== null)
       this.epoch = Math.max(this.epoch, epochOf(new Int32Array(this.memory.head)));
@@ -265,7 +268,7 @@ export class Standby implements ChannelOwner {
   private announce(): void {
     // An RDMA link's heartbeats are still read when its connection is gone: nobody is in sync without one.
     if (this.channel === null) return;
-    if (this.announced || !this.whole || !this.lease.isConfirmed) return;
+    if (this.announced || this.lease.state !== 'whole' || !this.lease.isConfirmed) return;
     this.announced = true;
     this.events.synced();
   }
@@ -315,7 +318,7 @@ export class Standby implements ChannelOwner {
       this.refuse('LINK_REFUSED', 'the copy of the region is damaged', 'start the standby again');
       return;
     }
-    this.whole = true;
+    this.lease.synced();
     this.epoch = epochOf(head);
     this.announce();
   }
@@ -324,7 +327,7 @@ export class Standby implements ChannelOwner {
   private outrank(epoch: number, payload: Uint8Array): void {
     const peer = this.channel?.peer ?? '';
     const link = seenLink(parse('deposed', payload)?.link ?? null, peer);
-    this.whole = false;
+    this.lease.spoil();
     this.leave();
     if (epoch === directionEpoch && this.reign !== null) this.events.directed?.(link ?? '');
     else this.events.outranked(epoch, link);
@@ -400,7 +403,7 @@ export class Standby implements ChannelOwner {
     this.welcome = welcome;
     this.cache = welcome.cache;
     this.epoch = welcome.epoch;
-    this.lease.agree(welcome.ackTimeoutMs);
+    this.lease.begin(welcome.ackTimeoutMs);
     this.map(welcome);
   }
 
@@ -445,8 +448,8 @@ export class Standby implements ChannelOwner {
       decided: (parts) => this.decided(parts),
       heard: (beat, echo) => {
         this.heardMs = this.wire.ports.clock();
-        if (beat !== 0) this.heardBeat = beat;
-        if (this.lease.confirm(echo)) this.announce();
+        this.lease.heard(beat, echo);
+        this.announce();
       },
       broken: (reason) => {
         if (isCurrent()) this.broken(reason);
@@ -472,8 +475,6 @@ export class Standby implements ChannelOwner {
     this.landing = null;
     if (this.memory !== null) this.wire.ports.memory.regionClose(this.memory.id);
     this.memory = null;
-    this.whole = false;
-    this.lease.forget();
     this.announced = false;
   }
 

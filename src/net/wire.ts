@@ -248,6 +248,11 @@ export class Wire {
     return this.output.at > this.outputStart || this.referencedBytes > 0;
   }
 
+  /** True when this tick has replies: at its end, all of them are known. */
+  get hasReplies(): boolean {
+    return this.rows > 0;
+  }
+
   /**
    * Adds bytes that answer nobody to what a connection is sent, between the last endpoint of a tick and its end. False
    * when there is no room left in this tick.

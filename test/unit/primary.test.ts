@@ -19,6 +19,7 @@ import { until } from '../support/until.js';
 
 const host = '127.0.0.1';
 const deadAfterMs = 100;
+const heartbeatMs = 20;
 const rangeBytes = 256 * 1024;
 
 let wire: Wire;
@@ -42,7 +43,7 @@ beforeEach(async () => {
     secret: new Uint8Array(0),
     ack: 'sync',
     ackTimeoutMs: 600_000,
-    heartbeatMs: 20,
+    heartbeatMs,
     deadAfterMs,
     transport: 'tcp',
     provider: null,
@@ -113,6 +114,33 @@ test('a primary that stood still within a tick answers only when its standby has
   expect(client.peek().toString()).toBe('');
   standby.ack();
   expect(await client.readLine()).toBe('OK');
+});
+
+test('a primary that is heard by its standby answers reads without asking', async () => {
+  const { frames } = standby.peer;
+  const enough = frames.length + (deadAfterMs * 2) / heartbeatMs;
+  await until('heartbeats', () => frames.length >= enough);
+  await client.send('get\r\n');
+  expect(await client.readLine()).toBe('OK');
+  expect(standby.batches).toHaveLength(0);
+});
+
+test('one that goes on speaking, and is not heard, asks before it answers', async () => {
+  standby.hearing = false;
+  standby.acking = false;
+  await beats(deadAfterMs / heartbeatMs + 1);
+  for (let i = 0; i < 3; i++) {
+    const served = lines.length;
+    await client.send('get\r\n');
+    await until('the tick', () => lines.length > served);
+  }
+  // A single batch is under way, and its ack will do for all that is executed meanwhile.
+  const [asked] = await until('a batch', () => standby.batches.length > 0 && standby.batches);
+  expect([asked!.count, standby.batches.length]).toEqual([0, 1]);
+  await beats(3);
+  expect(client.peek().toString()).toBe('');
+  standby.ack();
+  for (let i = 0; i < 3; i++) expect(await client.readLine()).toBe('OK');
 });
 
 test('a standby that does not take its batches stops the clients, and nobody else', async () => {

@@ -1,0 +1,35 @@
+/**
+ * When each of a node's last heartbeats was sent, by their numbers, which an echo of the other side gives back. The
+ * wire carries the low 32 bits of a number, and 0 for none: one heartbeat in 2^32 cannot be echoed. Pure.
+ */
+
+/** A power of two. An echo comes within two or three heartbeats. */
+const beatsRemembered = 1024;
+
+/** The send time of a heartbeat that is not known. */
+export const unknownMs = Number.NEGATIVE_INFINITY;
+
+export class Beats {
+  /** How many were sent. */
+  private count: number;
+  private readonly sentMs = new Float64Array(beatsRemembered);
+
+  /** `count`: heartbeats that were sent before; a test begins where the number outgrows the wire. */
+  constructor(count = 0) {
+    this.count = count;
+  }
+
+  /** The number of a heartbeat that is sent now. */
+  send(nowMs: number): number {
+    this.count++;
+    this.sentMs[this.count & (beatsRemembered - 1)] = nowMs;
+    return this.count;
+  }
+
+  /** When the heartbeat was sent whose number has these low 32 bits; `unknownMs` where that is forgotten, or none. */
+  timeOf(echo: number): number {
+    const age = (this.count - echo) >>> 0;
+    if (echo === 0 || age >= beatsRemembered || age >= this.count) return unknownMs;
+    return this.sentMs[(this.count - age) & (beatsRemembered - 1)]!;
+  }
+}
