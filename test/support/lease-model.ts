@@ -302,7 +302,7 @@ class Model {
     this.held.synced();
     this.heardMs = this.primary.clock;
     this.standbyHeardMs = this.standby.clock;
-    this.detector = new Detector({ deadAfterMs, lookMs: heartbeatMs }, this.standby.clock);
+    this.detector = new Detector(heartbeatMs, this.standby.clock);
   }
 
   run(): Outcome {
@@ -512,7 +512,7 @@ class Model {
       this.toPrimary.send(() => this.primary.run(2, () => this.heardBeat(beat, echo)));
     }
     if (this.stage !== 'mirrors' || !this.held.isConfirmed) return;
-    if (!this.detector.look(now, this.standbyHeardMs)) return;
+    if (this.detector.look(now, this.standbyHeardMs) < deadAfterMs) return;
     if (!this.held.mayServe(this.standby.clock)) return;
     yield* this.takeOver();
   }
