@@ -195,10 +195,11 @@ describe('a standby', () => {
     const second = await waiting(of);
     await said(
       second,
-      /already has a standby \(\w+\): it takes one standby; more than two nodes need a witness, which this version does not have; trying again .*\(stop that standby first\)/,
+      new RegExp(
+        'already has a standby \\(\\w+\\): it takes one standby; more than two nodes need a witness, ' +
+          'which this version does not have; trying again .*\\(stop that standby first\\)',
+      ),
     );
-    await first.end();
-    await said(second, /in sync with/);
   });
 
   test('of a primary that is lost in the middle of the copy serves nothing, and mirrors the next one', async () => {
