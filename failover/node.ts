@@ -515,8 +515,13 @@ export class Node {
       'the cache is lost: every node that is known looks for a primary, and none holds a copy; beginning anew, empty',
     );
     this.clearTimers();
-    this.standby?.close();
+    const { standby } = this;
     this.standby = null;
+    void (standby?.giveUp() ?? Promise.resolve()).then(() => this.serveAnew());
+  }
+
+  private serveAnew(): void {
+    if (this.state !== 'starting') return;
     try {
       // What stands in the file was to be given up for the copy of the next primary.
       this.serveOwn({ ...memoryOptions(this.options.settings), discard: true });

@@ -279,6 +279,13 @@ export class Standby implements ChannelOwner {
     this.landing?.close();
   }
 
+  /** Ends both, and gives the copy up. Resolves once its memory file may be mapped again. */
+  async giveUp(): Promise<void> {
+    this.close();
+    this.forget();
+    await this.mapping;
+  }
+
   /**
    * Ends both in order: the primary is told that this copy is given up, and need not wait for it. Resolves once it has
    * heard that, which it shows by closing the connection, or after `leavingMs`. A connection that is closed at this end
