@@ -86,7 +86,7 @@ export class Primary implements Mirror {
   private readonly isSync: boolean;
   private readonly fabrics: Fabrics;
   private waiting: Waiting[] = [];
-  /** The count of `changes` when each of the standbys that are gone was lost, by node: later ones it cannot have. */
+  /** How many changes each of the standbys that are gone surely has, by node. */
   private readonly departed = new Map<string, number>();
   private readonly brake: Brake;
   private linkPort = 0;
@@ -230,6 +230,7 @@ export class Primary implements Mirror {
       synced: () => this.events.synced(),
       flush: () => {
         if (this.region.journal.count > 0) this.send();
+        this.unacked.note(this.parts.changes());
         return this.unacked.sequence;
       },
       lost: (replica, reason, how) => this.detach(replica, reason, how),
@@ -283,7 +284,7 @@ export class Primary implements Mirror {
     const { journal } = this.region;
     // Before a link is open a batch would be counted, and never come.
     if (this.carries) {
-      const sequence = unacked.commit(this.clock());
+      const sequence = unacked.commit(this.clock(), this.parts.changes());
       this.counts.add(journal);
       const batch: Batch = { journal, epoch: this.epoch, sequence, isSealed: false };
       for (const { link } of replicas) link?.sendBatch(batch);
@@ -327,7 +328,7 @@ export class Primary implements Mirror {
     const dropped = how === 'dropped';
     // A dropped standby has no lease: none is given that would outlast the ack timeout. A dead one cannot use its own.
     const holds = isCounted && this.isSync && (how === 'lost' || how === 'broken');
-    this.remember(node);
+    this.remember(replica);
     if (dropped) replica.channel.send({ type: FrameType.DROPPED, epoch: this.epoch });
     if (isCounted && how !== 'dead') replica.hold(this.clock(), holds, how);
     else replica.end(how !== 'lost');
@@ -342,10 +343,10 @@ export class Primary implements Mirror {
     this.events.detached(reason, dropped);
   }
 
-  /** A node that is lost now cannot have the changes that follow. */
-  private remember(node: string): void {
+  /** A node that is lost now cannot have the changes that follow, and may lack those that it did not ack. */
+  private remember({ node, acked }: Replica): void {
     this.departed.delete(node);
-    this.departed.set(node, this.parts.changes());
+    this.departed.set(node, this.unacked.changesAt(acked));
     if (this.departed.size > departedMost) this.departed.delete([...this.departed.keys()][0]!);
   }
 
@@ -355,7 +356,7 @@ export class Primary implements Mirror {
     if (!this.carries) {
       journal.active = false;
       journal.clear();
-      if (replica.isHeld) this.unacked.commit(this.clock());
+      if (replica.isHeld) this.unacked.commit(this.clock(), this.parts.changes());
     } else if (replica.isHeld) {
       this.send();
     }

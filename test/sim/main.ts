@@ -1,6 +1,7 @@
 /**
- * `npm run sim -- SEED`: plays one scenario and says what happened. `--seeds N` plays N of them, from SEED on; a failing
- * one is made shorter with `--shrink`, and written to `--keep FILE`; `--scenario FILE` plays what was written. `--seconds S` plays fresh ones for so long.
+ * `npm run sim -- SEED`: plays one scenario and says what happened. `--seeds N` plays N of them, from SEED on;
+ * `--seconds S` plays fresh ones for so long. A failing one is made shorter with `--shrink`, and written to
+ * `--keep FILE`; `--scenario FILE` plays what was written. `--trace` tells each history.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
