@@ -2,6 +2,8 @@
  * A node of a scenario: its machine, its command line, and its process of now. It tells the checker what the node says
  * of itself, and what stands in its memory when it begins to serve.
  */
+
+import { beatBytes } from '../../backup/lease/beats.js';
 import type { BackupSettings } from '../../backup/settings.js';
 import type { Random } from '../../failover/drill/random.js';
 import { Node } from '../../failover/node.js';
@@ -158,7 +160,14 @@ export class Slot {
         isOwnAddress: (address) => address === host || address.startsWith('127.'),
       },
       memory,
-      random: (bytes) => Buffer.from(Array.from({ length: bytes }, () => random.between(0, 255))),
+      random: (bytes) => {
+        const drawn = Buffer.from(Array.from({ length: bytes }, () => random.between(0, 255)));
+        // Numbers of heartbeats that soon outgrow the wire.
+        if (bytes === beatBytes && random.next() < 0.3) {
+          drawn.writeUInt32LE(2 ** 32 - 1 - random.between(0, 300));
+        }
+        return drawn;
+      },
     };
   }
 

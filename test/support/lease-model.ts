@@ -63,8 +63,8 @@ export interface Rules {
 }
 
 export const rules: Rules = {
-  primaryLease: (terms) => new PrimaryLease(terms),
-  standbyLease: () => new StandbyLease(),
+  primaryLease: (terms) => new PrimaryLease(terms, 0),
+  standbyLease: () => new StandbyLease(0),
   looksBeforeClaim: true,
   looksBeforeServing: true,
   isSilentWhileClaiming: true,

@@ -125,7 +125,7 @@ class AlwaysEchoes extends PrimaryLease {
 class HoldOf extends PrimaryLease {
   private readonly share: number;
   constructor(terms: ConstructorParameters<typeof PrimaryLease>[0], share: number) {
-    super(terms);
+    super(terms, 0);
     this.share = share;
   }
   override get holdMs(): number {
@@ -149,23 +149,23 @@ class FromTheArrival extends StandbyLease {
 const mutations: readonly (readonly [string, Partial<Rules>])[] = [
   [
     'the primary counts when it last spoke, not when it was heard',
-    { primaryLease: (t) => new LastSpoke(t) },
+    { primaryLease: (t) => new LastSpoke(t, 0) },
   ],
   [
     'the primary counts the promise from the answer, not from what was answered',
-    { primaryLease: (t) => new FromTheEcho(t) },
+    { primaryLease: (t) => new FromTheEcho(t, 0) },
   ],
   [
     'the primary leaves no margin in the promise',
-    { primaryLease: (t) => new PrimaryLease({ ...t, deadAfterMs: t.deadAfterMs / 0.8 }) },
+    { primaryLease: (t) => new PrimaryLease({ ...t, deadAfterMs: t.deadAfterMs / 0.8 }, 0) },
   ],
-  ['the standby counts its lease from the echo', { standbyLease: () => new FromTheArrival() }],
+  ['the standby counts its lease from the echo', { standbyLease: () => new FromTheArrival(0) }],
   ['the lease is not looked at before the claim', { looksBeforeClaim: false }],
   ['the lease is not looked at before serving', { looksBeforeServing: false }],
   ['a standby that claims still echoes and acks', { isSilentWhileClaiming: false }],
   ['the hold is shorter than the lease', { primaryLease: (t) => new HoldOf(t, 0.7) }],
   ['the hold has no margin', { primaryLease: (t) => new HoldOf(t, 1 / 1.2) }],
-  ['an echo is given though an ack is overdue', { primaryLease: (t) => new AlwaysEchoes(t) }],
+  ['an echo is given though an ack is overdue', { primaryLease: (t) => new AlwaysEchoes(t, 0) }],
   ['a standby is dropped before its lease is over', { dropShare: 0.5 }],
   ['a reply waits for an old batch', { waitsForAnyBatch: true }],
   ['the ack of a network card counts as a promise', { tellsCardFromStandby: false }],
