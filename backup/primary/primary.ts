@@ -212,6 +212,8 @@ export class Primary implements Mirror {
   private replicaEvents(): ReplicaEvents {
     return {
       spoke: (replica) => {
+        // Every ack comes by here.
+        if (this.replicas.length === 1) return;
         const { held } = this;
         // It speaks only once it was welcomed, and has given up its old copy then.
         if (held?.node === replica.node) this.gaveUp(held, 'it attaches anew');
