@@ -98,7 +98,12 @@ export class Slot {
         say: (line: string) => this.said(line),
         detail: (line: string) => this.parts.trace(`${this.name}: ${line}`),
       },
-      report: (what) => this.reported(what),
+      report: (what) => {
+        const { process } = this;
+        process.act(() => {
+          if (this.process === process && !process.ended) this.reported(what);
+        });
+      },
       goesFirst: () => {},
       fence: this.fence(),
       fail: (error) => this.failed(error),

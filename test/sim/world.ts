@@ -201,10 +201,13 @@ class World {
         undo(() => network.reject(host, false));
         return;
       }
+      case 'stall':
+        this.slot(fault.node).process.stallAfter(fault.looks, fault.forMs);
+        return;
       default: {
-        const { host } = this.slot(fault.node);
-        network.slowDown(host, fault.delayMs);
-        undo(() => network.slowDown(host, 0));
+        const [from, to] = [this.slot(fault.from).host, this.slot(fault.to).host];
+        network.slowDown(from, to, fault.delayMs);
+        undo(() => network.slowDown(from, to, 0));
       }
     }
   }
