@@ -288,8 +288,14 @@ export class SimNetwork {
     return this.portsGiven++;
   }
 
-  /** `connected` is told 0 or an errno. */
-  connect(from: string, to: string, port: number, connected: (errno: number) => void): Socket {
+  /** `connected` is told 0 or an errno. The first segment leaves after `lagMs`. */
+  connect(
+    from: string,
+    to: string,
+    port: number,
+    connected: (errno: number) => void,
+    lagMs = 0,
+  ): Socket {
     const socket = new Socket(this, from, this.freePort());
     const target = to.startsWith('127.') ? from : to;
     let waitMs = 1000;
@@ -325,7 +331,7 @@ export class SimNetwork {
         if (!socket.closedHere) connected(0);
       });
     };
-    this.scheduler.after(this.delay(from, target), knock);
+    this.scheduler.after(lagMs + this.delay(from, target), knock);
     return socket;
   }
 

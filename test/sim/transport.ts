@@ -160,11 +160,13 @@ export class SimTransport implements NativeTransport {
 
   connect(host: string, port: number, group: 0 | 1): number | NativeFailure {
     let connection: Connection | null = null;
-    const socket = this.network.connect(this.host, host, port, (errno) => {
+    const connected = (errno: number): void => {
       if (connection === null || connection.draining) return;
       connection.news = { kind: EventKind.CONNECTED, value: errno };
       this.wake();
-    });
+    };
+    const { lagMs } = this.process;
+    const socket = this.network.connect(this.host, host, port, connected, lagMs);
     connection = this.take(socket, group);
     return connection.id;
   }
