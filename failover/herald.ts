@@ -12,7 +12,7 @@ import type { Network, Timer } from '../src/native/ports.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 import { anonymous } from '../src/server/memory.js';
-import { parseLink } from './losses.js';
+import { parseLink } from './link-errors.js';
 
 export interface HeraldParts {
   readonly wire: Wire;
@@ -100,7 +100,8 @@ export class Herald {
       welcomed: () => {},
       synced: () => {},
       dropped: () => {},
-      replaced: () => {},
+      // A herald is nobody's standby, and is welcomed by nobody.
+      met: () => 'keep',
     });
     this.knock = knock;
     knock.herald(() => this.parts.reign());

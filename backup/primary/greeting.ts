@@ -181,7 +181,8 @@ export function wrongSecret(who: string): HotspareError {
 export function taken(standby: string): HotspareError {
   return new HotspareError(
     'LINK_BUSY',
-    `the primary already has a standby (${standby})`,
+    `the primary already has a standby (${standby}): it takes one standby; more than two nodes need a ` +
+      'witness, which this version does not have',
     'stop that standby first',
   );
 }

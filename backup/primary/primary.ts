@@ -21,7 +21,7 @@ import type { Channel } from '../channel/channel.js';
 import { FrameType } from '../channel/frame.js';
 import type { Proof } from '../channel/hello.js';
 import { noRecord, type ReignRecord } from '../lease/lease.js';
-import { outcome, type Reign } from '../lease/reign.js';
+import type { Outcome, Reign } from '../lease/reign.js';
 import { Fabrics } from '../link/fabrics.js';
 import type { Batch } from '../link/link.js';
 import { type BackupSettings, linkAt, seenLink } from '../settings.js';
@@ -30,7 +30,7 @@ import { Door } from './door.js';
 import { Counts, details, figures, type MirrorState } from './figures.js';
 import { type Greeting, noHeir, taken } from './greeting.js';
 import { ackedByAll } from './quorum.js';
-import { Replica, type ReplicaEvents, type ReplicaParts } from './replica.js';
+import { type Loss, Replica, type ReplicaEvents, type ReplicaParts } from './replica.js';
 import { Unacked } from './unacked.js';
 
 /** A primary tells its owner of these. */
@@ -39,8 +39,35 @@ export interface PrimaryEvents {
   synced(): void;
   /** The standby is gone: `dropped` when the degrade rule ended it. */
   detached(reason: string, dropped: boolean): void;
-  /** Another node reigns; `link` is where to attach to it, if it said so. `lost`: changes that are given up with it. */
-  deposed(epoch: number, link: string | null, lost: number): void;
+  /**
+   * Another node reigns; `link` is where to attach to it, if it said so. `lost`: changes that are given up with it.
+   * `peer`: who has told us, as the transport shows it.
+   */
+  deposed(epoch: number, link: string | null, lost: number, peer: string): void;
+}
+
+/** A primary asks its owner for these: failover/role.ts decides what is to become of it, and of its standbys. */
+export interface PrimaryVerdicts {
+  /** Another node that reigns: which of them goes on. */
+  met(ours: Reign, theirs: Reign): Outcome;
+  /** A standby says that it reigns, with this epoch: 'ours' where its word counts for nothing. */
+  claimed(claim: Claim): 'ours' | 'theirs';
+  /** Every reply waits for a standby from now on. */
+  counted(): void;
+  /**
+   * A standby is gone: no reply leaves before its hold is over; or the hold ends as soon as the record agrees; or there
+   * is none.
+   */
+  gone(loss: Loss): 'hold' | 'release' | 'forget';
+  /** The standby that was lost will not take over any more. */
+  holdOver(): void;
+}
+
+export interface Claim {
+  /** Replies wait for it, or it was lost a moment ago and may take over yet. */
+  readonly isMember: boolean;
+  readonly epoch: number;
+  readonly oursEpoch: number;
 }
 
 export interface PrimaryParts {
@@ -53,6 +80,7 @@ export interface PrimaryParts {
   /** Of the newest batch of an earlier reign of this process. */
   readonly sequence: number;
   readonly events: PrimaryEvents;
+  readonly verdicts: PrimaryVerdicts;
   /** How much clients have changed since this node opened the region. It never falls. */
   readonly changes: () => number;
   /** Where clients connect, when they do by TCP; else 0. */
@@ -229,6 +257,7 @@ export class Primary implements Mirror {
         this.settle();
         this.brake.set(this.isFull);
       },
+      counted: () => this.parts.verdicts.counted(),
       synced: () => this.events.synced(),
       flush: () => {
         if (this.region.journal.count > 0) this.send();
@@ -320,24 +349,20 @@ export class Primary implements Mirror {
   }
 
   /** The standby is gone, or no longer worth waiting for: the primary goes on alone, now or when its lease is over. */
-  private detach(
-    replica: Replica,
-    reason: string,
-    how: 'lost' | 'broken' | 'dropped' | 'dead',
-  ): void {
+  private detach(replica: Replica, reason: string, how: Loss['how']): void {
     if (this.ended || replica.isHeld || !this.replicas.includes(replica)) return;
     const { node, isCounted } = replica;
     const dropped = how === 'dropped';
-    // A dropped standby has no lease: none is given that would outlast the ack timeout. A dead one cannot use its own.
-    const holds = isCounted && this.isSync && (how === 'lost' || how === 'broken');
+    const verdict = this.parts.verdicts.gone({ how, isMember: isCounted, isSync: this.isSync });
+    const holds = verdict === 'hold';
     this.remember(replica);
     if (dropped) replica.channel.send({ type: FrameType.DROPPED, epoch: this.epoch });
-    if (isCounted && how !== 'dead') replica.hold(this.clock(), holds, how);
-    else replica.end(how !== 'lost');
+    if (verdict === 'forget') replica.end(how !== 'lost');
+    else replica.hold(this.clock(), holds, how);
     this.withdraw(replica);
     this.counts[dropped ? 'drops' : 'losses']++;
-    if (how === 'dead' || !isCounted) this.letGo(replica);
-    else if (!holds) this.askToGoOn(replica);
+    if (verdict === 'forget') this.letGo(replica);
+    else if (verdict === 'release') this.askToGoOn(replica);
     const now = holds
       ? `it may take over for ${Math.round(replica.holdMs)} ms yet, no reply leaves before`
       : 'its copy is out of date, serving alone';
@@ -390,6 +415,7 @@ export class Primary implements Mirror {
 
   /** Nobody waits for it any more. */
   private letGo(replica: Replica): void {
+    if (replica.isHeld) this.parts.verdicts.holdOver();
     replica.end(false);
     this.replicas = this.replicas.filter((one) => one !== replica);
     if (this.replicas.some(({ isMember }) => isMember)) this.settle();
@@ -410,15 +436,15 @@ export class Primary implements Mirror {
 
   /** Our own standby reigns in our place: it found us silent while it could still count on its copy. */
   private replaced(replica: Replica, epoch: number, link: string | null): void {
-    // A standby that we no longer count on has a copy that is out of date: its word deposes nobody.
-    if (!replica.isMember) {
-      this.detach(replica, 'it claims to reign with a copy that is not whole', 'lost');
-    } else if (epoch <= this.epoch) {
-      this.detach(replica, `it claims to reign with epoch ${epoch}, which is not newer`, 'lost');
-    } else {
-      const { node, channel } = replica;
-      this.depose({ epoch, node, cache: '', changes: 0 }, seenLink(link, channel.peer), 0);
+    const { node, channel, isMember } = replica;
+    if (this.parts.verdicts.claimed({ isMember, epoch, oursEpoch: this.epoch }) === 'theirs') {
+      this.depose({ epoch, node }, seenLink(link, channel.peer), 0, channel.peer);
+      return;
     }
+    const why = isMember
+      ? `with epoch ${epoch}, which is not newer`
+      : 'with a copy that is not whole';
+    this.detach(replica, `it claims to reign ${why}`, 'lost');
   }
 
   /** Another node that reigns: exactly one of us goes on (reign.ts). */
@@ -432,11 +458,11 @@ export class Primary implements Mirror {
       return;
     }
     const ours = { epoch: this.epoch, node, cache: identityOf(this.region.head), changes };
-    switch (outcome(ours, theirs)) {
+    switch (this.parts.verdicts.met(ours, theirs)) {
       case 'theirs': {
-        const link = seenLink(theirs.link, channel.peer);
+        const { peer } = channel;
         channel.close(true);
-        this.depose(theirs, link, changes);
+        this.depose(theirs, seenLink(theirs.link, peer), changes, peer);
         return;
       }
       case 'ours':
@@ -470,13 +496,18 @@ export class Primary implements Mirror {
   }
 
   /** Law 4: we answer nobody any more. Our own standby is told who reigns, or it would take us for dead. */
-  private depose({ epoch, node }: Reign, link: string | null, lost: number): void {
+  private depose(
+    { epoch, node }: Pick<Reign, 'epoch' | 'node'>,
+    link: string | null,
+    lost: number,
+    peer: string,
+  ): void {
     const gone = lost === 0 ? '' : `; ${lost} changes acknowledged without it are lost`;
     this.log.say(`deposed: epoch ${epoch} reigns now, ours was ${this.epoch}${gone}`);
     for (const replica of this.replicas) {
       if (replica.node !== node) this.tell(replica.channel, epoch, node, link);
     }
     for (const { greeting } of this.waiting) this.tell(greeting.channel, epoch, node, link);
-    this.events.deposed(epoch, link, lost);
+    this.events.deposed(epoch, link, lost, peer);
   }
 }

@@ -32,6 +32,16 @@ import type { Unacked } from './unacked.js';
 
 export type ReplicaState = 'opening' | 'copying' | 'counted' | 'in_sync' | 'held' | 'out';
 
+/** A standby that is gone. */
+export interface Loss {
+  /** 'broken': its channel still carries. 'dead': it has given up its copy, or its process has ended. */
+  readonly how: 'lost' | 'broken' | 'dropped' | 'dead';
+  /** Every reply waited for it. */
+  readonly isMember: boolean;
+  /** `--ack sync`. */
+  readonly isSync: boolean;
+}
+
 /** A replica tells its primary of these. */
 export interface ReplicaEvents {
   /** A frame came from it, on a connection that has not been given up. */
@@ -40,6 +50,8 @@ export interface ReplicaEvents {
   opened(replica: Replica): void;
   /** It has acked more than before. */
   acked(replica: Replica): void;
+  /** SYNCED goes to it: every reply waits for it from now on. */
+  counted(replica: Replica): void;
   /** It may take over from now on. */
   synced(replica: Replica): void;
   /** Seals what the journal holds for all replicas: returns the newest sequence. */
@@ -230,6 +242,7 @@ export class Replica implements ChannelOwner, Member {
     // A block may be read late, and hold bytes of any batch up to the newest one.
     this.syncedSequence = parts.events.flush();
     this.lease.count();
+    parts.events.counted(this);
     link.sendSynced(epoch, this.syncedSequence);
   }
 
@@ -267,7 +280,7 @@ export class Replica implements ChannelOwner, Member {
    * A member is given up: it counts until `end`. With `mayReign` it may take over for a while yet; the others have no
    * lease any more.
    */
-  hold(nowMs: number, mayReign: boolean, how: 'lost' | 'broken' | 'dropped'): void {
+  hold(nowMs: number, mayReign: boolean, how: Loss['how']): void {
     this.lease.lose(nowMs, mayReign);
     this.closeLink();
     // A standby that took over says so on the channel: there it is heard for as long as it may.

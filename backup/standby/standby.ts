@@ -43,12 +43,20 @@ export interface StandbyEvents {
   directed?(link: string): void;
   /** The primary goes on without us: the copy is out of date. */
   dropped(): void;
-  /** At the primary's address there is another cache, or an older reign of ours, while our copy is whole. */
-  replaced(by: Welcome): void;
+  /**
+   * Asked before what we hold is given up for a copy of this primary's cache: 'keep' where it is not, and the owner
+   * has ended this connection. `ours`: what we hold a copy of.
+   */
+  met(theirs: CacheAt, ours: CacheAt): 'mirror' | 'keep';
 }
 
-/** What a node that reigns says of itself to the node that it took over from. */
-export type Reigning = Pick<Reign, 'epoch' | 'cache' | 'changes'>;
+/** What a node that reigns says of itself to the node that it took over from, and where standbys attach to it. */
+export type Reigning = Pick<Reign, 'epoch' | 'cache' | 'changes'> & {
+  readonly link: string | null;
+};
+
+/** A cache as it was, or is, under this reign. */
+export type CacheAt = Pick<Reign, 'cache' | 'epoch'>;
 
 /** Where a standby attaches. */
 export interface PrimaryAddress {
@@ -362,7 +370,6 @@ export class Standby implements ChannelOwner {
     const failure = this.introduction!.prove(payload, {
       node,
       ...(this.reign?.() ?? this.claims()),
-      link: advertisedLink(this.settings),
       deadAfterMs,
       transport,
       providers: providers.join(','),
@@ -375,7 +382,12 @@ export class Standby implements ChannelOwner {
   /** What a standby says of itself: nothing, or which cache it holds a whole copy of. */
   private claims(): Reigning {
     const holds = this.isWhole(this.wire.ports.clock());
-    return { epoch: 0, cache: holds ? this.cache : '', changes: 0 };
+    return {
+      epoch: 0,
+      cache: holds ? this.cache : '',
+      changes: 0,
+      link: advertisedLink(this.settings),
+    };
   }
 
   private enter(payload: Uint8Array): void {
@@ -393,12 +405,8 @@ export class Standby implements ChannelOwner {
       this.refuse('LINK_REFUSED', unwanted, 'run hotspare doctor on both nodes');
       return;
     }
-    // The only whole copy is not given up for a primary that began anew.
-    if (this.isWhole(this.wire.ports.clock()) && !this.isOurs(welcome)) {
-      this.leave();
-      this.events.replaced(welcome);
-      return;
-    }
+    const held: CacheAt = { cache: this.cache, epoch: this.epoch };
+    if (this.events.met(welcome, held) === 'keep') return;
     const late = tooLate(this.settings, welcome);
     if (late !== null) {
       this.refuse(
@@ -471,11 +479,6 @@ export class Standby implements ChannelOwner {
     const must = memory.failure !== '' && this.settings.transport === 'rdma';
     if (!must) this.channel!.sendMessage(FrameType.MEMORY, memory, this.epoch);
     else this.refuse('FABRIC', `--transport rdma: ${memory.failure}`, 'run hotspare doctor');
-  }
-
-  /** True of our primary, and of one that was restarted from its memory file: that holds all that ours does (law 2). */
-  private isOurs({ cache, epoch }: Welcome): boolean {
-    return cache === this.cache && epoch >= this.epoch;
   }
 
   /** Gives up what was held: a new copy begins. */

@@ -306,7 +306,7 @@ class Model {
     this.held.synced();
     this.heardMs = this.primary.clock;
     this.standbyHeardMs = this.standby.clock;
-    this.detector = new Detector({ deadAfterMs, lookMs: heartbeatMs }, this.standby.clock);
+    this.detector = new Detector(heartbeatMs, this.standby.clock);
   }
 
   run(): Outcome {
@@ -518,7 +518,7 @@ class Model {
     if (this.stage !== 'mirrors' || !this.held.isConfirmed) return;
     const hurries = this.rules.hurriesWhenRefused && !this.standbyConnected;
     const silenceMs = hurries ? heartbeatMs : deadAfterMs;
-    if (!this.detector.look(now, this.standbyHeardMs, silenceMs)) return;
+    if (this.detector.look(now, this.standbyHeardMs) < silenceMs) return;
     if (!this.held.mayServe(this.standby.clock)) return;
     yield* this.takeOver();
   }

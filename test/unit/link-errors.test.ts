@@ -1,47 +1,58 @@
 /** What a standby makes of a connection that it cannot open. */
 import { constants } from 'node:os';
 import { describe, expect, test } from '@jest/globals';
-import { isHint, unopened, unreachable } from '../../failover/losses.js';
-import { step } from '../../failover/role.js';
+import { connectFailure, unreachable } from '../../failover/link-errors.js';
+import { decide, firstRole, type Observation, type Role } from '../../failover/role.js';
 import { systemReason } from '../../src/base/errors.js';
 
 const { ECONNREFUSED, ECONNRESET, EHOSTUNREACH } = constants.errno;
 
+const terms = { isSupervised: false, deadAfterMs: 100 };
+const looking = firstRole('looking', terms);
+const reconnecting: Role = { ...looking, state: 'reconnecting', heartbeatMs: 20 };
+
+function become(role: Role, seen: Observation): Role & { readonly actions: readonly string[] } {
+  const decided = decide(role, seen, 50);
+  return { ...decided.role, actions: decided.actions };
+}
+
 describe('a primary that is connected to anew', () => {
   test('and resets the connection is knocked at again at once: its listener is being closed', () => {
-    const event = unopened(ECONNRESET, 'reconnecting', true);
-    expect(step('reconnecting', event)).toEqual({ next: 'reconnecting', actions: ['attach'] });
+    expect(become(reconnecting, connectFailure(ECONNRESET, true))).toMatchObject({
+      state: 'reconnecting',
+      actions: ['attach'],
+    });
   });
 
   test('and refuses on this machine it is dead', () => {
-    const event = unopened(ECONNREFUSED, 'reconnecting', true);
-    expect(step('reconnecting', event)).toEqual({ next: 'fencing', actions: ['fence'] });
+    expect(become(reconnecting, connectFailure(ECONNREFUSED, true))).toMatchObject({
+      state: 'fencing',
+      actions: ['revoke'],
+    });
   });
 
   // A firewall refuses as well, as do a balancer without back ends and a port forward that restarts.
   test('and refuses on another machine is tried again: that is no proof, but a hint', () => {
-    const event = unopened(ECONNREFUSED, 'reconnecting', false);
-    expect(step('reconnecting', event)).toEqual({
-      next: 'reconnecting',
+    expect(become(reconnecting, connectFailure(ECONNREFUSED, false))).toMatchObject({
+      state: 'reconnecting',
       actions: ['attachLater'],
+      isHinted: true,
     });
-    expect([isHint(ECONNREFUSED), isHint(EHOSTUNREACH)]).toEqual([true, false]);
+    expect(become(reconnecting, connectFailure(EHOSTUNREACH, false)).isHinted).toBe(false);
   });
 
   test('and cannot be reached is waited for until its silence is long enough', () => {
-    const event = unopened(EHOSTUNREACH, 'reconnecting', true);
-    expect(step('reconnecting', event)).toEqual({
-      next: 'reconnecting',
+    expect(become(reconnecting, connectFailure(EHOSTUNREACH, true))).toMatchObject({
+      state: 'reconnecting',
       actions: ['attachLater'],
     });
   });
 });
 
 test('a reset of the first connection is waited for as any other failure', () => {
-  expect(unopened(ECONNRESET, 'attaching', true)).toBe('unreachable');
-  expect(step('attaching', 'unreachable')).toEqual({
-    next: 'attaching',
-    actions: ['attachLater'],
+  expect(become(looking, connectFailure(ECONNRESET, true))).toMatchObject({
+    state: 'looking',
+    actions: ['lookElsewhere', 'attachLater'],
   });
 });
 
