@@ -257,7 +257,7 @@ export class Attachment implements SignpostOwner {
         this.throttle.forget();
         this.lookAtAddress();
         report({ event: 'copying' });
-        observe({ what: 'welcomed', heartbeatMs: welcome.heartbeatMs });
+        observe({ what: 'welcomed' });
       },
       synced: () => observe({ what: 'synced' }),
       lost: (reason) => {
@@ -318,13 +318,12 @@ export class Attachment implements SignpostOwner {
     if (this.standby !== standby) return;
     const ms = now - standby.heardMs;
     const awakeMs = detector.look(now, standby.heardMs);
-    const { state, isHinted } = parts.role();
+    const { state } = parts.role();
     if (holdsNothing(state)) {
       const patienceMs = state === 'looking' ? helloMs : copyingMs;
       if (ms > patienceMs) this.error = () => silent(this.primaryName, patienceMs);
     } else {
-      const refused = isHinted ? 'connection refused, and ' : '';
-      this.note(() => `${refused}nothing heard for ${Math.round(awakeMs)} ms`);
+      this.note(() => `nothing heard for ${Math.round(awakeMs)} ms`);
     }
     const isAsking = this.pause === null;
     parts.observe({ what: 'silence', ms, awakeMs, isAsking });

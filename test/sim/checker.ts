@@ -17,6 +17,8 @@ export interface Reign {
   readonly beganMs: number;
   /** Newest serial that was acknowledged, by key, in this reign or before it. */
   readonly acknowledged: Map<string, number>;
+  /** What stood in the memory when it began: an acknowledgement may reach its client later. */
+  readonly inherited: ReadonlyMap<string, number>;
   /** Writes that were acknowledged in this reign since a standby of it was last in sync; they are on one node only. */
   alone: Map<string, number>;
   /** The node that is in sync as its standby: then every write is on two nodes. Null while there is none. */
@@ -90,6 +92,7 @@ export class Checker {
       parent,
       beganMs: nowMs,
       acknowledged,
+      inherited: values,
       alone: new Map(),
       standby: this.standbys.get(node) ?? null,
       asked: 0,
@@ -113,9 +116,9 @@ export class Checker {
   givesWay(node: string, winner: Reign | null, admitted: number, nowMs: number): void {
     const reign = this.ends(node, nowMs);
     if (reign === null) return;
-    const lost = [...reign.alone].filter(
-      ([key, serial]) => (winner?.acknowledged.get(key) ?? 0) < serial,
-    ).length;
+    const has = (key: string): number =>
+      Math.max(winner?.acknowledged.get(key) ?? 0, winner?.inherited.get(key) ?? 0);
+    const lost = [...reign.alone].filter(([key, serial]) => has(key) < serial).length;
     if (lost > admitted) {
       this.fail(`${node} gave way and lost ${lost} acknowledged writes; it admitted ${admitted}`);
     }

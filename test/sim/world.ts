@@ -241,7 +241,6 @@ class World {
     this.network.mend();
     for (const slot of this.slots) {
       slot.isTaken = false;
-      if (slot.process.isPaused) slot.process.resume();
       if (!slot.isUp) this.startAgain(slot, 0);
     }
   }
@@ -295,6 +294,7 @@ class World {
   /** One node serves, and what it serves is on another as well. */
   private isAtRest(): boolean {
     const { slots, checker } = this;
+    if (slots.some((slot) => slot.process.isPaused)) return false;
     const reigning = slots.filter((slot) => checker.reignOf(slot.name) !== null);
     // Two caches whose epochs say nothing about which came after the other stay beside each other (FAILOVER.md).
     const caches = new Set(reigning.map((slot) => checker.reignOf(slot.name)!.cache));
