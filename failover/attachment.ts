@@ -27,6 +27,7 @@ import {
   tooLate,
   unreachable,
 } from './link-errors.js';
+import type { LinkPort } from './link-port.js';
 import { LogThrottle } from './log-throttle.js';
 import type { Reporter } from './report.js';
 import { holdsNothing, type Observation, type Role, type VerdictOf } from './role.js';
@@ -42,6 +43,7 @@ export interface AttachmentParts {
   readonly backup: BackupSettings;
   readonly log: Log;
   readonly report: Reporter;
+  readonly linkPort: LinkPort;
   readonly observe: Observe;
   /** What the node is, for what is said. */
   readonly role: () => Role;
@@ -56,6 +58,8 @@ export class Attachment implements SignpostOwner {
   private readonly candidates: Candidates;
   private readonly probe: AddressProbe;
   private readonly throttle: LogThrottle;
+  /** Where this node has looked last. */
+  private of: PrimaryAddress | null = null;
   private standby: Standby | null = null;
   /** The end of the mirror whose copy this node has taken over with: its lease goes on. */
   private takenOver: Standby | null = null;
@@ -73,7 +77,9 @@ export class Attachment implements SignpostOwner {
     this.probe = new AddressProbe(wire, settings, log);
     this.throttle = new LogThrottle(log);
     const { network } = wire.ports;
-    this.candidates = new Candidates((at) => listensAt(backup.linkListen, at, network));
+    const isSelf = (at: PrimaryAddress): boolean =>
+      parts.linkPort.isOpen && listensAt(backup.linkListen, at, network);
+    this.candidates = new Candidates(isSelf);
   }
 
   /** For how long what this node holds may be served, in ms; 0 when it may not. */
@@ -88,22 +94,23 @@ export class Attachment implements SignpostOwner {
     return this.standby?.leaseEndsMs ?? 0;
   }
 
-  /** Where the primary is mirrored, or looked for. Only where one is known. */
+  /** Where the primary is mirrored, or looked for. */
   get primaryName(): string {
-    return nameOf(this.candidates.current!);
+    return this.of === null ? 'a primary' : nameOf(this.of);
   }
 
   get addresses(): readonly PrimaryAddress[] {
     return this.candidates.all;
   }
 
-  /** A primary may be there, and is looked for there first. False for this node's own address. */
-  prefer(address: PrimaryAddress): boolean {
-    return this.candidates.prefer(address);
+  /** A primary may be there, and is looked for there first. */
+  prefer(address: PrimaryAddress): void {
+    this.candidates.prefer(address);
   }
 
   attach(): void {
     const of = this.candidates.current;
+    this.of = of;
     // Whoever reigns did not say where, and nobody else is known: this node's own link port may be found.
     if (of === null) {
       this.attachLater();
@@ -170,9 +177,8 @@ export class Attachment implements SignpostOwner {
   }
 
   mirrored(): Mirrored | null {
-    return this.candidates.current === null
-      ? null
-      : { node: this.standby?.terms?.node ?? null, link: this.primaryName };
+    if (this.of === null) return null;
+    return { node: this.standby?.terms?.node ?? null, link: this.primaryName };
   }
 
   /** A node has come to our link port while we do not reign. */
@@ -207,11 +213,9 @@ export class Attachment implements SignpostOwner {
 
   /** Says who reigns now, and where it is looked for. */
   sayOutranked(epoch: number, link: string | null): void {
-    const names = this.addresses.map(nameOf);
+    const names = this.addresses.map(nameOf).join(', ');
     const where =
-      link !== null
-        ? `at ${link}`
-        : `it did not say where; ${names.length === 0 ? 'nowhere to look for it' : `looking for it at ${names.join(', ')}`}`;
+      link === null ? `it did not say where; looking at ${names || 'no address'}` : `at ${link}`;
     this.parts.log.say(`epoch ${epoch} reigns elsewhere now: ${where}`);
   }
 
@@ -339,7 +343,8 @@ export class Attachment implements SignpostOwner {
 
   /** True when the primary's link is on this machine: then a refusal is proof of its death. */
   private isHere(): boolean {
-    const { host } = this.candidates.current!;
+    if (this.of === null) return false;
+    const { host } = this.of;
     return isLoopback(host) || this.parts.wire.ports.network.isOwnAddress(host) === true;
   }
 

@@ -16,18 +16,19 @@ export class Candidates {
   private readonly seekers = new Map<string, number>();
   private readonly isSelf: (address: PrimaryAddress) => boolean;
 
-  /** `isSelf`: this node itself listens there, and nobody else can be met. */
+  /** `isSelf`: this node itself listens there now, and nobody else can be met. That may change. */
   constructor(isSelf: (address: PrimaryAddress) => boolean) {
     this.isSelf = isSelf;
   }
 
   /** Where it is tried now; null: nothing is known. */
   get current(): PrimaryAddress | null {
-    return this.addresses[0] ?? null;
+    return this.all[0] ?? null;
   }
 
+  /** All at which another node may be met. */
   get all(): readonly PrimaryAddress[] {
-    return this.addresses;
+    return this.addresses.filter((address) => !this.isSelf(address));
   }
 
   /** Another address at which there may be one; it is tried last. */
@@ -47,8 +48,10 @@ export class Candidates {
 
   /** Nobody was found where it was tried: the next. */
   rotate(): void {
-    const first = this.addresses.shift();
-    if (first !== undefined) this.addresses.push(first);
+    const { current } = this;
+    if (current === null) return;
+    this.addresses.splice(this.at(current), 1);
+    this.addresses.push(current);
   }
 
   /** The node that listens there has come here, and looks for a primary with nothing in hand. */
@@ -59,13 +62,13 @@ export class Candidates {
 
   /** True when every node that is known looks for a primary as we do. */
   areAllSeeking(nowMs: number): boolean {
-    return (
-      this.addresses.length > 0 &&
-      this.addresses.every((address) => {
-        const seenMs = this.seekers.get(textOf(address));
-        return seenMs !== undefined && nowMs - seenMs < seekingMs;
-      })
-    );
+    const { all } = this;
+    return all.length > 0 && all.every((address) => this.isSeeking(address, nowMs));
+  }
+
+  private isSeeking(address: PrimaryAddress, nowMs: number): boolean {
+    const seenMs = this.seekers.get(textOf(address));
+    return seenMs !== undefined && nowMs - seenMs < seekingMs;
   }
 
   private at(address: PrimaryAddress): number {

@@ -29,6 +29,11 @@ export class LinkPort {
     this.log = log;
   }
 
+  /** True while this node can be met at its link port, as whatever it is. */
+  get isOpen(): boolean {
+    return this.port !== 0 || this.signpost !== null;
+  }
+
   /** Where standbys attach, for people. */
   get text(): string {
     return addressText(this.settings.linkListen!.host, this.port);

@@ -7,7 +7,7 @@ import type { BackupSettings } from '../backup/settings.js';
 import type { PrimaryAddress } from '../backup/standby/standby.js';
 import { assert, HotspareError } from '../src/base/errors.js';
 import { challengeMs, drainingMs, linkConnections } from '../src/base/limits.js';
-import { addressText, type Settings, usage } from '../src/flags/options.js';
+import type { Settings } from '../src/flags/options.js';
 import type { Ports, Timer } from '../src/native/ports.js';
 import { type Access, openAccess } from '../src/net/access.js';
 import { checkAddresses } from '../src/net/listening.js';
@@ -78,12 +78,12 @@ export class Node {
     this.throttle = new LogThrottle(log);
     this.linkPort = new LinkPort(this.wire, backup, log);
     this.role = this.newRole('looking');
-    const shared = { wire: this.wire, settings, backup, log, report, observe: this.observe };
+    const { wire, linkPort, observe } = this;
+    const shared = { wire, settings, backup, log, report, linkPort, observe };
     this.attachment = new Attachment({ ...shared, role: () => this.role });
     this.serviceParts = {
       ...shared,
       access: this.access,
-      linkPort: this.linkPort,
       outranked: (epoch, link, from) => this.outranked(epoch, link, from),
     };
     this.ports.timers.every(sweepMs, () => this.wire.transport.sweep(drainingMs), false);
@@ -108,10 +108,7 @@ export class Node {
   startStandby(of: PrimaryAddress): void {
     checkTransport(this.options.backup, this.options.log);
     checkAddresses(this.wire, this.options.settings);
-    if (!this.attachment.prefer(of)) {
-      const own = addressText(of.host, of.port);
-      throw usage(`--of ${own}: that is this node's own --link-listen`, 'name the primary');
-    }
+    this.attachment.prefer(of);
     this.options.goesFirst(holdsNothing(this.role.state));
     this.attachment.attach();
   }

@@ -199,7 +199,10 @@ test('a standby that does not take its batches stops the clients, and nobody els
   const other = await Peer.connect(linkPort);
   await other.prove({ node: 'other' });
   expect(await other.message(FrameType.REFUSED)).toMatchObject({
-    reason: 'the primary already has a standby (peer)',
+    code: 'LINK_BUSY',
+    reason:
+      'the primary already has a standby (peer): it takes one standby; more than two nodes need a witness, ' +
+      'which this version does not have',
   });
   other.end();
   expect(lines).toHaveLength(served);
