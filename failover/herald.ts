@@ -53,8 +53,8 @@ export class Herald {
   }
 
   /**
-   * Knocks now, and again for as long as nobody answers. `answered` follows when it is known that nobody at that address
-   * went on; not when this node is outranked. A silence, or a machine elsewhere that refuses, is no answer.
+   * Knocks now, and again for as long as nobody answers. `answered` follows when it is known that nobody at that
+   * address went on; not when this node is outranked. A silence is no answer, nor is a machine elsewhere that refuses.
    */
   ask(answered: () => void): void {
     if (this.timer === null) {

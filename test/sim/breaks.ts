@@ -134,11 +134,8 @@ export const breaks: readonly Break[] = [
     what: 'a copy that is not whole is served',
     changes: [
       ['backup/lease/standby-lease.js', "this.current !== 'copying' && this.holds(nowMs)", 'true'],
-      [
-        'failover/role.js',
-        '        lost: again,\n        silent: again,\n        busy: again,\n        dropped: again,\n        outranked: attach,',
-        "        lost: { next: 'reconnecting', actions: ['attach'] },\n        silent: again,\n        busy: again,\n        dropped: again,\n        outranked: attach,",
-      ],
+      ['failover/role.js', 'silence: silentFor(limits_js_1.copyingMs),', 'silence: silentWhole,'],
+      ['failover/role.js', 'if (leaseLeftMs <= 0)\n        return doubtful;', ''],
     ],
   },
   {
