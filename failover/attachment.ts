@@ -242,13 +242,12 @@ export class Attachment implements SignpostOwner {
     this.takenOver = null;
   }
 
-  /** Gives up what it holds, which is not whole. */
-  discard(): void {
+  /** Gives up what it holds, which is not whole. Resolves once the memory file may be mapped again. */
+  async discard(): Promise<void> {
     this.endTimers();
-    const memory = this.standby?.memory ?? null;
-    this.standby?.close();
+    const { standby } = this;
     this.standby = null;
-    if (memory !== null) this.parts.wire.ports.memory.regionClose(memory.id);
+    await standby?.giveUp();
   }
 
   /** Ends in order: the primary need not wait for this copy any more. */
@@ -275,7 +274,7 @@ export class Attachment implements SignpostOwner {
         this.throttle.forget();
         this.lookAtAddress();
         report({ event: 'copying' });
-        observe({ what: 'welcomed', heartbeatMs: welcome.heartbeatMs });
+        observe({ what: 'welcomed' });
       },
       synced: () => observe({ what: 'synced' }),
       lost: (reason) => {
@@ -338,13 +337,12 @@ export class Attachment implements SignpostOwner {
     if (this.standby !== standby) return;
     const ms = now - standby.heardMs;
     const awakeMs = detector.look(now, standby.heardMs);
-    const { state, isHinted } = parts.role();
+    const { state } = parts.role();
     if (holdsNothing(state)) {
       const patienceMs = state === 'looking' ? helloMs : copyingMs;
       if (ms > patienceMs) this.error = () => silent(this.primaryName, patienceMs);
     } else {
-      const refused = isHinted ? 'connection refused, and ' : '';
-      this.note(() => `${refused}nothing heard for ${Math.round(awakeMs)} ms`);
+      this.note(() => `nothing heard for ${Math.round(awakeMs)} ms`);
     }
     const isAsking = this.pause === null;
     parts.observe({ what: 'silence', ms, awakeMs, isAsking });

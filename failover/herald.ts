@@ -4,10 +4,11 @@
  * knocks for as long as this node reigns, as nobody knows when such a node is started. The other may answer that it
  * went on while nobody used this reign: then this node is outranked.
  */
+import { constants } from 'node:os';
 import { anywhere, type BackupSettings } from '../backup/settings.js';
 import { type PrimaryAddress, type Reigning, Standby } from '../backup/standby/standby.js';
 import { knockMs } from '../src/base/limits.js';
-import { addressText } from '../src/flags/options.js';
+import { addressText, isLoopback } from '../src/flags/options.js';
 import type { Network, Timer } from '../src/native/ports.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
@@ -26,6 +27,10 @@ export interface HeraldParts {
   outranked(epoch: number, link: string | null): void;
 }
 
+const { ECONNREFUSED } = constants.errno;
+/** A longer gap between two looks at a knock, in `knockMs`, is this node's own absence. */
+const awayKnocks = 2;
+
 export class Herald {
   private readonly parts: HeraldParts;
   private readonly name: string;
@@ -33,17 +38,24 @@ export class Herald {
   private knock: Standby | null = null;
   private asking: (() => void)[] = [];
   private complained = false;
+  /** When the knock that is under way began, and when it was last looked at. */
+  private knockedMs = 0;
+  private lookedMs: number;
 
   constructor(parts: HeraldParts) {
     this.parts = parts;
     this.name = addressText(parts.old.host, parts.old.port);
+    this.lookedMs = parts.wire.ports.clock();
     const { network } = parts.wire.ports;
     if (listensAt(parts.settings.linkListen, parts.old, network)) return;
     this.timer = parts.wire.ports.timers.every(knockMs, () => this.attempt());
     this.attempt();
   }
 
-  /** Knocks now. `answered` follows, after `knockMs` at the latest, unless this node is outranked. */
+  /**
+   * Knocks now, and again for as long as nobody answers. `answered` follows when it is known that nobody at that
+   * address went on; not when this node is outranked. A silence is no answer, nor is a machine elsewhere that refuses.
+   */
   ask(answered: () => void): void {
     if (this.timer === null) {
       answered();
@@ -62,8 +74,16 @@ export class Herald {
   }
 
   private attempt(): void {
-    // Nobody has answered the knock before: they cannot be reached.
-    if (this.knock !== null) this.over(this.knock);
+    const now = this.parts.wire.ports.clock();
+    // A node that stood still has not read yet what came meanwhile.
+    const wasAway = now - this.lookedMs > awayKnocks * knockMs;
+    const isNew = now - this.knockedMs < knockMs;
+    this.lookedMs = now;
+    if (this.knock !== null) {
+      if (wasAway || isNew) return;
+      // Nobody has answered it: they cannot be reached.
+      this.over(this.knock, false);
+    }
     this.knockNow();
   }
 
@@ -73,7 +93,7 @@ export class Herald {
     const knock: Standby = new Standby(wire, at, settings, anonymous, {
       // It has stepped down, or the connection broke before: the next knock finds nobody, or tries again.
       lost: () => this.over(knock),
-      unreachable: () => this.over(knock),
+      unreachable: (errno) => this.over(knock, errno === ECONNREFUSED && this.isHere(at)),
       refused: (error) => {
         this.over(knock);
         if (this.complained) return;
@@ -104,14 +124,30 @@ export class Herald {
       met: () => 'keep',
     });
     this.knock = knock;
+    this.knockedMs = wire.ports.clock();
     knock.herald(() => this.parts.reign());
   }
 
-  private over(knock: Standby): void {
+  /** `isAnswer`: nobody is there, or whoever is there does not go on. */
+  private over(knock: Standby, isAnswer = true): void {
     if (this.knock !== knock) return;
     this.knock = null;
     knock.close();
-    for (const answered of this.asking.splice(0)) answered();
+    if (this.asking.length === 0) return;
+    if (isAnswer) {
+      for (const answered of this.asking.splice(0)) answered();
+      return;
+    }
+    if (this.complained) return;
+    this.complained = true;
+    this.parts.log.say(
+      `${this.name} cannot be asked whether it went on, for this node stood still in the midst of its takeover: ` +
+        'nobody is served before (make that node reachable, or end it)',
+    );
+  }
+
+  private isHere({ host }: PrimaryAddress): boolean {
+    return isLoopback(host) || this.parts.wire.ports.network.isOwnAddress(host) === true;
   }
 }
 

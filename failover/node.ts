@@ -252,11 +252,15 @@ export class Node {
 
   /** Nobody holds the cache any more: this node, which was started to serve, serves an empty one. */
   private beginAnew(): void {
-    const { log, settings } = this.options;
-    log.say(
+    this.options.log.say(
       'the cache is lost: every node that is known looks for a primary, and none holds a copy; beginning anew, empty',
     );
-    this.attachment.discard();
+    void this.attachment.discard().then(() => this.openAnew());
+  }
+
+  private openAnew(): void {
+    const { settings } = this.options;
+    if (this.role.state !== 'starting') return;
     try {
       // What stands in the file was to be given up for the copy of the next primary.
       const options = { ...memoryOptions(settings), discard: true };

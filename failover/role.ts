@@ -73,10 +73,6 @@ export interface Role {
   readonly isFounder: boolean;
   /** `--dead-after`. */
   readonly deadAfterMs: number;
-  /** How often the primary speaks, as it said in its welcome. */
-  readonly heartbeatMs: number;
-  /** The primary's machine has refused a connect: a hint that the process is dead, and no proof across machines. */
-  readonly isHinted: boolean;
   /** Epoch of the cache that was found in the primary's place, 0 for none: the new reign must be above it. */
   readonly epochMet: number;
   /**
@@ -109,7 +105,7 @@ export type Observation =
   /** A primary would let us in: which cache it has, and which one this node has a copy of. */
   | { readonly what: 'metCache'; readonly theirs: CacheAt; readonly ours: CacheAt }
   /** A primary has let us in, and its copy begins. */
-  | { readonly what: 'welcomed'; readonly heartbeatMs: number }
+  | { readonly what: 'welcomed' }
   /** The copy is whole. */
   | { readonly what: 'synced' }
   /** The primary goes on without us. */
@@ -312,10 +308,9 @@ function silentFor(patienceMs: number) {
     isAsking && ms > patienceMs ? again : stay;
 }
 
-/** A hint shortens the wait to a heartbeat. A primary that was only silent may live. */
+/** A primary that was only silent may live. */
 function silentWhole(role: Role, { awakeMs }: Seen<'silence'>, leaseLeftMs: number): Change {
-  const limitMs = role.isHinted ? role.heartbeatMs : role.deadAfterMs;
-  return awakeMs >= limitMs ? takeOver(leaseLeftMs, false) : stay;
+  return awakeMs >= role.deadAfterMs ? takeOver(leaseLeftMs, false) : stay;
 }
 
 /** Nobody else goes on with this cache; or the lease must hold at this moment. */
@@ -346,7 +341,7 @@ export const transitions: Readonly<Record<State, Rules>> = {
     silence: silentFor(helloMs),
     turnedAway,
     metCache: mirror,
-    welcomed: (_, { heartbeatMs }) => ({ next: 'copying', sets: { heartbeatMs, isHinted: false } }),
+    welcomed: { next: 'copying' },
     // After a pause, for two nodes may lead each to the other.
     outranked: { actions: ['follow', 'attachLater'] },
     passerReigns: { actions: ['hangUp', 'follow', 'attach'] },
@@ -373,13 +368,14 @@ export const transitions: Readonly<Record<State, Rules>> = {
   reconnecting: {
     paused: { actions: ['attach'] },
     // On this machine a refusal is proof: no process listens there. Across machines a firewall refuses as well, as do
-    // a balancer without back ends and a port forward that restarts.
+    // a balancer without back ends and a port forward that restarts. It does not even shorten the wait: the primary
+    // may answer for as long as this node has promised to stand still (docs/decisions/refused-elsewhere.md).
     refused: (_, { isHere }, leaseLeftMs) =>
-      isHere ? takeOver(leaseLeftMs, true) : { actions: ['attachLater'], sets: { isHinted: true } },
+      isHere ? takeOver(leaseLeftMs, true) : { actions: ['attachLater'] },
     // A listener that is being closed, as those of a dying process are: it is knocked at again at once.
-    reset: { actions: ['attach'], sets: { isHinted: false } },
+    reset: { actions: ['attach'] },
     // The address may come back, or the silence will grow long enough.
-    unreachable: { actions: ['attachLater'], sets: { isHinted: false } },
+    unreachable: { actions: ['attachLater'] },
     lost: { actions: ['attach'] },
     silence: silentWhole,
     // Our own primary has no reason to refuse us while it counts on our copy: somebody else was started in its place.
@@ -396,7 +392,7 @@ export const transitions: Readonly<Record<State, Rules>> = {
       const takesOver = takeOver(leaseLeftMs, true, theirs.epoch);
       return { ...takesOver, actions: ['hangUp', 'revoke'], verdict: 'keep' };
     },
-    welcomed: (_, { heartbeatMs }) => ({ next: 'copying', sets: { heartbeatMs, isHinted: false } }),
+    welcomed: { next: 'copying' },
     outranked: { next: 'looking', actions: ['follow', 'attach'] },
     ...passers,
   },
@@ -514,8 +510,6 @@ export function firstRole(
     isSupervised,
     isFounder: state === 'starting',
     deadAfterMs,
-    heartbeatMs: 0,
-    isHinted: false,
     epochMet: 0,
     isCertain: false,
   };

@@ -6,16 +6,19 @@
 /** A power of two. An echo comes within two or three heartbeats. */
 const beatsRemembered = 1024;
 
+/** Bytes of a number on the wire. */
+export const beatBytes = 4;
+
 /** The send time of a heartbeat that is not known. */
 export const unknownMs = Number.NEGATIVE_INFINITY;
 
 export class Beats {
-  /** How many were sent. */
+  /** The newest number. */
   private count: number;
-  private readonly sentMs = new Float64Array(beatsRemembered);
+  private readonly sentMs = new Float64Array(beatsRemembered).fill(unknownMs);
 
-  /** `count`: heartbeats that were sent before; a test begins where the number outgrows the wire. */
-  constructor(count = 0) {
+  /** `count`: where the numbers begin. A random one lets every session show that numbers may outgrow the wire. */
+  constructor(count: number) {
     this.count = count;
   }
 
@@ -29,7 +32,12 @@ export class Beats {
   /** When the heartbeat was sent whose number has these low 32 bits; `unknownMs` where that is forgotten, or none. */
   timeOf(echo: number): number {
     const age = (this.count - echo) >>> 0;
-    if (echo === 0 || age >= beatsRemembered || age >= this.count) return unknownMs;
+    if (echo === 0 || age >= beatsRemembered) return unknownMs;
     return this.sentMs[(this.count - age) & (beatsRemembered - 1)]!;
   }
+}
+
+/** Where the numbers of a session's heartbeats begin. */
+export function firstBeat(random: (bytes: number) => Buffer): number {
+  return random(beatBytes).readUInt32LE(0);
 }

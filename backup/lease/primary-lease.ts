@@ -21,7 +21,7 @@ export type CountedState = 'copying' | 'counted' | 'held' | 'out';
 export class PrimaryLease {
   private current: CountedState = 'copying';
   private readonly terms: Terms;
-  private readonly beats = new Beats();
+  private readonly beats: Beats;
   private readonly promiseMs: number;
   /** Its newest heartbeat: ours echo it. */
   private heardBeat = 0;
@@ -31,7 +31,9 @@ export class PrimaryLease {
   /** When the hold is over; only while 'held'. */
   private heldUntilMs = 0;
 
-  constructor(terms: Terms) {
+  /** `beats`: where the numbers of its heartbeats begin. */
+  constructor(terms: Terms, beats: number) {
+    this.beats = new Beats(beats);
     this.terms = terms;
     this.promiseMs = promiseMsOf(terms.deadAfterMs);
   }

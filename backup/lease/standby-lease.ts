@@ -16,8 +16,8 @@ export class StandbyLease {
   /** When the newest heartbeat was sent that the primary has echoed: it counted on us then, or later. */
   private confirmedMs = unknownMs;
 
-  /** `beats`: heartbeats that were sent before. */
-  constructor(beats = 0) {
+  /** `beats`: where the numbers of its heartbeats begin. */
+  constructor(beats: number) {
     this.beats = new Beats(beats);
   }
 

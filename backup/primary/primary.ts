@@ -114,7 +114,7 @@ export class Primary implements Mirror {
   private readonly isSync: boolean;
   private readonly fabrics: Fabrics;
   private waiting: Waiting[] = [];
-  /** The count of `changes` when each of the standbys that are gone was lost, by node: later ones it cannot have. */
+  /** How many changes each of the standbys that are gone surely has, by node. */
   private readonly departed = new Map<string, number>();
   private readonly brake: Brake;
   private linkPort = 0;
@@ -240,6 +240,8 @@ export class Primary implements Mirror {
   private replicaEvents(): ReplicaEvents {
     return {
       spoke: (replica) => {
+        // Every ack comes by here.
+        if (this.replicas.length === 1) return;
         const { held } = this;
         // It speaks only once it was welcomed, and has given up its old copy then.
         if (held?.node === replica.node) this.gaveUp(held, 'it attaches anew');
@@ -259,6 +261,7 @@ export class Primary implements Mirror {
       synced: () => this.events.synced(),
       flush: () => {
         if (this.region.journal.count > 0) this.send();
+        this.unacked.note(this.parts.changes());
         return this.unacked.sequence;
       },
       lost: (replica, reason, how) => this.detach(replica, reason, how),
@@ -312,7 +315,7 @@ export class Primary implements Mirror {
     const { journal } = this.region;
     // Before a link is open a batch would be counted, and never come.
     if (this.carries) {
-      const sequence = unacked.commit(this.clock());
+      const sequence = unacked.commit(this.clock(), this.parts.changes());
       this.counts.add(journal);
       const batch: Batch = { journal, epoch: this.epoch, sequence, isSealed: false };
       for (const { link } of replicas) link?.sendBatch(batch);
@@ -352,7 +355,7 @@ export class Primary implements Mirror {
     const dropped = how === 'dropped';
     const verdict = this.parts.verdicts.gone({ how, isMember: isCounted, isSync: this.isSync });
     const holds = verdict === 'hold';
-    this.remember(node);
+    this.remember(replica);
     if (dropped) replica.channel.send({ type: FrameType.DROPPED, epoch: this.epoch });
     if (verdict === 'forget') replica.end(how !== 'lost');
     else replica.hold(this.clock(), holds, how);
@@ -367,10 +370,10 @@ export class Primary implements Mirror {
     this.events.detached(reason, dropped);
   }
 
-  /** A node that is lost now cannot have the changes that follow. */
-  private remember(node: string): void {
+  /** A node that is lost now cannot have the changes that follow, and may lack those that it did not ack. */
+  private remember({ node, acked }: Replica): void {
     this.departed.delete(node);
-    this.departed.set(node, this.parts.changes());
+    this.departed.set(node, this.unacked.changesAt(acked));
     if (this.departed.size > departedMost) this.departed.delete([...this.departed.keys()][0]!);
   }
 
@@ -380,7 +383,7 @@ export class Primary implements Mirror {
     if (!this.carries) {
       journal.active = false;
       journal.clear();
-      if (replica.isHeld) this.unacked.commit(this.clock());
+      if (replica.isHeld) this.unacked.commit(this.clock(), this.parts.changes());
     } else if (replica.isHeld) {
       this.send();
     }

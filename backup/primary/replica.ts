@@ -19,7 +19,7 @@ import type { Region } from '../../src/store/region.js';
 import type { Channel, ChannelOwner } from '../channel/channel.js';
 import { type FrameHeader, FrameType } from '../channel/frame.js';
 import { type Proof, parse } from '../channel/hello.js';
-import { unknownMs } from '../lease/beats.js';
+import { firstBeat, unknownMs } from '../lease/beats.js';
 import { PrimaryLease } from '../lease/primary-lease.js';
 import type { Choice } from '../link/choice.js';
 import type { Link } from '../link/link.js';
@@ -108,7 +108,8 @@ export class Replica implements ChannelOwner, Member {
     this.acked = unacked.sequence;
     this.heardMs = wire.nowMs;
     const { ackTimeoutMs, heartbeatMs } = settings;
-    this.lease = new PrimaryLease({ deadAfterMs: proof.deadAfterMs, ackTimeoutMs, heartbeatMs });
+    const terms = { deadAfterMs: proof.deadAfterMs, ackTimeoutMs, heartbeatMs };
+    this.lease = new PrimaryLease(terms, firstBeat(parts.wire.ports.random));
   }
 
   get state(): ReplicaState {

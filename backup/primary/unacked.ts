@@ -13,6 +13,9 @@ export class Unacked {
   /** When each batch was committed, by sequence. */
   private readonly committedMs = new Float64Array(unackedBatchesMax);
 
+  /** How much clients had changed when each batch was committed, by sequence. */
+  private readonly changes = new Float64Array(unackedBatchesMax);
+
   /** Goes on counting where an earlier reign ended. */
   constructor(sequence: number) {
     this.sequence = sequence;
@@ -33,11 +36,22 @@ export class Unacked {
     return this.committedMs[sequence & (unackedBatchesMax - 1)]!;
   }
 
-  /** A batch is committed: its sequence. */
-  commit(nowMs: number): number {
+  /** A batch is committed: its sequence. `changes`: how much clients have changed by now. */
+  commit(nowMs: number, changes: number): number {
     this.sequence++;
     this.committedMs[this.sequence & (unackedBatchesMax - 1)] = nowMs;
+    this.note(changes);
     return this.sequence;
+  }
+
+  /** A copy that is whole as of the newest batch has these changes, though no batch carried them. */
+  note(changes: number): void {
+    this.changes[this.sequence & (unackedBatchesMax - 1)] = changes;
+  }
+
+  /** What a standby has that has acked this batch; one of the last `unackedBatchesMax`. */
+  changesAt(sequence: number): number {
+    return this.changes[sequence & (unackedBatchesMax - 1)]!;
   }
 
   /** All batches up to `sequence` are acked. False when that cannot be. */

@@ -14,6 +14,7 @@ import { epochOf, inspect } from '../../src/store/open.js';
 import { Channel, type ChannelOwner } from '../channel/channel.js';
 import { type FrameHeader, FrameType, protocolVersion } from '../channel/frame.js';
 import { type Deposed, type Memory, parse, type Welcome } from '../channel/hello.js';
+import { firstBeat } from '../lease/beats.js';
 import type { Reign } from '../lease/reign.js';
 import { StandbyLease } from '../lease/standby-lease.js';
 import { Fabrics } from '../link/fabrics.js';
@@ -85,7 +86,7 @@ export class Standby implements ChannelOwner {
   private welcome: Welcome | null = null;
   /** Which cache we hold a copy of. */
   private cache = '';
-  private readonly lease = new StandbyLease();
+  private readonly lease: StandbyLease;
   private announced = false;
   private introduction: Introduction | null = null;
   private stage: number = Stage.STRANGER;
@@ -107,6 +108,7 @@ export class Standby implements ChannelOwner {
     this.memoryOptions = memoryOptions;
     this.events = events;
     this.fabrics = new Fabrics(settings);
+    this.lease = new StandbyLease(firstBeat(wire.ports.random));
   }
 
   /** Sequence of the newest batch that landed. */
@@ -285,6 +287,13 @@ export class Standby implements ChannelOwner {
   close(): void {
     this.leave();
     this.landing?.close();
+  }
+
+  /** Ends both, and gives the copy up. Resolves once its memory file may be mapped again. */
+  async giveUp(): Promise<void> {
+    this.close();
+    this.forget();
+    await this.mapping;
   }
 
   /**

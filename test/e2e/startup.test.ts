@@ -200,6 +200,8 @@ describe('a standby', () => {
           'which this version does not have; trying again .*\\(stop that standby first\\)',
       ),
     );
+    await first.end();
+    await said(second, /in sync with/);
   });
 
   test('of a primary that is lost in the middle of the copy serves nothing, and mirrors the next one', async () => {

@@ -17,6 +17,8 @@ export interface Reign {
   readonly beganMs: number;
   /** Newest serial that was acknowledged, by key, in this reign or before it. */
   readonly acknowledged: Map<string, number>;
+  /** What stood in the memory when it began: an acknowledgement may reach its client later. */
+  readonly inherited: ReadonlyMap<string, number>;
   /** Writes that were acknowledged in this reign since a standby of it was last in sync; they are on one node only. */
   alone: Map<string, number>;
   /** The node that is in sync as its standby: then every write is on two nodes. Null while there is none. */
@@ -28,12 +30,17 @@ export interface Reign {
 
 /** Who can hear whom, now and lately. */
 export interface Contact {
+  /** For how long a node has been running and could be heard by another, up to now; in ms. */
+  heardMs(speaker: string, listener: string): number;
   /** For how long both nodes have been running, and each has reached the other, up to now; in ms. */
   togetherMs(one: string, other: string): number;
 }
 
 /** How long two reigns may go on beside each other once they can reach each other: a knock, a hello, a word. */
 export const settleMs = 2500;
+
+/** A node that starts hears of one who reigns within this: the least that the program listens for, and a little less. */
+const challengedMs = 900;
 
 export class Checker {
   /** What was found; the first is what matters. */
@@ -42,6 +49,7 @@ export class Checker {
   takeovers = 0;
   answers = 0;
   private readonly contact: Contact;
+  private readonly needlessMs: number;
   private readonly current = new Map<string, Reign>();
   /** The newest serial that each writer has sent, by key: no value may be above it. */
   private readonly sent = new Map<string, number>();
@@ -49,8 +57,10 @@ export class Checker {
   /** The standby that is in sync of each node, whether that serves yet or not. */
   private readonly standbys = new Map<string, string>();
 
-  constructor(contact: Contact) {
+  /** `needlessMs`: a node that takes over from one that could be heard for so long has no reason to. */
+  constructor(contact: Contact, needlessMs: number) {
     this.contact = contact;
+    this.needlessMs = needlessMs;
   }
 
   /** The reign of a node that serves, or null. */
@@ -79,6 +89,7 @@ export class Checker {
         }
       }
     }
+    this.judgeBeginning(node, epoch, parent);
     for (const [key, found] of values) {
       const sent = this.sent.get(key) ?? 0;
       if (found > sent) this.fail(`${node} holds ${key} = ${found}, which nobody has sent`);
@@ -90,6 +101,7 @@ export class Checker {
       parent,
       beganMs: nowMs,
       acknowledged,
+      inherited: values,
       alone: new Map(),
       standby: this.standbys.get(node) ?? null,
       asked: 0,
@@ -97,6 +109,29 @@ export class Checker {
     };
     this.current.set(node, reign);
     this.reigns.push(reign);
+  }
+
+  /** Whether this node may reign at all: nobody else does that it could have heard of. */
+  private judgeBeginning(node: string, epoch: number, parent: Reign | null): void {
+    for (const other of this.current.values()) {
+      if (other.node === node) continue;
+      const besideMs = Math.min(
+        this.contact.togetherMs(node, other.node),
+        this.nowMs - other.beganMs,
+      );
+      if (parent === null && besideMs > challengedMs) {
+        this.fail(
+          `${node} begins epoch ${epoch} with a cache of its own, and could hear ${other.node}, which ` +
+            `reigns, for ${besideMs.toFixed(0)} ms`,
+        );
+      }
+      const heardMs = this.contact.heardMs(other.node, node);
+      if (parent === other && heardMs > this.needlessMs) {
+        this.fail(
+          `${node} takes over from ${other.node}, which lives, and could be heard for ${heardMs.toFixed(0)} ms`,
+        );
+      }
+    }
   }
 
   /** A standby of this node is in sync; null: none is any more. */
@@ -113,9 +148,9 @@ export class Checker {
   givesWay(node: string, winner: Reign | null, admitted: number, nowMs: number): void {
     const reign = this.ends(node, nowMs);
     if (reign === null) return;
-    const lost = [...reign.alone].filter(
-      ([key, serial]) => (winner?.acknowledged.get(key) ?? 0) < serial,
-    ).length;
+    const has = (key: string): number =>
+      Math.max(winner?.acknowledged.get(key) ?? 0, winner?.inherited.get(key) ?? 0);
+    const lost = [...reign.alone].filter(([key, serial]) => has(key) < serial).length;
     if (lost > admitted) {
       this.fail(`${node} gave way and lost ${lost} acknowledged writes; it admitted ${admitted}`);
     }

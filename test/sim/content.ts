@@ -24,8 +24,8 @@ export function contentOf(memory: NativeRegion): Content | null {
 }
 
 /**
- * The first byte in which two regions differ, or -1. The node's own half of the superblock is each node's; pages without
- * a class hold nothing.
+ * The first byte in which two regions differ, or -1. The node's own half of the superblock is each node's; pages
+ * without a class hold nothing.
  */
 export function difference(one: NativeRegion, other: NativeRegion): number {
   const head = new Int32Array(one.head);

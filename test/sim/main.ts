@@ -1,11 +1,14 @@
 /**
- * `npm run sim -- SEED`: plays one scenario and says what happened. `--seeds N` plays N of them, from SEED on; a failing
- * one is made shorter with `--shrink`, and written to `--keep FILE`; `--scenario FILE` plays what was written. `--seconds S` plays fresh ones for so long.
+ * `npm run sim -- SEED`: plays one scenario and says what happened. `--seeds N` plays N of them, from SEED on;
+ * `--seconds S` plays fresh ones for so long. A failing one is made shorter with `--shrink`, and written to
+ * `--keep FILE`; `--scenario FILE` plays what was written. `--trace` tells each history. `--break NAME` breaks a rule,
+ * and stops when that is found; `--breaks` names them.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { breakRule, breaks } from './breaks.js';
 import { type Scenario, scenarioOf, shorter } from './scenario.js';
-import { type Outcome, play } from './world.js';
+import type { Outcome } from './world.js';
 
 void main();
 
@@ -19,8 +22,17 @@ async function main(): Promise<void> {
       keep: { type: 'string' },
       shrink: { type: 'boolean', default: false },
       scenario: { type: 'string' },
+      break: { type: 'string' },
+      breaks: { type: 'boolean', default: false },
     },
   });
+  if (values.breaks) {
+    console.log(breaks.map(({ name, what }) => `${name}: ${what}`).join('\n'));
+    return;
+  }
+  if (values.break !== undefined) breakRule(values.break);
+  // Loaded only now: a rule that is broken is broken in what is loaded from here on.
+  const { play } = await import('./world.js');
   const first = positionals[0] === undefined ? Date.now() % 2 ** 31 : Number(positionals[0]);
   const begun = performance.now();
   const limitMs =
@@ -43,7 +55,9 @@ async function main(): Promise<void> {
     if (outcome.violations.length === 0) continue;
     failing.push(scenario.seed);
     console.log(`seed ${scenario.seed}: ${outcome.violations[0]}`);
-    if (values.shrink) await show(scenario, outcome, values.keep);
+    if (values.shrink) await show(play, scenario, outcome, values.keep);
+    // A rule that was broken has been found to be.
+    if (values.break !== undefined) break;
   }
   const seconds = (performance.now() - begun) / 1000;
   const rate = Math.round((takeovers / seconds) * 60);
@@ -55,7 +69,12 @@ async function main(): Promise<void> {
 }
 
 /** Makes a scenario shorter for as long as it fails, and writes down what is left. */
-async function show(scenario: Scenario, outcome: Outcome, file: string | undefined): Promise<void> {
+async function show(
+  play: (scenario: Scenario) => Promise<Outcome>,
+  scenario: Scenario,
+  outcome: Outcome,
+  file: string | undefined,
+): Promise<void> {
   let [least, result] = [scenario, outcome];
   for (let again = true; again; ) {
     again = false;

@@ -104,7 +104,10 @@ export class Socket {
   private enqueue(bytes: Buffer | null, errno: number): void {
     const { network } = this;
     const before = this.queue.at(-1)?.atMs ?? 0;
-    const atMs = Math.max(before, network.scheduler.nowMs + network.delay(this.host));
+    const atMs = Math.max(
+      before,
+      network.scheduler.nowMs + network.delay(this.host, this.peer?.host ?? this.host),
+    );
     this.queue.push({ bytes, errno, atMs });
     this.pump();
   }
@@ -208,8 +211,9 @@ export class SimNetwork {
     this.delayMs = delayMs;
   }
 
-  delay(host: string): number {
-    return this.random.next() * this.delayMs + (this.slow.get(host) ?? 0);
+  /** Of a segment on its way. */
+  delay(from: string, to: string): number {
+    return this.random.next() * this.delayMs + (this.slow.get(`${from} ${to}`) ?? 0);
   }
 
   /** True when a segment is lost on its way. */
@@ -222,10 +226,10 @@ export class SimNetwork {
     return from === to || (this.cuts.get(`${from} ${to}`) ?? 0) === 0;
   }
 
-  /** Nothing between two machines is cut, refused or slowed down. */
-  isClear(one: string, other: string): boolean {
-    const open = this.passes(one, other) && this.passes(other, one);
-    return open && ![one, other].some((host) => this.rejecting.has(host) || this.slow.has(host));
+  /** Nothing on the way from one machine to another is cut or slowed down, and nobody refuses there. */
+  isClear(from: string, to: string): boolean {
+    const isLate = this.slow.has(`${from} ${to}`);
+    return this.passes(from, to) && !isLate && !this.rejecting.has(to) && !this.rejecting.has(from);
   }
 
   /** Cuts are counted: a way is open when none is left. */
@@ -239,9 +243,10 @@ export class SimNetwork {
     else this.rejecting.delete(host);
   }
 
-  slowDown(host: string, delayMs: number): void {
-    if (delayMs > 0) this.slow.set(host, delayMs);
-    else this.slow.delete(host);
+  /** What goes this way is later by so much. */
+  slowDown(from: string, to: string, delayMs: number): void {
+    if (delayMs > 0) this.slow.set(`${from} ${to}`, delayMs);
+    else this.slow.delete(`${from} ${to}`);
   }
 
   mend(): void {
@@ -283,8 +288,14 @@ export class SimNetwork {
     return this.portsGiven++;
   }
 
-  /** `connected` is told 0 or an errno. */
-  connect(from: string, to: string, port: number, connected: (errno: number) => void): Socket {
+  /** `connected` is told 0 or an errno. The first segment leaves after `lagMs`. */
+  connect(
+    from: string,
+    to: string,
+    port: number,
+    connected: (errno: number) => void,
+    lagMs = 0,
+  ): Socket {
     const socket = new Socket(this, from, this.freePort());
     const target = to.startsWith('127.') ? from : to;
     let waitMs = 1000;
@@ -303,7 +314,7 @@ export class SimNetwork {
         (one) => one.port === port && (one.host === target || one.host === '0.0.0.0'),
       );
       const refused = acceptor === undefined || (from !== target && this.rejecting.has(target));
-      const backMs = this.delay(target);
+      const backMs = this.delay(target, from);
       if (refused) {
         this.scheduler.after(backMs, () => {
           if (!socket.closedHere) connected(ECONNREFUSED);
@@ -320,7 +331,7 @@ export class SimNetwork {
         if (!socket.closedHere) connected(0);
       });
     };
-    this.scheduler.after(this.delay(from), knock);
+    this.scheduler.after(lagMs + this.delay(from, target), knock);
     return socket;
   }
 

@@ -31,13 +31,22 @@ export type Fault =
       readonly atMs: number;
       readonly forMs: number;
     }
-  /** What leaves a node is late. */
+  /** What goes from one machine to another is late. */
   | {
       readonly kind: 'slow';
-      readonly node: string;
+      readonly from: string;
+      readonly to: string;
       readonly atMs: number;
       readonly forMs: number;
       readonly delayMs: number;
+    }
+  /** The process stands still in the midst of what it does: after it has looked at the clock `looks` times more. */
+  | {
+      readonly kind: 'stall';
+      readonly node: string;
+      readonly atMs: number;
+      readonly forMs: number;
+      readonly looks: number;
     };
 
 export interface Scenario {
@@ -119,14 +128,18 @@ function faultOf(
   const node = pick();
   const to = nodes[(nodes.indexOf(node) + random.between(1, nodes.length - 1)) % nodes.length]!;
   const dice = random.next();
-  if (dice < 0.3) return { kind: 'kill', node, atMs, downMs: span() };
-  if (dice < 0.55) return { kind: 'pause', node, atMs, forMs: span() };
+  if (dice < 0.28) return { kind: 'kill', node, atMs, downMs: span() };
+  if (dice < 0.48) return { kind: 'pause', node, atMs, forMs: span() };
+  if (dice < 0.56) {
+    return { kind: 'stall', node, atMs, forMs: span(), looks: random.between(1, 12) };
+  }
   if (dice < 0.6) return { kind: 'taken', node, atMs, forMs: span() };
-  if (dice < 0.66)
-    return { kind: 'slow', node, atMs, forMs: span(), delayMs: random.between(5, 900) };
-  if (oneMachine || dice < 0.72) return { kind: 'reset', from: node, to, atMs };
-  if (dice < 0.76) return { kind: 'off', node, atMs, downMs: span() };
-  if (dice < 0.8) return { kind: 'reject', node, atMs, forMs: span() };
+  if (dice < 0.7) {
+    return { kind: 'slow', from: node, to, atMs, forMs: span(), delayMs: random.between(5, 900) };
+  }
+  if (oneMachine || dice < 0.74) return { kind: 'reset', from: node, to, atMs };
+  if (dice < 0.78) return { kind: 'off', node, atMs, downMs: span() };
+  if (dice < 0.82) return { kind: 'reject', node, atMs, forMs: span() };
   return { kind: 'cut', from: node, to, oneWay: random.next() < 0.4, atMs, forMs: span() };
 }
 

@@ -99,6 +99,9 @@ export class Process {
   private readonly rate: number;
   private readonly beganMs: number;
   private pausedUntil = 0;
+  /** By how much this process is behind in the midst of what it does now. */
+  private lag = 0;
+  private stall: { looks: number; readonly forMs: number } | null = null;
   private backlog: Event[] = [];
 
   /** `rate`: milliseconds of its clock in one of true time; `beganMs`: what its clock showed at the beginning. */
@@ -118,7 +121,28 @@ export class Process {
   }
 
   clock(): number {
-    return this.beganMs + this.scheduler.nowMs * this.rate;
+    const { stall } = this;
+    if (stall !== null && --stall.looks < 0) {
+      this.stall = null;
+      this.standStill(stall.forMs);
+    }
+    return this.beganMs + (this.scheduler.nowMs + this.lag) * this.rate;
+  }
+
+  /** How late what this process does now is: it stood still in the midst of it. */
+  get lagMs(): number {
+    return this.lag;
+  }
+
+  /** It stands still for so long right before it has looked at its clock for the n-th time from now. */
+  stallAfter(looks: number, forMs: number): void {
+    this.stall = { looks, forMs };
+  }
+
+  /** Runs what the process does to the world: late, if it stood still before. */
+  act(run: () => void): void {
+    if (this.lag === 0) run();
+    else this.scheduler.after(this.lag, run);
   }
 
   /** Stands still; what comes due meanwhile happens when it goes on. */
@@ -147,6 +171,17 @@ export class Process {
     if (!this.isPaused) return true;
     this.backlog.push(event);
     return false;
+  }
+
+  /** All that follows in this event happens `forMs` later; events that come due meanwhile wait. */
+  private standStill(forMs: number): void {
+    const { scheduler } = this;
+    this.lag += forMs;
+    this.pause(this.lag);
+    // The event ends before any other begins.
+    scheduler.after(0, () => {
+      this.lag = 0;
+    });
   }
 
   /** Like Node's: the next turn is counted from this one, and turns that were missed are not made up for. */

@@ -2,6 +2,8 @@
  * A node of a scenario: its machine, its command line, and its process of now. It tells the checker what the node says
  * of itself, and what stands in its memory when it begins to serve.
  */
+
+import { beatBytes } from '../../backup/lease/beats.js';
 import type { BackupSettings } from '../../backup/settings.js';
 import type { Random } from '../../failover/drill/random.js';
 import { Node } from '../../failover/node.js';
@@ -96,7 +98,12 @@ export class Slot {
         say: (line: string) => this.said(line),
         detail: (line: string) => this.parts.trace(`${this.name}: ${line}`),
       },
-      report: (what) => this.reported(what),
+      report: (what) => {
+        const { process } = this;
+        process.act(() => {
+          if (this.process === process && !process.ended) this.reported(what);
+        });
+      },
       goesFirst: () => {},
       fence: this.fence(),
       fail: (error) => this.failed(error),
@@ -158,7 +165,14 @@ export class Slot {
         isOwnAddress: (address) => address === host || address.startsWith('127.'),
       },
       memory,
-      random: (bytes) => Buffer.from(Array.from({ length: bytes }, () => random.between(0, 255))),
+      random: (bytes) => {
+        const drawn = Buffer.from(Array.from({ length: bytes }, () => random.between(0, 255)));
+        // Numbers of heartbeats that soon outgrow the wire.
+        if (bytes === beatBytes && random.next() < 0.3) {
+          drawn.writeUInt32LE(2 ** 32 - 1 - random.between(0, 300));
+        }
+        return drawn;
+      },
     };
   }
 

@@ -141,7 +141,9 @@ export class SimTransport implements NativeTransport {
       accept: (socket) => this.accept(listener, socket),
     };
     this.listeners.set(id, listener);
-    this.network.listen(listener);
+    this.process.act(() => {
+      if (this.listeners.has(id)) this.network.listen(listener);
+    });
     return id;
   }
 
@@ -158,11 +160,13 @@ export class SimTransport implements NativeTransport {
 
   connect(host: string, port: number, group: 0 | 1): number | NativeFailure {
     let connection: Connection | null = null;
-    const socket = this.network.connect(this.host, host, port, (errno) => {
+    const connected = (errno: number): void => {
       if (connection === null || connection.draining) return;
       connection.news = { kind: EventKind.CONNECTED, value: errno };
       this.wake();
-    });
+    };
+    const { lagMs } = this.process;
+    const socket = this.network.connect(this.host, host, port, connected, lagMs);
     connection = this.take(socket, group);
     return connection.id;
   }
@@ -184,7 +188,7 @@ export class SimTransport implements NativeTransport {
     if (found === undefined || found.draining) return -1;
     const copy = Buffer.from(bytes.subarray(offset, offset + length));
     const waits = this.held.find((one) => one.connection === found);
-    if (waits === undefined) found.socket.send(copy);
+    if (waits === undefined) this.process.act(() => found.socket.send(copy));
     else this.held.push({ connection: found, bytes: copy, token: -1, barrier: waits.barrier });
     return found.socket.pendingBytes;
   }
@@ -502,7 +506,7 @@ export class SimTransport implements NativeTransport {
         rest.push(one);
         continue;
       }
-      one.connection.socket.send(one.bytes);
+      this.process.act(() => one.connection.socket.send(one.bytes));
       if (one.token >= 0) this.free(one.token);
       if (one.connection.draining) this.finish(one.connection);
     }
@@ -518,7 +522,7 @@ export class SimTransport implements NativeTransport {
   /** Closes the socket of a connection that its owner has closed, once nothing is held for it. */
   private finish(connection: Connection): void {
     if (this.held.some((one) => one.connection === connection)) return;
-    connection.socket.close();
+    this.process.act(() => connection.socket.close());
     this.bury(connection);
   }
 
@@ -533,7 +537,7 @@ export class SimTransport implements NativeTransport {
   private bury(connection: Connection): void {
     if (this.connections.get(connection.id) !== connection) return;
     this.drop(connection);
-    connection.socket.close();
+    this.process.act(() => connection.socket.close());
     this.connections.delete(connection.id);
     if (connection.group === 0) this.counters[Cell.CONNECTIONS]!--;
   }

@@ -25,6 +25,8 @@ const restMs = 30_000;
 /** Rest is what has lasted for so long. */
 const lastingMs = 1000;
 const linesKept = 3000;
+/** Nobody is silent for less than this without being seen. */
+const watchMs = 10;
 const clientHost = '10.0.1.1';
 const clientPortFirst = 11_211;
 const linkPortFirst = 12_211;
@@ -55,7 +57,9 @@ class World {
     this.scenario = scenario;
     this.random = new Random(scenario.seed ^ 0x5eed);
     const { scheduler, random } = this;
-    this.checker = new Checker(this.contactOf());
+    // A silence may have begun before the way was clear again, and a segment that was lost is sent again later.
+    const needlessMs = scenario.lostPercent > 0 ? Infinity : scenario.deadAfterMs + 1500;
+    this.checker = new Checker(this.contact, needlessMs);
     this.network = new SimNetwork(scheduler, random, scenario.delayMs, scenario.lostPercent);
     this.slots = scenario.nodes.map((name, number) => this.slotOf(name, number));
   }
@@ -64,6 +68,7 @@ class World {
     const { scenario, scheduler, slots } = this;
     for (const slot of slots) scheduler.after(slot === slots[0] ? 0 : 200, () => slot.start());
     this.startClients();
+    this.watch();
     for (const fault of scenario.faults) scheduler.after(fault.atMs, () => this.strike(fault));
     await this.runUntil(scenario.faultsEndMs);
     this.mend();
@@ -185,7 +190,8 @@ class World {
       }
       case 'reset':
         network.reset(this.slot(fault.from).host, this.slot(fault.to).host);
-        this.contact.disturb(fault.from, fault.to, scheduler.nowMs);
+        this.contact.mute(fault.from, fault.to, scheduler.nowMs);
+        this.contact.mute(fault.to, fault.from, scheduler.nowMs);
         return;
       case 'taken': {
         const slot = this.slot(fault.node);
@@ -201,10 +207,13 @@ class World {
         undo(() => network.reject(host, false));
         return;
       }
+      case 'stall':
+        this.slot(fault.node).process.stallAfter(fault.looks, fault.forMs);
+        return;
       default: {
-        const { host } = this.slot(fault.node);
-        network.slowDown(host, fault.delayMs);
-        undo(() => network.slowDown(host, 0));
+        const [from, to] = [this.slot(fault.from).host, this.slot(fault.to).host];
+        network.slowDown(from, to, fault.delayMs);
+        undo(() => network.slowDown(from, to, 0));
       }
     }
   }
@@ -238,7 +247,6 @@ class World {
     this.network.mend();
     for (const slot of this.slots) {
       slot.isTaken = false;
-      if (slot.process.isPaused) slot.process.resume();
       if (!slot.isUp) this.startAgain(slot, 0);
     }
   }
@@ -292,6 +300,7 @@ class World {
   /** One node serves, and what it serves is on another as well. */
   private isAtRest(): boolean {
     const { slots, checker } = this;
+    if (slots.some((slot) => slot.process.isPaused)) return false;
     const reigning = slots.filter((slot) => checker.reignOf(slot.name) !== null);
     // Two caches whose epochs say nothing about which came after the other stay beside each other (FAILOVER.md).
     const caches = new Set(reigning.map((slot) => checker.reignOf(slot.name)!.cache));
@@ -340,26 +349,19 @@ class World {
     return '';
   }
 
-  private contactOf(): Contact {
-    return {
-      togetherMs: (one, other) => {
-        this.look();
-        return this.contact.togetherMs(one, other, this.scheduler.nowMs);
-      },
-    };
-  }
-
-  /** Notes which nodes cannot hear each other now. */
-  private look(): void {
-    const { slots, network, scheduler } = this;
+  /** Notes, again and again, which nodes cannot hear each other. */
+  private watch(): void {
+    const { slots, network, scheduler, contact } = this;
+    contact.at(scheduler.nowMs);
     for (const one of slots) {
+      const isAway = !one.isUp || one.process.isPaused;
       for (const other of slots) {
-        const bad =
-          [one, other].some((slot) => !slot.isUp || slot.process.isPaused) ||
-          !network.isClear(one.host, other.host);
-        if (bad) this.contact.disturb(one.name, other.name, scheduler.nowMs);
+        if (one === other) continue;
+        const isMute = isAway || !network.isClear(one.host, other.host);
+        if (isMute) contact.mute(one.name, other.name, scheduler.nowMs);
       }
     }
+    scheduler.after(watchMs, () => this.watch());
   }
 
   private slot(name: string): Slot {
@@ -369,20 +371,29 @@ class World {
   private trace(line: string): void {
     this.lines.push(`${this.scheduler.nowMs.toFixed(2).padStart(10)} ${line}`);
     if (this.lines.length > linesKept) this.lines.splice(0, linesKept / 2);
-    this.look();
   }
 }
 
-/** Since when two nodes could hear each other. */
-class Together {
-  private readonly lastBadMs = new Map<string, number>();
+/** Since when nodes could hear each other. */
+class Together implements Contact {
+  /** When each could last not be heard by another. */
+  private readonly muteMs = new Map<string, number>();
+  private nowMs = 0;
 
-  disturb(one: string, other: string, nowMs: number): void {
-    this.lastBadMs.set(`${one} ${other}`, nowMs);
-    this.lastBadMs.set(`${other} ${one}`, nowMs);
+  mute(speaker: string, listener: string, nowMs: number): void {
+    this.nowMs = nowMs;
+    this.muteMs.set(`${speaker} ${listener}`, nowMs);
   }
 
-  togetherMs(one: string, other: string, nowMs: number): number {
-    return nowMs - (this.lastBadMs.get(`${one} ${other}`) ?? 0);
+  at(nowMs: number): void {
+    this.nowMs = nowMs;
+  }
+
+  heardMs(speaker: string, listener: string): number {
+    return this.nowMs - (this.muteMs.get(`${speaker} ${listener}`) ?? 0);
+  }
+
+  togetherMs(one: string, other: string): number {
+    return Math.min(this.heardMs(one, other), this.heardMs(other, one));
   }
 }

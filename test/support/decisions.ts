@@ -59,9 +59,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'looking sayDoubtful lookElsewhere attachLater <- refused here, lease over; silence, ' +
       'dead-after, lease over; silence, a hello, lease over; silence, a hello, in a pause, ' +
       'lease over; silence, a copy, lease over',
-    'reconnecting attachLater isHinted=true <- refused elsewhere',
+    'reconnecting attachLater <- refused elsewhere; unreachable; cannot have a copy',
     'reconnecting attach <- reset; lost; paused',
-    'reconnecting attachLater <- unreachable; cannot have a copy',
     'reconnecting <- silence, short; silence, a heartbeat; silence, dead-after, asleep; ' +
       'passer reigns; passer looks; all look; standby died',
     'fencing revoke <- silence, dead-after; silence, a hello; silence, a hello, in a pause; ' +
@@ -142,30 +141,6 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'looking hangUp follow attach <- passer reigns',
     'starting beginAnew <- all look',
     'looking attach <- paused',
-  ],
-  'reconnecting, with a hint': [
-    'fencing revoke isCertain=true <- refused here; turned away, busy; turned away, of ' +
-      'another kind; turned away, may be elsewhere',
-    'looking sayDoubtful lookElsewhere attachLater <- refused here, lease over; silence, a ' +
-      'heartbeat, lease over; silence, dead-after, lease over; silence, a hello, lease over; ' +
-      'silence, a hello, in a pause, lease over; silence, a copy, lease over',
-    'reconnecting attachLater <- refused elsewhere; cannot have a copy',
-    'reconnecting attach isHinted=false <- reset',
-    'reconnecting attachLater isHinted=false <- unreachable',
-    'reconnecting attach <- lost; paused',
-    'reconnecting <- silence, short; silence, dead-after, asleep; passer reigns; passer ' +
-      'looks; all look; standby died',
-    'fencing revoke <- silence, a heartbeat; silence, dead-after; silence, a hello; silence, ' +
-      'a hello, in a pause; silence, a copy',
-    'reconnecting (mirror) <- met our cache; met our cache, later; met our cache, earlier, ' +
-      'lease over; met another cache, lease over',
-    'fencing hangUp revoke epochMet=1 isCertain=true (keep) <- met our cache, earlier',
-    'fencing hangUp revoke epochMet=9 isCertain=true (keep) <- met another cache',
-    'copying isHinted=false <- welcomed',
-    'looking lookElsewhere attachLater <- turned away, busy, lease over; turned away, may be ' +
-      'elsewhere, lease over',
-    'ended fail <- turned away, of another kind, lease over; cannot have a copy, lease over',
-    'looking follow attach <- outranked',
   ],
   'fencing, supervised': [
     'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +

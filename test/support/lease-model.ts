@@ -59,18 +59,21 @@ export interface Rules {
   readonly waitsForAnyBatch: boolean;
   /** Share of the ack timeout after which a standby that owes an ack is dropped. */
   readonly dropShare: number;
+  /** Without a connection a standby does not wait for `--dead-after`, but for a heartbeat. */
+  readonly hurriesWhenRefused: boolean;
   readonly record: () => ReignRecord;
 }
 
 export const rules: Rules = {
-  primaryLease: (terms) => new PrimaryLease(terms),
-  standbyLease: () => new StandbyLease(),
+  primaryLease: (terms) => new PrimaryLease(terms, 0),
+  standbyLease: () => new StandbyLease(0),
   looksBeforeClaim: true,
   looksBeforeServing: true,
   isSilentWhileClaiming: true,
   tellsCardFromStandby: true,
   waitsForAnyBatch: false,
   dropShare: 1,
+  hurriesWhenRefused: false,
   record: () => noRecord,
 };
 
@@ -120,7 +123,8 @@ type Place = 'act' | 'look';
 class Machine {
   readonly world: World;
   private readonly rate: number;
-  private readonly queues: Work[][] = [[], [], []];
+  private readonly queues: (() => Work)[][] = [[], [], []];
+  private queued = 0;
   private running: Work | null = null;
 
   constructor(world: World, rate: number) {
@@ -148,19 +152,19 @@ class Machine {
 
   /** Work that comes by one of three ways is done in its order; the ways have none among them. */
   run(way: 0 | 1 | 2, work: () => Work): void {
-    this.queues[way]!.push(
-      (function* later(): Work {
-        yield* work();
-      })(),
-    );
+    this.queues[way]!.push(work);
+    this.queued++;
     if (this.running === null) this.next();
   }
 
   private next(): void {
-    const ready = this.queues.filter((queue) => queue.length > 0);
-    const queue = ready[Math.floor(this.world.random() * ready.length)];
-    this.running = queue?.shift() ?? null;
-    if (this.running !== null) this.step(this.running);
+    this.running = null;
+    if (this.queued === 0) return;
+    let way = Math.floor(this.world.random() * 3);
+    while (this.queues[way]!.length === 0) way = (way + 1) % 3;
+    this.queued--;
+    this.running = this.queues[way]!.shift()!();
+    this.step(this.running);
   }
 
   private step(work: Work): void {
@@ -512,7 +516,9 @@ class Model {
       this.toPrimary.send(() => this.primary.run(2, () => this.heardBeat(beat, echo)));
     }
     if (this.stage !== 'mirrors' || !this.held.isConfirmed) return;
-    if (this.detector.look(now, this.standbyHeardMs) < deadAfterMs) return;
+    const hurries = this.rules.hurriesWhenRefused && !this.standbyConnected;
+    const silenceMs = hurries ? heartbeatMs : deadAfterMs;
+    if (this.detector.look(now, this.standbyHeardMs) < silenceMs) return;
     if (!this.held.mayServe(this.standby.clock)) return;
     yield* this.takeOver();
   }

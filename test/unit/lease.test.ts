@@ -9,7 +9,7 @@ const wireNumbers = 2 ** 32;
 
 describe('a lease', () => {
   test('holds for half the ack timeout behind the heartbeat that was echoed, not behind its echo', () => {
-    const lease = new StandbyLease();
+    const lease = new StandbyLease(0);
     lease.begin(ackTimeoutMs);
     const beat = lease.beat(1000);
     expect(lease.holds(1001)).toBe(false);

@@ -9,7 +9,7 @@ const { ECONNREFUSED, ECONNRESET, EHOSTUNREACH } = constants.errno;
 
 const terms = { isSupervised: false, deadAfterMs: 100 };
 const looking = firstRole('looking', terms);
-const reconnecting: Role = { ...looking, state: 'reconnecting', heartbeatMs: 20 };
+const reconnecting: Role = { ...looking, state: 'reconnecting' };
 
 function become(role: Role, seen: Observation): Role & { readonly actions: readonly string[] } {
   const decided = decide(role, seen, 50);
@@ -32,13 +32,11 @@ describe('a primary that is connected to anew', () => {
   });
 
   // A firewall refuses as well, as do a balancer without back ends and a port forward that restarts.
-  test('and refuses on another machine is tried again: that is no proof, but a hint', () => {
+  test('and refuses on another machine is tried again: that is no proof, and shortens nothing', () => {
     expect(become(reconnecting, connectFailure(ECONNREFUSED, false))).toMatchObject({
       state: 'reconnecting',
       actions: ['attachLater'],
-      isHinted: true,
     });
-    expect(become(reconnecting, connectFailure(EHOSTUNREACH, false)).isHinted).toBe(false);
   });
 
   test('and cannot be reached is waited for until its silence is long enough', () => {

@@ -33,8 +33,13 @@ let linkPort: number;
 /** What the endpoint of the client does with a line, before it answers. */
 let work: (line: string) => void;
 let lines: string[];
+let ackTimeoutMs: number;
+/** The question whether the primary may go on alone, and how it is answered. */
+let asked: { readonly node: string; readonly answer: (granted: boolean) => void } | null;
 
 beforeEach(async () => {
+  ackTimeoutMs = 600_000;
+  asked = null;
   wire = new Wire({ connectionsMax: 32 });
   const mapped = mappedRegion(geometries.mixed);
   region = mapped.region;
@@ -43,7 +48,9 @@ beforeEach(async () => {
     linkListen: null,
     secret: new Uint8Array(0),
     ack: 'sync',
-    ackTimeoutMs: 600_000,
+    get ackTimeoutMs() {
+      return ackTimeoutMs;
+    },
     heartbeatMs,
     deadAfterMs,
     transport: 'tcp',
@@ -65,6 +72,12 @@ beforeEach(async () => {
     verdicts: verdictsOfPrimary(),
     changes: () => 0,
     clientPort: () => 0,
+    record: {
+      claim: () => {},
+      release: (node, answer) => {
+        asked = { node, answer };
+      },
+    },
   });
   wire.hooks = {
     begin: () => {},
@@ -143,6 +156,25 @@ test('one that goes on speaking, and is not heard, asks before it answers', asyn
   expect(client.peek().toString()).toBe('');
   standby.ack();
   for (let i = 0; i < 3; i++) expect(await client.readLine()).toBe('OK');
+});
+
+test('without a standby that was lost it goes on when its lease is over and the record agrees', async () => {
+  standby.peer.send(FrameType.LEAVING, null);
+  await until('the end of the first', () => standby.peer.closed);
+  // A standby that gives up its copy by itself is nobody's heir: no record need be asked.
+  expect(asked).toBeNull();
+  ackTimeoutMs = 400;
+  standby = await FalseStandby.attach(linkPort, { deadAfterMs, node: 'second' });
+  standby.peer.end();
+  await until('its loss', async () => new Map(primary.stats()).get('mirror_losses') === 2);
+  await client.send('get\r\n');
+  const { node, answer } = await until('the question', () => asked);
+  expect(node).toBe('second');
+  await client.send('get\r\n');
+  await until('the tick', () => lines.length === 2);
+  expect(client.peek().toString()).toBe('');
+  answer(true);
+  for (let i = 0; i < 2; i++) expect(await client.readLine()).toBe('OK');
 });
 
 test('a standby that does not take its batches stops the clients, and nobody else', async () => {

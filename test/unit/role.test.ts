@@ -58,7 +58,7 @@ const observations: Readonly<Record<string, Observation>> = {
     theirs: { cache: 'd', epoch: 9 },
     ours: { cache: 'c', epoch: 2 },
   },
-  welcomed: { what: 'welcomed', heartbeatMs },
+  welcomed: { what: 'welcomed' },
   synced: { what: 'synced' },
   dropped: { what: 'dropped' },
   'turned away, busy': { what: 'turnedAway', why: 'busy', mayBeElsewhere: false },
@@ -105,7 +105,7 @@ const observations: Readonly<Record<string, Observation>> = {
 /** A role in this state, whatever came before. */
 function roleIn(state: State, fields: Partial<Role> = {}): Role {
   const first = firstRole('looking', { isSupervised: false, deadAfterMs });
-  return { ...first, state, heartbeatMs, ...fields };
+  return { ...first, state, ...fields };
 }
 
 /** Plays observations from a state while the lease holds; returns where it ends and all that was done. */
@@ -153,9 +153,8 @@ function* everyRole(flags: readonly boolean[]): Generator<Role> {
     for (const mirror of mirrorsOf)
       for (const isSupervised of flags)
         for (const isFounder of flags)
-          for (const isHinted of flags)
-            for (const isCertain of flags)
-              yield roleIn(state, { mirror, isSupervised, isFounder, isHinted, isCertain });
+          for (const isCertain of flags)
+            yield roleIn(state, { mirror, isSupervised, isFounder, isCertain });
   }
 }
 
@@ -198,7 +197,6 @@ const roles: Readonly<Record<string, Role>> = {
   ...Object.fromEntries(states.map((state) => [state, roleIn(state)])),
   'starting, supervised': roleIn('starting', { isSupervised: true }),
   'looking, a founder': roleIn('looking', { isFounder: true }),
-  'reconnecting, with a hint': roleIn('reconnecting', { isHinted: true }),
   'fencing, supervised': roleIn('fencing', { isSupervised: true }),
   'fencing, certain': roleIn('fencing', { isSupervised: true, isCertain: true }),
   'binding, certain': roleIn('binding', { isCertain: true }),
@@ -279,19 +277,11 @@ describe('roles', () => {
     }
   });
 
-  test('a hint shortens the silence that is a death to a heartbeat', () => {
-    const hinted = play(roleIn('reconnecting'), 'refused elsewhere', 'silence, a heartbeat');
-    expect(hinted).toEqual({ state: 'fencing', actions: ['attachLater', 'revoke'] });
-    expect(play(roleIn('reconnecting'), 'silence, a heartbeat').state).toBe('reconnecting');
-    // The address answers again, or the machine says that it cannot be reached: no hint any more.
-    for (const label of ['unreachable', 'reset', 'welcomed']) {
-      const { role } = decide(
-        roleIn('reconnecting', { isHinted: true }),
-        observations[label]!,
-        leaseMs,
-      );
-      expect(role.isHinted).toBe(false);
-    }
+  // docs/decisions/refused-elsewhere.md: the primary may answer for as long as its standby has promised to stand still.
+  test('a refusal on another machine shortens nothing', () => {
+    const refused = (label: string) => play(roleIn('reconnecting'), 'refused elsewhere', label);
+    expect(refused('silence, a heartbeat').state).toBe('reconnecting');
+    expect(refused('silence, dead-after').state).toBe('fencing');
   });
 
   test('half a copy, and a copy in doubt, are never served, nor is their node ended: it looks for a primary', () => {
