@@ -328,8 +328,9 @@ export const transitions: Readonly<Record<State, Rules>> = {
       // A supervisor knows that nobody reigns; to a node without a link port nobody could say so.
       role.isSupervised || !isAttachable ? serveOwn : { actions: ['awaitChallenge'] },
     paused: serveOwn,
-    // Of a cache that is begun anew.
+    // Of a cache that is begun anew, while the link port is still that of a node that looks for a primary.
     openFailed: again,
+    ...passers,
     outranked: retire,
   },
   looking: {
