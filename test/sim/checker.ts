@@ -39,7 +39,7 @@ export interface Contact {
 /** How long two reigns may go on beside each other once they can reach each other: a knock, a hello, a word. */
 export const settleMs = 2500;
 
-/** A node that starts hears of one who reigns within this: the least that the program listens for, and a little less. */
+/** A node that starts hears of one who reigns within this; the program listens for a little longer. */
 const challengedMs = 900;
 
 export class Checker {
