@@ -50,14 +50,16 @@ export interface AttachmentParts {
 }
 
 export class Attachment implements SignpostOwner {
-  /** Why the primary is dead, in words, and since when this node knows. */
-  death = { reason: (): string => '', atMs: 0 };
   /** What keeps this node from being a standby. */
   error: () => HotspareError = () => linkLost('its primary', 'not found', undefined);
+  /** Why the primary is dead, in words, and since when this node knows. */
+  private death = { reason: (): string => '', atMs: 0 };
   private readonly parts: AttachmentParts;
   private readonly candidates: Candidates;
   private readonly probe: AddressProbe;
   private readonly throttle: LogThrottle;
+  /** The address that the operator named, if he named one. */
+  private named: PrimaryAddress | null = null;
   /** Where this node has looked last. */
   private of: PrimaryAddress | null = null;
   private standby: Standby | null = null;
@@ -103,9 +105,11 @@ export class Attachment implements SignpostOwner {
     return this.candidates.all;
   }
 
-  /** A primary may be there, and is looked for there first. */
-  prefer(address: PrimaryAddress): void {
-    this.candidates.prefer(address);
+  /** Looks for a primary where the operator says that there is one. */
+  begin(named: PrimaryAddress): void {
+    this.named = named;
+    this.candidates.prefer(named);
+    this.attach();
   }
 
   attach(): void {
@@ -206,6 +210,15 @@ export class Attachment implements SignpostOwner {
     this.error = tooLate;
   }
 
+  /** 'told' follows. */
+  reportDead(): void {
+    const { log, report, observe } = this.parts;
+    const reason = this.death.reason();
+    log.say(`primary ${this.primaryName} is dead: ${reason}`);
+    report({ event: 'dead', reason }, this.death.atMs);
+    observe({ what: 'told' });
+  }
+
   reportSynced(): void {
     this.parts.log.say(`in sync with ${this.primaryName}: ${this.probe.sentence}`);
     this.parts.report({ event: 'synced' });
@@ -301,7 +314,9 @@ export class Attachment implements SignpostOwner {
     }
     this.note(() => `in its place is another: ${message}`);
     const why = code === 'LINK_BUSY' ? 'busy' : code.startsWith('LINK_') ? 'peer' : 'own';
-    this.parts.observe({ what: 'turnedAway', why, hasOthers: this.addresses.length > 1 });
+    const mayBeElsewhere =
+      this.addresses.length > 1 || this.named === null || !this.isAt(this.named);
+    this.parts.observe({ what: 'turnedAway', why, mayBeElsewhere });
   }
 
   /** Listens for silence, and notes this node's own absence. */
@@ -346,6 +361,10 @@ export class Attachment implements SignpostOwner {
     if (this.of === null) return false;
     const { host } = this.of;
     return isLoopback(host) || this.parts.wire.ports.network.isOwnAddress(host) === true;
+  }
+
+  private isAt(address: PrimaryAddress): boolean {
+    return this.of !== null && nameOf(this.of) === nameOf(address);
   }
 
   private note(reason: () => string): void {

@@ -109,9 +109,8 @@ export class Node {
   startStandby(of: PrimaryAddress): void {
     checkTransport(this.options.backup, this.options.log);
     checkAddresses(this.wire, this.options.settings);
-    this.attachment.prefer(of);
     this.options.goesFirst(holdsNothing(this.role.state));
-    this.attachment.attach();
+    this.attachment.begin(of);
   }
 
   /** The standby's process has ended: a primary that lost it need not wait for it. */
@@ -166,8 +165,20 @@ export class Node {
       case 'promote':
         this.promote();
         return;
-      case 'tell':
-        this.tell();
+      case 'depose':
+        this.attachment.depose(this.service!.epoch, this.linkPort.advertised);
+        return;
+      case 'announce':
+        this.service!.announce(this.attachment.addresses);
+        return;
+      case 'reportDead':
+        this.attachment.reportDead();
+        return;
+      case 'leadOn':
+        this.linkPort.direct(this.attachment);
+        return;
+      case 'closeLinkPort':
+        this.linkPort.close();
         return;
       case 'endOld':
         this.endOld();
@@ -224,19 +235,6 @@ export class Node {
     this.bindAttempts = 0;
     this.service = this.newService(memory, region, 'primary');
     this.linkPort.openOrTryOn(this.service.primary);
-  }
-
-  /** Tells the old primary, if it can hear; then whoever may come to its address; then those who watch. */
-  private tell(): void {
-    const { attachment, service } = this;
-    const { reason, atMs } = attachment.death;
-    const name = attachment.primaryName;
-    attachment.depose(service!.epoch, this.linkPort.advertised);
-    // Whoever was only silent may come back, and what died may be started again: it must learn that it reigns no more.
-    if (this.options.fence === null) service!.announce(attachment.addresses);
-    this.options.log.say(`primary ${name} is dead: ${reason()}`);
-    this.options.report({ event: 'dead', reason: reason() }, atMs);
-    this.observe({ what: 'told' });
   }
 
   private endOld(): void {
@@ -315,9 +313,6 @@ export class Node {
     attachment.forgetTakenOver();
     if (service !== null) this.newestSequence = Math.max(this.newestSequence, service.sequence);
     service?.depose();
-    // A supervisor knows who reigns; elsewhere heirs behind cuts of their own know nothing but this port.
-    if (this.options.fence !== null) this.linkPort.close();
-    else this.linkPort.direct(attachment);
     this.wire.pause('starting', false);
     service?.close();
     this.service = null;

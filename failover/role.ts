@@ -114,13 +114,13 @@ export type Observation =
   | { readonly what: 'dropped' }
   /**
    * Whoever is there will not have us. `why`: it is 'busy'; it is not of our kind ('peer': version, secret, terms, or
-   * no hotspare at all); or this node cannot have a copy ('own': no memory, no device). `hasOthers`: other addresses
-   * are known.
+   * no hotspare at all); or this node cannot have a copy ('own': no memory, no device). `mayBeElsewhere`: other
+   * addresses are known, or the operator did not name this one.
    */
   | {
       readonly what: 'turnedAway';
       readonly why: 'busy' | 'peer' | 'own';
-      readonly hasOthers: boolean;
+      readonly mayBeElsewhere: boolean;
     }
   /** Another node reigns, and its reign goes on: told by DEPOSED, or by a verdict on 'metReign' or 'claimed'. */
   | { readonly what: 'outranked' }
@@ -211,8 +211,12 @@ export type Action =
   | 'endOld'
   /** Begin the new reign: new epoch, region opened, link port open. */
   | 'promote'
-  /** Tell the old primary, whoever comes to its address, and those who watch; 'told' follows. */
-  | 'tell'
+  /** Tell the old primary on the link that this node reigns, if it can hear. */
+  | 'depose'
+  /** Tell whoever serves where a primary may be, for as long as this node reigns (herald.ts). */
+  | 'announce'
+  /** Say why the old primary is dead; 'told' follows. */
+  | 'reportDead'
   /** Bind the clients' addresses, where they are not bound yet; 'bound' or 'bindFailed' follows. */
   | 'bind'
   /** 'paused' follows. */
@@ -229,6 +233,9 @@ export type Action =
   | 'beginAnew'
   /** Close all clients, unanswered, and give up the region. */
   | 'retire'
+  /** Lead whoever comes to the link port to the one that is mirrored from now on. */
+  | 'leadOn'
+  | 'closeLinkPort'
   /** Whatever the primary waits for from its standby will not come. */
   | 'forgetStandby'
   | 'reportSynced'
@@ -266,16 +273,29 @@ const fail = { next: 'ended', actions: ['fail'] } as const;
 const serveOwn = { next: 'binding', actions: ['bind'], sets: { isCertain: true } } as const;
 /** Nobody is to be had there. */
 const again = { next: 'looking', actions: ['lookElsewhere', 'attachLater'] } as const;
-/** Another reign goes on: it is looked for where it is said to be, and wherever else it may be. */
-const retire = {
-  next: 'looking',
-  actions: ['retire', 'follow', 'attach'],
-  sets: { mirror: 'alone' },
-} as const;
+/**
+ * Another reign goes on: it is looked for where it is said to be, and wherever else it may be. A supervisor knows who
+ * reigns; elsewhere heirs behind cuts of their own know nothing but this node's link port, and are led on from there.
+ */
+function retire({ isSupervised }: Role): Change {
+  const port = isSupervised ? 'closeLinkPort' : 'leadOn';
+  const actions = ['retire', port, 'follow', 'attach'] as const;
+  return { next: 'looking', actions, sets: { mirror: 'alone' } };
+}
+
+/**
+ * The new reign begins. Nobody can end the old primary without a supervisor: it is told instead, for whoever was only
+ * silent may come back, and what died may be started again with an old cache, or an empty one.
+ */
+function reign({ isSupervised }: Role, sets: Partial<Role> = {}): Change {
+  const told = isSupervised ? [] : (['announce'] as const);
+  const actions = ['promote', 'depose', ...told, 'reportDead'] as const;
+  return { next: 'binding', actions, sets: { mirror: 'alone', ...sets } };
+}
+
 /** The lease is over, so that the old primary may have gone on alone: what this node holds is served no more. */
 const doubtful = { ...again, actions: ['sayDoubtful', ...again.actions] } as const;
 const late = { ...again, actions: ['sayLate', ...again.actions] } as const;
-const reign = { next: 'binding', actions: ['promote', 'tell'], sets: { mirror: 'alone' } } as const;
 const mirror = { verdict: 'mirror' } as const;
 
 /** The primary is dead, or must be: the copy is served, while it may be. */
@@ -284,8 +304,8 @@ function takeOver(leaseLeftMs: number, isCertain: boolean, epochMet = 0): Change
   return { next: 'fencing', actions: ['revoke'], sets: { isCertain, epochMet } };
 }
 
-function turnedAway(_: Role, { why, hasOthers }: Seen<'turnedAway'>): Change {
-  return why === 'busy' || (why === 'peer' && hasOthers) ? again : fail;
+function turnedAway(_: Role, { why, mayBeElsewhere }: Seen<'turnedAway'>): Change {
+  return why === 'busy' || (why === 'peer' && mayBeElsewhere) ? again : fail;
 }
 
 /** Half a cache is not served, however dead the primary is: there is no hurry. */
@@ -384,12 +404,11 @@ export const transitions: Readonly<Record<State, Rules>> = {
   },
   fencing: {
     revoked: (role, _, leaseLeftMs) => {
-      if (role.isCertain) return reign;
+      if (role.isCertain) return reign(role);
       if (leaseLeftMs <= 0) return late;
-      // Elsewhere nobody can be ended: heralds tell whoever serves at that address (herald.ts).
-      return role.isSupervised ? { actions: ['hangUp', 'endOld'] } : reign;
+      return role.isSupervised ? { actions: ['hangUp', 'endOld'] } : reign(role);
     },
-    oldEnded: { ...reign, sets: { ...reign.sets, isCertain: true } },
+    oldEnded: (role) => reign(role, { isCertain: true }),
     oldLives: late,
     silence: stay,
     ...passers,

@@ -4,7 +4,7 @@
  */
 export const decisions: Readonly<Record<string, readonly string[]>> = {
   starting: [
-    'looking retire follow attach <- outranked',
+    'looking retire leadOn follow attach <- outranked',
     'starting awaitChallenge <- opened, attachable',
     'binding bind isCertain=true <- opened, by itself; paused',
     'looking lookElsewhere attachLater <- open failed',
@@ -18,7 +18,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   looking: [
     'looking lookElsewhere attachLater <- refused here; refused elsewhere; reset; ' +
       'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; turned away, ' +
-      'others are known',
+      'may be elsewhere',
     'looking <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello, in a pause; passer looks; all look; standby died',
     'looking (mirror) <- met our cache; met our cache, later; met our cache, earlier; met ' +
@@ -31,7 +31,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   copying: [
     'looking lookElsewhere attachLater <- lost; silence, a copy; dropped; turned away, ' +
-      'busy; turned away, others are known',
+      'busy; turned away, may be elsewhere',
     'copying <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello; silence, a hello, in a pause; passer reigns; ' +
       'passer looks; all look; standby died',
@@ -49,13 +49,13 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
       'silence, a hello, lease over; silence, a hello, in a pause, lease over; silence, a ' +
       'copy, lease over',
     'looking attach <- dropped',
-    'looking lookElsewhere attachLater <- turned away, busy; turned away, others are known',
+    'looking lookElsewhere attachLater <- turned away, busy; turned away, may be elsewhere',
     'ended fail <- turned away, of another kind; cannot have a copy',
     'looking follow attach <- outranked',
   ],
   reconnecting: [
     'fencing revoke isCertain=true <- refused here; turned away, busy; turned away, of ' +
-      'another kind; turned away, others are known',
+      'another kind; turned away, may be elsewhere',
     'looking sayDoubtful lookElsewhere attachLater <- refused here, lease over; silence, ' +
       'dead-after, lease over; silence, a hello, lease over; silence, a hello, in a pause, ' +
       'lease over; silence, a copy, lease over',
@@ -70,8 +70,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'fencing hangUp revoke epochMet=1 isCertain=true (keep) <- met our cache, earlier',
     'fencing hangUp revoke epochMet=9 isCertain=true (keep) <- met another cache',
     'copying <- welcomed',
-    'looking lookElsewhere attachLater <- turned away, busy, lease over; turned away, ' +
-      'others are known, lease over',
+    'looking lookElsewhere attachLater <- turned away, busy, lease over; turned away, may ' +
+      'be elsewhere, lease over',
     'ended fail <- turned away, of another kind, lease over; cannot have a copy, lease over',
     'looking follow attach <- outranked',
   ],
@@ -79,12 +79,12 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello; silence, a hello, in a pause; silence, a copy; ' +
       'passer reigns; passer looks; all look; standby died',
-    'binding promote tell <- revoked',
+    'binding promote depose announce reportDead <- revoked',
     'looking sayLate lookElsewhere attachLater <- revoked, lease over; old lives',
-    'binding promote tell isCertain=true <- old ended',
+    'binding promote depose announce reportDead isCertain=true <- old ended',
   ],
   binding: [
-    'looking retire follow attach <- outranked',
+    'looking retire leadOn follow attach <- outranked',
     'binding bind isToldInTime=true <- told',
     'asking ask <- told, lease over; paused, lease over',
     'primary serve reportServing <- bound',
@@ -98,7 +98,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding (apart) <- met a reign of another cache',
   ],
   asking: [
-    'looking retire follow attach <- outranked',
+    'looking retire leadOn follow attach <- outranked',
     'binding bind isCertain=true <- answered',
     'asking askLater <- unanswered',
     'asking ask <- paused',
@@ -110,7 +110,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'asking (apart) <- met a reign of another cache',
   ],
   primary: [
-    'looking retire follow attach <- outranked',
+    'looking retire leadOn follow attach <- outranked',
     'primary mirror=mirrored <- counted',
     'primary (forget) <- copying standby lost; copying standby dropped',
     'primary forgetStandby <- standby died',
@@ -120,7 +120,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   ended: ['ended <- standby died'],
   'starting, supervised': [
-    'looking retire follow attach <- outranked',
+    'looking retire closeLinkPort follow attach <- outranked',
     'binding bind isCertain=true <- opened, attachable; opened, by itself; paused',
     'looking lookElsewhere attachLater <- open failed',
     'starting mirror=mirrored <- counted',
@@ -133,7 +133,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   'looking, a founder': [
     'looking lookElsewhere attachLater <- refused here; refused elsewhere; reset; ' +
       'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; turned away, ' +
-      'others are known',
+      'may be elsewhere',
     'looking <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello, in a pause; passer looks; standby died',
     'looking (mirror) <- met our cache; met our cache, later; met our cache, earlier; met ' +
@@ -151,17 +151,17 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
       'passer reigns; passer looks; all look; standby died',
     'fencing hangUp endOld <- revoked',
     'looking sayLate lookElsewhere attachLater <- revoked, lease over; old lives',
-    'binding promote tell isCertain=true <- old ended',
+    'binding promote depose reportDead isCertain=true <- old ended',
   ],
   'fencing, certain': [
     'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello; silence, a hello, in a pause; silence, a copy; ' +
       'passer reigns; passer looks; all look; standby died',
-    'binding promote tell <- revoked; old ended',
+    'binding promote depose reportDead <- revoked; old ended',
     'looking sayLate lookElsewhere attachLater <- old lives',
   ],
   'binding, certain': [
-    'looking retire follow attach <- outranked',
+    'looking retire leadOn follow attach <- outranked',
     'binding bind isToldInTime=true <- told',
     'binding bind <- told, lease over; paused',
     'primary serve reportServing <- bound',
@@ -174,7 +174,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding (apart) <- met a reign of another cache',
   ],
   'asking, told in time': [
-    'looking retire follow attach <- outranked',
+    'looking retire leadOn follow attach <- outranked',
     'binding bind isCertain=true <- answered; unanswered',
     'asking ask <- paused',
     'asking mirror=mirrored <- counted',
@@ -185,7 +185,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'asking (apart) <- met a reign of another cache',
   ],
   'binding, mirrored': [
-    'looking retire follow attach mirror=alone <- outranked',
+    'looking retire leadOn follow attach mirror=alone <- outranked',
     'binding bind isToldInTime=true <- told',
     'asking ask <- told, lease over; paused, lease over',
     'primary serve reportServing <- bound',
@@ -200,8 +200,17 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding (ours) <- claimed by a member, not newer; claimed by another; met a lesser ' + 'reign',
     'binding (apart) <- met a reign of another cache',
   ],
+  'primary, supervised': [
+    'looking retire closeLinkPort follow attach <- outranked',
+    'primary mirror=mirrored <- counted',
+    'primary (forget) <- copying standby lost; copying standby dropped',
+    'primary forgetStandby <- standby died',
+    'primary (ours) <- claimed by another; met a lesser reign',
+    'primary (theirs) <- met a greater reign',
+    'primary (apart) <- met a reign of another cache',
+  ],
   'primary, mirrored': [
-    'looking retire follow attach mirror=alone <- outranked',
+    'looking retire leadOn follow attach mirror=alone <- outranked',
     'primary mirror=held (hold) <- standby lost; standby broken',
     'primary mirror=held (release) <- standby lost, --ack async; standby dropped',
     'primary mirror=alone (forget) <- standby dead',
@@ -212,7 +221,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'primary (apart) <- met a reign of another cache',
   ],
   'primary, held': [
-    'looking retire follow attach mirror=alone <- outranked',
+    'looking retire leadOn follow attach mirror=alone <- outranked',
     'primary (forget) <- copying standby lost; copying standby dropped',
     'primary mirror=alone <- hold over',
     'primary forgetStandby <- standby died',

@@ -61,10 +61,10 @@ const observations: Readonly<Record<string, Observation>> = {
   welcomed: { what: 'welcomed' },
   synced: { what: 'synced' },
   dropped: { what: 'dropped' },
-  'turned away, busy': { what: 'turnedAway', why: 'busy', hasOthers: false },
-  'turned away, of another kind': { what: 'turnedAway', why: 'peer', hasOthers: false },
-  'turned away, others are known': { what: 'turnedAway', why: 'peer', hasOthers: true },
-  'cannot have a copy': { what: 'turnedAway', why: 'own', hasOthers: true },
+  'turned away, busy': { what: 'turnedAway', why: 'busy', mayBeElsewhere: false },
+  'turned away, of another kind': { what: 'turnedAway', why: 'peer', mayBeElsewhere: false },
+  'turned away, may be elsewhere': { what: 'turnedAway', why: 'peer', mayBeElsewhere: true },
+  'cannot have a copy': { what: 'turnedAway', why: 'own', mayBeElsewhere: true },
   outranked: { what: 'outranked' },
   'passer reigns': { what: 'passerReigns' },
   'passer looks': { what: 'passerLooks', all: false },
@@ -203,6 +203,7 @@ const roles: Readonly<Record<string, Role>> = {
   'binding, certain': roleIn('binding', { isCertain: true }),
   'asking, told in time': roleIn('asking', { isToldInTime: true }),
   'binding, mirrored': roleIn('binding', { mirror: 'mirrored' }),
+  'primary, supervised': roleIn('primary', { isSupervised: true }),
   'primary, mirrored': roleIn('primary', { mirror: 'mirrored' }),
   'primary, held': roleIn('primary', { mirror: 'held' }),
 };
@@ -228,7 +229,9 @@ describe('roles', () => {
         'attach',
         'revoke',
         'promote',
-        'tell',
+        'depose',
+        'announce',
+        'reportDead',
         'bind',
         'serve',
         'reportServing',
@@ -264,6 +267,23 @@ describe('roles', () => {
         expect(actions).toContain(state === 'fencing' ? 'promote' : 'beginAnew');
       }
     }
+  });
+
+  test('a supervisor ends the old primary; where there is none heralds tell it', () => {
+    for (const { role, actions } of all()) {
+      const { isSupervised } = role;
+      if (actions.includes('endOld')) expect(isSupervised).toBe(true);
+      if (actions.includes('promote')) expect(actions.includes('announce')).toBe(!isSupervised);
+      if (actions.includes('leadOn')) expect(isSupervised).toBe(false);
+      if (actions.includes('closeLinkPort')) expect(isSupervised).toBe(true);
+    }
+  });
+
+  // docs/decisions/refused-elsewhere.md: the primary may answer for as long as its standby has promised to stand still.
+  test('a refusal on another machine shortens nothing', () => {
+    const refused = (label: string) => play(roleIn('reconnecting'), 'refused elsewhere', label);
+    expect(refused('silence, a heartbeat').state).toBe('reconnecting');
+    expect(refused('silence, dead-after').state).toBe('fencing');
   });
 
   test('half a copy, and a copy in doubt, are never served, nor is their node ended: it looks for a primary', () => {
@@ -319,7 +339,10 @@ describe('roles', () => {
   // A node that was deposed, and not told by whom, ended: nobody was left to take the cache.
   test('a primary that is deposed, and not told where to attach, goes on looking', () => {
     const deposed = play(roleIn('primary'), 'outranked');
-    expect(deposed).toEqual({ state: 'looking', actions: ['retire', 'follow', 'attach'] });
+    expect(deposed).toEqual({
+      state: 'looking',
+      actions: ['retire', 'leadOn', 'follow', 'attach'],
+    });
     for (const label of ['refused here', 'refused elsewhere', 'unreachable', 'lost', 'reset']) {
       expect(play(roleIn('looking'), label, 'paused').actions).toEqual([
         'lookElsewhere',
@@ -350,7 +373,7 @@ describe('roles', () => {
     for (const state of ['starting', 'binding', 'asking', 'primary'] as const) {
       expect(play(roleIn(state), 'outranked')).toEqual({
         state: 'looking',
-        actions: ['retire', 'follow', 'attach'],
+        actions: ['retire', 'leadOn', 'follow', 'attach'],
       });
     }
   });

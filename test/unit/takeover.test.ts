@@ -103,10 +103,12 @@ class World {
         this.later.push(() => this.observe({ what: inTime ? 'oldEnded' : 'oldLives' }));
         return;
       }
-      case 'tell':
+      case 'depose':
         this.act();
         // A primary that has gone on has closed the connection, and its standby's word deposes it no more.
         if (scenario.old === 'reachable' && this.wentOnMs === null) this.deposedMs = this.nowMs;
+        return;
+      case 'reportDead':
         this.observe({ what: 'told' });
         return;
       case 'bind':
