@@ -337,6 +337,8 @@ export const transitions: Readonly<Record<State, Rules>> = {
     // Of a cache that is begun anew.
     openFailed: again,
     outranked: retire,
+    // The signpost of a node that begins anew stands until its memory is free.
+    ...passers,
   },
   looking: {
     paused: { actions: ['attach'] },

@@ -5,6 +5,7 @@
 export const decisions: Readonly<Record<string, readonly string[]>> = {
   starting: [
     'looking retire leadOn follow attach <- outranked',
+    'starting <- passer reigns; passer looks; all look',
     'starting awaitChallenge <- opened, attachable',
     'binding bind isCertain=true <- opened, by itself; paused',
     'looking lookElsewhere attachLater <- open failed',
@@ -121,6 +122,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ended: ['ended <- standby died'],
   'starting, supervised': [
     'looking retire closeLinkPort follow attach <- outranked',
+    'starting <- passer reigns; passer looks; all look',
     'binding bind isCertain=true <- opened, attachable; opened, by itself; paused',
     'looking lookElsewhere attachLater <- open failed',
     'starting mirror=mirrored <- counted',
