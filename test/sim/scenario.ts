@@ -121,8 +121,9 @@ export function scenarioOf(seed: number): Scenario {
 }
 
 /**
- * Faults that meet each other: a node is silent for about as long as it takes to find it dead, while another stands still
- * in the midst of what it does about that; or a standby sleeps until it is given up, and its primary dies meanwhile.
+ * Faults that meet each other: a node is silent for about as long as it takes to find it dead, while another stands
+ * still in the midst of what it does about that; or a standby sleeps until it is given up, and its primary dies
+ * meanwhile.
  */
 function flockOf(
   random: Random,
