@@ -21,8 +21,8 @@ export interface HeraldParts {
   readonly old: PrimaryAddress;
   readonly settings: BackupSettings;
   readonly log: Log;
-  /** This node's reign, as it is now. */
-  reign(): Reigning;
+  /** This node's reign, as it is now, towards whoever is at this address. */
+  reign(at: PrimaryAddress): Reigning;
   /** Another reign goes on, and this one must not. */
   outranked(epoch: number, link: string | null): void;
 }
@@ -36,7 +36,7 @@ export class Herald {
   private readonly name: string;
   private readonly timer: Timer | null = null;
   private knock: Standby | null = null;
-  private asking: (() => void)[] = [];
+  private asking: ((isAnswer: boolean) => void)[] = [];
   private complained = false;
   /** When the knock that is under way began, and when it was last looked at. */
   private knockedMs = 0;
@@ -53,12 +53,12 @@ export class Herald {
   }
 
   /**
-   * Knocks now, and again for as long as nobody answers. `answered` follows when it is known that nobody at that
-   * address went on; not when this node is outranked. A silence is no answer, nor is a machine elsewhere that refuses.
+   * Knocks now. `answered` follows, unless this node is outranked: true when it is known that nobody at that address
+   * went on. A silence of two `knockMs` is no answer, nor is a machine elsewhere that refuses.
    */
-  ask(answered: () => void): void {
+  ask(answered: (isAnswer: boolean) => void): void {
     if (this.timer === null) {
-      answered();
+      answered(true);
       return;
     }
     this.asking.push(answered);
@@ -125,7 +125,7 @@ export class Herald {
     });
     this.knock = knock;
     this.knockedMs = wire.ports.clock();
-    knock.herald(() => this.parts.reign());
+    knock.herald(() => this.parts.reign(at));
   }
 
   /** `isAnswer`: nobody is there, or whoever is there does not go on. */
@@ -133,17 +133,7 @@ export class Herald {
     if (this.knock !== knock) return;
     this.knock = null;
     knock.close();
-    if (this.asking.length === 0) return;
-    if (isAnswer) {
-      for (const answered of this.asking.splice(0)) answered();
-      return;
-    }
-    if (this.complained) return;
-    this.complained = true;
-    this.parts.log.say(
-      `${this.name} cannot be asked whether it went on, for this node stood still in the midst of its takeover: ` +
-        'nobody is served before (make that node reachable, or end it)',
-    );
+    for (const answered of this.asking.splice(0)) answered(isAnswer);
   }
 
   private isHere({ host }: PrimaryAddress): boolean {

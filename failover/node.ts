@@ -6,7 +6,7 @@ import { checkTransport } from '../backup/link/fabrics.js';
 import type { BackupSettings } from '../backup/settings.js';
 import type { PrimaryAddress } from '../backup/standby/standby.js';
 import { assert, HotspareError } from '../src/base/errors.js';
-import { challengeMs, drainingMs, linkConnections } from '../src/base/limits.js';
+import { challengeMs, drainingMs, knockMs, linkConnections } from '../src/base/limits.js';
 import type { Settings } from '../src/flags/options.js';
 import type { Ports, Timer } from '../src/native/ports.js';
 import { type Access, openAccess } from '../src/net/access.js';
@@ -18,6 +18,7 @@ import { Journal } from '../src/store/journal.js';
 import { markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
 import { Attachment, type Observe } from './attachment.js';
+import { unanswered } from './link-errors.js';
 import { LinkPort } from './link-port.js';
 import { LogThrottle } from './log-throttle.js';
 import type { Reporter } from './report.js';
@@ -191,6 +192,12 @@ export class Node {
       case 'ask':
         this.service!.ask();
         return;
+      case 'askLater': {
+        const error = unanswered(this.attachment.primaryName);
+        this.throttle.say(error, 'asking on', this.ports.clock());
+        this.pauseFor(knockMs);
+        return;
+      }
       case 'awaitChallenge':
         this.pauseFor(challengeMs);
         return;

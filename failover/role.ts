@@ -80,6 +80,8 @@ export interface Role {
    * that it did. Then the lease is not asked any more. False: it may live.
    */
   readonly isCertain: boolean;
+  /** It said that it reigns while the lease still held. */
+  readonly isToldInTime: boolean;
 }
 
 export type Observation =
@@ -136,8 +138,10 @@ export type Observation =
   | { readonly what: 'oldLives' }
   /** This node reigns, with an epoch of its own, and has said so wherever it can be heard. */
   | { readonly what: 'told' }
-  /** Nobody at the old primary's address has said that it went on. */
+  /** Whoever is at the old primary's address does not go on, or nobody is there. */
   | { readonly what: 'answered' }
+  /** The old primary's address cannot be reached: it may have gone on. */
+  | { readonly what: 'unanswered' }
   | { readonly what: 'bound' }
   | { readonly what: 'bindFailed' }
   /** A cache of this node's own is open. `isAttachable`: other nodes can attach. */
@@ -219,6 +223,8 @@ export type Action =
   | 'bindLater'
   /** Ask at the old primary's address who went on; 'answered' follows, unless 'outranked' does. */
   | 'ask'
+  /** Say why nobody is served yet; 'paused' follows. */
+  | 'askLater'
   /** 'paused' follows. */
   | 'awaitChallenge'
   /** Answer clients. */
@@ -328,10 +334,11 @@ export const transitions: Readonly<Record<State, Rules>> = {
       // A supervisor knows that nobody reigns; to a node without a link port nobody could say so.
       role.isSupervised || !isAttachable ? serveOwn : { actions: ['awaitChallenge'] },
     paused: serveOwn,
-    // Of a cache that is begun anew, while the link port is still that of a node that looks for a primary.
+    // Of a cache that is begun anew.
     openFailed: again,
-    ...passers,
     outranked: retire,
+    // The signpost of a node that begins anew stands until its memory is free.
+    ...passers,
   },
   looking: {
     paused: { actions: ['attach'] },
@@ -409,7 +416,11 @@ export const transitions: Readonly<Record<State, Rules>> = {
     ...passers,
   },
   binding: {
-    told: bindOrAsk,
+    told: (role, seen, leaseLeftMs) => {
+      const { actions, next } = bindOrAsk(role, seen, leaseLeftMs);
+      const sets = { isToldInTime: leaseLeftMs > 0 };
+      return next === undefined ? { actions: actions!, sets } : { actions: actions!, next, sets };
+    },
     bound: { next: 'primary', actions: ['serve', 'reportServing'] },
     // Whoever holds the only copy never ends for want of an address: it tries on.
     bindFailed: { actions: ['bindLater'] },
@@ -418,6 +429,13 @@ export const transitions: Readonly<Record<State, Rules>> = {
   },
   asking: {
     answered: { next: 'binding', actions: ['bind'], sets: { isCertain: true } },
+    // A node that said in time that it reigns is an heir behind a cut, as any other. One that stood still before it
+    // could say so has a copy that is out of date, for all it knows: it asks on.
+    unanswered: ({ isToldInTime }) =>
+      isToldInTime
+        ? { next: 'binding', actions: ['bind'], sets: { isCertain: true } }
+        : { actions: ['askLater'] },
+    paused: { actions: ['ask'] },
     outranked: retire,
   },
   primary: {
@@ -513,6 +531,7 @@ export function firstRole(
     deadAfterMs,
     epochMet: 0,
     isCertain: false,
+    isToldInTime: false,
   };
 }
 

@@ -7,7 +7,7 @@ import { Primary } from '../backup/primary/primary.js';
 import { type BackupSettings, hostOf } from '../backup/settings.js';
 import type { PrimaryAddress, Reigning } from '../backup/standby/standby.js';
 import { HotspareError } from '../src/base/errors.js';
-import type { Settings } from '../src/flags/options.js';
+import { addressText, type Settings } from '../src/flags/options.js';
 import type { NativeRegion } from '../src/native/addon.js';
 import type { Access } from '../src/net/access.js';
 import type { Wire } from '../src/net/wire.js';
@@ -82,11 +82,12 @@ export class Service {
     this.heralds = addresses.map((at) => this.newHerald(at));
   }
 
-  /** Asks whoever is at the old primary's address; 'answered' follows, unless it says that this node must give way. */
+  /** Asks whoever is at the old primary's address; an answer, or none, follows, unless this node must give way. */
   ask(): void {
-    const answered = (): void => void this.parts.observe({ what: 'answered' });
+    const answered = (isAnswer: boolean): void =>
+      void this.parts.observe({ what: isAnswer ? 'answered' : 'unanswered' });
     const [first] = this.heralds;
-    if (first === undefined) answered();
+    if (first === undefined) answered(true);
     else first.ask(answered);
   }
 
@@ -163,20 +164,22 @@ export class Service {
 
   private newHerald(old: PrimaryAddress): Herald {
     const { wire, backup, log, linkPort, outranked } = this.parts;
-    const { server, head } = this;
+    const { server, head, primary } = this;
+    const changesWithout = (at: PrimaryAddress): number =>
+      primary?.changesWithoutAt(addressText(at.host, at.port)) ?? server.changes;
     return new Herald({
       wire,
       old,
       settings: backup,
       log,
-      reign: (): Reigning => ({
+      reign: (at): Reigning => ({
         epoch: epochOf(head),
         cache: identityOf(head),
-        changes: server.changes,
+        changes: changesWithout(at),
         link: linkPort.advertised,
       }),
       outranked: (epoch, at) => {
-        const lost = server.changes;
+        const lost = changesWithout(old);
         const gone = lost === 0 ? '' : `; ${lost} changes acknowledged here are lost`;
         log.say(`deposed: epoch ${epoch} reigns now, ours was ${epochOf(head)}${gone}`);
         outranked(epoch, at, '');

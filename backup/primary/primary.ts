@@ -116,6 +116,8 @@ export class Primary implements Mirror {
   private waiting: Waiting[] = [];
   /** How many changes each of the standbys that are gone surely has, by node. */
   private readonly departed = new Map<string, number>();
+  /** The nodes that were standbys of ours, by where they let others attach. */
+  private readonly nodesAt = new Map<string, string>();
   private readonly brake: Brake;
   private linkPort = 0;
   private ended = false;
@@ -232,6 +234,11 @@ export class Primary implements Mirror {
     greeting.channel.trusted = true;
     const replica = new Replica(this.replicaParts, greeting.channel, proof);
     greeting.owner = replica;
+    const link = seenLink(proof.link, greeting.channel.peer);
+    if (link !== null) {
+      this.nodesAt.set(link, proof.node);
+      if (this.nodesAt.size > departedMost) this.nodesAt.delete([...this.nodesAt.keys()][0]!);
+    }
     this.replicas = [...this.replicas, replica];
     const { fabrics, sequence, parts } = this;
     replica.open({ ...parts, fabrics, sequence, clientPort: parts.clientPort() }, choice);
@@ -479,7 +486,11 @@ export class Primary implements Mirror {
     }
   }
 
-  /** Changes that were acknowledged and that this node, once our standby, cannot have. */
+  /** Changes that were acknowledged and that the node which listens there, once our standby, cannot have. */
+  changesWithoutAt(link: string): number {
+    return this.changesWithout(this.nodesAt.get(link) ?? '');
+  }
+
   private changesWithout(node: string): number {
     if (this.attached?.node === node) return 0;
     // Changes that were executed while replies are held back are not acknowledged.

@@ -39,7 +39,7 @@ export interface Contact {
 /** How long two reigns may go on beside each other once they can reach each other: a knock, a hello, a word. */
 export const settleMs = 2500;
 
-/** A node that starts hears of one who reigns within this: the least that the program listens for, and a little less. */
+/** A node that starts hears of one who reigns within this; the program listens for a little longer. */
 const challengedMs = 900;
 
 export class Checker {
@@ -68,10 +68,18 @@ export class Checker {
     return this.current.get(node) ?? null;
   }
 
-  /** A node begins to serve. `values` is what its memory holds; `parent` the reign that it continues, or null. */
+  /**
+   * A node begins to serve. `values` is what its memory holds; `parent` the reign that it continues, or null; `isOwn`: it
+   * has started with a cache of its own, and took over from nobody.
+   */
   begins(
     node: string,
-    { epoch, cache, parent }: Pick<Reign, 'epoch' | 'cache' | 'parent'>,
+    {
+      epoch,
+      cache,
+      parent,
+      isOwn,
+    }: Pick<Reign, 'epoch' | 'cache' | 'parent'> & { readonly isOwn: boolean },
     values: ReadonlyMap<string, number>,
     nowMs: number,
   ): void {
@@ -89,7 +97,7 @@ export class Checker {
         }
       }
     }
-    this.judgeBeginning(node, epoch, parent);
+    this.judgeBeginning(node, epoch, parent, isOwn);
     for (const [key, found] of values) {
       const sent = this.sent.get(key) ?? 0;
       if (found > sent) this.fail(`${node} holds ${key} = ${found}, which nobody has sent`);
@@ -112,14 +120,14 @@ export class Checker {
   }
 
   /** Whether this node may reign at all: nobody else does that it could have heard of. */
-  private judgeBeginning(node: string, epoch: number, parent: Reign | null): void {
+  private judgeBeginning(node: string, epoch: number, parent: Reign | null, isOwn: boolean): void {
     for (const other of this.current.values()) {
       if (other.node === node) continue;
       const besideMs = Math.min(
         this.contact.togetherMs(node, other.node),
         this.nowMs - other.beganMs,
       );
-      if (parent === null && besideMs > challengedMs) {
+      if (isOwn && besideMs > challengedMs) {
         this.fail(
           `${node} begins epoch ${epoch} with a cache of its own, and could hear ${other.node}, which ` +
             `reigns, for ${besideMs.toFixed(0)} ms`,

@@ -78,6 +78,8 @@ export interface Scenario {
 
 const names = ['a', 'b', 'c', 'd'] as const;
 
+/** So many of the faults come together. */
+const flockShare = 0.2;
 /** Clocks run up to so much too fast or too slowly. */
 const clockError = 0.01;
 
@@ -93,7 +95,9 @@ export function scenarioOf(seed: number): Scenario {
   const faults: Fault[] = [];
   let atMs = random.between(800, 2500);
   while (atMs < faultsEndMs) {
-    faults.push(faultOf(random, nodes, oneMachine, atMs));
+    const isFlock = random.next() < flockShare;
+    if (isFlock) faults.push(...flockOf(random, nodes, times[0]!, atMs));
+    else faults.push(faultOf(random, nodes, oneMachine, atMs));
     // Faults come in flocks: a second one that meets the first half done finds most.
     atMs += random.next() < 0.5 ? random.between(1, 700) : random.between(700, 4000);
   }
@@ -114,6 +118,42 @@ export function scenarioOf(seed: number): Scenario {
     faults,
     faultsEndMs,
   };
+}
+
+/**
+ * Faults that meet each other: a node is silent for about as long as it takes to find it dead, while another stands
+ * still in the midst of what it does about that; or a standby sleeps until it is given up, and its primary dies
+ * meanwhile.
+ */
+function flockOf(
+  random: Random,
+  nodes: readonly string[],
+  deadAfterMs: number,
+  atMs: number,
+): Fault[] {
+  const [first, second] = random.next() < 0.5 ? [nodes[0]!, nodes[1]!] : [nodes[1]!, nodes[0]!];
+  if (random.next() < 0.6) {
+    const forMs = deadAfterMs * (1 + random.next());
+    const stallAtMs = Math.floor(atMs + deadAfterMs * (0.9 + 0.2 * random.next()));
+    const looks = random.between(1, 25);
+    return [
+      { kind: 'pause', node: first, atMs, forMs },
+      { kind: 'stall', node: second, atMs: stallAtMs, forMs: random.between(100, 5000), looks },
+    ];
+  }
+  const goneMs = atMs + random.between(1, 6) * deadAfterMs;
+  return [
+    { kind: 'pause', node: second, atMs, forMs: random.between(2, 10) * deadAfterMs },
+    {
+      kind: 'cut',
+      from: first,
+      to: second,
+      oneWay: false,
+      atMs: atMs + 5,
+      forMs: goneMs - atMs + 50,
+    },
+    { kind: 'kill', node: first, atMs: goneMs, downMs: random.between(10, 3000) },
+  ];
 }
 
 function faultOf(

@@ -247,7 +247,9 @@ export class Slot {
       }
       this.isSynced = false;
       const parent = this.lineage?.cache === content.cache ? this.lineage : null;
-      checker.begins(this.name, { ...content, parent }, content.values, scheduler.nowMs);
+      const isOwn = !this.holds;
+      this.holds = true;
+      checker.begins(this.name, { ...content, parent, isOwn }, content.values, scheduler.nowMs);
       this.lineage = checker.reignOf(this.name);
       this.parts.trace(`${this.name}: reigns with epoch ${content.epoch}`);
     } else if (what.event === 'copying' || what.event === 'waiting') {

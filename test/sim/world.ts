@@ -213,6 +213,9 @@ class World {
       default: {
         const [from, to] = [this.slot(fault.from).host, this.slot(fault.to).host];
         network.slowDown(from, to, fault.delayMs);
+        // What is late keeps all behind it.
+        const lateMs = scheduler.nowMs + fault.forMs + fault.delayMs;
+        this.contact.mute(fault.from, fault.to, lateMs);
         undo(() => network.slowDown(from, to, 0));
       }
     }
@@ -380,9 +383,9 @@ class Together implements Contact {
   private readonly muteMs = new Map<string, number>();
   private nowMs = 0;
 
-  mute(speaker: string, listener: string, nowMs: number): void {
-    this.nowMs = nowMs;
-    this.muteMs.set(`${speaker} ${listener}`, nowMs);
+  mute(speaker: string, listener: string, untilMs: number): void {
+    const way = `${speaker} ${listener}`;
+    this.muteMs.set(way, Math.max(untilMs, this.muteMs.get(way) ?? 0));
   }
 
   at(nowMs: number): void {

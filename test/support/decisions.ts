@@ -31,8 +31,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'looking attach <- paused',
   ],
   copying: [
-    'looking lookElsewhere attachLater <- lost; silence, a copy; dropped; turned away, busy; ' +
-      'turned away, may be elsewhere',
+    'looking lookElsewhere attachLater <- lost; silence, a copy; dropped; turned away, ' +
+      'busy; turned away, may be elsewhere',
     'copying <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello; silence, a hello, in a pause; passer reigns; ' +
       'passer looks; all look; standby died',
@@ -71,8 +71,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'fencing hangUp revoke epochMet=1 isCertain=true (keep) <- met our cache, earlier',
     'fencing hangUp revoke epochMet=9 isCertain=true (keep) <- met another cache',
     'copying <- welcomed',
-    'looking lookElsewhere attachLater <- turned away, busy, lease over; turned away, may be ' +
-      'elsewhere, lease over',
+    'looking lookElsewhere attachLater <- turned away, busy, lease over; turned away, may ' +
+      'be elsewhere, lease over',
     'ended fail <- turned away, of another kind, lease over; cannot have a copy, lease over',
     'looking follow attach <- outranked',
   ],
@@ -86,10 +86,11 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   binding: [
     'looking retire leadOn follow attach <- outranked',
-    'binding bind <- told; paused',
+    'binding bind isToldInTime=true <- told',
     'asking ask <- told, lease over; paused, lease over',
     'primary serve reportServing <- bound',
     'binding bindLater <- bind failed',
+    'binding bind <- paused',
     'binding mirror=mirrored <- counted',
     'binding (forget) <- copying standby lost; copying standby dropped',
     'binding forgetStandby <- standby died',
@@ -100,6 +101,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   asking: [
     'looking retire leadOn follow attach <- outranked',
     'binding bind isCertain=true <- answered',
+    'asking askLater <- unanswered',
+    'asking ask <- paused',
     'asking mirror=mirrored <- counted',
     'asking (forget) <- copying standby lost; copying standby dropped',
     'asking forgetStandby <- standby died',
@@ -161,7 +164,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   'binding, certain': [
     'looking retire leadOn follow attach <- outranked',
-    'binding bind <- told; paused',
+    'binding bind isToldInTime=true <- told',
+    'binding bind <- told, lease over; paused',
     'primary serve reportServing <- bound',
     'binding bindLater <- bind failed',
     'binding mirror=mirrored <- counted',
@@ -171,12 +175,24 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding (theirs) <- met a greater reign',
     'binding (apart) <- met a reign of another cache',
   ],
+  'asking, told in time': [
+    'looking retire leadOn follow attach <- outranked',
+    'binding bind isCertain=true <- answered; unanswered',
+    'asking ask <- paused',
+    'asking mirror=mirrored <- counted',
+    'asking (forget) <- copying standby lost; copying standby dropped',
+    'asking forgetStandby <- standby died',
+    'asking (ours) <- claimed by another; met a lesser reign',
+    'asking (theirs) <- met a greater reign',
+    'asking (apart) <- met a reign of another cache',
+  ],
   'binding, mirrored': [
     'looking retire leadOn follow attach mirror=alone <- outranked',
-    'binding bind <- told; paused',
+    'binding bind isToldInTime=true <- told',
     'asking ask <- told, lease over; paused, lease over',
     'primary serve reportServing <- bound',
     'binding bindLater <- bind failed',
+    'binding bind <- paused',
     'binding mirror=held (hold) <- standby lost; standby broken',
     'binding mirror=held (release) <- standby lost, --ack async; standby dropped',
     'binding mirror=alone (forget) <- standby dead',
