@@ -86,6 +86,7 @@ export class Node {
       ...shared,
       access: this.access,
       outranked: (epoch, link, from) => this.outranked(epoch, link, from),
+      isOld: (link) => link === this.attachment.primaryName,
     };
     this.ports.timers.every(sweepMs, () => this.wire.transport.sweep(drainingMs), false);
   }
@@ -184,6 +185,7 @@ export class Node {
         this.endOld();
         return;
       case 'bind':
+        this.endPause();
         this.bind();
         return;
       case 'bindLater':

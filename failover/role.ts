@@ -153,6 +153,8 @@ export type Observation =
   // Of the own standby, and of other nodes that reign.
   /** SYNCED goes to a standby: it may take over from now on, so every reply waits for it. */
   | { readonly what: 'counted' }
+  /** That standby is the old primary: it reigns no more. */
+  | { readonly what: 'oldMirrors' }
   /** A standby is gone. `isMember`: it counted. `isSync`: replies wait (`--ack sync`). */
   | {
       readonly what: 'standbyGone';
@@ -429,6 +431,7 @@ export const transitions: Readonly<Record<State, Rules>> = {
   },
   asking: {
     answered: { next: 'binding', actions: ['bind'], sets: { isCertain: true } },
+    oldMirrors: { next: 'binding', actions: ['bind'], sets: { isCertain: true } },
     // A node that said in time that it reigns is an heir behind a cut, as any other. One that stood still before it
     // could say so has a copy that is out of date, for all it knows: it asks on.
     unanswered: ({ isToldInTime }) =>
@@ -462,6 +465,10 @@ function claimed(role: Role, { isMember, epoch, oursEpoch }: Seen<'claimed'>): S
 
 /** In whatever state it reigns. */
 const reigning: Rules = {
+  // An answer that is not waited for any more.
+  answered: stay,
+  unanswered: stay,
+  oldMirrors: stay,
   // Where theirs goes on 'outranked' follows, once the own standby has been told.
   metReign: (_, { ours, theirs }) => ({ verdict: outcome(ours, theirs) }),
   standbyDied: { actions: ['forgetStandby'] },

@@ -34,6 +34,8 @@ export interface ServiceParts {
   readonly report: Reporter;
   readonly linkPort: LinkPort;
   readonly observe: Observe;
+  /** Whether the old primary let standbys attach there. */
+  isOld(link: string): boolean;
   /** Another reign goes on; `from`: the host that told us, where it is known. */
   outranked(epoch: number, link: string | null, from: string): void;
 }
@@ -142,7 +144,7 @@ export class Service {
   }
 
   private newPrimary(region: Region, sequence: number): Primary {
-    const { wire, backup, log, report, observe, outranked } = this.parts;
+    const { wire, backup, log, report, observe, outranked, isOld } = this.parts;
     const { server, memory } = this;
     return new Primary({
       wire,
@@ -153,7 +155,7 @@ export class Service {
       sequence,
       changes: () => server.changes,
       clientPort: () => server.facts.port,
-      verdicts: verdictsBy(observe),
+      verdicts: verdictsBy(observe, isOld),
       events: {
         synced: () => report({ event: 'attached' }),
         detached: (_, dropped) => report({ event: 'detached', dropped }),

@@ -3,12 +3,18 @@ import type { PrimaryVerdicts } from '../backup/primary/primary.js';
 import type { Observe } from './attachment.js';
 import { decide, firstRole } from './role.js';
 
-/** Where the node has ended, nothing changes any more and nobody is answered. */
-export function verdictsBy(observe: Observe): PrimaryVerdicts {
+/** `isOld`: there the old primary lets standbys attach. Where the node has ended, nothing changes any more. */
+export function verdictsBy(
+  observe: Observe,
+  isOld: (link: string) => boolean = () => false,
+): PrimaryVerdicts {
   return {
     met: (ours, theirs) => observe({ what: 'metReign', ours, theirs }) ?? 'apart',
     claimed: (claim) => observe({ what: 'claimed', ...claim }) ?? 'ours',
-    counted: () => void observe({ what: 'counted' }),
+    counted: (link) => {
+      observe({ what: 'counted' });
+      if (link !== null && isOld(link)) observe({ what: 'oldMirrors' });
+    },
     gone: (loss) => observe({ what: 'standbyGone', ...loss }) ?? 'hold',
     holdOver: () => void observe({ what: 'holdOver' }),
   };

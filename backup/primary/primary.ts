@@ -53,7 +53,7 @@ export interface PrimaryVerdicts {
   /** A standby says that it reigns, with this epoch: 'ours' where its word counts for nothing. */
   claimed(claim: Claim): 'ours' | 'theirs';
   /** Every reply waits for a standby from now on. */
-  counted(): void;
+  counted(link: string | null): void;
   /**
    * A standby is gone: no reply leaves before its hold is over; or the hold ends as soon as the record agrees; or there
    * is none.
@@ -264,7 +264,8 @@ export class Primary implements Mirror {
         this.settle();
         this.brake.set(this.isFull);
       },
-      counted: () => this.parts.verdicts.counted(),
+      counted: ({ address, channel }) =>
+        this.parts.verdicts.counted(seenLink(address, channel.peer)),
       synced: () => this.events.synced(),
       flush: () => {
         if (this.region.journal.count > 0) this.send();

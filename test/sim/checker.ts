@@ -69,8 +69,8 @@ export class Checker {
   }
 
   /**
-   * A node begins to serve. `values` is what its memory holds; `parent` the reign that it continues, or null; `isOwn`: it
-   * has started with a cache of its own, and took over from nobody.
+   * A node begins to serve. `values` is what its memory holds; `parent` the reign that it continues, or null;
+   * `isOwn`: it has started with a cache of its own, and took over from nobody.
    */
   begins(
     node: string,

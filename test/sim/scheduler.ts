@@ -12,6 +12,9 @@ export interface Event {
   cancelled: boolean;
 }
 
+/** A history has a tenth of this. */
+const eventsMost = 3_000_000;
+
 export class Scheduler {
   nowMs = 0;
   /** Events that have run. */
@@ -49,7 +52,7 @@ export class Scheduler {
       this.nowMs = next.atMs;
       const { owner } = next;
       if (owner !== null && !owner.takes(next)) continue;
-      this.events++;
+      if (++this.events > eventsMost) throw new Error(`no end after ${eventsMost} events`);
       next.run();
       await null;
       if (done()) return;

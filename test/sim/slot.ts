@@ -64,6 +64,7 @@ export class Slot {
   /** The reign whose cache this node holds a whole copy of, or has in its file. */
   private lineage: Reign | null = null;
   private incarnation = 0;
+  private isStarting = false;
 
   constructor(parts: SlotParts) {
     this.parts = parts;
@@ -109,6 +110,7 @@ export class Slot {
       fail: (error) => this.failed(error),
     });
     this.node = node;
+    this.isStarting = true;
     try {
       if (of === null && number === 0) node.startPrimary();
       else node.startStandby(of ?? firstLink);
@@ -116,6 +118,7 @@ export class Slot {
       if (!(error instanceof HotspareError)) throw error;
       this.failed(error);
     }
+    this.isStarting = false;
   }
 
   /** The process is killed. Its kernel closes what it had open, or its machine is gone with it (`off`). */
@@ -261,7 +264,7 @@ export class Slot {
 
   private failed(error: HotspareError): void {
     // A node that starts while somebody else holds its address ends, as memcached does: it has nothing to lose.
-    if (error.code === 'LISTEN' && this.isTaken && this.parts.checker.reignOf(this.name) === null) {
+    if (error.code === 'LISTEN' && this.isStarting) {
       this.parts.trace(`${this.name}: ended: ${error.message}`);
       if (this.node !== null) this.end();
       this.parts.startAgain(this);

@@ -159,6 +159,9 @@ export class SimTransport implements NativeTransport {
   }
 
   connect(host: string, port: number, group: 0 | 1): number | NativeFailure {
+    if (this.connections.size >= this.options.connectionsMax) {
+      return { error: 'ENOBUFS', call: 'connect' };
+    }
     let connection: Connection | null = null;
     const connected = (errno: number): void => {
       if (connection === null || connection.draining) return;
@@ -285,7 +288,8 @@ export class SimTransport implements NativeTransport {
 
   private accept(listener: Listener, socket: Socket): void {
     const clients = [...this.connections.values()].filter(({ group }) => group === 0).length;
-    if (listener.group === 0 && clients >= this.limitOfClients) {
+    const isFull = this.connections.size >= this.options.connectionsMax;
+    if (isFull || (listener.group === 0 && clients >= this.limitOfClients)) {
       socket.close();
       return;
     }

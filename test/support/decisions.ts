@@ -5,7 +5,7 @@
 export const decisions: Readonly<Record<string, readonly string[]>> = {
   starting: [
     'looking retire leadOn follow attach <- outranked',
-    'starting <- passer reigns; passer looks; all look',
+    'starting <- passer reigns; passer looks; all look; answered; unanswered; old mirrors',
     'starting awaitChallenge <- opened, attachable',
     'binding bind isCertain=true <- opened, by itself; paused',
     'looking lookElsewhere attachLater <- open failed',
@@ -88,6 +88,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'looking retire leadOn follow attach <- outranked',
     'binding bind isToldInTime=true <- told',
     'asking ask <- told, lease over; paused, lease over',
+    'binding <- answered; unanswered; old mirrors',
     'primary serve reportServing <- bound',
     'binding bindLater <- bind failed',
     'binding bind <- paused',
@@ -100,7 +101,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   asking: [
     'looking retire leadOn follow attach <- outranked',
-    'binding bind isCertain=true <- answered',
+    'binding bind isCertain=true <- answered; old mirrors',
     'asking askLater <- unanswered',
     'asking ask <- paused',
     'asking mirror=mirrored <- counted',
@@ -112,6 +113,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   primary: [
     'looking retire leadOn follow attach <- outranked',
+    'primary <- answered; unanswered; old mirrors',
     'primary mirror=mirrored <- counted',
     'primary (forget) <- copying standby lost; copying standby dropped',
     'primary forgetStandby <- standby died',
@@ -122,7 +124,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ended: ['ended <- standby died'],
   'starting, supervised': [
     'looking retire closeLinkPort follow attach <- outranked',
-    'starting <- passer reigns; passer looks; all look',
+    'starting <- passer reigns; passer looks; all look; answered; unanswered; old mirrors',
     'binding bind isCertain=true <- opened, attachable; opened, by itself; paused',
     'looking lookElsewhere attachLater <- open failed',
     'starting mirror=mirrored <- counted',
@@ -166,6 +168,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'looking retire leadOn follow attach <- outranked',
     'binding bind isToldInTime=true <- told',
     'binding bind <- told, lease over; paused',
+    'binding <- answered; unanswered; old mirrors',
     'primary serve reportServing <- bound',
     'binding bindLater <- bind failed',
     'binding mirror=mirrored <- counted',
@@ -177,7 +180,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   'asking, told in time': [
     'looking retire leadOn follow attach <- outranked',
-    'binding bind isCertain=true <- answered; unanswered',
+    'binding bind isCertain=true <- answered; unanswered; old mirrors',
     'asking ask <- paused',
     'asking mirror=mirrored <- counted',
     'asking (forget) <- copying standby lost; copying standby dropped',
@@ -190,6 +193,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'looking retire leadOn follow attach mirror=alone <- outranked',
     'binding bind isToldInTime=true <- told',
     'asking ask <- told, lease over; paused, lease over',
+    'binding <- answered; unanswered; old mirrors',
     'primary serve reportServing <- bound',
     'binding bindLater <- bind failed',
     'binding bind <- paused',
@@ -204,6 +208,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   'primary, supervised': [
     'looking retire closeLinkPort follow attach <- outranked',
+    'primary <- answered; unanswered; old mirrors',
     'primary mirror=mirrored <- counted',
     'primary (forget) <- copying standby lost; copying standby dropped',
     'primary forgetStandby <- standby died',
@@ -213,6 +218,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   'primary, mirrored': [
     'looking retire leadOn follow attach mirror=alone <- outranked',
+    'primary <- answered; unanswered; old mirrors',
     'primary mirror=held (hold) <- standby lost; standby broken',
     'primary mirror=held (release) <- standby lost, --ack async; standby dropped',
     'primary mirror=alone (forget) <- standby dead',
@@ -224,6 +230,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   'primary, held': [
     'looking retire leadOn follow attach mirror=alone <- outranked',
+    'primary <- answered; unanswered; old mirrors',
     'primary (forget) <- copying standby lost; copying standby dropped',
     'primary mirror=alone <- hold over',
     'primary forgetStandby <- standby died',

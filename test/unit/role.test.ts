@@ -82,6 +82,7 @@ const observations: Readonly<Record<string, Observation>> = {
   'open failed': { what: 'openFailed' },
   paused: { what: 'paused' },
   counted: { what: 'counted' },
+  'old mirrors': { what: 'oldMirrors' },
   'standby lost': gone('lost'),
   'standby lost, --ack async': gone('lost', true, false),
   'standby broken': gone('broken'),
@@ -261,7 +262,9 @@ describe('roles', () => {
       }
       if (actions.includes('bind')) {
         const own = state === 'starting';
-        expect(own || isCertain || leaseLeftMs > 0 || label === 'answered').toBe(true);
+        const isKnown = label === 'answered' || label === 'old mirrors';
+        const isBehindCut = label === 'unanswered' && role.isToldInTime;
+        expect(own || isCertain || leaseLeftMs > 0 || isKnown || isBehindCut).toBe(true);
       }
       if (next.state !== state && reigns(next.state) && !reigns(state)) {
         expect(actions).toContain(state === 'fencing' ? 'promote' : 'beginAnew');
