@@ -52,7 +52,8 @@ test('one seed has one history', async () => {
     ...scenarioOf(1),
     nodes: ['a', 'b'],
     supervised: false,
-    faults: [{ kind: 'kill', node: 'a', atMs: 2000, downMs: 500 }],
+    faults: [{ kind: 'kill', node: 'a', atMs: 2000, downMs: 3000 }],
+    files: [],
     faultsEndMs: 4000,
   };
   const [first, second] = [await play(scenario), await play(scenario)];
