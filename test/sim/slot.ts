@@ -39,6 +39,7 @@ export interface SlotParts {
   readonly firstLink: { readonly host: string; readonly port: number };
   /** The slot whose node lets standbys attach there. */
   slotAt(link: string): Slot | undefined;
+  all(): readonly Slot[];
   /** Null where nobody knows of both processes whether they live. */
   readonly fence: ((asker: Slot, untilMs: number) => Promise<boolean>) | null;
   /** What a service manager does with a process that has ended. */
@@ -63,6 +64,8 @@ export class Slot {
   private transport: SimTransport | null = null;
   /** The reign whose cache this node holds a whole copy of, or has in its file. */
   private lineage: Reign | null = null;
+  /** The node whose copy it holds; that may not serve yet. */
+  private syncedWith: Slot | null = null;
   private incarnation = 0;
   private isStarting = false;
 
@@ -89,6 +92,7 @@ export class Slot {
     this.process = this.newProcess();
     this.isSynced = false;
     this.holds = false;
+    this.syncedWith = null;
     if (!this.hasFile) this.lineage = null;
     this.memory = new SimMemory(this.disk, this.process.timers);
     const node = new Node({
@@ -131,6 +135,11 @@ export class Slot {
       this.disk.files.clear();
       this.lineage = null;
     }
+  }
+
+  /** A primary that was in sync with this node begins to serve only now. */
+  follow(primary: Slot): void {
+    if (this.syncedWith === primary && this.lineage === null) this.lineage = primary.lineage;
   }
 
   private get hasFile(): boolean {
@@ -236,6 +245,7 @@ export class Slot {
       this.isSynced = true;
       this.holds = true;
       const primary = this.parts.slotAt(synced[1]!);
+      this.syncedWith = primary ?? null;
       this.lineage = primary === undefined ? null : checker.reignOf(primary.name);
     }
   }
@@ -254,10 +264,13 @@ export class Slot {
       this.holds = true;
       checker.begins(this.name, { ...content, parent, isOwn }, content.values, scheduler.nowMs);
       this.lineage = checker.reignOf(this.name);
+      this.syncedWith = null;
+      for (const slot of this.parts.all()) slot.follow(this);
       this.parts.trace(`${this.name}: reigns with epoch ${content.epoch}`);
     } else if (what.event === 'copying' || what.event === 'waiting') {
       this.isSynced = false;
       this.holds = false;
+      this.syncedWith = null;
       if (what.event === 'copying') this.lineage = null;
     }
   }

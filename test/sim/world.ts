@@ -126,6 +126,7 @@ class World {
       port,
       linkPort: linkPortFirst + number,
       firstLink,
+      all: () => this.slots,
       slotAt: (link) => this.slots.find((one, at) => link === `${one.host}:${linkPortFirst + at}`),
       fence: scenario.supervised ? (asker, untilMs) => this.fence(asker, untilMs) : null,
       startAgain: (slot) => this.startAgain(slot, 100),
