@@ -4,15 +4,16 @@
  * knocks for as long as this node reigns, as nobody knows when such a node is started. The other may answer that it
  * went on while nobody used this reign: then this node is outranked.
  */
+import { constants } from 'node:os';
 import { anywhere, type BackupSettings } from '../backup/settings.js';
 import { type PrimaryAddress, type Reigning, Standby } from '../backup/standby/standby.js';
-import { isOwnAddress } from '../src/base/interfaces.js';
 import { knockMs } from '../src/base/limits.js';
-import { addressText } from '../src/flags/options.js';
+import { addressText, isLoopback } from '../src/flags/options.js';
+import type { Network, Timer } from '../src/native/ports.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 import { anonymous } from '../src/server/memory.js';
-import { parseLink } from './losses.js';
+import { parseLink } from './link-errors.js';
 
 export interface HeraldParts {
   readonly wire: Wire;
@@ -20,32 +21,44 @@ export interface HeraldParts {
   readonly old: PrimaryAddress;
   readonly settings: BackupSettings;
   readonly log: Log;
-  /** This node's reign, as it is now. */
-  reign(): Reigning;
+  /** This node's reign, as it is now, towards whoever is at this address. */
+  reign(at: PrimaryAddress): Reigning;
   /** Another reign goes on, and this one must not. */
   outranked(epoch: number, link: string | null): void;
 }
 
+const { ECONNREFUSED } = constants.errno;
+/** A longer gap between two looks at a knock, in `knockMs`, is this node's own absence. */
+const awayKnocks = 2;
+
 export class Herald {
   private readonly parts: HeraldParts;
   private readonly name: string;
-  private readonly timer: NodeJS.Timeout | null = null;
+  private readonly timer: Timer | null = null;
   private knock: Standby | null = null;
-  private asking: (() => void)[] = [];
+  private asking: ((isAnswer: boolean) => void)[] = [];
   private complained = false;
+  /** When the knock that is under way began, and when it was last looked at. */
+  private knockedMs = 0;
+  private lookedMs: number;
 
   constructor(parts: HeraldParts) {
     this.parts = parts;
     this.name = addressText(parts.old.host, parts.old.port);
-    if (listensAt(parts.settings.linkListen, parts.old)) return;
-    this.timer = setInterval(() => this.attempt(), knockMs);
+    this.lookedMs = parts.wire.ports.clock();
+    const { network } = parts.wire.ports;
+    if (listensAt(parts.settings.linkListen, parts.old, network)) return;
+    this.timer = parts.wire.ports.timers.every(knockMs, () => this.attempt());
     this.attempt();
   }
 
-  /** Knocks now. `answered` follows, after `knockMs` at the latest, unless this node is outranked. */
-  ask(answered: () => void): void {
+  /**
+   * Knocks now. `answered` follows, unless this node is outranked: true when it is known that nobody at that address
+   * went on. A silence of two `knockMs` is no answer, nor is a machine elsewhere that refuses.
+   */
+  ask(answered: (isAnswer: boolean) => void): void {
     if (this.timer === null) {
-      answered();
+      answered(true);
       return;
     }
     this.asking.push(answered);
@@ -54,15 +67,23 @@ export class Herald {
   }
 
   end(): void {
-    if (this.timer !== null) clearInterval(this.timer);
+    this.timer?.cancel();
     this.asking = [];
     this.knock?.close();
     this.knock = null;
   }
 
   private attempt(): void {
-    // Nobody has answered the knock before: they cannot be reached.
-    if (this.knock !== null) this.over(this.knock);
+    const now = this.parts.wire.ports.clock();
+    // A node that stood still has not read yet what came meanwhile.
+    const wasAway = now - this.lookedMs > awayKnocks * knockMs;
+    const isNew = now - this.knockedMs < knockMs;
+    this.lookedMs = now;
+    if (this.knock !== null) {
+      if (wasAway || isNew) return;
+      // Nobody has answered it: they cannot be reached.
+      this.over(this.knock, false);
+    }
     this.knockNow();
   }
 
@@ -72,7 +93,7 @@ export class Herald {
     const knock: Standby = new Standby(wire, at, settings, anonymous, {
       // It has stepped down, or the connection broke before: the next knock finds nobody, or tries again.
       lost: () => this.over(knock),
-      unreachable: () => this.over(knock),
+      unreachable: (errno) => this.over(knock, errno === ECONNREFUSED && this.isHere(at)),
       refused: (error) => {
         this.over(knock);
         if (this.complained) return;
@@ -85,7 +106,11 @@ export class Herald {
       },
       directed: (link) => {
         const there = parseLink(link);
-        if (at !== old || there === null || listensAt(settings.linkListen, there)) {
+        if (
+          at !== old ||
+          there === null ||
+          listensAt(settings.linkListen, there, wire.ports.network)
+        ) {
           this.over(knock);
         } else {
           this.knock = null;
@@ -95,22 +120,33 @@ export class Herald {
       welcomed: () => {},
       synced: () => {},
       dropped: () => {},
-      replaced: () => {},
+      // A herald is nobody's standby, and is welcomed by nobody.
+      met: () => 'keep',
     });
     this.knock = knock;
-    knock.herald(() => this.parts.reign());
+    this.knockedMs = wire.ports.clock();
+    knock.herald(() => this.parts.reign(at));
   }
 
-  private over(knock: Standby): void {
+  /** `isAnswer`: nobody is there, or whoever is there does not go on. */
+  private over(knock: Standby, isAnswer = true): void {
     if (this.knock !== knock) return;
     this.knock = null;
     knock.close();
-    for (const answered of this.asking.splice(0)) answered();
+    for (const answered of this.asking.splice(0)) answered(isAnswer);
+  }
+
+  private isHere({ host }: PrimaryAddress): boolean {
+    return isLoopback(host) || this.parts.wire.ports.network.isOwnAddress(host) === true;
   }
 }
 
-/** True when this node itself listens there now: nobody else can be met. */
-function listensAt(own: BackupSettings['linkListen'], { host, port }: PrimaryAddress): boolean {
+/** True when this node itself listens there: nobody else can be met. */
+export function listensAt(
+  own: BackupSettings['linkListen'],
+  { host, port }: PrimaryAddress,
+  network: Network,
+): boolean {
   if (own === null || own.port !== port) return false;
-  return own.host === host || (anywhere.includes(own.host) && isOwnAddress(host) === true);
+  return own.host === host || (anywhere.includes(own.host) && network.isOwnAddress(host) === true);
 }

@@ -3,10 +3,11 @@
  * mirrors another now, a signpost to that one (backup/primary/signpost.ts); otherwise nothing.
  */
 import type { Primary } from '../backup/primary/primary.js';
-import { type Mirrored, Signpost } from '../backup/primary/signpost.js';
+import { Signpost, type SignpostOwner } from '../backup/primary/signpost.js';
 import { advertisedLink, type BackupSettings, linkAt } from '../backup/settings.js';
 import { HotspareError } from '../src/base/errors.js';
 import { addressText } from '../src/flags/options.js';
+import type { Timer } from '../src/native/ports.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 
@@ -20,12 +21,17 @@ export class LinkPort {
   private readonly settings: BackupSettings;
   private readonly log: Log;
   private signpost: Signpost | null = null;
-  private again: NodeJS.Timeout | null = null;
+  private again: Timer | null = null;
 
   constructor(wire: Wire, settings: BackupSettings, log: Log) {
     this.wire = wire;
     this.settings = settings;
     this.log = log;
+  }
+
+  /** True while this node can be met at its link port, as whatever it is. */
+  get isOpen(): boolean {
+    return this.port !== 0 || this.signpost !== null;
   }
 
   /** Where standbys attach, for people. */
@@ -56,16 +62,16 @@ export class LinkPort {
     } catch (error) {
       if (!(error instanceof HotspareError)) throw error;
       if (!complained) this.log.say(`${error.message}; trying on (${error.remedy})`);
-      this.again = setTimeout(() => this.openOrTryOn(primary, true), againMs);
+      this.again = this.wire.ports.timers.after(againMs, () => this.openOrTryOn(primary, true));
     }
   }
 
   /** The primary has ended: whoever comes is led to the one that is mirrored now. */
-  direct(mirrored: () => Mirrored | null): void {
+  direct(owner: SignpostOwner): void {
     const { port } = this;
     this.close();
     if (port === 0) return;
-    const signpost = new Signpost(this.wire, this.settings, this.log, mirrored);
+    const signpost = new Signpost(this.wire, this.settings, this.log, owner);
     try {
       signpost.listen(this.settings.linkListen!.host, port);
       this.signpost = signpost;
@@ -77,7 +83,7 @@ export class LinkPort {
 
   /** Nothing stands there any more; a primary's door is closed by the primary. */
   close(): void {
-    if (this.again !== null) clearTimeout(this.again);
+    this.again?.cancel();
     this.again = null;
     this.signpost?.close();
     this.signpost = null;

@@ -1,61 +1,33 @@
 /**
- * A node: primary or standby, and whatever it becomes. It runs role.ts over the real parts: turns what they say into
- * events, and actions into calls. A takeover is done by takeover.ts.
+ * A node: primary or standby, and whatever it becomes. It takes what its parts see to role.ts, and does what that says:
+ * nothing here decides who serves. Attachment.ts is the side that mirrors a primary, service.ts the side that reigns.
  */
 import { checkTransport } from '../backup/link/fabrics.js';
-import { Primary } from '../backup/primary/primary.js';
-import type { Mirrored } from '../backup/primary/signpost.js';
 import type { BackupSettings } from '../backup/settings.js';
-import { type PrimaryAddress, Standby } from '../backup/standby/standby.js';
+import type { PrimaryAddress } from '../backup/standby/standby.js';
 import { assert, HotspareError } from '../src/base/errors.js';
-import { isOwnAddress } from '../src/base/interfaces.js';
-import {
-  attachAgainMsLeast,
-  attachAgainMsMost,
-  challengeMs,
-  copyingMs,
-  drainingMs,
-  helloMs,
-  linkConnections,
-} from '../src/base/limits.js';
-import { addressText, isLoopback, type Settings } from '../src/flags/options.js';
-import { type NativeRegion, native } from '../src/native/addon.js';
-import { monotonicMs } from '../src/native/clock.js';
+import { challengeMs, drainingMs, knockMs, linkConnections } from '../src/base/limits.js';
+import type { Settings } from '../src/flags/options.js';
+import type { Ports, Timer } from '../src/native/ports.js';
 import { type Access, openAccess } from '../src/net/access.js';
 import { checkAddresses } from '../src/net/listening.js';
 import { Wire } from '../src/net/wire.js';
-import { dumpOnSignal } from '../src/process/dump.js';
 import type { Log } from '../src/process/log.js';
-import { goesFirst } from '../src/process/shortage.js';
-import { mapRegion, memoryOptions } from '../src/server/memory.js';
-import { Server } from '../src/server/server.js';
-import type { Origin } from '../src/server/timeline.js';
+import { memoryOptions } from '../src/server/memory.js';
 import { Journal } from '../src/store/journal.js';
-import { geometryOf } from '../src/store/layout.js';
-import { epochOf, identityOf, markInconsistent, promote } from '../src/store/open.js';
+import { markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
-import { Complaint } from './complaint.js';
-import { Detector } from './detector.js';
-import { Herald } from './herald.js';
+import { Attachment, type Observe } from './attachment.js';
+import { unanswered } from './link-errors.js';
 import { LinkPort } from './link-port.js';
-import {
-  attachedTo,
-  doubtful,
-  homeless,
-  isHint,
-  linkLost,
-  parseLink,
-  silent,
-  tooLate,
-  unopened,
-  unreachable,
-} from './losses.js';
-import { Readiness } from './readiness.js';
-import { report } from './report.js';
-import { type Action, type Event, type State, step } from './role.js';
-import { Takeover } from './takeover.js';
+import { LogThrottle } from './log-throttle.js';
+import type { Reporter } from './report.js';
+import { type Action, decide, firstRole, holdsNothing, type Role } from './role.js';
+import { openOwn, Service, type ServiceParts } from './service.js';
 
 export interface NodeOptions {
+  /** What the node runs on. */
+  readonly ports: Ports;
   readonly settings: Settings;
   readonly backup: BackupSettings;
   readonly log: Log;
@@ -65,54 +37,58 @@ export interface NodeOptions {
    * serves at its address.
    */
   readonly fence: ((untilMs: number) => Promise<boolean>) | null;
+  /** Tells whoever started this process. */
+  readonly report: Reporter;
+  /** Told whether this process should be the first that the kernel ends when memory runs short. */
+  readonly goesFirst: (first: boolean) => void;
   /** Ends this process with an error. */
   readonly fail: (error: HotspareError) => void;
 }
 
 /** How often connections that drain for too long are looked for. */
 const sweepMs = 1000;
+/** How often an address that is taken is tried: at first often, for a dead process gives it up within milliseconds. */
+const bindRetryMs = 1;
+const bindRetriesQuick = 1000;
+const bindRetrySlowMs = 100;
 
 export class Node {
   private readonly options: NodeOptions;
+  private readonly ports: Ports;
   private readonly wire: Wire;
   private readonly access: Access;
-  private state: State = 'attaching';
-  private memory: NativeRegion | null = null;
-  private server: Server | null = null;
-  private primary: Primary | null = null;
-  private standby: Standby | null = null;
-  private primaryAddress: PrimaryAddress | null = null;
-  private looker: NodeJS.Timeout | null = null;
-  private detector: Detector | null = null;
-  /** While set, the next attempt to attach is still to come. */
-  private again: NodeJS.Timeout | null = null;
-  private againMs = attachAgainMsLeast;
-  private herald: Herald | null = null;
-  private takeover: Takeover | null = null;
   private readonly linkPort: LinkPort;
-  private error = new HotspareError('LINK_LOST', 'the link was lost', 'start the standby again');
-  private readonly complaint: Complaint;
-  private readonly readiness: Readiness;
-  /** The old primary was found silent, or another in its place: a process may hold the clients' address. */
-  private mayLive = false;
-  /** The primary's machine has refused a connect: a hint that its process is dead. */
-  private hinted = false;
-  /** The epoch of the cache that was found in the primary's place. */
-  private epochMet = 0;
-  /** Why the primary is dead, and since when this node knows. */
-  private verdict = { reason: '', atMs: 0, oldIsDead: false };
+  private readonly throttle: LogThrottle;
+  private readonly attachment: Attachment;
+  private readonly serviceParts: ServiceParts;
+  private role: Role;
+  /** What runs while this node reigns. */
+  private service: Service | null = null;
+  /** While set, a pause is under way that this node has made, rather than its attachment. */
+  private pause: Timer | null = null;
+  private bindAttempts = 0;
   /** Newest sequence that replies of this process ever waited for: a later reign counts on from there. */
   private newestSequence = 0;
 
   constructor(options: NodeOptions) {
+    const { ports, settings, backup, log, report } = options;
     this.options = options;
-    this.access = openAccess(options.settings, options.log);
-    this.wire = new Wire({ connectionsMax: options.settings.connections + linkConnections });
-    this.complaint = new Complaint(options.log);
-    this.linkPort = new LinkPort(this.wire, options.backup, options.log);
-    this.readiness = new Readiness(this.wire, options.settings, options.log);
-    setInterval(() => this.wire.transport.sweep(drainingMs), sweepMs).unref();
-    dumpOnSignal(() => this.primary?.unacked.latencies.newest() ?? new Uint32Array(0), options.log);
+    this.ports = ports;
+    this.access = openAccess(settings, log);
+    this.wire = new Wire({ connectionsMax: settings.connections + linkConnections, ports });
+    this.throttle = new LogThrottle(log);
+    this.linkPort = new LinkPort(this.wire, backup, log);
+    this.role = this.newRole('looking');
+    const { wire, linkPort, observe } = this;
+    const shared = { wire, settings, backup, log, report, linkPort, observe };
+    this.attachment = new Attachment({ ...shared, role: () => this.role });
+    this.serviceParts = {
+      ...shared,
+      access: this.access,
+      outranked: (epoch, link, from) => this.outranked(epoch, link, from),
+      isOld: (link) => link === this.attachment.primaryName,
+    };
+    this.ports.timers.every(sweepMs, () => this.wire.transport.sweep(drainingMs), false);
   }
 
   /**
@@ -120,39 +96,32 @@ export class Node {
    * answers anybody: one who took its place while it was away says so. Throws HotspareError.
    */
   startPrimary(): void {
-    const { settings, backup, log, fence } = this.options;
+    const { settings, backup, log } = this.options;
     // A node without a link needs no fabric, which takes some tenths of a second to load.
     if (backup.linkListen !== null || backup.transport === 'rdma') checkTransport(backup, log);
-    const journal = new Journal();
-    const { memory, region, fresh, gaveUp } = mapRegion(
-      geometryOf(settings),
-      memoryOptions(settings),
-      journal,
-    );
-    if (gaveUp !== null) log.say(`${gaveUp}: given up, and started empty`);
-    if (!fresh) log.say(`${settings.memoryFile} holds a cache of epoch ${epochOf(region.head)}`);
-    this.state = 'starting';
-    this.open(memory, region, 0);
-    this.wire.pause('starting', true);
-    this.server!.serve();
-    this.linkPort.open(this.primary);
-    // Whoever started both nodes knows that nobody reigns yet.
-    if (this.primary === null || fence !== null) this.on('unchallenged');
-    else this.again = setTimeout(() => this.on('unchallenged'), challengeMs);
+    this.role = this.newRole('starting');
+    const service = this.open(openOwn(this.serviceParts, memoryOptions(settings)));
+    service.bind();
+    this.linkPort.open(service.primary);
+    this.observe({ what: 'opened', isAttachable: service.primary !== null });
   }
 
   /** Mirrors a primary until it dies. Throws HotspareError when it could not serve then. */
   startStandby(of: PrimaryAddress): void {
     checkTransport(this.options.backup, this.options.log);
     checkAddresses(this.wire, this.options.settings);
-    this.primaryAddress = of;
-    goesFirst(isHalf(this.state));
-    this.attach();
+    this.options.goesFirst(holdsNothing(this.role.state));
+    this.attachment.begin(of);
   }
 
   /** The standby's process has ended: a primary that lost it need not wait for it. */
   standbyIsDead(): void {
-    this.primary?.standbyIsDead();
+    this.observe({ what: 'standbyDied' });
+  }
+
+  /** The newest ack latencies of a primary, in ns. */
+  latencies(): Uint32Array {
+    return this.service?.primary?.unacked.latencies.newest() ?? new Uint32Array(0);
   }
 
   /** SIGHUP: who may use the cache is read again. */
@@ -162,415 +131,202 @@ export class Node {
 
   /** Ends in order: clients and links are closed. Resolves when whoever counts on this node has heard it. */
   async stop(): Promise<void> {
-    this.state = 'ended';
-    this.clearTimers();
-    this.herald?.end();
+    this.role = { ...this.role, state: 'ended' };
+    this.endPause();
+    this.service?.endHeralds();
     this.linkPort.close();
-    await this.standby?.depart();
-    this.primary?.end();
-    this.server?.depose();
+    await this.attachment.depart();
+    this.service?.depose();
     this.wire.transport.destroy();
     // Last, for a disk may take its time: everybody has heard by now that this node is gone.
-    if (this.memory !== null && this.options.settings.memoryFile !== null) {
-      native.regionSync(this.memory.id);
-    }
+    this.service?.flush();
   }
 
-  private on(event: Event, error?: HotspareError): void {
-    if (this.state === 'ended') return;
-    if (error !== undefined) this.error = error;
-    const { next, actions } = step(this.state, event);
-    const before = this.state;
-    this.state = next;
-    for (const action of actions) this.act(action);
-    goesFirst(isHalf(this.state));
-    // Behind what had to be done: whoever writes a log may have to wait.
-    this.options.log.detail(`${before}: ${event} → ${next}`);
+  private newRole(state: 'starting' | 'looking'): Role {
+    const { fence, backup } = this.options;
+    return firstRole(state, { isSupervised: fence !== null, deadAfterMs: backup.deadAfterMs });
   }
+
+  private readonly observe: Observe = (seen) => {
+    const before = this.role;
+    if (before.state === 'ended') return null;
+    // The lease is looked at in this moment: what is decided by it is done with nothing in between.
+    const { role, actions, verdict } = decide(before, seen, this.attachment.leaseLeftMs);
+    this.role = role;
+    for (const action of actions) this.act(action);
+    if (actions.length === 0 && role.state === before.state) return verdict;
+    this.options.goesFirst(holdsNothing(this.role.state));
+    // Behind what had to be done: whoever writes a log may have to wait.
+    this.options.log.detail(`${before.state}: ${seen.what} → ${role.state}`);
+    return verdict;
+  };
 
   private act(action: Action): void {
     switch (action) {
+      case 'promote':
+        this.promote();
+        return;
+      case 'depose':
+        this.attachment.depose(this.service!.epoch, this.linkPort.advertised);
+        return;
+      case 'announce':
+        this.service!.announce(this.attachment.addresses);
+        return;
+      case 'reportDead':
+        this.attachment.reportDead();
+        return;
+      case 'leadOn':
+        this.linkPort.direct(this.attachment);
+        return;
+      case 'closeLinkPort':
+        this.linkPort.close();
+        return;
+      case 'endOld':
+        this.endOld();
+        return;
+      case 'bind':
+        this.endPause();
+        this.bind();
+        return;
+      case 'bindLater':
+        this.pauseFor(this.bindAttempts < bindRetriesQuick ? bindRetryMs : bindRetrySlowMs);
+        return;
+      case 'ask':
+        this.service!.ask();
+        return;
+      case 'askLater': {
+        const error = unanswered(this.attachment.primaryName);
+        this.throttle.say(error, 'asking on', this.ports.clock());
+        this.pauseFor(knockMs);
+        return;
+      }
+      case 'awaitChallenge':
+        this.pauseFor(challengeMs);
+        return;
       case 'serve':
         this.wire.pause('starting', false);
         return;
-      case 'attach':
-        this.attach();
-        return;
-      case 'attachLater':
-        this.attachLater();
-        return;
-      case 'fence':
-        this.takeover = this.newTakeover();
-        this.takeover.fence();
-        return;
-      case 'promote':
-        this.takeover!.promote();
-        return;
-      case 'reportSynced':
-        this.reportSynced();
-        return;
-      case 'reportServing':
-        this.reportServing();
+      case 'beginAnew':
+        this.beginAnew();
         return;
       case 'retire':
         this.retire();
         return;
+      case 'forgetStandby':
+        this.service!.primary?.standbyIsDead();
+        return;
+      case 'reportServing':
+        this.service!.reportServing();
+        return;
+      case 'fail':
+        this.options.fail(this.attachment.error());
+        return;
       default:
-        this.options.fail(this.error);
+        this.attachment[action]();
     }
-  }
-
-  private attach(): void {
-    this.clearAgain();
-    this.takeover?.end();
-    this.takeover = null;
-    this.standby ??= this.newStandby(this.primaryAddress!);
-    // A reconnect does not count as having heard something.
-    if (this.state === 'attaching') this.standby.heardMs = monotonicMs();
-    if (this.looker === null) this.look();
-    this.standby.attach();
-  }
-
-  /** Tries again, less and less often; says why it has to, the first time and then now and then. */
-  private attachLater(): void {
-    this.standby?.hangUp();
-    this.clearAgain();
-    if (this.state === 'attaching') this.complain();
-    this.again = setTimeout(() => this.attach(), this.againMs);
-    this.againMs = Math.min(this.againMs * 2, attachAgainMsMost);
-  }
-
-  private complain(): void {
-    this.complaint.say(this.error, 'trying again until it can be mirrored', monotonicMs());
-    report({ event: 'waiting' });
-  }
-
-  private newStandby(of: PrimaryAddress): Standby {
-    const { backup, log, settings } = this.options;
-    return new Standby(this.wire, of, backup, memoryOptions(settings), {
-      welcomed: (welcome, gaveUp) => {
-        log.say(attachedTo(this.primaryName(), welcome, gaveUp));
-        this.againMs = attachAgainMsLeast;
-        this.complaint.forget();
-        this.hinted = false;
-        this.lookAtAddress();
-        report({ event: 'copying' });
-        this.on('welcomed');
-      },
-      synced: () => this.on('synced'),
-      lost: (reason) => {
-        const error = this.linkLost(reason);
-        const complains = this.state === 'attaching' || this.state === 'copying';
-        this.on('lost', error);
-        if (!complains) log.say(`link to ${this.primaryName()} lost: ${reason}`);
-      },
-      unreachable: (errno) => {
-        const error = unreachable(this.primaryName(), errno);
-        this.hinted = isHint(errno);
-        const event = unopened(errno, this.state, this.isHere());
-        if (event === 'nobody') this.dead('connection refused', event, error);
-        else this.on(event, error);
-      },
-      refused: (error) => this.refused(error),
-      replaced: ({ cache, epoch }) => {
-        this.epochMet = epoch;
-        const reason = `in its place is another cache (${cache}, epoch ${epoch})`;
-        this.mayLive = true;
-        this.dead(reason, 'replaced', this.linkLost(reason));
-      },
-      outranked: (epoch, link) => this.outranked(epoch, link),
-      dropped: () => {
-        this.on('dropped', this.linkLost('the primary dropped this standby'));
-        log.say('dropped: acked too late; raise --ack-timeout on the primary, or add processor');
-      },
-    });
-  }
-
-  /** True when the primary's link is on this machine: then a refusal is proof of its death. */
-  private isHere(): boolean {
-    const { host } = this.primaryAddress!;
-    return isLoopback(host) || isOwnAddress(host) === true;
-  }
-
-  /** Watches for silence, and for this node's own absence. */
-  private look(): void {
-    const { backup } = this.options;
-    const lookMs = Math.max(1, Math.min(backup.heartbeatMs, backup.deadAfterMs / 5));
-    this.detector = new Detector({ deadAfterMs: backup.deadAfterMs, lookMs }, monotonicMs());
-    this.looker = setInterval(() => this.lookNow(), lookMs);
-  }
-
-  private lookNow(): void {
-    const { standby, state } = this;
-    const now = monotonicMs();
-    if (standby === null) return;
-    standby.beat(now);
-    if (this.readiness.isDue(now)) this.lookAtAddress();
-    if (state === 'attaching' || state === 'copying') {
-      // Half a cache is not served, however dead the primary is: there is no hurry.
-      const patienceMs = state === 'attaching' ? helloMs : copyingMs;
-      const waits = this.again !== null || now - standby.heardMs <= patienceMs;
-      if (!waits) this.on('silent', silent(this.primaryName(), patienceMs));
-      return;
-    }
-    const hint = this.hinted ? standby.terms?.heartbeatMs : undefined;
-    if (state !== 'standby' && state !== 'reconnecting') return;
-    if (this.detector!.look(now, standby.heardMs, hint)) {
-      const refused = this.hinted ? 'connection refused, and ' : '';
-      const silence = `${refused}nothing heard for ${Math.round(this.detector!.silence)} ms`;
-      this.mayLive = true;
-      this.dead(silence, 'silent', this.linkLost(silence));
-    }
-  }
-
-  /**
-   * Our own primary has no reason to refuse us while it counts on our copy: whoever does then is somebody else, of
-   * another version or with another secret, who was started in its place.
-   */
-  private refused(error: HotspareError): void {
-    // Our own system could not even begin to connect (no route, no descriptor): that says nothing of the primary.
-    if (error.code === 'LINK_UNREACHABLE') {
-      this.on('unreachable', error);
-      return;
-    }
-    const ours = this.state !== 'reconnecting' || !this.standby!.isWhole(monotonicMs());
-    if (ours) {
-      this.on(error.code === 'LINK_BUSY' ? 'busy' : 'refused', error);
-      return;
-    }
-    this.mayLive = true;
-    this.dead(`in its place is another: ${error.message}`, 'replaced', error);
-  }
-
-  /**
-   * The primary is dead: take over, unless the copy must not be served. Nothing is said of it before it is done, for
-   * the lease may end while a line waits to be written.
-   */
-  private dead(
-    reason: string,
-    event: 'nobody' | 'silent' | 'replaced',
-    error: HotspareError,
-  ): void {
-    const holdsCopy = this.state === 'standby' || this.state === 'reconnecting';
-    if (!holdsCopy) {
-      this.on(event, error);
-    } else if (this.standby!.isWhole(monotonicMs())) {
-      this.verdict = { reason, atMs: monotonicMs(), oldIsDead: event !== 'silent' };
-      this.on(event, error);
-    } else {
-      this.on('doubtful', doubtful(reason, this.standby!.leaseMs));
-    }
-  }
-
-  private newTakeover(): Takeover {
-    const { options } = this;
-    const standby = this.standby!;
-    const endOld = (ended: (is: boolean) => void): void => {
-      // Whoever is ended need not be told, and what it still says matters no more.
-      standby.hangUp();
-      options.fence!(standby.leaseEndsMs).then(ended, () => ended(false));
-    };
-    this.clearAgain();
-    return new Takeover(
-      {
-        holdsLease: () => standby.isWhole(monotonicMs()),
-        revoke: () => standby.revoke(),
-        endOld: this.mayLive && options.fence !== null ? endOld : null,
-        promote: () => this.promote(standby),
-        tell: () => this.tell(standby),
-        serve: () => this.tryToServe(),
-        ask: (answered) => (this.herald === null ? answered() : this.herald.ask(answered)),
-        waits: (error, attempt) => this.waitsForAddress(error, attempt),
-        after: (ms, then) => void setTimeout(then, ms),
-        on: (event) => {
-          if (event === 'late') this.on(event, tooLate());
-          else this.on(event);
-        },
-      },
-      this.verdict.oldIsDead,
-    );
   }
 
   /** The new reign begins: nobody is served yet, but whoever looks for us finds us. */
-  private promote(standby: Standby): void {
-    assert(standby.memory !== null && standby.geometry !== null, 'only a whole copy takes over');
-    if (this.looker !== null) clearInterval(this.looker);
-    this.looker = null;
-    const region = new Region(standby.memory, standby.geometry, new Journal());
-    promote(region, this.epochMet);
+  private promote(): void {
+    const { memory, geometry, sequence } = this.attachment.takeOver();
+    assert(memory !== null && geometry !== null, 'only a whole copy takes over');
+    const region = new Region(memory, geometry, new Journal());
+    promote(region, this.role.epochMet);
     markInconsistent(region.head, false);
-    this.open(standby.memory, region, Math.max(standby.sequence, this.newestSequence), 'primary');
-    this.standby = null;
-    this.linkPort.openOrTryOn(this.primary);
+    this.newestSequence = Math.max(sequence, this.newestSequence);
+    this.bindAttempts = 0;
+    this.service = this.newService(memory, region, 'primary');
+    this.linkPort.openOrTryOn(this.service.primary);
   }
 
-  /** Tells the old primary, if it can hear; then whoever may come to its address; then those who watch. */
-  private tell(standby: Standby): void {
-    const { backup, log, fence } = this.options;
-    const { reason, atMs } = this.verdict;
-    const { region } = this.server!.executor.store;
-    standby.depose(epochOf(region.head), this.linkPort.advertised);
-    const old = this.primaryAddress!;
-    // Whoever was only silent may come back, and what died may be started again: it must learn that it reigns no more.
-    if (fence === null) {
-      this.herald = new Herald({
-        wire: this.wire,
-        old,
-        settings: backup,
-        log,
-        reign: () => ({
-          epoch: epochOf(region.head),
-          cache: identityOf(region.head),
-          changes: this.server?.changes ?? 0,
-        }),
-        outranked: (epoch, at) => {
-          const lost = this.server?.changes ?? 0;
-          const gone = lost === 0 ? '' : `; ${lost} changes acknowledged here are lost`;
-          log.say(`deposed: epoch ${epoch} reigns now, ours was ${epochOf(region.head)}${gone}`);
-          this.outranked(epoch, at);
-        },
-      });
-    }
-    log.say(`primary ${this.primaryName()} is dead: ${reason}`);
-    report({ event: 'dead', reason }, atMs);
-  }
-
-  private tryToServe(): HotspareError | null {
-    try {
-      this.server!.serve();
-      return null;
-    } catch (error) {
-      if (!(error instanceof HotspareError)) throw error;
-      return error;
-    }
+  private endOld(): void {
+    this.options.fence!(this.attachment.leaseEndsMs).then(
+      (ended) => void this.observe({ what: ended ? 'oldEnded' : 'oldLives' }),
+      () => void this.observe({ what: 'oldLives' }),
+    );
   }
 
   /** The kernel may need a moment to free a dead process's sockets; whoever else holds the address, longer. */
-  private waitsForAddress(error: HotspareError, attempt: number): void {
-    if (attempt === 1) this.complaint.forget();
-    this.complaint.say(error, 'trying on: this node holds the cache', monotonicMs());
-  }
-
-  /** Makes a server, and the end that standbys attach to, over a region. */
-  private open(
-    memory: NativeRegion,
-    region: Region,
-    sequence: number,
-    origin: Origin = 'here',
-  ): void {
-    const { settings, log, backup } = this.options;
-    this.memory = memory;
-    const { wire, access } = this;
-    const server = new Server(wire, memory.segments, region, settings, log, access, origin);
-    this.server = server;
-    if (backup.linkListen === null) return;
-    const primary = new Primary({
-      wire: this.wire,
-      region,
-      memory: memory.id,
-      settings: backup,
-      log,
-      sequence,
-      changes: () => server.changes,
-      clientPort: () => server.facts.port,
-      events: {
-        synced: () => report({ event: 'attached' }),
-        detached: (_, dropped) => report({ event: 'detached', dropped }),
-        deposed: (epoch, link) => this.outranked(epoch, link),
-      },
-    });
-    this.primary = primary;
-    server.mirror = primary;
-  }
-
-  private reportServing(): void {
-    const { log } = this.options;
-    const linkPort = this.linkPort.port;
-    const server = this.server!;
-    const epoch = epochOf(server.executor.store.region.head);
-    const where = this.options.settings.unixSocket ?? `port ${server.facts.port}`;
-    const standbys =
-      linkPort === 0 ? 'no standby can attach' : `standbys attach at ${this.linkPort.text}`;
-    log.say(`serving on ${where}, epoch ${epoch}; ${standbys}`);
-    report({ event: 'serving', port: server.facts.port, linkPort, epoch });
-  }
-
-  private reportSynced(): void {
-    this.options.log.say(`in sync with ${this.primaryName()}: ${this.readiness.sentence}`);
-    report({ event: 'synced' });
-  }
-
-  /** The primary itself may hold the clients' address, where both nodes are on one machine. */
-  private lookAtAddress(): void {
-    const clientPort = this.standby?.terms?.clientPort;
-    if (clientPort === undefined) return;
-    const shared = this.isHere() && clientPort === this.options.settings.port;
-    this.readiness.look(monotonicMs(), shared, this.state === 'standby');
-  }
-
-  /** Law 4: whoever knows that another reign goes on answers nobody, and mirrors it if it knows where. */
-  private outranked(epoch: number, link: string | null): void {
-    const address = link === null ? null : parseLink(link);
-    const reigns = this.server !== null;
-    if (reigns) report({ event: 'deposed', epoch });
-    if (address !== null) {
-      this.primaryAddress = address;
-      this.standby?.moveTo(address);
+  private bind(): void {
+    const error = this.service!.tryToBind();
+    if (error === null) {
+      this.observe({ what: 'bound' });
+      return;
     }
-    this.on(address === null ? 'homeless' : 'outranked', homeless(epoch));
-    const where = link === null ? 'it did not say where' : `at ${link}`;
-    if (!reigns) this.options.log.say(`epoch ${epoch} reigns elsewhere now: ${where}`);
+    if (this.bindAttempts === 0) this.throttle.forget();
+    this.bindAttempts++;
+    this.throttle.say(error, 'trying on: this node holds the cache', this.ports.clock());
+    this.observe({ what: 'bindFailed' });
+  }
+
+  /** Nobody holds the cache any more: this node, which was started to serve, serves an empty one. */
+  private beginAnew(): void {
+    this.options.log.say(
+      'the cache is lost: every node that is known looks for a primary, and none holds a copy; beginning anew, empty',
+    );
+    void this.attachment.discard().then(() => this.openAnew());
+  }
+
+  private openAnew(): void {
+    const { settings } = this.options;
+    if (this.role.state !== 'starting') return;
+    try {
+      // What stands in the file was to be given up for the copy of the next primary.
+      const options = { ...memoryOptions(settings), discard: true };
+      const { primary } = this.open(openOwn(this.serviceParts, options));
+      this.bindAttempts = 0;
+      this.linkPort.openOrTryOn(primary);
+      this.observe({ what: 'opened', isAttachable: primary !== null });
+    } catch (error) {
+      if (!(error instanceof HotspareError)) throw error;
+      this.attachment.error = () => error;
+      this.observe({ what: 'openFailed' });
+    }
+  }
+
+  /** A cache of this node's own, whose clients are not answered yet. */
+  private open({ memory, region }: ReturnType<typeof openOwn>): Service {
+    this.service = this.newService(memory, region, 'here');
+    this.wire.pause('starting', true);
+    return this.service;
+  }
+
+  private newService(
+    memory: ReturnType<typeof openOwn>['memory'],
+    region: Region,
+    origin: 'here' | 'primary',
+  ): Service {
+    const sequence = this.newestSequence;
+    return new Service(this.serviceParts, { memory, region, sequence, origin });
+  }
+
+  /** Law 4: whoever knows that another reign goes on answers nobody, and looks for it. */
+  private outranked(epoch: number, link: string | null, from: string): void {
+    this.options.report({ event: 'deposed', epoch });
+    this.attachment.learn(epoch, link, from);
+    this.observe({ what: 'outranked' });
+    if (link === null) this.attachment.sayOutranked(epoch, link);
   }
 
   private retire(): void {
-    this.newestSequence = Math.max(this.newestSequence, this.primary?.sequence ?? 0);
-    this.clearTimers();
-    this.herald?.end();
-    this.herald = null;
-    this.mayLive = false;
-    this.epochMet = 0;
-    this.primary?.end();
-    // A supervisor knows who reigns; elsewhere heirs behind cuts of their own know nothing but this port.
-    if (this.options.fence !== null) this.linkPort.close();
-    else this.linkPort.direct(() => this.mirrored());
-    this.server?.depose();
+    const { service, attachment } = this;
+    this.endPause();
+    attachment.endTimers();
+    attachment.forgetTakenOver();
+    if (service !== null) this.newestSequence = Math.max(this.newestSequence, service.sequence);
+    service?.depose();
     this.wire.pause('starting', false);
-    if (this.memory !== null) native.regionClose(this.memory.id);
-    this.memory = null;
-    this.primary = null;
-    this.server = null;
-    this.standby = null;
+    service?.close();
+    this.service = null;
   }
 
-  private mirrored(): Mirrored | null {
-    if (this.primaryAddress === null) return null;
-    return { node: this.standby?.terms?.node ?? null, link: this.primaryName() };
+  private pauseFor(ms: number): void {
+    this.endPause();
+    this.pause = this.ports.timers.after(ms, () => this.observe({ what: 'paused' }));
   }
 
-  private clearTimers(): void {
-    if (this.looker !== null) clearInterval(this.looker);
-    this.looker = null;
-    this.takeover?.end();
-    this.takeover = null;
-    this.clearAgain();
+  private endPause(): void {
+    this.pause?.cancel();
+    this.pause = null;
   }
-
-  private clearAgain(): void {
-    if (this.again !== null) clearTimeout(this.again);
-    this.again = null;
-  }
-
-  private primaryName(): string {
-    return addressText(this.primaryAddress!.host, this.primaryAddress!.port);
-  }
-
-  private linkLost(reason: string): HotspareError {
-    const copied = this.state === 'copying' ? this.standby?.landedBytes : undefined;
-    return linkLost(this.primaryName(), reason, copied);
-  }
-}
-
-/** Such a node has nothing that could be served: when memory runs short, the one with the only copy must stay. */
-function isHalf(state: State): boolean {
-  return state === 'attaching' || state === 'copying';
 }

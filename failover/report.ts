@@ -44,7 +44,11 @@ export interface Notice {
   readonly standbyDead?: true;
 }
 
-type WithoutTime<R> = R extends Report ? Omit<R, 'atMs'> : never;
+/** Sends a report. `atMs` is of the clock of all processes of this machine (default: now). */
+export type Reporter = (what: WithoutTime<Report>, atMs?: number) => void;
+
+/** A report as it is made. */
+export type WithoutTime<R> = R extends Report ? Omit<R, 'atMs'> : never;
 
 /** Reports that are not read yet. */
 let unread = 0;
@@ -53,7 +57,7 @@ let unread = 0;
  * Sends a report, when somebody listens. Times are CLOCK_BOOTTIME in ms, the same for all processes of a machine. A
  * report that cannot be sent stops nobody: it comes in the midst of a takeover.
  */
-export function report(what: WithoutTime<Report>, atMs = monotonicMs()): void {
+export const report: Reporter = (what, atMs = monotonicMs()) => {
   // Whoever listened may have left, as a daemon's starter does, or does not read.
   if (!process.connected || unread >= reportsUnreadMost) return;
   unread++;
@@ -62,4 +66,4 @@ export function report(what: WithoutTime<Report>, atMs = monotonicMs()): void {
   } catch {
     unread--;
   }
-}
+};

@@ -1,5 +1,5 @@
-// Node-API's side: what src/native/addon.ts and src/native/fabric.ts declare ends in addon_*.cc, which check and
-// convert arguments. Only addon*.h include napi.h.
+// Node-API's side: what src/native/addon.ts and src/native/fabric.ts declare ends in addon_*.cc,
+// which check and convert arguments. Only addon*.h include napi.h.
 #include "addon.h"
 
 static Napi::Object initialize(Napi::Env env, Napi::Object exports) {

@@ -1,11 +1,17 @@
 // One slot of the connection table.
 //
-//   Free ──accept──► Open ──────────EOF, close(flush)──► Ending ──tick ends──► Draining ──all
-//   sent──┐
-//    │                ▲ └──error──► Broken ──row──┐      (replies of the        (no events) │
-//    └──connect──► Connecting ─error──► Broken    ▼       tick still go)            │ ▼ ▲ Dead
-//    ◄───error, sweep, EOF of peer─┴─────────── Lingering └────────────────next
-//    tick───────────────────┘
+// clang-format off
+//   Free ──connect──► Connecting ──ready──► Open ◄──accept── Free
+//                         │                  │  │
+//                       error              error└──EOF, close(flush)──► Ending      replies of this tick still go
+//                         └───► Broken ◄─────┘                            │ tick ends
+//                                 │ its CLOSED row is written             ▼
+//                                 │                                    Draining     nothing is told any more
+//                                 ▼         error, sweep                  │ all is sent
+//   Free ◄──next tick──────────  Dead ◄───────────────────────────────────┤
+//                                 ▲         error, sweep, EOF of the peer ▼
+//                                 └─────────────────────────────────── Lingering    our side is shut down
+// clang-format on
 //
 // TypeScript knows the id from Open/Connecting until a CLOSED row or its own close(); Draining and
 // Lingering are the transport's own business. Lingering: our side is shut down, and input is thrown

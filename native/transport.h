@@ -1,8 +1,9 @@
 // The transport: one epoll set for clients and one for links, read in ticks.
 //
-//   turn ─► gather ─► Host::tick (TypeScript) ─► settle ─► scatter      a few rounds, then back to
-//   Node's loop
+// clang-format off
+//   turn ─► gather ─► Host::tick (TypeScript) ─► settle ─► scatter      a few rounds, then back to Node's loop
 //           read        event rows → reply rows    leftover   send
+// clang-format on
 //
 // It knows connections, bytes and barriers. Promises: bytes of a connection keep their order in
 // both directions; nothing held behind a barrier leaves before that barrier is released; a ready

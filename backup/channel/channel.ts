@@ -189,19 +189,31 @@ export class Channel implements Endpoint {
     this.sealed({ type, epoch }, bytes, new DataView(bytes.buffer), body.length);
   }
 
-  /** Seals and sends a frame whose payload stands behind a free header at the start of `bytes`. */
-  sealed(frame: Sealed, bytes: Uint8Array, view: DataView, length: number): void {
-    if (!this.open) return;
+  /**
+   * Seals and sends a frame whose payload stands behind a free header at the start of `bytes`; `isSealed`: another
+   * channel has done that already. Returns whether the header and the checksum are there for a third.
+   */
+  sealed(
+    frame: Sealed,
+    bytes: Uint8Array,
+    view: DataView,
+    length: number,
+    isSealed = false,
+  ): boolean {
+    if (!this.open) return isSealed;
     const { type, epoch = 0, count = 0, sequence = 0 } = frame;
     const { wire, connection, sealer } = this;
     if (sealer === null) {
-      sealFrame(bytes, view, 0, { type, epoch, count, sequence, length }, native.crc32c);
+      const header = { type, epoch, count, sequence, length };
+      if (!isSealed) sealFrame(bytes, view, 0, header, native.crc32c);
       wire.transport.send(connection, bytes, 0, frameHeaderBytes + length);
-      return;
+      return true;
     }
+    // A cipher has a key of its own for each channel, and writes the header anew.
     writeHeader(view, 0, { type, epoch, count, sequence, length: length + tagBytes });
     const sealed = sealer.seal(bytes, frameHeaderBytes + length);
     wire.transport.send(connection, sealed, 0, frameHeaderBytes + length + tagBytes);
+    return false;
   }
 
   /** Ends the connection; the owner is not told. With `flush` what was sent before still leaves. */

@@ -12,7 +12,6 @@
  * every field is checked: whatever a stranger sends, the answer is a refusal. Words for people are made plain here, so
  * that nothing a peer says can write a line of its own into a log, or steer a terminal.
  */
-import { randomBytes } from 'node:crypto';
 import { partsCount, type RemotePart } from '../../src/native/fabric.js';
 import type { Geometry } from '../../src/store/layout.js';
 import type { Cipher, CipherWish } from './cipher.js';
@@ -99,8 +98,9 @@ export interface Deposed {
 
 const nonceBytes = 32;
 
-export function nonce(): string {
-  return randomBytes(nonceBytes).toString('hex');
+/** `random` gives so many bytes that nobody can guess. */
+export function nonce(random: (bytes: number) => Buffer): string {
+  return random(nonceBytes).toString('hex');
 }
 
 /** Words of a peer as they may be shown: what is not printable is escaped, and nothing is long. */

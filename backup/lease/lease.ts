@@ -1,70 +1,70 @@
 /**
- * The standby's lease: how lately the primary was surely still ours. Every heartbeat is numbered, the primary echoes
- * the number, and the time the heartbeat was sent counts, not the time the echo came (docs/decisions/lease.md). Pure.
+ * The lease: how a primary and its standby know, each by its own clock and without a third node, which of them may
+ * answer. Pure: no file of this folder reads a clock or starts a timer.
+ *
+ * Each side promises the other something with every heartbeat or ack that it sends, and both count the promise from
+ * different moments: the side that relies on it from when it sent the thing that was answered, which is earlier; the
+ * side that gave it from when it answered, which is later. The side that relies on a promise stops first, whatever the
+ * network does in between. A fifth is left for clocks that do not run alike.
+ *
+ * 1. The standby promises: I begin no takeover before `--dead-after` has passed since I heard this. A reply leaves only
+ *    when that covers the moment its request was executed. The primary counts the things that it knows to have been
+ *    heard: a thing that was merely said proves nothing, for a cut may swallow it.
+ * 2. The primary promises: I answer nobody without you before your lease is over. The standby may begin a takeover
+ *    until then, and looks at its lease again right before each act: it may have stood still since it looked last.
+ *
+ *      primary                                     standby
+ *      p: heartbeat n ───────────────────────────► s: hears n, begins nothing before s + dead-after
+ *      answers until p + promise ◄──────────────── q: heartbeat m, echo n
+ *      r: heartbeat n+1, echo m ─────────────────► may begin a takeover until q + lease
+ *      l: loses it, answers nobody until l + hold
+ *
+ *                      promise < dead-after        lease < hold < ack timeout
+ *
+ * The primary's view of a standby (primary-lease.ts), and the standby's of itself (standby-lease.ts):
+ *
+ *      COPYING ─SYNCED is sent─► COUNTED ─link lost─► HELD ─hold is over, or it gave up its copy─► OUT
+ *                                   └──dropped: its lease is over, or it gave up its copy───────────┘
+ *
+ *      COPYING ─SYNCED─► WHOLE ─silence, and the lease holds─► CLAIMING ─the record says yes─► serves
+ *         ▲                └────────dropped, or outranked───┐     │ the record says no, or too late
+ *         └──────────────────────a new copy begins──────────┴─────┘
+ *
+ * A standby that is CLAIMING echoes and acks nothing any more, so that no promise outlives its decision. Without a
+ * witness nobody keeps a record, and the answer is always yes: behind a cut the primary may go on once the standby has
+ * taken over (docs/FAILOVER.md), but never the other way round.
  */
-import { leaseShare } from '../../src/base/limits.js';
+import { clockMargin, leaseShare } from '../../src/base/limits.js';
 
-/** Heartbeats whose send time is remembered; a power of two. An echo comes within two or three. */
-const beatsRemembered = 1024;
+/**
+ * A record outside of both nodes, which has the last word where they cannot hear each other. Its answer may take a
+ * while: meanwhile the node that asked neither answers clients nor promises anything. A refusal is final: another node
+ * reigns, and will say so.
+ */
+export interface ReignRecord {
+  /** A standby asks to reign. */
+  claim(answer: (granted: boolean) => void): void;
+  /** A primary asks to go on without this standby. */
+  release(node: string, answer: (granted: boolean) => void): void;
+}
 
-export class Lease {
-  private ackTimeoutMs = 0;
-  /** How many heartbeats were sent; the wire carries the low 32 bits of their number back. */
-  private beats: number;
-  /** When each of our last heartbeats was sent. */
-  private readonly beatMs = new Float64Array(beatsRemembered);
-  /** When the newest heartbeat was sent that the primary has echoed: it was our primary then, or later. */
-  private confirmedMs = 0;
+/** Two nodes without a witness. */
+export const noRecord: ReignRecord = {
+  claim: (answer) => answer(true),
+  release: (_, answer) => answer(true),
+};
 
-  /** `beats`: heartbeats that were sent before; a test begins where the number outgrows the wire. */
-  constructor(beats = 0) {
-    this.beats = beats;
-  }
+/** How long after a heartbeat that was echoed the standby may begin a takeover, by its clock. */
+export function leaseMsOf(ackTimeoutMs: number): number {
+  return ackTimeoutMs * leaseShare;
+}
 
-  /** How long after a heartbeat that was echoed the copy may be served. 0 before the first welcome. */
-  get lengthMs(): number {
-    return this.ackTimeoutMs * leaseShare;
-  }
+/** How long a primary that lost its standby keeps its replies back: it waits until no clock says any more "not yet". */
+export function holdMsOf(ackTimeoutMs: number): number {
+  return leaseMsOf(ackTimeoutMs) * (1 + clockMargin);
+}
 
-  get isConfirmed(): boolean {
-    return this.confirmedMs !== 0;
-  }
-
-  /** When it ends, by the clock of `beat`. */
-  get endsMs(): number {
-    return this.confirmedMs + this.lengthMs;
-  }
-
-  holds(nowMs: number): boolean {
-    return nowMs < this.endsMs;
-  }
-
-  /** A new copy begins, and nothing is confirmed of it. */
-  forget(): void {
-    this.confirmedMs = 0;
-  }
-
-  /** The terms of the primary that has welcomed us. */
-  agree(ackTimeoutMs: number): void {
-    this.ackTimeoutMs = ackTimeoutMs;
-  }
-
-  /** The number of a heartbeat that is sent now. */
-  beat(nowMs: number): number {
-    this.beats++;
-    this.beatMs[this.beats & (beatsRemembered - 1)] = nowMs;
-    return this.beats;
-  }
-
-  /**
-   * The primary has heard our heartbeat whose number has these low 32 bits; 0 says that it has heard none. False when
-   * the number is none of ours, or too old to tell.
-   */
-  confirm(echo: number): boolean {
-    const age = (this.beats - echo) >>> 0;
-    if (echo === 0 || age >= beatsRemembered || age >= this.beats) return false;
-    const sentMs = this.beatMs[(this.beats - age) & (beatsRemembered - 1)]!;
-    this.confirmedMs = Math.max(this.confirmedMs, sentMs);
-    return true;
-  }
+/** How long after it sent something that was heard a primary may answer, by its clock. */
+export function promiseMsOf(deadAfterMs: number): number {
+  return deadAfterMs * (1 - clockMargin);
 }

@@ -3,6 +3,7 @@
  * after all. See opening.ts.
  */
 import type { NativeRegion } from '../../src/native/addon.js';
+import type { Ports } from '../../src/native/ports.js';
 import type { Channel } from '../channel/channel.js';
 import type { Memory, Welcome } from '../channel/hello.js';
 import type { Landing, LandingEvents } from './link.js';
@@ -12,6 +13,7 @@ import { TcpLanding } from './tcp.js';
 export interface LandingParts extends LandingEvents {
   readonly welcome: Welcome;
   readonly memory: NativeRegion;
+  readonly ports: Ports;
   readonly channel: Channel;
   /** Where the primary is. */
   readonly host: string;
@@ -24,10 +26,10 @@ export interface LandingParts extends LandingEvents {
 }
 
 export function openLanding(parts: LandingParts): void {
-  const { welcome, memory, channel } = parts;
+  const { welcome, memory, channel, ports } = parts;
   const { epoch, sequence, provider } = welcome;
   const useTcp = (): TcpLanding => {
-    const landing = new TcpLanding(memory.id, epoch, sequence, channel, parts);
+    const landing = new TcpLanding(ports.memory, memory.id, epoch, sequence, channel, parts);
     parts.landed(landing);
     return landing;
   };
@@ -35,7 +37,7 @@ export function openLanding(parts: LandingParts): void {
     useTcp().drained();
     return;
   }
-  const landing = new RdmaLanding(memory, sequence, {
+  const landing = new RdmaLanding(ports, memory, sequence, {
     heard: (beat, echo) => parts.heard(beat, echo),
     broken: (reason) => parts.broken(reason),
     decided: (decided) => {

@@ -13,18 +13,29 @@ import type { HotspareError } from '../../src/base/errors.js';
 import type { Journal } from '../../src/store/journal.js';
 import type { FrameHeader } from '../channel/frame.js';
 
+/** The changes of a tick, as each link is given them. */
+export interface Batch {
+  /** Its records. It may be cleared once all links have been given the batch. */
+  readonly journal: Journal;
+  readonly epoch: number;
+  readonly sequence: number;
+  /** True once a link has written a frame's header and checksum before the records: the next one sends them as well. */
+  isSealed: boolean;
+}
+
 /** The primary's end. */
 export interface Link {
   readonly name: 'tcp' | 'rdma';
   /** Who carries it, and over which device: '' where the kernel decides. */
   readonly provider: string;
   readonly device: string;
+  /** Whether an ack says that the standby's process has heard of the batch, not only that its memory holds it. */
+  readonly ackedByProcess: boolean;
   /** Bytes that were given to the link and have not left this process. */
   readonly pendingBytes: number;
   /** True when no more should be given to it for now. */
   readonly isFull: boolean;
-  /** Sends the journal's records as batch `sequence`. The journal may be cleared when this returns. */
-  sendBatch(journal: Journal, epoch: number, sequence: number): void;
+  sendBatch(batch: Batch): void;
   /** Sends `length` bytes of the region, which may not span two segments. They may be read until they are acked. */
   sendBlock(offset: number, length: number, epoch: number): void;
   /** Says that the copy is whole as of `sequence`: once that batch, and all that was sent before it, is placed. */

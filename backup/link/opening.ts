@@ -4,10 +4,10 @@
  * says over the node-to-node connection, which has proved itself, where its memory is (MEMORY). When it cannot, the TCP
  * link takes its place, unless `--transport rdma` forbids.
  */
-import { randomBytes } from 'node:crypto';
 import { HotspareError } from '../../src/base/errors.js';
 import { copyingMs } from '../../src/base/limits.js';
 import { failed } from '../../src/native/addon.js';
+import type { Timer } from '../../src/native/ports.js';
 import type { Wire } from '../../src/net/wire.js';
 import { SuperWord, superblockBytes } from '../../src/store/layout.js';
 import { epochOf, identityOf } from '../../src/store/open.js';
@@ -52,7 +52,7 @@ export class Opening {
   private readonly parts: OpeningParts;
   private readonly port: FabricPort | null;
   private readonly guest: FabricGuest | null = null;
-  private timer: NodeJS.Timeout | null = null;
+  private timer: Timer | null = null;
   private connected = false;
   /** The TCP link carries, or nothing does. */
   private isDecided = false;
@@ -64,7 +64,7 @@ export class Opening {
     const { provider } = choice;
     const host = parts.channel.localHost;
     const port = provider === null ? null : parts.fabrics.port(provider, host);
-    const token = randomBytes(tokenBytes);
+    const token = parts.wire.ports.random(tokenBytes);
     let { why } = choice;
     if (port !== null && failed(port)) {
       why = `${provider} does not open at ${host}: ${port.call}: ${port.error}`;
@@ -113,7 +113,7 @@ export class Opening {
     }
     // To reserve or wipe a large file takes long. Over RDMA the standby gives up sooner, and says so.
     const late = (): void => this.parts.events.broken('it did not open its memory in time', false);
-    this.timer = setTimeout(late, copyingMs);
+    this.timer = this.parts.wire.ports.timers.after(copyingMs, late);
   }
 
   /** The standby acks, before it was sent anything: its memory is there. False when that is not what was asked for. */
@@ -137,7 +137,7 @@ export class Opening {
   }
 
   close(): void {
-    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer?.cancel();
     this.timer = null;
     if (this.port === null || this.port.guest !== this.guest) return;
     this.port.guest = null;
@@ -147,7 +147,7 @@ export class Opening {
   private complete(): void {
     const { parts, port, memory } = this;
     if (!this.connected || memory === null || port === null || this.open !== null) return;
-    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer?.cancel();
     port.native.aim(parts.memory, ...mirroredSpan, memory.parts);
     const { channel, sequence, events } = parts;
     this.open = new RdmaLink(port.native, port.provider, channel, sequence, events);

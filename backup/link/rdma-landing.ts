@@ -6,13 +6,14 @@
 import { readFileSync } from 'node:fs';
 import { assert } from '../../src/base/errors.js';
 import { fabricMs } from '../../src/base/limits.js';
-import { failed, type NativeFailure, type NativeRegion, native } from '../../src/native/addon.js';
+import { failed, type NativeFailure, type NativeRegion } from '../../src/native/addon.js';
 import {
   FabricEvent,
   fabric,
   fabricProviders,
   type NativeFabric,
 } from '../../src/native/fabric.js';
+import type { Ports, Timer } from '../../src/native/ports.js';
 import { type FrameHeader, FrameType } from '../channel/frame.js';
 import type { Memory, Welcome } from '../channel/hello.js';
 import type { Landing, LandingEvents } from './link.js';
@@ -27,17 +28,19 @@ export interface RdmaLandingEvents extends LandingEvents {
 export class RdmaLanding implements Landing {
   sequence: number;
   readonly landedBytes = null;
+  private readonly ports: Ports;
   private readonly memory: NativeRegion;
   private readonly events: RdmaLandingEvents;
   private fabric: NativeFabric | null = null;
   private mailbox: Mailbox | null = null;
-  private timer: NodeJS.Timeout | null = null;
+  private timer: Timer | null = null;
   private memoryParts: Memory = { failure: '', parts: [] };
   private decided = false;
   private beat = -1;
   private pulse = 0;
 
-  constructor(memory: NativeRegion, sequence: number, events: RdmaLandingEvents) {
+  constructor(ports: Ports, memory: NativeRegion, sequence: number, events: RdmaLandingEvents) {
+    this.ports = ports;
     this.memory = memory;
     this.sequence = sequence;
     this.events = events;
@@ -64,7 +67,10 @@ export class RdmaLanding implements Landing {
     const token = Buffer.from(welcome.token, 'hex');
     const failure = opened.connect(token, 0, token.length);
     if (failure !== null) this.decide(sentence(failure), null);
-    else this.timer = setTimeout(() => this.decide('it does not connect', null), fabricMs);
+    else
+      this.timer = this.ports.timers.after(fabricMs, () =>
+        this.decide('it does not connect', null),
+      );
   }
 
   /** Until the link is open the primary says on the channel that it lives. */
@@ -104,7 +110,7 @@ export class RdmaLanding implements Landing {
   }
 
   close(): void {
-    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer?.cancel();
     this.timer = null;
     this.mailbox = null;
     // A peer that is only left, not fenced, learns it from the end of the connection.
@@ -124,7 +130,7 @@ export class RdmaLanding implements Landing {
   private decide(failure: string, memory: Memory | null): void {
     if (this.decided) return;
     this.decided = true;
-    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer?.cancel();
     if (memory === null) this.close();
     this.events.decided(memory ?? { failure, parts: [] });
   }
@@ -134,7 +140,7 @@ export class RdmaLanding implements Landing {
     const redo = mailbox.redo();
     if (redo === null) return;
     const { sequence, records } = redo;
-    const placed = native.regionApply(this.memory.id, records, 0, records.length);
+    const placed = this.ports.memory.regionApply(this.memory.id, records, 0, records.length);
     assert(placed >= 0, 'a redo is made of records of this region');
     this.sequence = Math.max(this.sequence, sequence);
   }

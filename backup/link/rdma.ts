@@ -12,13 +12,14 @@ import {
   FabricRefusal,
   type NativeFabric,
 } from '../../src/native/fabric.js';
-import { type Journal, journalHeadroom } from '../../src/store/journal.js';
+import { journalHeadroom } from '../../src/store/journal.js';
 import type { Channel } from '../channel/channel.js';
 import { FrameType } from '../channel/frame.js';
-import type { Link, LinkEvents } from './link.js';
+import type { Batch, Link, LinkEvents } from './link.js';
 
 export class RdmaLink implements Link {
   readonly name = 'rdma';
+  readonly ackedByProcess = false;
   readonly provider: FabricProvider;
   readonly device: string;
   private readonly fabric: NativeFabric;
@@ -59,7 +60,7 @@ export class RdmaLink implements Link {
     return this.pendingBytes > stagingBytes / 2;
   }
 
-  sendBatch(journal: Journal, _epoch: number, sequence: number): void {
+  sendBatch({ journal, sequence }: Batch): void {
     assert(sequence === this.sent + 1, 'no batch is left out');
     this.sent = sequence;
     const length = journal.at - journalHeadroom;

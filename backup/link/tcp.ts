@@ -1,20 +1,20 @@
 /** The TCP link: batches and blocks as frames on the node-to-node connection itself. Works everywhere. */
 
 import { blockBytes, unackedBytesMax } from '../../src/base/limits.js';
-import { native } from '../../src/native/addon.js';
+import type { RegionMemoryPort } from '../../src/native/ports.js';
 import { Counter, type Wire } from '../../src/net/wire.js';
-import type { Journal } from '../../src/store/journal.js';
 import { journalHeadroom, recordHeaderBytes } from '../../src/store/journal.js';
 import type { Region } from '../../src/store/region.js';
 import type { Channel } from '../channel/channel.js';
 import { type FrameHeader, FrameType, frameHeaderBytes } from '../channel/frame.js';
-import type { Landing, LandingEvents, Link, LinkEvents } from './link.js';
+import type { Batch, Landing, LandingEvents, Link, LinkEvents } from './link.js';
 
 /** Bytes before a block: its frame's header and its record's, so that the block is made of whole words. */
 const blockHeadroom = frameHeaderBytes + recordHeaderBytes;
 
 export class TcpLink implements Link {
   readonly name = 'tcp';
+  readonly ackedByProcess = true;
   readonly provider = 'kernel';
   readonly device = '';
   private readonly wire: Wire;
@@ -41,11 +41,13 @@ export class TcpLink implements Link {
     return this.pendingBytes > unackedBytesMax;
   }
 
-  sendBatch(journal: Journal, epoch: number, sequence: number): void {
+  sendBatch(batch: Batch): void {
+    const { journal, epoch, sequence } = batch;
     this.journalView ??= new DataView(journal.bytes.buffer);
     const { count, bytes, at } = journal;
     const frame = { type: FrameType.BATCH, epoch, count, sequence };
-    this.channel.sealed(frame, bytes, this.journalView, at - journalHeadroom);
+    const length = at - journalHeadroom;
+    batch.isSealed = this.channel.sealed(frame, bytes, this.journalView, length, batch.isSealed);
   }
 
   sendBlock(offset: number, length: number, epoch: number): void {
@@ -86,6 +88,7 @@ export class TcpLanding implements Landing {
   sequence: number;
   landedBytes = 0;
   private readonly region: number;
+  private readonly memory: Pick<RegionMemoryPort, 'regionApply'>;
   /** The primary's: it may raise it while it reigns, never lower it. */
   private epoch: number;
   private readonly channel: Channel;
@@ -95,13 +98,16 @@ export class TcpLanding implements Landing {
   private unacked = true;
   private revoked = false;
 
+  /** `region`: its number in `memory`. */
   constructor(
+    memory: Pick<RegionMemoryPort, 'regionApply'>,
     region: number,
     epoch: number,
     sequence: number,
     channel: Channel,
     events: LandingEvents,
   ) {
+    this.memory = memory;
     this.region = region;
     this.epoch = epoch;
     this.sequence = sequence;
@@ -116,7 +122,8 @@ export class TcpLanding implements Landing {
     }
     const inOrder = header.type === FrameType.BLOCK || header.sequence === this.sequence + 1;
     if (!inOrder || header.epoch < this.epoch || this.revoked) return false;
-    if (native.regionApply(this.region, bytes, at, header.length) !== header.count) return false;
+    const placed = this.memory.regionApply(this.region, bytes, at, header.length);
+    if (placed !== header.count) return false;
     this.epoch = header.epoch;
     if (header.type === FrameType.BATCH) this.sequence = header.sequence;
     else this.blocks++;
@@ -126,7 +133,8 @@ export class TcpLanding implements Landing {
   }
 
   drained(): void {
-    if (!this.unacked) return;
+    // An ack is a promise, too: none leaves once a takeover has begun.
+    if (!this.unacked || this.revoked) return;
     this.unacked = false;
     const { epoch, sequence, blocks: count } = this;
     this.channel.send({ type: FrameType.ACK, epoch, count, sequence });

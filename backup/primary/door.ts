@@ -8,7 +8,7 @@ import { HotspareError } from '../../src/base/errors.js';
 import { greetingsOfAddressMax, helloMs, refusedMs } from '../../src/base/limits.js';
 import { addressText } from '../../src/flags/options.js';
 import { failed, type NativeFailure } from '../../src/native/addon.js';
-import { monotonicMs } from '../../src/native/clock.js';
+import type { Timer } from '../../src/native/ports.js';
 import type { Endpoint, Wire } from '../../src/net/wire.js';
 import type { Log } from '../../src/process/log.js';
 import type { Proof } from '../channel/hello.js';
@@ -20,7 +20,7 @@ export class Door {
   private readonly credentials: Credentials;
   private readonly log: Log;
   private readonly proved: (greeting: Greeting, proof: Proof) => void;
-  private readonly greetings = new Map<Greeting, NodeJS.Timeout>();
+  private readonly greetings = new Map<Greeting, Timer>();
   private readonly strangers = new Strangers<Greeting>();
   /** Those that have proved themselves, and wait for an owner. */
   private readonly waiting = new Set<Greeting>();
@@ -84,7 +84,7 @@ export class Door {
     // Once the connection is gone nobody knows any more.
     const { peer } = greeting.channel;
     const late = new HotspareError('LINK_BUSY', 'the hello took too long', 'try again');
-    const timer = setTimeout(() => greeting.refuse(late), helloMs);
+    const timer = this.wire.ports.timers.after(helloMs, () => greeting.refuse(late));
     this.greetings.set(greeting, timer);
     this.makeRoom(greeting);
     return greeting.channel;
@@ -102,7 +102,7 @@ export class Door {
     if (leaves === null) return;
     const whose = leaves === newcomer ? peer : leaves.channel.peer;
     // The wire does not know the newcomer yet.
-    if (leaves === newcomer) setImmediate(() => this.end(leaves));
+    if (leaves === newcomer) this.wire.ports.timers.soon(() => this.end(leaves));
     else this.end(leaves);
     this.complain(whose, 'too many strangers connect at once: this one is closed');
   }
@@ -111,11 +111,9 @@ export class Door {
     const timer = this.greetings.get(greeting);
     // One that was handed over is closed by its owner.
     if (timer === undefined) return;
-    clearTimeout(timer);
-    this.greetings.set(
-      greeting,
-      setTimeout(() => this.end(greeting), ms),
-    );
+    timer.cancel();
+    const later = this.wire.ports.timers.after(ms, () => this.end(greeting));
+    this.greetings.set(greeting, later);
   }
 
   private end(greeting: Greeting): void {
@@ -125,7 +123,7 @@ export class Door {
 
   /** At most a line a second: anybody may knock. */
   private complain(peer: string, reason: string): void {
-    const now = monotonicMs();
+    const now = this.wire.ports.clock();
     if (now - this.complainedMs < 1000) {
       this.unsaid++;
       return;
@@ -137,7 +135,7 @@ export class Door {
   }
 
   private forget(greeting: Greeting): void {
-    clearTimeout(this.greetings.get(greeting));
+    this.greetings.get(greeting)?.cancel();
     this.greetings.delete(greeting);
     this.strangers.remove(greeting);
     this.waiting.delete(greeting);

@@ -1,6 +1,6 @@
 /** What `stats` says of the mirror. docs/MIRROR.md explains the names. */
 import type { Journal } from '../../src/store/journal.js';
-import type { Attached } from './attached.js';
+import type { Replica } from './replica.js';
 import type { Unacked } from './unacked.js';
 
 /** What was counted since the reign began. */
@@ -21,7 +21,8 @@ export class Counts {
 }
 
 export interface MirrorState {
-  readonly standby: Attached | null;
+  /** The standby that is attached; null when there is none. */
+  readonly replica: Replica | null;
   readonly unacked: Unacked;
   readonly counts: Counts;
   readonly ack: string;
@@ -31,11 +32,11 @@ export interface MirrorState {
 }
 
 export function figures(mirror: MirrorState): [string, string | number][] {
-  const { standby, unacked, counts } = mirror;
-  const state = standby === null ? 'none' : standby.confirmed ? 'in_sync' : 'resync';
+  const { replica, unacked, counts } = mirror;
+  const state = replica === null ? 'none' : replica.state === 'in_sync' ? 'in_sync' : 'resync';
   return [
     ['mirror_state', state],
-    ['mirror_link', standby?.link?.name ?? 'none'],
+    ['mirror_link', replica?.link?.name ?? 'none'],
     ['mirror_ack', mirror.ack],
     ['mirror_epoch', mirror.epoch],
     ['mirror_sequence', unacked.sequence],
@@ -43,11 +44,11 @@ export function figures(mirror: MirrorState): [string, string | number][] {
     ['mirror_batches', counts.batches],
     ['mirror_ranges', counts.ranges],
     ['mirror_bytes', counts.bytes],
-    ['mirror_pending_bytes', standby?.link?.pendingBytes ?? 0],
+    ['mirror_pending_bytes', replica?.link?.pendingBytes ?? 0],
     ['mirror_ack_ms_max', unacked.longestMs.toFixed(3)],
     ['mirror_resyncs', counts.resyncs],
-    ['mirror_resync_bytes_done', standby?.resync?.doneBytes ?? 0],
-    ['mirror_resync_bytes_total', standby?.resync?.totalBytes ?? 0],
+    ['mirror_resync_bytes_done', replica?.copy?.doneBytes ?? 0],
+    ['mirror_resync_bytes_total', replica?.copy?.totalBytes ?? 0],
     ['mirror_drops', counts.drops],
     ['mirror_losses', counts.losses],
   ];
@@ -55,18 +56,18 @@ export function figures(mirror: MirrorState): [string, string | number][] {
 
 /** `stats mirror`. */
 export function details(mirror: MirrorState): (readonly [string, string | number])[] {
-  const { standby, unacked, counts } = mirror;
+  const { replica, unacked, counts } = mirror;
   const perBatch = counts.batches === 0 ? 0 : counts.ranges / counts.batches;
   return [
     ...figures(mirror),
-    ['mirror_provider', standby?.link?.provider ?? 'none'],
-    ['mirror_device', standby?.link?.device || 'none'],
-    ['mirror_why', standby?.opening?.why ?? ''],
-    ['mirror_cipher', standby === null ? 'none' : standby.channel.cipher],
+    ['mirror_provider', replica?.link?.provider ?? 'none'],
+    ['mirror_device', replica?.link?.device || 'none'],
+    ['mirror_why', replica?.why ?? ''],
+    ['mirror_cipher', replica?.channel.cipher ?? 'none'],
     ['ranges_per_batch', perBatch.toFixed(2)],
     ...unacked.latencies.rows(),
     ['stalls_ack', mirror.stalls],
-    ...(standby?.link?.stats() ?? []),
+    ...(replica?.link?.stats() ?? []),
   ];
 }
 

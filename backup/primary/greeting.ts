@@ -42,6 +42,7 @@ interface Said {
 export class Greeting implements ChannelOwner {
   readonly channel: Channel;
   private receiver: ChannelOwner | null = null;
+  private readonly random: (bytes: number) => Buffer;
   private readonly credentials: Credentials;
   private readonly events: GreetingEvents;
   /** Null before a hello has come. */
@@ -50,6 +51,7 @@ export class Greeting implements ChannelOwner {
 
   constructor(wire: Wire, connection: number, credentials: Credentials, events: GreetingEvents) {
     this.channel = new Channel(wire, connection, this);
+    this.random = wire.ports.random;
     this.credentials = credentials;
     this.events = events;
   }
@@ -135,7 +137,7 @@ export class Greeting implements ChannelOwner {
       this.refuse(otherCiphers(hello.cipher, wish));
       return;
     }
-    const ours = nonce();
+    const ours = nonce(this.random);
     const keys = sessionKeys(secret, hello.nonce, ours);
     const said = payload.slice();
     const challenge = withProof(keys.proof, 'primary', [said], { nonce: ours, cipher });
@@ -179,7 +181,8 @@ export function wrongSecret(who: string): HotspareError {
 export function taken(standby: string): HotspareError {
   return new HotspareError(
     'LINK_BUSY',
-    `the primary already has a standby (${standby})`,
+    `the primary already has a standby (${standby}): it takes one standby; more than two nodes need a ` +
+      'witness, which this version does not have',
     'stop that standby first',
   );
 }

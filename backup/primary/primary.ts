@@ -1,45 +1,74 @@
 /**
- * The primary's end of the mirror: takes the journal at the end of each tick, sends it as a batch, and says which
- * replies must wait for it (law 3). One standby at a time; a second one is refused with a reason.
+ * The primary's end of the mirror: takes the journal at the end of each tick, gives it to its replicas as a batch, and
+ * says which replies must wait for it (law 3). It takes one standby at a time, and refuses a second one with a reason.
  *
- *      NONE ──standby attaches──► COPYING ──last block acked──► IN_SYNC
- *        ▲                          │                             ├── dropped by the degrade rule ──► NONE
- *        └───────────lost───────────┘                             └── lost ──► HOLDING ──lease over──► NONE
- *
- * HOLDING: the link broke, and the standby may still be there, holding a copy that it may serve for the length of its
- * lease if it finds us dead. Until that is over no reply leaves, or it could be a reply that such a takeover loses.
- *
- * From the moment SYNCED is sent every reply waits for its batch, so a standby that believes itself whole never lacks
- * something a client was told.
+ * A replica (replica.ts) is one standby, attached or just lost. The quorum (quorum.ts) says which batch all in
+ * sync have acked: replies that saw a newer one wait. And a reply leaves only when the promise of each of them not to
+ * take over covers the moment its request was executed (backup/lease/lease.ts): where it does not, an empty batch asks,
+ * and the reply waits for its ack.
  */
 
 import { HotspareError } from '../../src/base/errors.js';
-import { departedMost, leaseShare } from '../../src/base/limits.js';
-import { monotonicMs } from '../../src/native/clock.js';
+import { departedMost } from '../../src/base/limits.js';
+import type { Timer } from '../../src/native/ports.js';
 import type { Wire } from '../../src/net/wire.js';
 import type { Log } from '../../src/process/log.js';
 import type { Journal } from '../../src/store/journal.js';
 import type { Mirror } from '../../src/store/mirror.js';
 import { epochOf, identityOf, promote } from '../../src/store/open.js';
 import type { Region } from '../../src/store/region.js';
-import type { Channel, ChannelOwner } from '../channel/channel.js';
-import { type FrameHeader, FrameType } from '../channel/frame.js';
-import { type Proof, parse } from '../channel/hello.js';
-import { outcome, type Reign } from '../lease/reign.js';
+import type { Channel } from '../channel/channel.js';
+import { FrameType } from '../channel/frame.js';
+import type { Proof } from '../channel/hello.js';
+import { noRecord, type ReignRecord } from '../lease/lease.js';
+import type { Outcome, Reign } from '../lease/reign.js';
 import { Fabrics } from '../link/fabrics.js';
-import type { Link, LinkEvents } from '../link/link.js';
-import { Opening } from '../link/opening.js';
+import type { Batch } from '../link/link.js';
 import { type BackupSettings, linkAt, seenLink } from '../settings.js';
-import { Absence } from './absence.js';
-import { type Attached, attached, overdue, type PrimaryEvents, takes } from './attached.js';
 import { Brake } from './brake.js';
-import { copy, progress } from './copying.js';
 import { Door } from './door.js';
-import { Counts, details, figures, type MirrorState, mebibytes, nameOf } from './figures.js';
+import { Counts, details, figures, type MirrorState } from './figures.js';
 import { type Greeting, noHeir, taken } from './greeting.js';
-import { Hold } from './hold.js';
-import { Resync } from './resync.js';
+import { ackedByAll } from './quorum.js';
+import { type Loss, Replica, type ReplicaEvents, type ReplicaParts } from './replica.js';
 import { Unacked } from './unacked.js';
+
+/** A primary tells its owner of these. */
+export interface PrimaryEvents {
+  /** A standby is in sync. */
+  synced(): void;
+  /** The standby is gone: `dropped` when the degrade rule ended it. */
+  detached(reason: string, dropped: boolean): void;
+  /**
+   * Another node reigns; `link` is where to attach to it, if it said so. `lost`: changes that are given up with it.
+   * `peer`: who has told us, as the transport shows it.
+   */
+  deposed(epoch: number, link: string | null, lost: number, peer: string): void;
+}
+
+/** A primary asks its owner for these: failover/role.ts decides what is to become of it, and of its standbys. */
+export interface PrimaryVerdicts {
+  /** Another node that reigns: which of them goes on. */
+  met(ours: Reign, theirs: Reign): Outcome;
+  /** A standby says that it reigns, with this epoch: 'ours' where its word counts for nothing. */
+  claimed(claim: Claim): 'ours' | 'theirs';
+  /** Every reply waits for a standby from now on. */
+  counted(link: string | null): void;
+  /**
+   * A standby is gone: no reply leaves before its hold is over; or the hold ends as soon as the record agrees; or there
+   * is none.
+   */
+  gone(loss: Loss): 'hold' | 'release' | 'forget';
+  /** The standby that was lost will not take over any more. */
+  holdOver(): void;
+}
+
+export interface Claim {
+  /** Replies wait for it, or it was lost a moment ago and may take over yet. */
+  readonly isMember: boolean;
+  readonly epoch: number;
+  readonly oursEpoch: number;
+}
 
 export interface PrimaryParts {
   readonly wire: Wire;
@@ -51,19 +80,22 @@ export interface PrimaryParts {
   /** Of the newest batch of an earlier reign of this process. */
   readonly sequence: number;
   readonly events: PrimaryEvents;
+  readonly verdicts: PrimaryVerdicts;
   /** How much clients have changed since this node opened the region. It never falls. */
   readonly changes: () => number;
   /** Where clients connect, when they do by TCP; else 0. */
   readonly clientPort: () => number;
+  /** Asked before this node goes on without a standby that was in sync; left out where there is no witness. */
+  readonly record?: ReignRecord;
 }
 
-/** One that has proved itself, and waits until another standby's lease is over. */
+/** A standby that has proved itself, and waits until another one's lease is over. */
 interface Waiting {
   readonly greeting: Greeting;
   readonly proof: Proof;
 }
 
-export class Primary implements Mirror, ChannelOwner {
+export class Primary implements Mirror {
   readonly unacked: Unacked;
   private readonly parts: PrimaryParts;
   private readonly wire: Wire;
@@ -72,16 +104,21 @@ export class Primary implements Mirror, ChannelOwner {
   private readonly log: Log;
   private readonly events: PrimaryEvents;
   private readonly door: Door;
-  private readonly heartbeat: NodeJS.Timeout;
-  private standby: Attached | null = null;
-  private readonly absence = new Absence();
+  private readonly heartbeat: Timer;
+  private readonly clock: () => number;
+  /** The standby that is attached, and one that was lost and may take over for a while yet. */
+  private replicas: readonly Replica[] = [];
+  private readonly replicaParts: ReplicaParts;
+  private readonly record: ReignRecord;
+  /** Replies wait for acks: `--ack sync`. */
+  private readonly isSync: boolean;
   private readonly fabrics: Fabrics;
-  private readonly hold = new Hold();
   private waiting: Waiting[] = [];
-  /** What `changes` was when each of the standbys that are gone was lost, by node: what came later it cannot have. */
+  /** How many changes each of the standbys that are gone surely has, by node. */
   private readonly departed = new Map<string, number>();
+  /** The nodes that were standbys of ours, by where they let others attach. */
+  private readonly nodesAt = new Map<string, string>();
   private readonly brake: Brake;
-  private beats = 0;
   private linkPort = 0;
   private ended = false;
   private readonly counts = new Counts();
@@ -97,11 +134,18 @@ export class Primary implements Mirror, ChannelOwner {
     this.log = log;
     this.unacked = new Unacked(sequence);
     this.events = events;
-    region.journal.onFull = () => this.send(region.journal, this.wire.nowMs);
+    region.journal.onFull = () => this.send();
     this.door = new Door(wire, settings, log, (greeting, proof) => {
       this.admit(greeting, proof);
     });
-    this.heartbeat = setInterval(() => this.beat(), settings.heartbeatMs);
+    this.record = parts.record ?? noRecord;
+    this.isSync = settings.ack === 'sync';
+    const { memory } = parts;
+    const shared = { wire, region, memory, settings, log, unacked: this.unacked };
+    this.replicaParts = { ...shared, events: this.replicaEvents(), epoch: () => this.epoch };
+    const { clock, timers } = wire.ports;
+    this.clock = clock;
+    this.heartbeat = timers.every(settings.heartbeatMs, () => this.beat());
   }
 
   get congested(): boolean {
@@ -114,50 +158,18 @@ export class Primary implements Mirror, ChannelOwner {
     return this.linkPort;
   }
 
-  commit(journal: Journal, nowMs: number): number {
-    const { standby, unacked } = this;
-    if (standby !== null) {
-      // By the clock of now: this node may have stood still within the tick.
-      this.absence.note(standby, monotonicMs());
-      // No reply before the standby has said, with an ack, that it has not taken over: an empty batch asks.
-      if (journal.count > 0 || this.absence.doubtful) this.send(journal, nowMs);
-      standby.link?.poll();
-      this.brake.set(this.standby !== null && this.isFull(standby));
+  commit(journal: Journal, _nowMs: number): number {
+    const { replicas, unacked } = this;
+    if (replicas.length === 0) return 0;
+    if (journal.count > 0 || this.mustAsk()) this.send();
+    let isFull = false;
+    for (const replica of replicas) {
+      replica.link?.poll();
+      if (replica.isFull) isFull = true;
     }
-    if (this.hold.isOn) return unacked.sequence;
-    const waits = this.standby?.inSync === true && this.settings.ack === 'sync' && !unacked.isEmpty;
-    return waits ? unacked.sequence : 0;
-  }
-
-  frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
-    const { standby } = this;
-    const payload = bytes.subarray(at, at + header.length);
-    if (header.type === FrameType.DEPOSED) {
-      this.replaced(header.epoch, parse('deposed', payload)?.link ?? null);
-      return;
-    }
-    if (header.type === FrameType.LEAVING) {
-      this.standbyIsDead('it has ended in order');
-      return;
-    }
-    // One whose link broke, and who has not noticed.
-    if (standby === null) return;
-    // It speaks only once it was welcomed, and has given up its old copy then.
-    if (this.hold.isOn) this.endHold('it attaches anew');
-    standby.heardMs = this.wire.nowMs;
-    if (header.type === FrameType.HEARTBEAT) standby.heardBeat = header.sequence;
-    else if (header.type === FrameType.MEMORY) {
-      if (standby.opening?.frame(payload) !== true)
-        this.detach('its memory makes no sense', 'lost');
-    } else if (!takes(standby, header)) {
-      this.detach(`it sent a frame of type ${header.type}`, 'lost');
-    }
-  }
-
-  drained(): void {}
-
-  lost(reason: string): void {
-    this.detach(reason, 'lost');
+    this.brake.set(isFull);
+    const { sequence } = unacked;
+    return this.isSync && ackedByAll(sequence, this.replicas) < sequence ? sequence : 0;
   }
 
   stats(): Iterable<readonly [string, string | number]> {
@@ -168,10 +180,10 @@ export class Primary implements Mirror, ChannelOwner {
     return details(this.state());
   }
 
-  /** The standby cannot take over any more: it said so, or whoever started the nodes knows it. */
-  standbyIsDead(reason = 'its process has ended'): void {
-    if (this.hold.isOn) this.endHold(reason);
-    else this.detach(reason, 'dead');
+  /** The standby cannot take over any more: whoever started the nodes knows it. */
+  standbyIsDead(): void {
+    const replica = this.held ?? this.attached;
+    if (replica !== null) this.gaveUp(replica, 'its process has ended');
   }
 
   /** Sequence of the newest batch; replies of this process may wait for it. */
@@ -182,13 +194,11 @@ export class Primary implements Mirror, ChannelOwner {
   /** Ends the mirror: closes every node-to-node connection and stops listening. Replies that wait never leave. */
   end(): void {
     this.ended = true;
-    clearInterval(this.heartbeat);
+    this.heartbeat.cancel();
     this.door.close();
     for (const { greeting } of this.waiting.splice(0)) greeting.channel.close(false);
-    this.hold.end();
-    this.standby?.opening?.close();
-    this.standby?.channel.close(false);
-    this.standby = null;
+    for (const replica of this.replicas) replica.end(false);
+    this.replicas = [];
     this.fabrics.close();
     this.brake.set(false);
     this.region.journal.active = false;
@@ -203,15 +213,17 @@ export class Primary implements Mirror, ChannelOwner {
       return;
     }
     // Another node than the one that was lost waits until that one's lease is over, and hears that we live.
-    if (this.hold.isOn && proof.node !== this.hold.node) {
+    const { held } = this;
+    if (held !== null && proof.node !== held.node) {
       this.waiting.push({ greeting, proof });
       return;
     }
-    this.hold.hangUp();
+    // A standby that attaches anew says all it has to say on its new connection.
+    held?.channel.close(false);
     // It saw the link break, and we did not yet.
-    if (this.standby?.node === proof.node) this.detach('it attaches anew', 'lost');
-    if (this.standby !== null) {
-      greeting.turnAway(taken(this.standby.node));
+    if (this.attached?.node === proof.node) this.detach(this.attached, 'it attaches anew', 'lost');
+    if (this.attached !== null) {
+      greeting.turnAway(taken(this.attached.node));
       return;
     }
     const choice = this.fabrics.choose(greeting.channel.localHost, proof);
@@ -220,192 +232,205 @@ export class Primary implements Mirror, ChannelOwner {
       return;
     }
     greeting.channel.trusted = true;
-    greeting.owner = this;
-    const standby = attached(greeting.channel, proof, this.wire.nowMs);
-    this.standby = standby;
+    const replica = new Replica(this.replicaParts, greeting.channel, proof);
+    greeting.owner = replica;
+    const link = seenLink(proof.link, greeting.channel.peer);
+    if (link !== null) {
+      this.nodesAt.set(link, proof.node);
+      if (this.nodesAt.size > departedMost) this.nodesAt.delete([...this.nodesAt.keys()][0]!);
+    }
+    this.replicas = [...this.replicas, replica];
     const { fabrics, sequence, parts } = this;
-    const { channel } = standby;
-    const events = this.eventsOf(standby);
-    const clientPort = parts.clientPort();
-    const opening = { ...parts, fabrics, sequence, channel, clientPort, events };
-    standby.opening = new Opening(opening, choice);
-    this.unacked.forget(monotonicMs());
-    this.absence.asked(this.wire.nowMs);
-    standby.opening.start();
+    replica.open({ ...parts, fabrics, sequence, clientPort: parts.clientPort() }, choice);
   }
 
-  private eventsOf(standby: Attached): LinkEvents {
-    const current = (): boolean => this.standby === standby;
+  private replicaEvents(): ReplicaEvents {
     return {
-      opened: (link) => {
-        if (current()) this.begin(standby, link);
+      spoke: (replica) => {
+        // Every ack comes by here.
+        if (this.replicas.length === 1) return;
+        const { held } = this;
+        // It speaks only once it was welcomed, and has given up its old copy then.
+        if (held?.node === replica.node) this.gaveUp(held, 'it attaches anew');
       },
-      refused: ({ code, message, remedy }) => {
-        standby.channel.sendMessage(FrameType.REFUSED, { code, reason: message, remedy });
-        if (current()) this.detach(message, 'lost');
+      opened: () => {
+        const { journal } = this.region;
+        // Earlier changes stand in the region, and the copy takes them from there.
+        if (!journal.active) journal.clear();
+        journal.active = true;
+        this.counts.resyncs++;
       },
-      acked: (sequence, blocks) => {
-        if (current()) this.ack(standby, sequence, blocks);
+      acked: () => {
+        this.settle();
+        this.brake.set(this.isFull);
       },
-      broken: (reason, revoked) => {
-        if (!current()) return;
-        // It closed its memory to us: that is what it does before it reigns.
-        if (revoked) this.replaced(this.epoch + 1, standby.address);
-        else this.detach(reason, 'broken');
+      counted: ({ address, channel }) =>
+        this.parts.verdicts.counted(seenLink(address, channel.peer)),
+      synced: () => this.events.synced(),
+      flush: () => {
+        if (this.region.journal.count > 0) this.send();
+        this.unacked.note(this.parts.changes());
+        return this.unacked.sequence;
       },
+      lost: (replica, reason, how) => this.detach(replica, reason, how),
+      reigns: (replica, epoch, link) => this.replaced(replica, epoch, link),
+      left: (replica) => this.gaveUp(replica, 'it has ended in order'),
     };
-  }
-
-  /** The link carries: the copy begins. */
-  private begin(standby: Attached, link: Link): void {
-    const { region, log } = this;
-    const resync = new Resync(region, this.parts.memory);
-    standby.link = link;
-    standby.resync = resync;
-    region.journal.clear();
-    region.journal.active = true;
-    this.counts.resyncs++;
-    const size = mebibytes(resync.totalBytes);
-    const over = nameOf(link);
-    log.say(`standby ${standby.node} attached over ${over}; resync of ${size} MiB begins`);
-    log.detail(`the link is ${over}: ${standby.opening!.why}`);
-    this.copy(standby);
   }
 
   private get epoch(): number {
     return epochOf(this.region.head);
   }
 
-  private copy(standby: Attached): void {
-    if (this.standby !== standby) return;
-    const flush = (): number => {
-      if (this.region.journal.count > 0) this.send(this.region.journal, this.wire.nowMs);
-      return this.unacked.sequence;
-    };
-    copy(standby, this.epoch, flush, () => this.copy(standby));
+  /** The standby that is attached. */
+  private get attached(): Replica | null {
+    return this.replicas.find(({ isHeld }) => !isHeld) ?? null;
   }
 
-  private ack(standby: Attached, sequence: number, blocks: number): void {
-    if (!this.unacked.ack(sequence, monotonicMs())) {
-      this.detach(`it acked batch ${sequence}, which was not sent`, 'lost');
-      return;
-    }
-    this.wire.transport.release(sequence);
-    standby.blocksAcked = blocks;
-    this.brake.set(this.isFull(standby));
-    if (progress(standby, this.log)) this.events.synced();
-    this.copy(standby);
+  /** The standby that was lost, and may take over for a while yet: no reply leaves. */
+  private get held(): Replica | null {
+    return this.replicas.find(({ isHeld }) => isHeld) ?? null;
+  }
+
+  private get isFull(): boolean {
+    for (const replica of this.replicas) if (replica.isFull) return true;
+    return false;
+  }
+
+  /** True while there is somebody to send batches to. */
+  private get carries(): boolean {
+    for (const { link } of this.replicas) if (link !== null) return true;
+    return false;
   }
 
   private state(): MirrorState {
-    const { standby, unacked, counts, settings, brake } = this;
-    return { standby, unacked, counts, ack: settings.ack, epoch: this.epoch, stalls: brake.stalls };
+    const { attached: replica, unacked, counts, settings, brake } = this;
+    return { replica, unacked, counts, ack: settings.ack, epoch: this.epoch, stalls: brake.stalls };
   }
 
-  /** Seals the journal as the next batch and gives it to the link. */
-  private send(journal: Journal, nowMs: number): void {
-    const { standby } = this;
-    // Before the link is open a batch would be counted, and never come.
-    if (standby?.link != null) {
-      const sequence = this.unacked.commit(monotonicMs());
-      this.absence.asked(nowMs);
+  /** Whether the replies of this tick need a batch to ask for their promise. */
+  private mustAsk(): boolean {
+    if (!this.isSync || !this.wire.hasReplies) return false;
+    // By the clock of now: this node may have stood still within the tick.
+    const now = this.clock();
+    for (const replica of this.replicas) if (replica.mustAsk(now)) return true;
+    return false;
+  }
+
+  /** Seals the journal as the next batch and gives it to each link. */
+  private send(): void {
+    const { replicas, unacked } = this;
+    const { journal } = this.region;
+    // Before a link is open a batch would be counted, and never come.
+    if (this.carries) {
+      const sequence = unacked.commit(this.clock(), this.parts.changes());
       this.counts.add(journal);
-      standby.link.sendBatch(journal, this.epoch, sequence);
-      if (this.isFull(standby)) this.brake.isOn = true;
+      const batch: Batch = { journal, epoch: this.epoch, sequence, isSealed: false };
+      for (const { link } of replicas) link?.sendBatch(batch);
+      if (this.isFull) this.brake.isOn = true;
     }
     journal.clear();
   }
 
-  private isFull(standby: Attached): boolean {
-    return standby.link?.isFull === true || this.unacked.isFull;
+  /** Lets those replies leave that saw nothing but what all in sync have acked. */
+  private settle(): void {
+    const { unacked, replicas } = this;
+    const acked = ackedByAll(unacked.sequence, replicas);
+    if (acked <= unacked.acked) return;
+    unacked.ack(acked, this.clock());
+    this.wire.transport.release(acked);
   }
 
   /** Every heartbeat: says that the data path lives, and applies the degrade rule. */
   private beat(): void {
-    const { standby } = this;
-    const now = monotonicMs();
-    if (this.hold.isOn && this.hold.leftMs(now) <= 0) this.endHold('its lease is over');
+    const now = this.clock();
     this.reassure();
-    if (standby === null) return;
-    this.absence.note(standby, now);
-    // After an absence of our own the acks that came meanwhile must be read before anybody is judged by them.
-    if (this.absence.wasAwake(now, this.settings.heartbeatMs)) this.checkAcks(standby, now);
-    if (this.standby === null) return;
-    this.absence.spoke(now);
-    this.beats++;
-    const echo = this.mayConfirm(standby, now) ? standby.heardBeat : 0;
-    if (standby.link !== null) standby.link.beat(this.epoch, this.beats, echo);
-    else standby.channel.send({ type: FrameType.HEARTBEAT, epoch: this.epoch });
-    standby.link?.poll();
-    if (this.standby === null) return;
-    const synced = standby.inSync && this.unacked.acked >= standby.syncedSequence;
-    if (synced && standby.heardBeat > 0) standby.confirmed = true;
-    if (progress(standby, this.log)) this.events.synced();
-  }
-
-  /** A lease that would outlast the ack timeout is not given: the standby could be dropped before it ends. */
-  private mayConfirm(standby: Attached, nowMs: number): boolean {
-    return this.unacked.waitedMs(nowMs) <= this.leaseMs && standby.heardBeat > 0;
-  }
-
-  private get leaseMs(): number {
-    return this.settings.ackTimeoutMs * leaseShare;
-  }
-
-  /** The degrade rule: a batch without an ack, or a standby that says nothing, for longer than the ack timeout. */
-  private checkAcks(standby: Attached, nowMs: number): void {
-    const waitedMs = this.unacked.waitedMs(nowMs);
-    const reason = overdue(standby, waitedMs, nowMs - standby.heardMs, this.settings.ackTimeoutMs);
-    if (reason === null) return;
-    standby.channel.send({ type: FrameType.DROPPED, epoch: this.epoch });
-    this.detach(reason, 'dropped');
+    for (const replica of this.replicas) {
+      if (replica.isOver(now)) {
+        this.askToGoOn(replica, () => this.sayOver(replica, 'its lease is over'));
+      }
+      if (replica.isHeld || !this.replicas.includes(replica)) continue;
+      const overdue = replica.overdue(now);
+      if (overdue !== null) this.detach(replica, overdue, 'dropped');
+      else replica.beat(now);
+    }
   }
 
   /** The standby is gone, or no longer worth waiting for: the primary goes on alone, now or when its lease is over. */
-  private detach(reason: string, how: 'lost' | 'broken' | 'dropped' | 'dead'): void {
-    const { standby } = this;
-    if (standby === null || this.ended) return;
+  private detach(replica: Replica, reason: string, how: Loss['how']): void {
+    if (this.ended || replica.isHeld || !this.replicas.includes(replica)) return;
+    const { node, isCounted } = replica;
     const dropped = how === 'dropped';
-    // The lease of a dropped standby has run out: it is half the ack timeout. A dead standby cannot use its lease.
-    const mayReign = standby.inSync && (how === 'lost' || how === 'broken');
-    const holds = mayReign && this.settings.ack === 'sync';
-    this.standby = null;
-    this.departed.delete(standby.node);
-    this.departed.set(standby.node, this.parts.changes());
-    if (this.departed.size > departedMost) this.departed.delete([...this.departed.keys()][0]!);
-    standby.opening?.close();
-    // A standby that took over says so on the channel: there it is heard for as long as it may.
-    if (!holds || how === 'lost') standby.channel.close(how !== 'lost');
-    this.region.journal.active = false;
-    this.region.journal.clear();
+    const verdict = this.parts.verdicts.gone({ how, isMember: isCounted, isSync: this.isSync });
+    const holds = verdict === 'hold';
+    this.remember(replica);
+    if (dropped) replica.channel.send({ type: FrameType.DROPPED, epoch: this.epoch });
+    if (verdict === 'forget') replica.end(how !== 'lost');
+    else replica.hold(this.clock(), holds, how);
+    this.withdraw(replica);
     this.counts[dropped ? 'drops' : 'losses']++;
-    this.brake.set(false);
-    if (holds) this.startHold(standby);
-    else this.letGo();
+    if (verdict === 'forget') this.letGo(replica);
+    else if (verdict === 'release') this.askToGoOn(replica);
     const now = holds
-      ? `it may take over for ${this.leaseMs} ms yet, no reply leaves before`
+      ? `it may take over for ${Math.round(replica.holdMs)} ms yet, no reply leaves before`
       : 'its copy is out of date, serving alone';
-    this.log.say(`standby ${standby.node} ${dropped ? 'dropped' : 'lost'}: ${reason}; ${now}`);
+    this.log.say(`standby ${node} ${dropped ? 'dropped' : 'lost'}: ${reason}; ${now}`);
     this.events.detached(reason, dropped);
   }
 
-  /** No reply leaves while a lost standby may take over. */
-  private startHold(standby: Attached): void {
-    const now = monotonicMs();
-    this.hold.start(standby, now + this.leaseMs);
-    this.unacked.commit(now);
+  /** A node that is lost now cannot have the changes that follow, and may lack those that it did not ack. */
+  private remember({ node, acked }: Replica): void {
+    this.departed.delete(node);
+    this.departed.set(node, this.unacked.changesAt(acked));
+    if (this.departed.size > departedMost) this.departed.delete([...this.departed.keys()][0]!);
   }
 
-  /** The standby that was lost will not take over any more. */
-  private endHold(why: string): void {
-    this.hold.end();
-    this.log.say(`standby ${this.hold.node} cannot take over any more (${why}): serving alone`);
-    this.letGo();
+  /** Nothing more is sent to it. While it is held, replies wait for a batch that it will never ack. */
+  private withdraw(replica: Replica): void {
+    const { journal } = this.region;
+    if (!this.carries) {
+      journal.active = false;
+      journal.clear();
+      if (replica.isHeld) this.unacked.commit(this.clock(), this.parts.changes());
+    } else if (replica.isHeld) {
+      this.send();
+    }
+    this.brake.set(this.isFull);
   }
 
-  private letGo(): void {
-    this.unacked.forget(monotonicMs());
-    this.wire.transport.release(this.unacked.sequence);
+  /** Goes on without a standby that was in sync, when the record agrees: until then its hold goes on. */
+  private askToGoOn(replica: Replica, said = (): void => {}): void {
+    this.record.release(replica.node, (granted) => {
+      if (!granted || this.ended || !replica.isHeld) return;
+      said();
+      this.letGo(replica);
+    });
+  }
+
+  /** It has given up its copy, or has ended, and cannot take over any more: nobody need be asked. */
+  private gaveUp(replica: Replica, why: string): void {
+    if (!replica.isHeld) {
+      this.detach(replica, why, 'dead');
+      return;
+    }
+    this.sayOver(replica, why);
+    this.letGo(replica);
+  }
+
+  private sayOver({ node }: Replica, why: string): void {
+    this.log.say(`standby ${node} cannot take over any more (${why}): serving alone`);
+  }
+
+  /** Nobody waits for it any more. */
+  private letGo(replica: Replica): void {
+    if (replica.isHeld) this.parts.verdicts.holdOver();
+    replica.end(false);
+    this.replicas = this.replicas.filter((one) => one !== replica);
+    if (this.replicas.some(({ isMember }) => isMember)) this.settle();
+    else {
+      this.unacked.forget(this.clock());
+      this.wire.transport.release(this.unacked.sequence);
+    }
     for (const { greeting, proof } of this.waiting.splice(0)) this.admit(greeting, proof);
   }
 
@@ -418,18 +443,16 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   /** Our own standby reigns in our place: it found us silent while it could still count on its copy. */
-  private replaced(epoch: number, link: string | null): void {
-    const { standby, hold } = this;
-    // A standby that we no longer count on has a copy that is out of date: its word deposes nobody.
-    if (!hold.isOn && standby?.inSync !== true) {
-      this.detach('it claims to reign with a copy that is not whole', 'lost');
-    } else if (epoch <= this.epoch) {
-      this.detach(`it claims to reign with epoch ${epoch}, which is not newer`, 'lost');
-    } else {
-      const node = standby?.node ?? hold.node;
-      const peer = standby?.channel.peer ?? hold.peer;
-      this.depose({ epoch, node, cache: '', changes: 0 }, seenLink(link, peer), 0);
+  private replaced(replica: Replica, epoch: number, link: string | null): void {
+    const { node, channel, isMember } = replica;
+    if (this.parts.verdicts.claimed({ isMember, epoch, oursEpoch: this.epoch }) === 'theirs') {
+      this.depose({ epoch, node }, seenLink(link, channel.peer), 0, channel.peer);
+      return;
     }
+    const why = isMember
+      ? `with epoch ${epoch}, which is not newer`
+      : 'with a copy that is not whole';
+    this.detach(replica, `it claims to reign ${why}`, 'lost');
   }
 
   /** Another node that reigns: exactly one of us goes on (reign.ts). */
@@ -443,11 +466,11 @@ export class Primary implements Mirror, ChannelOwner {
       return;
     }
     const ours = { epoch: this.epoch, node, cache: identityOf(this.region.head), changes };
-    switch (outcome(ours, theirs)) {
+    switch (this.parts.verdicts.met(ours, theirs)) {
       case 'theirs': {
-        const link = seenLink(theirs.link, channel.peer);
+        const { peer } = channel;
         channel.close(true);
-        this.depose(theirs, link, changes);
+        this.depose(theirs, seenLink(theirs.link, peer), changes, peer);
         return;
       }
       case 'ours':
@@ -464,12 +487,17 @@ export class Primary implements Mirror, ChannelOwner {
     }
   }
 
-  /** Changes that were acknowledged and that this node, once our standby, cannot have. */
+  /** Changes that were acknowledged and that the node which listens there, once our standby, cannot have. */
+  changesWithoutAt(link: string): number {
+    return this.changesWithout(this.nodesAt.get(link) ?? '');
+  }
+
   private changesWithout(node: string): number {
-    if (this.standby?.node === node) return 0;
-    // What was executed while replies are held back is not acknowledged.
-    const held = this.hold.isOn ? this.departed.get(this.hold.node) : undefined;
-    const acknowledged = held ?? this.parts.changes();
+    if (this.attached?.node === node) return 0;
+    // Changes that were executed while replies are held back are not acknowledged.
+    const { held } = this;
+    const before = held === null ? undefined : this.departed.get(held.node);
+    const acknowledged = before ?? this.parts.changes();
     return Math.max(0, acknowledged - (this.departed.get(node) ?? 0));
   }
 
@@ -480,14 +508,18 @@ export class Primary implements Mirror, ChannelOwner {
   }
 
   /** Law 4: we answer nobody any more. Our own standby is told who reigns, or it would take us for dead. */
-  private depose({ epoch, node }: Reign, link: string | null, lost: number): void {
-    const { standby } = this;
+  private depose(
+    { epoch, node }: Pick<Reign, 'epoch' | 'node'>,
+    link: string | null,
+    lost: number,
+    peer: string,
+  ): void {
     const gone = lost === 0 ? '' : `; ${lost} changes acknowledged without it are lost`;
     this.log.say(`deposed: epoch ${epoch} reigns now, ours was ${this.epoch}${gone}`);
-    if (standby !== null && standby.node !== node) this.tell(standby.channel, epoch, node, link);
+    for (const replica of this.replicas) {
+      if (replica.node !== node) this.tell(replica.channel, epoch, node, link);
+    }
     for (const { greeting } of this.waiting) this.tell(greeting.channel, epoch, node, link);
-    const { hold } = this;
-    if (hold.line !== null && hold.node !== node) this.tell(hold.line, epoch, node, link);
-    this.events.deposed(epoch, link, lost);
+    this.events.deposed(epoch, link, lost, peer);
   }
 }

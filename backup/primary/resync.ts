@@ -9,14 +9,16 @@
  */
 
 import * as limits from '../../src/base/limits.js';
-import { native } from '../../src/native/addon.js';
-import { monotonicMs } from '../../src/native/clock.js';
+import type { Scanned } from '../../src/native/addon.js';
+import type { Ports } from '../../src/native/ports.js';
 import { headBytes, SuperWord, superblockBytes } from '../../src/store/layout.js';
 import type { Region } from '../../src/store/region.js';
 import type { Link } from '../link/link.js';
 
 /** Copies smaller than this are done before anybody has read how far they are. */
 const loggedBytesLeast = 64 * 2 ** 20;
+
+type ResyncPorts = Pick<Ports, 'clock' | 'memory'>;
 
 export class Resync {
   /** Bytes that were passed, and that there are to pass, as of the start. */
@@ -33,7 +35,7 @@ export class Resync {
   private quarter = 0;
   /** The region's number in the addon. */
   private readonly memory: number;
-  private readonly clock: () => number;
+  private readonly ports: ResyncPorts;
   private readonly extents: Iterator<readonly [from: number, to: number]>;
   /** What is left of the extent that is being copied. */
   private at = 0;
@@ -42,9 +44,9 @@ export class Resync {
   private readonly lengths: number[] = [];
   private bytesInFlight = 0;
 
-  constructor(region: Region, memory: number, clock: () => number = monotonicMs) {
+  constructor(region: Region, memory: number, ports: ResyncPorts) {
     this.memory = memory;
-    this.clock = clock;
+    this.ports = ports;
     const { geometry } = region;
     // Which pages had a class when the copy began: one that gets its class later is filled by batches alone.
     const classes = region.pageTable.slice();
@@ -68,11 +70,11 @@ export class Resync {
    */
   proceed(link: Link, epoch: number, blocksAcked: number): boolean {
     this.settle(blocksAcked);
-    const endMs = this.clock() + limits.lookMsMax;
+    const endMs = this.ports.clock() + limits.lookMsMax;
     let spent = 0;
     let looked = 0;
     while (!this.isSent && this.mayGoOn()) {
-      if (spent >= limits.lookBytesMax || this.clock() > endMs) break;
+      if (spent >= limits.lookBytesMax || this.ports.clock() > endMs) break;
       if (this.at === this.end && !this.nextExtent()) break;
       const found = this.look(limits.lookBytesMax - spent);
       looked += found.looked;
@@ -91,10 +93,10 @@ export class Resync {
     return this.bytesInFlight < copyBytesInFlightMax && this.lengths.length < blocksInFlightMax;
   }
 
-  private look(budget: number): ReturnType<typeof native.regionScan> {
+  private look(budget: number): Scanned {
     const { memory, at, end } = this;
     const most = Math.max(limits.lookBytesLeast, budget);
-    return native.regionScan(memory, at, end, limits.blockBytes, most);
+    return this.ports.memory.regionScan(memory, at, end, limits.blockBytes, most);
   }
 
   private send(link: Link, epoch: number, offset: number, length: number): void {

@@ -8,7 +8,7 @@ import { HotspareError } from '../../src/base/errors.js';
 import type { Wire } from '../../src/net/wire.js';
 import type { Log } from '../../src/process/log.js';
 import { FrameType } from '../channel/frame.js';
-import type { BackupSettings } from '../settings.js';
+import { type BackupSettings, seenLink } from '../settings.js';
 import { Door } from './door.js';
 
 /** Who is mirrored: its random name, null while it has not welcomed us, and where it lets standbys attach. */
@@ -17,20 +17,39 @@ export interface Mirrored {
   readonly link: string;
 }
 
+/** A node that came to the signpost, and has proved that it knows the secret. */
+export interface Passer {
+  /** It serves; otherwise it looks for a primary. */
+  readonly reigns: boolean;
+  /** It has a cache, or a whole copy of one. */
+  readonly holds: boolean;
+  /** Where it lets standbys attach when it serves; null: nowhere. */
+  readonly link: string | null;
+}
+
+export interface SignpostOwner {
+  /** Whom this node mirrors, or looks for; null: it does not know. */
+  mirrored(): Mirrored | null;
+  met(passer: Passer): void;
+}
+
 export class Signpost {
   private readonly door: Door;
 
-  constructor(wire: Wire, settings: BackupSettings, log: Log, mirrored: () => Mirrored | null) {
+  constructor(wire: Wire, settings: BackupSettings, log: Log, owner: SignpostOwner) {
     this.door = new Door(wire, settings, log, (greeting, proof) => {
       const { channel } = greeting;
-      const where = mirrored();
-      if (where === null) {
+      const link = seenLink(proof.link, channel.peer);
+      owner.met({ reigns: proof.epoch > 0, holds: proof.cache !== '', link });
+      const where = owner.mirrored();
+      // A node that looks for a primary must not be led to itself, where it would look for ever.
+      if (where === null || (proof.epoch === 0 && link === where.link)) {
         const sentence = 'this node does not serve, and looks for one that does';
         greeting.turnAway(new HotspareError('LINK_BUSY', sentence, 'try again'));
         return;
       }
       // The one that is mirrored knocks here as well, and need not be led to itself.
-      const known = proof.node === where.node;
+      const known = proof.node === where.node || link === where.link;
       if (!known) {
         const message = { node: settings.node, link: where.link };
         channel.sendMessage(FrameType.DEPOSED, message, directionEpoch);

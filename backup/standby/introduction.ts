@@ -15,12 +15,17 @@ export class Introduction {
   private readonly channel: Channel;
   private readonly secret: Uint8Array;
   private readonly wish: CipherWish;
-  private readonly nonce = nonce();
+  private readonly nonce: string;
   private readonly hello: Uint8Array;
 
   /** Says hello on a channel that has just been opened. */
-  constructor(channel: Channel, { secret, cipher }: Credentials) {
+  constructor(
+    channel: Channel,
+    { secret, cipher }: Credentials,
+    random: (bytes: number) => Buffer,
+  ) {
     this.channel = channel;
+    this.nonce = nonce(random);
     this.secret = secret;
     this.wish = wishOf(cipher, secret, channel.localHost, channel.peerHost);
     const versions = { protocol: protocolVersion, layout: layoutVersion };

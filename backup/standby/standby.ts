@@ -6,8 +6,7 @@
 
 import { HotspareError } from '../../src/base/errors.js';
 import { controlBytesMax, leavingMs } from '../../src/base/limits.js';
-import { type NativeRegion, native } from '../../src/native/addon.js';
-import { monotonicMs } from '../../src/native/clock.js';
+import type { NativeRegion } from '../../src/native/addon.js';
 import type { Wire } from '../../src/net/wire.js';
 import { type MappedCopy, type MemoryOptions, mapCopy } from '../../src/server/memory.js';
 import type { Geometry } from '../../src/store/layout.js';
@@ -15,8 +14,9 @@ import { epochOf, inspect } from '../../src/store/open.js';
 import { Channel, type ChannelOwner } from '../channel/channel.js';
 import { type FrameHeader, FrameType, protocolVersion } from '../channel/frame.js';
 import { type Deposed, type Memory, parse, type Welcome } from '../channel/hello.js';
-import { Lease } from '../lease/lease.js';
+import { firstBeat } from '../lease/beats.js';
 import type { Reign } from '../lease/reign.js';
+import { StandbyLease } from '../lease/standby-lease.js';
 import { Fabrics } from '../link/fabrics.js';
 import { openLanding } from '../link/landing.js';
 import type { Landing } from '../link/link.js';
@@ -43,12 +43,20 @@ export interface StandbyEvents {
   directed?(link: string): void;
   /** The primary goes on without us: the copy is out of date. */
   dropped(): void;
-  /** At the primary's address there is another cache, or an older reign of ours, while our copy is whole. */
-  replaced(by: Welcome): void;
+  /**
+   * Asked before what we hold is given up for a copy of this primary's cache: 'keep' where it is not, and the owner
+   * has ended this connection. `ours`: what we hold a copy of.
+   */
+  met(theirs: CacheAt, ours: CacheAt): 'mirror' | 'keep';
 }
 
-/** What a node that reigns says of itself to the node that it took over from. */
-export type Reigning = Pick<Reign, 'epoch' | 'cache' | 'changes'>;
+/** What a node that reigns says of itself to the node that it took over from, and where standbys attach to it. */
+export type Reigning = Pick<Reign, 'epoch' | 'cache' | 'changes'> & {
+  readonly link: string | null;
+};
+
+/** A cache as it was, or is, under this reign. */
+export type CacheAt = Pick<Reign, 'cache' | 'epoch'>;
 
 /** Where a standby attaches. */
 export interface PrimaryAddress {
@@ -78,9 +86,7 @@ export class Standby implements ChannelOwner {
   private welcome: Welcome | null = null;
   /** Which cache we hold a copy of. */
   private cache = '';
-  private readonly lease = new Lease();
-  private whole = false;
-  private heardBeat = 0;
+  private readonly lease: StandbyLease;
   private announced = false;
   private introduction: Introduction | null = null;
   private stage: number = Stage.STRANGER;
@@ -102,6 +108,7 @@ export class Standby implements ChannelOwner {
     this.memoryOptions = memoryOptions;
     this.events = events;
     this.fabrics = new Fabrics(settings);
+    this.lease = new StandbyLease(firstBeat(wire.ports.random));
   }
 
   /** Sequence of the newest batch that landed. */
@@ -119,7 +126,7 @@ export class Standby implements ChannelOwner {
    * was heard to be ours so lately that it cannot have gone on without us yet.
    */
   isWhole(nowMs: number): boolean {
-    return this.whole && this.lease.holds(nowMs);
+    return this.lease.mayServe(nowMs);
   }
 
   /** When the copy may be served no more, unless the primary is heard again. */
@@ -177,7 +184,7 @@ export class Standby implements ChannelOwner {
   }
 
   opened(): void {
-    this.introduction = new Introduction(this.channel!, this.settings);
+    this.introduction = new Introduction(this.channel!, this.settings, this.wire.ports.random);
     // While the challenge is on its way, so that the proof need not wait for it.
     this.fabrics.offer(this.channel!.localHost, true);
   }
@@ -200,14 +207,14 @@ export class Standby implements ChannelOwner {
       case FrameType.HEARTBEAT:
         if (this.stage === Stage.PROVED) return;
         if (this.landing?.frame(header, bytes, at) === true) return;
-        this.whole = false;
+        this.lease.spoil();
         this.broken(`batch ${header.sequence} of epoch ${header.epoch} does not fit`);
         return;
       case FrameType.SYNCED:
         this.finish(header);
         return;
       case FrameType.DROPPED:
-        this.whole = false;
+        this.lease.spoil();
         this.leave();
         this.events.dropped();
         return;
@@ -243,13 +250,18 @@ export class Standby implements ChannelOwner {
   /** Says that this node lives, and looks whether the primary does. */
   beat(nowMs: number): void {
     this.landing?.look();
-    if (this.welcome === null) return;
-    const sequence = this.lease.beat(nowMs);
-    this.channel?.send({ type: FrameType.HEARTBEAT, sequence, count: this.heardBeat });
+    const { lease } = this;
+    if (this.welcome === null || !lease.mayPromise) return;
+    const sequence = lease.beat(nowMs);
+    this.channel?.send({ type: FrameType.HEARTBEAT, sequence, count: lease.echo });
   }
 
-  /** Law 4: from now on not one byte of the primary's lands, and what was acked is in its place. */
+  /**
+   * Law 4: from now on not one byte of the primary's lands, and what was acked is in its place. A takeover begins, so
+   * nothing is promised any more: neither an echo nor an ack leaves.
+   */
   revoke(): void {
+    this.lease.claim(this.wire.ports.clock());
     this.landing?.revoke();
     if (this.memory !== null)
       this.epoch = Math.max(this.epoch, epochOf(new Int32Array(this.memory.head)));
@@ -266,7 +278,7 @@ export class Standby implements ChannelOwner {
   private announce(): void {
     // An RDMA link's heartbeats are still read when its connection is gone: nobody is in sync without one.
     if (this.channel === null) return;
-    if (this.announced || !this.whole || !this.lease.isConfirmed) return;
+    if (this.announced || this.lease.state !== 'whole' || !this.lease.isConfirmed) return;
     this.announced = true;
     this.events.synced();
   }
@@ -275,6 +287,13 @@ export class Standby implements ChannelOwner {
   close(): void {
     this.leave();
     this.landing?.close();
+  }
+
+  /** Ends both, and gives the copy up. Resolves once its memory file may be mapped again. */
+  async giveUp(): Promise<void> {
+    this.close();
+    this.forget();
+    await this.mapping;
   }
 
   /**
@@ -289,7 +308,7 @@ export class Standby implements ChannelOwner {
       channel.muted = true;
       await new Promise<void>((resolve) => {
         this.left = resolve;
-        setTimeout(resolve, leavingMs);
+        this.wire.ports.timers.after(leavingMs, resolve);
       });
     }
     this.close();
@@ -316,7 +335,7 @@ export class Standby implements ChannelOwner {
       this.refuse('LINK_REFUSED', 'the copy of the region is damaged', 'start the standby again');
       return;
     }
-    this.whole = true;
+    this.lease.synced();
     this.epoch = epochOf(head);
     this.announce();
   }
@@ -325,7 +344,7 @@ export class Standby implements ChannelOwner {
   private outrank(epoch: number, payload: Uint8Array): void {
     const peer = this.channel?.peer ?? '';
     const link = seenLink(parse('deposed', payload)?.link ?? null, peer);
-    this.whole = false;
+    this.lease.spoil();
     this.leave();
     if (epoch === directionEpoch && this.reign !== null) this.events.directed?.(link ?? '');
     else this.events.outranked(epoch, link);
@@ -350,8 +369,7 @@ export class Standby implements ChannelOwner {
     const { transport, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
     const failure = this.introduction!.prove(payload, {
       node,
-      ...(this.reign?.() ?? { epoch: 0, cache: '', changes: 0 }),
-      link: advertisedLink(this.settings),
+      ...(this.reign?.() ?? this.claims()),
       deadAfterMs,
       transport,
       providers: providers.join(','),
@@ -359,6 +377,17 @@ export class Standby implements ChannelOwner {
     });
     if (failure === null) this.stage = Stage.PROVED;
     else this.refuse(failure.code, failure.message, failure.remedy);
+  }
+
+  /** What a standby says of itself: nothing, or which cache it holds a whole copy of. */
+  private claims(): Reigning {
+    const holds = this.isWhole(this.wire.ports.clock());
+    return {
+      epoch: 0,
+      cache: holds ? this.cache : '',
+      changes: 0,
+      link: advertisedLink(this.settings),
+    };
   }
 
   private enter(payload: Uint8Array): void {
@@ -376,12 +405,8 @@ export class Standby implements ChannelOwner {
       this.refuse('LINK_REFUSED', unwanted, 'run hotspare doctor on both nodes');
       return;
     }
-    // The only whole copy is not given up for a primary that began anew.
-    if (this.isWhole(monotonicMs()) && !this.isOurs(welcome)) {
-      this.leave();
-      this.events.replaced(welcome);
-      return;
-    }
+    const held: CacheAt = { cache: this.cache, epoch: this.epoch };
+    if (this.events.met(welcome, held) === 'keep') return;
     const late = tooLate(this.settings, welcome);
     if (late !== null) {
       this.refuse(
@@ -395,18 +420,19 @@ export class Standby implements ChannelOwner {
     this.welcome = welcome;
     this.cache = welcome.cache;
     this.epoch = welcome.epoch;
-    this.lease.agree(welcome.ackTimeoutMs);
+    this.lease.begin(welcome.ackTimeoutMs);
     this.map(welcome);
   }
 
   /** Heartbeats go on meanwhile. One mapping after the other: the memory file is in use until the last has ended. */
   private map(welcome: Welcome): void {
     const { channel } = this;
-    const begin = (): Promise<MappedCopy> => mapCopy(welcome.geometry, this.memoryOptions);
+    const port = this.wire.ports.memory;
+    const begin = (): Promise<MappedCopy> => mapCopy(welcome.geometry, this.memoryOptions, port);
     this.mapping = this.mapping.then(begin).then(
       (copy) => {
         if (this.channel === channel && channel !== null) this.mapped(welcome, copy);
-        else native.regionClose(copy.memory.id);
+        else port.regionClose(copy.memory.id);
       },
       (error: unknown) => {
         if (!(error instanceof HotspareError)) throw error;
@@ -430,6 +456,7 @@ export class Standby implements ChannelOwner {
       welcome,
       memory,
       channel,
+      ports: this.wire.ports,
       host: this.address.host,
       isCurrent,
       landed: (landing) => {
@@ -437,9 +464,9 @@ export class Standby implements ChannelOwner {
       },
       decided: (parts) => this.decided(parts),
       heard: (beat, echo) => {
-        this.heardMs = monotonicMs();
-        if (beat !== 0) this.heardBeat = beat;
-        if (this.lease.confirm(echo)) this.announce();
+        this.heardMs = this.wire.ports.clock();
+        this.lease.heard(beat, echo);
+        this.announce();
       },
       broken: (reason) => {
         if (isCurrent()) this.broken(reason);
@@ -454,19 +481,12 @@ export class Standby implements ChannelOwner {
     else this.refuse('FABRIC', `--transport rdma: ${memory.failure}`, 'run hotspare doctor');
   }
 
-  /** True of our primary, and of one that was restarted from its memory file: that holds all that ours does (law 2). */
-  private isOurs({ cache, epoch }: Welcome): boolean {
-    return cache === this.cache && epoch >= this.epoch;
-  }
-
   /** Gives up what was held: a new copy begins. */
   private forget(): void {
     this.landing?.close();
     this.landing = null;
-    if (this.memory !== null) native.regionClose(this.memory.id);
+    if (this.memory !== null) this.wire.ports.memory.regionClose(this.memory.id);
     this.memory = null;
-    this.whole = false;
-    this.lease.forget();
     this.announced = false;
   }
 

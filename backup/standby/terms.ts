@@ -1,7 +1,7 @@
 /** What a standby lets a primary send, and under which terms it will not be its standby. Pure. */
-import { leaseShare } from '../../src/base/limits.js';
 import { FrameType } from '../channel/frame.js';
 import type { Welcome } from '../channel/hello.js';
+import { leaseMsOf } from '../lease/lease.js';
 import type { Offer } from '../link/choice.js';
 import type { BackupSettings } from '../settings.js';
 
@@ -47,7 +47,7 @@ export function tooLate(
     return `--dead-after ${deadAfterMs} is less than three of the primary's heartbeats (${welcome.heartbeatMs} ms)`;
   }
   const foundMs = deadAfterMs + leaseSlackBeats * Math.max(heartbeatMs, welcome.heartbeatMs);
-  const leaseMs = welcome.ackTimeoutMs * leaseShare;
+  const leaseMs = leaseMsOf(welcome.ackTimeoutMs);
   if (foundMs <= leaseMs) return null;
   return (
     `--dead-after ${deadAfterMs} is too long for the primary's --ack-timeout ${welcome.ackTimeoutMs}: ` +

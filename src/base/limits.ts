@@ -251,6 +251,11 @@ export const ackTimeoutMsMost = 3_600_000;
  * too, a primary that lost its standby keeps its replies back (docs/decisions/lease.md).
  */
 export const leaseShare = 0.5;
+/**
+ * What each side of a lease leaves for clocks that do not run alike: it answers for so much less than it was promised,
+ * and waits for so much longer than it has promised. Two clocks may differ by 10 %.
+ */
+export const clockMargin = 0.2;
 /** `--heartbeat`. */
 export const heartbeatMsDefault = 20;
 /**
@@ -293,7 +298,10 @@ for (const { deadAfterMs, ackTimeoutMs } of [timesHere, timesBeyond]) {
   assert(deadAfterMs >= 3 * heartbeatMsDefault, 'one late heartbeat is not a death');
   const foundMs = deadAfterMs + 3 * heartbeatMsDefault;
   assert(foundMs <= ackTimeoutMs * leaseShare, 'a death is found before the lease is over');
+  const promiseMs = deadAfterMs * (1 - clockMargin);
+  assert(promiseMs >= 3 * heartbeatMsDefault, 'an idle primary is promised enough by heartbeats');
 }
+assert(leaseShare * (1 + clockMargin) < 1, 'a standby whose ack is late is still given a lease');
 assert(
   1 +
     classesRegularMax +

@@ -14,11 +14,10 @@ import {
   type NativeFailure,
   type NativeTransport,
   Next,
-  native,
   ReplyKind,
   ReplyWord,
 } from '../native/addon.js';
-import { monotonicMs } from '../native/clock.js';
+import { machine, type Ports } from '../native/ports.js';
 import { Output } from '../protocol/reply.js';
 
 /** One connection's owner. Offsets are into `wire.input`. */
@@ -47,6 +46,8 @@ export interface TickHooks {
 export interface WireOptions {
   /** Slots for connections. */
   readonly connectionsMax: number;
+  /** What this node runs on (default: this machine). */
+  readonly ports?: Ports;
 }
 
 /** A large reply: the words before its value, the value, the words behind. */
@@ -93,8 +94,10 @@ export class Wire {
   readonly output: Output;
   readonly counters: Float64Array;
   hooks: TickHooks = idle;
+  /** What this node runs on. */
+  readonly ports: Ports;
   /** The time of this tick. */
-  readonly budget = new Budget(monotonicMs);
+  readonly budget: Budget;
   /** See `Endpoint.data`. */
   again = false;
   /** Where the input of this tick ends. */
@@ -121,7 +124,9 @@ export class Wire {
 
   /** Throws HotspareError when the system has no room for its epoll sets. */
   constructor(options: WireOptions) {
-    this.transport = createTransport(options, (rows) => this.tick(rows));
+    this.ports = options.ports ?? machine;
+    this.budget = new Budget(this.ports.clock);
+    this.transport = createTransport(this.ports, options, (rows) => this.tick(rows));
     this.input = new Uint8Array(this.transport.input);
     this.inputView = new DataView(this.transport.input);
     this.output = new Output(this.transport.output);
@@ -230,6 +235,11 @@ export class Wire {
   /** True when the endpoint that runs now has written a reply in this tick. */
   get answered(): boolean {
     return this.output.at > this.outputStart || this.referencedBytes > 0;
+  }
+
+  /** True when this tick has replies: at its end, all of them are known. */
+  get hasReplies(): boolean {
+    return this.rows > 0;
   }
 
   /**
@@ -363,6 +373,7 @@ export class Wire {
 }
 
 function createTransport(
+  { network }: Ports,
   { connectionsMax }: WireOptions,
   onTick: (rows: number) => number,
 ): NativeTransport {
@@ -371,7 +382,7 @@ function createTransport(
   const tables = { inputBytes, outputBytes, eventsMax, repliesMax, connectionsMax };
   const options = { ...tables, readBytesMax, pendingHighBytes, sinkBytesPerTick };
   try {
-    return native.transportCreate(options, onTick);
+    return network.transportCreate(options, onTick);
   } catch (error) {
     if (error instanceof TypeError || error instanceof RangeError) throw error;
     throw new HotspareError(

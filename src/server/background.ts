@@ -6,7 +6,7 @@
 
 import { upkeepIdleMs, upkeepPauseMs } from '../base/limits.js';
 import type { Executor } from '../commands/execute.js';
-import { monotonicMs } from '../native/clock.js';
+import type { Ports, Timer } from '../native/ports.js';
 import type { Mirror } from '../store/mirror.js';
 import { Pace } from '../store/upkeep.js';
 import type { Timeline } from './timeline.js';
@@ -17,14 +17,14 @@ export interface Ground {
   /** The mirror of now. */
   readonly mirror: Mirror;
   readonly timeline: Timeline;
+  readonly ports: Pick<Ports, 'clock' | 'timers'>;
 }
 
 export class Background {
   /** The longest slice so far, in ms. */
   longestMs = 0;
   private readonly ground: Ground;
-  private timer: NodeJS.Timeout | null = null;
-  private immediate: NodeJS.Immediate | null = null;
+  private timer: Timer | null = null;
   private pace: number = Pace.NOW;
   private stopped = false;
 
@@ -50,18 +50,18 @@ export class Background {
   }
 
   private turn(): void {
-    const { mirror, executor, timeline } = this.ground;
+    const { mirror, executor, timeline, ports } = this.ground;
     const { store, upkeep } = executor;
     if (mirror.congested) {
       this.schedule(Pace.SOON);
       return;
     }
-    const begun = monotonicMs();
+    const begun = ports.clock();
     store.tick(timeline.at(begun));
     const pace = upkeep.work();
     const { journal } = store.region;
     if (journal.count > 0) mirror.commit(journal, begun);
-    this.longestMs = Math.max(this.longestMs, monotonicMs() - begun);
+    this.longestMs = Math.max(this.longestMs, ports.clock() - begun);
     this.schedule(pace);
   }
 
@@ -69,19 +69,19 @@ export class Background {
     // A commit may have found that this node is deposed.
     if (this.stopped) return;
     this.pace = pace;
+    const { timers } = this.ground.ports;
     if (pace === Pace.NOW) {
-      this.immediate = setImmediate(() => this.turn());
+      this.timer = timers.soon(() => this.turn());
       return;
     }
     const { upkeep, administration } = this.ground.executor;
     const sleepMs = upkeep.crawler.isRunning ? administration.crawlerSleepMicros / 1000 : 0;
     const soon = Math.max(upkeepPauseMs, sleepMs);
-    this.timer = setTimeout(() => this.turn(), pace === Pace.SOON ? soon : upkeepIdleMs);
-    this.timer.unref();
+    const pauseMs = pace === Pace.SOON ? soon : upkeepIdleMs;
+    this.timer = timers.after(pauseMs, () => this.turn(), false);
   }
 
   private cancel(): void {
-    if (this.timer !== null) clearTimeout(this.timer);
-    if (this.immediate !== null) clearImmediate(this.immediate);
+    this.timer?.cancel();
   }
 }

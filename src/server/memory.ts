@@ -1,5 +1,4 @@
 /** Maps the memory a region lives in, new or found in a file, and refuses what must not be served. */
-import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { HotspareError } from '../base/errors.js';
 import { segmentBytes } from '../base/limits.js';
@@ -8,9 +7,9 @@ import {
   failed,
   type NativeFailure,
   type NativeRegion,
-  native,
   type RegionOptions,
 } from '../native/addon.js';
+import { machine, type Ports } from '../native/ports.js';
 import type { Journal } from '../store/journal.js';
 import {
   type Geometry,
@@ -42,6 +41,9 @@ export interface MemoryOptions {
   readonly hugePages: boolean;
 }
 
+/** What memory is mapped with. */
+type MemoryPorts = Pick<Ports, 'memory' | 'random'>;
+
 /** The part of a server's settings that says how memory is mapped. */
 export function memoryOptions(settings: Settings): MemoryOptions {
   const { memoryFile, discardMemoryFile, lockMemory, hugePages } = settings;
@@ -67,11 +69,16 @@ export interface Mapped {
 }
 
 /** Maps a region that is to be served: formats a new one, checks one that is found. Throws HotspareError. */
-export function mapRegion(geometry: Geometry, options: MemoryOptions, journal: Journal): Mapped {
-  const { memory, gaveUp } = mapOwn(geometry, options);
+export function mapRegion(
+  geometry: Geometry,
+  options: MemoryOptions,
+  journal: Journal,
+  ports: MemoryPorts = machine,
+): Mapped {
+  const { memory, gaveUp } = mapOwn(geometry, options, ports);
   const head = new Int32Array(memory.head);
   const found = inspect(head);
-  if (found.kind === 'empty') return formatted(memory, geometry, journal, gaveUp);
+  if (found.kind === 'empty') return formatted(memory, geometry, journal, gaveUp, ports.random);
   const reason = unservable(found, geometry, options.file!);
   if (reason === null) {
     return { memory, region: new Region(memory, geometry, journal), fresh: false, gaveUp };
@@ -79,8 +86,9 @@ export function mapRegion(geometry: Geometry, options: MemoryOptions, journal: J
   // What is no hotspare memory file may be somebody's: nobody asked for that to be given up.
   const isOurs = head[SuperWord.MAGIC] === magic || found.kind === 'copy';
   if (!options.discard || !isOurs) throw reason;
-  native.regionClose(memory.id);
-  return formatted(open(geometry, options, true), geometry, journal, reason.message);
+  ports.memory.regionClose(memory.id);
+  const fresh = open(geometry, options, true, ports);
+  return formatted(fresh, geometry, journal, reason.message, ports.random);
 }
 
 /** Memory for a copy, all zero and marked as one that must not be served. */
@@ -94,8 +102,12 @@ export interface MappedCopy {
  * Maps memory for a copy of somebody else's region. The loop goes on meanwhile: to reserve, lock or wipe gigabytes
  * takes seconds. Rejects with HotspareError.
  */
-export async function mapCopy(geometry: Geometry, options: MemoryOptions): Promise<MappedCopy> {
-  const memory = await openForCopy(geometry, options);
+export async function mapCopy(
+  geometry: Geometry,
+  options: MemoryOptions,
+  port: Ports['memory'] = machine.memory,
+): Promise<MappedCopy> {
+  const memory = await openForCopy(geometry, options, port);
   const head = new Int32Array(memory.head);
   const found = inspect(head);
   const gaveUp = found.kind === 'region' && !found.inconsistent ? epochOf(head) : null;
@@ -103,10 +115,10 @@ export async function mapCopy(geometry: Geometry, options: MemoryOptions): Promi
     // A wipe may be cut: what is left of the file must not pass for a cache.
     markInconsistent(head, true);
     const failure = await new Promise<NativeFailure | null>((done) =>
-      native.regionWipeLater(memory.id, done),
+      port.regionWipeLater(memory.id, done),
     );
     if (failure !== null) {
-      native.regionClose(memory.id);
+      port.regionClose(memory.id);
       throw cannotMap(failure, options.file, regionBytes(geometry));
     }
   }
@@ -115,10 +127,14 @@ export async function mapCopy(geometry: Geometry, options: MemoryOptions): Promi
 }
 
 /** As `mapOwn`, but in a thread. */
-async function openForCopy(geometry: Geometry, options: MemoryOptions): Promise<NativeRegion> {
+async function openForCopy(
+  geometry: Geometry,
+  options: MemoryOptions,
+  port: Ports['memory'],
+): Promise<NativeRegion> {
   const { file, discard } = options;
   const open = (discards: boolean): Promise<NativeRegion | NativeFailure> =>
-    new Promise((done) => native.regionOpenLater(regionOptions(geometry, options, discards), done));
+    new Promise((done) => port.regionOpenLater(regionOptions(geometry, options, discards), done));
   const bytes = regionBytes(geometry);
   let opened = await open(false);
   if (failed(opened) && file !== null && discard && isOtherRegion(file, bytes)) {
@@ -132,14 +148,15 @@ async function openForCopy(geometry: Geometry, options: MemoryOptions): Promise<
 function mapOwn(
   geometry: Geometry,
   options: MemoryOptions,
+  ports: MemoryPorts,
 ): { memory: NativeRegion; gaveUp: string | null } {
   try {
-    return { memory: open(geometry, options, false), gaveUp: null };
+    return { memory: open(geometry, options, false, ports), gaveUp: null };
   } catch (error) {
     const { file, discard } = options;
     const mayGo = file !== null && discard && isOtherRegion(file, regionBytes(geometry));
     if (!mayGo || !(error instanceof HotspareError)) throw error;
-    return { memory: open(geometry, options, true), gaveUp: error.message };
+    return { memory: open(geometry, options, true, ports), gaveUp: error.message };
   }
 }
 
@@ -148,8 +165,9 @@ function formatted(
   geometry: Geometry,
   journal: Journal,
   gaveUp: string | null,
+  random: Ports['random'],
 ): Mapped {
-  const seed = randomBytes(8);
+  const seed = random(8);
   const head = new Int32Array(memory.head);
   format(head, geometry, [seed.readInt32LE(0), seed.readInt32LE(4)]);
   return { memory, region: new Region(memory, geometry, journal), fresh: true, gaveUp };
@@ -180,8 +198,13 @@ function unservable(found: Inspection, geometry: Geometry, file: string): Hotspa
   return null;
 }
 
-function open(geometry: Geometry, options: MemoryOptions, discard: boolean): NativeRegion {
-  const memory = native.regionOpen(regionOptions(geometry, options, discard));
+function open(
+  geometry: Geometry,
+  options: MemoryOptions,
+  discard: boolean,
+  ports: MemoryPorts,
+): NativeRegion {
+  const memory = ports.memory.regionOpen(regionOptions(geometry, options, discard));
   if (failed(memory)) throw cannotMap(memory, options.file, regionBytes(geometry));
   return memory;
 }

@@ -12,7 +12,7 @@ import { Unlocking } from '../commands/unlocking.js';
 import { type LineOutput, Topic } from '../commands/watchers.js';
 import type { Settings } from '../flags/options.js';
 import { native } from '../native/addon.js';
-import { monotonicMs } from '../native/clock.js';
+import type { Ports, Timer } from '../native/ports.js';
 import type { Access } from '../net/access.js';
 import { Listening } from '../net/listening.js';
 import { Counter, idle, type Wire } from '../net/wire.js';
@@ -37,6 +37,7 @@ const starvedGapMs = 100;
 
 export class Server implements Shared, LineOutput {
   readonly wire: Wire;
+  readonly ports: Ports;
   readonly executor: Executor;
   readonly facts: ServerFacts;
   readonly settings: Settings;
@@ -54,7 +55,7 @@ export class Server implements Shared, LineOutput {
   private readonly counters = new Counters();
   private readonly journal: Journal;
   private readonly log: Log;
-  private idler: NodeJS.Timeout | null = null;
+  private idler: Timer | null = null;
   private idleWalk: Iterator<Session> | null = null;
   private nowMs = 0;
   readonly arriving = new Set<Session>();
@@ -85,16 +86,15 @@ export class Server implements Shared, LineOutput {
     origin: TimeOrigin = 'here',
   ) {
     this.wire = wire;
+    this.ports = wire.ports;
     this.settings = settings;
     this.log = log;
     this.access = access;
     this.journal = region.journal;
-    this.timeline = new Timeline(region, origin, monotonicMs(), Date.now);
-    const store = new Store(
-      region,
-      { evict: settings.evict, casStep },
-      this.timeline.at(monotonicMs()),
-    );
+    const { clock, wallMs } = this.ports;
+    this.timeline = new Timeline(region, origin, clock(), wallMs);
+    const options = { evict: settings.evict, casStep };
+    const store = new Store(region, options, this.timeline.at(clock()));
     this.casFirst = store.casLast;
     this.executor = new Executor(store, wire.output, this.counters, settings.flush);
     const { credentials } = access;
@@ -160,7 +160,8 @@ export class Server implements Shared, LineOutput {
     facts.udpPort = listening.portOf('UDP');
     const { portFile, idleSeconds } = this.settings;
     if (portFile !== null) writePortFile(portFile, listening.ports, this.log);
-    if (idleSeconds > 0) this.idler = setInterval(() => this.closeIdle(), idleLookMs).unref();
+    const { timers } = this.ports;
+    if (idleSeconds > 0) this.idler = timers.every(idleLookMs, () => this.closeIdle(), false);
     this.background.start();
   }
 
@@ -175,7 +176,7 @@ export class Server implements Shared, LineOutput {
 
   /** Stops serving and closes every client at once, unsent replies and all. The region is not touched any more. */
   depose(): void {
-    if (this.idler !== null) clearInterval(this.idler);
+    this.idler?.cancel();
     this.idler = null;
     this.background.stop();
     this.stopListening();
@@ -274,12 +275,13 @@ export class Server implements Shared, LineOutput {
   /** Closing many takes long: after a moment's work the rest are left for another. */
   private walkIdle(walk: Iterator<Session>): void {
     if (this.idler === null) return;
-    const begunMs = monotonicMs();
+    const { clock, timers } = this.ports;
+    const begunMs = clock();
     const now = Math.floor(begunMs / 1000);
     for (let next = walk.next(); next.done !== true; next = walk.next()) {
       this.closeIfIdle(next.value, now);
-      if (monotonicMs() - begunMs < idleSliceMs) continue;
-      setTimeout(() => this.walkIdle(walk), idleSliceMs).unref();
+      if (clock() - begunMs < idleSliceMs) continue;
+      timers.after(idleSliceMs, () => this.walkIdle(walk), false);
       return;
     }
     this.idleWalk = null;

@@ -1,5 +1,5 @@
 /**
- * The list of ranges the store changed, in order: the store's only way to say so (design.md §4, §5).
+ * The list of ranges the store changed, in order: the store's only way to say so.
  *
  * The bytes of a range are copied at the moment it is reported, so the journal carries each mutation as it was when
  * it was made, not as it is when the batch is sent. The journal is one staging buffer: a headroom for the frame's

@@ -102,7 +102,7 @@ test('an assertion of the addon that fails ends a process whose stderr nobody re
   const { path, reader } = pipe();
   fill(path);
   // Two sinks at once are an error of the caller.
-  const script = `const { Wire } = require('${join(dirname(main), 'wire.js')}');
+  const script = `const { Wire } = require('${join(dirname(main), '../src/net/wire.js')}');
     const wire = new Wire({ connectionsMax: 2 });
     const { connection } = wire.pair(() => ({ data: (_, length) => length, closed: () => {} }));
     for (const _ of [1, 2]) wire.transport.skip(connection, 10);`;

@@ -118,6 +118,25 @@ test('an old primary that cannot be reached is told as soon as it can, who reign
   await said(heir, /is in sync/);
 });
 
+// It ended by itself, though waiting could cure it: its cache had no second copy from then on.
+test('a primary that is deposed, and not told where to attach, looks on until it is', async () => {
+  const [first, second] = [await address(), await address()];
+  const node = await primary('--link-listen', first.link, ...patient);
+  const file = join(folder, 'cache');
+  await end(await primary('-e', file));
+  writeEpoch(file, 9);
+  await primary('--link-listen', second.link, '-e', file, ...patient);
+  const mute = await Peer.connect(first.port);
+  await mute.prove({ epoch: 9, link: null });
+  await said(node, /deposed: epoch 9 reigns now, ours was 1/);
+  await said(node, /epoch 9 reigns elsewhere, and did not say where standbys attach; trying again/);
+  mute.end();
+  const telling = await Peer.connect(first.port);
+  await telling.prove({ epoch: 9, link: second.link });
+  await said(node, /in sync with/);
+  telling.end();
+});
+
 test('an heir that listens where its old primary did does not take itself for a rival', async () => {
   const { link } = await address();
   const node = await primary('--link-listen', link);

@@ -11,6 +11,7 @@ import { exitStatus } from '../../src/base/errors.js';
 import { layoutVersion, RecordWord, SuperWord } from '../../src/store/layout.js';
 import { Client } from '../support/client.js';
 import { expectRefusal, hotspare, patienceMs, said } from '../support/nodes.js';
+import type { PeerFrame } from '../support/peer.js';
 import type { Child } from '../support/process.js';
 import { Relay } from '../support/relay.js';
 import { until, within } from '../support/until.js';
@@ -304,6 +305,8 @@ async function copying(...flags: string[]) {
     type === FrameType.SYNCED || (type === FrameType.BLOCK && ++blocks > 1);
   const port = await relay.listen();
   const standby = await start('standby', ...alone, '--of', `127.0.0.1:${port}`, ...flags);
-  await until('a block', () => relay.toPrimary.arrived.some(({ type }) => type === FrameType.ACK));
+  // The first ack says that memory is there, and counts no block.
+  const landed = ({ type, count }: PeerFrame): boolean => type === FrameType.ACK && count > 0;
+  await until('a block', () => relay.toPrimary.arrived.some(landed));
   return { standby, release: () => relay.end() };
 }

@@ -32,9 +32,9 @@ interface Node {
   readonly link: string;
 }
 
-async function start(of: string | null, port?: number): Promise<Node> {
+async function start(of: string | null, port?: number, linkPort?: number): Promise<Node> {
   const clients = port ?? (await freePort());
-  const link = `${host}:${await freePort()}`;
+  const link = `${host}:${linkPort ?? (await freePort())}`;
   const common = ['-p', String(clients), '-l', host, '--link-listen', link, ...times];
   const role = of === null ? ['-m', '8'] : ['standby', '--of', of];
   const child = await hotspare(...role, ...common);
@@ -44,11 +44,13 @@ async function start(of: string | null, port?: number): Promise<Node> {
 }
 
 /** A primary and its standby in sync, with a relay on their link. */
-async function behindRelay(): Promise<{ old: Node; heir: Node; relay: Relay }> {
+async function behindRelay(
+  heirLinkPort?: number,
+): Promise<{ old: Node; heir: Node; relay: Relay }> {
   const old = await start(null);
   const relay = new Relay(Number(old.link.split(':')[1]));
   relays.push(relay);
-  const heir = await start(`${host}:${await relay.listen()}`);
+  const heir = await start(`${host}:${await relay.listen()}`, undefined, heirLinkPort);
   await said(old.child, /is in sync/);
   return { old, heir, relay };
 }
@@ -127,6 +129,18 @@ describe('two reigns that meet', () => {
       old.child,
       /deposed: epoch 2 reigns now, ours was 1; 2 changes acknowledged .* lost/,
     );
+    await said(old.child, /in sync with/);
+    expect(await read(heir.port, 'k')).toBe('heir');
+  });
+
+  // Its knock named the port of the flag: 0, at which nobody listens. The primary ended.
+  test('an heir whose link port the system chose says in its knock which one that is', async () => {
+    const { old, heir, relay } = await behindRelay(0);
+    relay.hold();
+    await said(heir.child, /serving on port \d+, epoch 2/);
+    await store(heir.port, 'k', 'heir');
+    relay.leadTo(Number(old.link.split(':')[1]));
+    await said(old.child, /deposed: epoch 2 reigns now/);
     await said(old.child, /in sync with/);
     expect(await read(heir.port, 'k')).toBe('heir');
   });

@@ -1,4 +1,7 @@
-/** What a primary opens for the first standby over RDMA, one call of which fails: the standby is told, the next is let in. */
+/**
+ * What a primary opens for the first standby over RDMA. A call of that fails: the standby is told, and the next one is
+ * let in.
+ */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import {
   descriptorsOf,

@@ -11,9 +11,12 @@ export class FalseStandby {
   readonly peer: Peer;
   /** While false, what lands is not acked until `ack` is called. */
   acking = true;
+  /** While false, its heartbeats go on, and echo none that has come since: as behind a cut in one direction. */
+  hearing = true;
   private sequence = 0;
   private blocks = 0;
   private beats = 0;
+  private heardBeat = 0;
 
   private constructor(peer: Peer) {
     this.peer = peer;
@@ -49,7 +52,8 @@ export class FalseStandby {
   private take({ type, sequence }: PeerFrame): void {
     if (type === FrameType.HEARTBEAT) {
       this.beats++;
-      this.peer.send(FrameType.HEARTBEAT, null, { sequence: this.beats, count: sequence });
+      if (this.hearing) this.heardBeat = sequence;
+      this.peer.send(FrameType.HEARTBEAT, null, { sequence: this.beats, count: this.heardBeat });
     } else if (type === FrameType.WELCOME) {
       const { sequence: before } = JSON.parse(this.peer.frames.at(-1)!.payload.toString()) as {
         sequence: number;

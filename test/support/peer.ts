@@ -1,6 +1,7 @@
 /**
  * The other end of a node-to-node connection, played by a test: whole frames in and out, true ones or false ones.
  */
+import { randomBytes } from 'node:crypto';
 import net from 'node:net';
 import {
   FrameHeader,
@@ -120,7 +121,7 @@ export class Peer {
 
 /** The hello of a standby of our version. */
 export function helloOf(cipher: Hello['cipher']): Hello {
-  return { protocol: protocolVersion, layout: layoutVersion, nonce: nonce(), cipher };
+  return { protocol: protocolVersion, layout: layoutVersion, nonce: nonce(randomBytes), cipher };
 }
 
 /** Takes whole frames off the front; returns the rest. */

@@ -1,6 +1,7 @@
 /** When the store's upkeep gets its turns, and when it gets none any more. */
 import { expect, test } from '@jest/globals';
 import { Executor } from '../../src/commands/execute.js';
+import { machine } from '../../src/native/ports.js';
 import { Output } from '../../src/protocol/reply.js';
 import { Background } from '../../src/server/background.js';
 import { Timeline } from '../../src/server/timeline.js';
@@ -27,7 +28,7 @@ test('a turn in which the node is deposed is the last', async () => {
     },
   };
   const timeline = new Timeline(store.region, 'here', 0, () => 1_000_000);
-  const background = new Background({ executor, mirror, timeline });
+  const background = new Background({ executor, mirror, timeline, ports: machine });
   let turns = 0;
   executor.upkeep.work = () => {
     turns++;

@@ -8,6 +8,7 @@ import { FrameType, frameHeaderBytes, sealFrame } from '../../backup/channel/fra
 import { Primary } from '../../backup/primary/primary.js';
 import type { BackupSettings } from '../../backup/settings.js';
 import { Standby } from '../../backup/standby/standby.js';
+import { verdictsOfPrimary } from '../../failover/verdicts.js';
 import { defaults } from '../../src/flags/options.js';
 import { type NativeRegion, native } from '../../src/native/addon.js';
 import { monotonicMs } from '../../src/native/clock.js';
@@ -78,6 +79,7 @@ class Session {
       sequence: 0,
       changes: () => 0,
       clientPort: () => 0,
+      verdicts: verdictsOfPrimary(),
       events: {
         synced: () => this.told.push('primary: synced'),
         detached: (reason) => this.told.push(`primary: detached: ${reason}`),
@@ -99,7 +101,7 @@ class Session {
       unreachable: (errno) => tell(`ended: ${errno}`),
       refused: ({ message }) => tell(`ended: ${message}`),
       dropped: () => tell('dropped'),
-      replaced: () => tell('replaced'),
+      met: () => 'mirror',
       outranked: () => tell('outranked'),
     });
     this.standby.attach();

@@ -2,6 +2,7 @@
  * A writer that is killed at any moment, or fenced: what a takeover then finds is a prefix of what was written, whole,
  * and has every batch that was acked, and every one that it says it has.
  */
+
 import { fork } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +11,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import type { Memory, Welcome } from '../../backup/channel/hello.js';
 import { RdmaLanding } from '../../backup/link/rdma-landing.js';
 import { native } from '../../src/native/addon.js';
+import { machine } from '../../src/native/ports.js';
 import { publishesIn, Stream } from '../support/fabric-stream.js';
 import { fabricRegion } from '../support/fabrics.js';
 import { linkHost, missing, provider, rounds } from '../support/links.js';
@@ -56,7 +58,7 @@ async function expectPrefix(seed: number, fencedAt: number | null): Promise<void
   const file = join(folder, String(seed));
   const child = fork(join(__dirname, '../support/fabric-dying-writer.js'), [String(seed), file]);
   const region = fabricRegion();
-  const landing = new RdmaLanding(region, 0, {
+  const landing = new RdmaLanding(machine, region, 0, {
     decided: (memory: Memory) => child.send(memory.parts),
     heard: () => {},
     broken: () => {},

@@ -1,4 +1,5 @@
 /** The hello: proofs that cannot be replayed or sent back, and messages that are checked field by field. */
+import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { nonce, parse, plain } from '../../backup/channel/hello.js';
@@ -9,7 +10,7 @@ const secret = Buffer.from('a secret of two nodes');
 const bytesOf = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 
 describe('a proof', () => {
-  const [s, p] = [nonce(), nonce()];
+  const [s, p] = [nonce(randomBytes), nonce(randomBytes)];
   const { proof: key } = sessionKeys(secret, s, p);
   const said = [bytesOf({ nonce: s }), bytesOf({ nonce: p })];
   const message = withProof(key, 'standby', said, { node: 'n', epoch: 0 });
@@ -19,7 +20,7 @@ describe('a proof', () => {
     expect(isProved(key, 'primary', said, message)).toBe(false);
     const others = [
       sessionKeys(secret, p, s),
-      sessionKeys(secret, s, nonce()),
+      sessionKeys(secret, s, nonce(randomBytes)),
       sessionKeys(Buffer.from('another'), s, p),
       sessionKeys(new Uint8Array(0), s, p),
     ];
@@ -58,7 +59,7 @@ describe('a proof', () => {
   });
 
   test('never uses a nonce twice', () => {
-    const some = Array.from({ length: 100 }, nonce);
+    const some = Array.from({ length: 100 }, () => nonce(randomBytes));
     expect(new Set(some).size).toBe(100);
     expect(some.every((one) => /^[0-9a-f]{64}$/.test(one))).toBe(true);
   });
@@ -86,7 +87,7 @@ describe('a message', () => {
     why: 'as --transport says',
   };
 
-  const hello = { protocol: 1, layout: 1, nonce: nonce(), cipher: 'any' };
+  const hello = { protocol: 1, layout: 1, nonce: nonce(randomBytes), cipher: 'any' };
 
   test('that is whole is read', () => {
     expect(parse('welcome', bytesOf(welcome))).toEqual(welcome);

@@ -21,8 +21,8 @@ test('none, some, and more than are kept', () => {
 
 test('the longest wait is that for an ack, or for that nobody waits any more', () => {
   const unacked = new Unacked(7);
-  unacked.commit(100);
-  unacked.commit(200);
+  unacked.commit(100, 0);
+  unacked.commit(200, 0);
   expect(unacked.ack(8, 105)).toBe(true);
   expect(unacked.longestMs).toBe(5);
   unacked.forget(700);

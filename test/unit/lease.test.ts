@@ -1,6 +1,6 @@
 /** The lease: what an echo confirms, and for how long the copy may be served behind it. */
 import { describe, expect, test } from '@jest/globals';
-import { Lease } from '../../backup/lease/lease.js';
+import { StandbyLease } from '../../backup/lease/standby-lease.js';
 
 const ackTimeoutMs = 1000;
 const heartbeatMs = 1;
@@ -9,8 +9,8 @@ const wireNumbers = 2 ** 32;
 
 describe('a lease', () => {
   test('holds for half the ack timeout behind the heartbeat that was echoed, not behind its echo', () => {
-    const lease = new Lease();
-    lease.agree(ackTimeoutMs);
+    const lease = new StandbyLease(0);
+    lease.begin(ackTimeoutMs);
     const beat = lease.beat(1000);
     expect(lease.holds(1001)).toBe(false);
     expect(lease.confirm(beat)).toBe(true);
@@ -19,8 +19,8 @@ describe('a lease', () => {
 
   // 49.7 days at --heartbeat 1: the echo carries the low 32 bits of a number that has more.
   test('goes on when the number of heartbeats no longer fits in the echo', () => {
-    const lease = new Lease(wireNumbers - 5);
-    lease.agree(ackTimeoutMs);
+    const lease = new StandbyLease(wireNumbers - 5);
+    lease.begin(ackTimeoutMs);
     let nowMs = 0;
     let unconfirmed = 0;
     for (let i = 0; i < 10; i++) {
@@ -35,8 +35,8 @@ describe('a lease', () => {
   });
 
   test('is not confirmed by a number that is none of ours, nor by one that is too old to tell', () => {
-    const lease = new Lease(wireNumbers - 5);
-    lease.agree(ackTimeoutMs);
+    const lease = new StandbyLease(wireNumbers - 5);
+    lease.begin(ackTimeoutMs);
     const first = lease.beat(1);
     expect(lease.confirm((first + 1) % wireNumbers)).toBe(false);
     for (let i = 0; i < 2000; i++) lease.beat(2 + i);

@@ -5,6 +5,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FrameType } from '../../backup/channel/frame.js';
 import { Primary } from '../../backup/primary/primary.js';
+import { verdictsOfPrimary } from '../../failover/verdicts.js';
 import { unackedBytesMax } from '../../src/base/limits.js';
 import { failed, native } from '../../src/native/addon.js';
 import { Wire } from '../../src/net/wire.js';
@@ -19,6 +20,7 @@ import { until } from '../support/until.js';
 
 const host = '127.0.0.1';
 const deadAfterMs = 100;
+const heartbeatMs = 20;
 const rangeBytes = 256 * 1024;
 
 let wire: Wire;
@@ -31,8 +33,13 @@ let linkPort: number;
 /** What the endpoint of the client does with a line, before it answers. */
 let work: (line: string) => void;
 let lines: string[];
+let ackTimeoutMs: number;
+/** The question whether the primary may go on alone, and how it is answered. */
+let asked: { readonly node: string; readonly answer: (granted: boolean) => void } | null;
 
 beforeEach(async () => {
+  ackTimeoutMs = 600_000;
+  asked = null;
   wire = new Wire({ connectionsMax: 32 });
   const mapped = mappedRegion(geometries.mixed);
   region = mapped.region;
@@ -41,8 +48,10 @@ beforeEach(async () => {
     linkListen: null,
     secret: new Uint8Array(0),
     ack: 'sync',
-    ackTimeoutMs: 600_000,
-    heartbeatMs: 20,
+    get ackTimeoutMs() {
+      return ackTimeoutMs;
+    },
+    heartbeatMs,
     deadAfterMs,
     transport: 'tcp',
     provider: null,
@@ -60,8 +69,15 @@ beforeEach(async () => {
     log,
     sequence: 0,
     events,
+    verdicts: verdictsOfPrimary(),
     changes: () => 0,
     clientPort: () => 0,
+    record: {
+      claim: () => {},
+      release: (node, answer) => {
+        asked = { node, answer };
+      },
+    },
   });
   wire.hooks = {
     begin: () => {},
@@ -115,6 +131,52 @@ test('a primary that stood still within a tick answers only when its standby has
   expect(await client.readLine()).toBe('OK');
 });
 
+test('a primary that is heard by its standby answers reads without asking', async () => {
+  const { frames } = standby.peer;
+  const enough = frames.length + (deadAfterMs * 2) / heartbeatMs;
+  await until('heartbeats', () => frames.length >= enough);
+  await client.send('get\r\n');
+  expect(await client.readLine()).toBe('OK');
+  expect(standby.batches).toHaveLength(0);
+});
+
+test('one that goes on speaking, and is not heard, asks before it answers', async () => {
+  standby.hearing = false;
+  standby.acking = false;
+  await beats(deadAfterMs / heartbeatMs + 1);
+  for (let i = 0; i < 3; i++) {
+    const served = lines.length;
+    await client.send('get\r\n');
+    await until('the tick', () => lines.length > served);
+  }
+  // A single batch is under way, and its ack will do for all that is executed meanwhile.
+  const [asked] = await until('a batch', () => standby.batches.length > 0 && standby.batches);
+  expect([asked!.count, standby.batches.length]).toEqual([0, 1]);
+  await beats(3);
+  expect(client.peek().toString()).toBe('');
+  standby.ack();
+  for (let i = 0; i < 3; i++) expect(await client.readLine()).toBe('OK');
+});
+
+test('without a standby that was lost it goes on when its lease is over and the record agrees', async () => {
+  standby.peer.send(FrameType.LEAVING, null);
+  await until('the end of the first', () => standby.peer.closed);
+  // A standby that gives up its copy by itself is nobody's heir: no record need be asked.
+  expect(asked).toBeNull();
+  ackTimeoutMs = 400;
+  standby = await FalseStandby.attach(linkPort, { deadAfterMs, node: 'second' });
+  standby.peer.end();
+  await until('its loss', async () => new Map(primary.stats()).get('mirror_losses') === 2);
+  await client.send('get\r\n');
+  const { node, answer } = await until('the question', () => asked);
+  expect(node).toBe('second');
+  await client.send('get\r\n');
+  await until('the tick', () => lines.length === 2);
+  expect(client.peek().toString()).toBe('');
+  answer(true);
+  for (let i = 0; i < 2; i++) expect(await client.readLine()).toBe('OK');
+});
+
 test('a standby that does not take its batches stops the clients, and nobody else', async () => {
   standby.acking = false;
   standby.peer.socket.pause();
@@ -137,7 +199,10 @@ test('a standby that does not take its batches stops the clients, and nobody els
   const other = await Peer.connect(linkPort);
   await other.prove({ node: 'other' });
   expect(await other.message(FrameType.REFUSED)).toMatchObject({
-    reason: 'the primary already has a standby (peer)',
+    code: 'LINK_BUSY',
+    reason:
+      'the primary already has a standby (peer): it takes one standby; more than two nodes need a witness, ' +
+      'which this version does not have',
   });
   other.end();
   expect(lines).toHaveLength(served);

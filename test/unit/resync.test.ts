@@ -15,6 +15,7 @@ import {
   segmentBytes,
 } from '../../src/base/limits.js';
 import { native } from '../../src/native/addon.js';
+import { machine } from '../../src/native/ports.js';
 import { anonymous, type Mapped, mapRegion } from '../../src/server/memory.js';
 import { Journal } from '../../src/store/journal.js';
 import { geometryOf, headBytes, SuperWord } from '../../src/store/layout.js';
@@ -57,7 +58,7 @@ function copyAll({ region, memory }: Mapped): Copied {
     blocks.push([offset, length]);
   };
   // Time stands still: the budget of bytes alone decides.
-  const resync = new Resync(region, memory.id, () => 0);
+  const resync = new Resync(region, memory.id, { ...machine, clock: () => 0 });
   let calls = 0;
   let sent = 0;
   while (!resync.isSent) {
@@ -155,7 +156,7 @@ test('a call ends when its time is over, and the next one goes on', () => {
   const mapped = open(8);
   mapped.region.pageTable.fill(1);
   let now = 0;
-  const resync = new Resync(mapped.region, mapped.memory.id, () => now++);
+  const resync = new Resync(mapped.region, mapped.memory.id, { ...machine, clock: () => now++ });
   const link = { sendBlock: () => {} } as unknown as Link;
   expect(resync.proceed(link, 1, 0)).toBe(true);
   let calls = 1;

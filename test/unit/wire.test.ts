@@ -21,8 +21,8 @@ let ticks: string[][];
 let due: number;
 
 beforeEach(async () => {
-  const limits = jest.requireActual<object>('../../src/limits.js');
-  jest.doMock('../../src/limits.js', () => ({ ...limits, repliesMax, eventsMax }));
+  const limits = jest.requireActual<object>('../../src/base/limits.js');
+  jest.doMock('../../src/base/limits.js', () => ({ ...limits, repliesMax, eventsMax }));
   const { Wire } = require('../../src/net/wire.js') as typeof wires;
   wire = new Wire({ connectionsMax: 32 });
   wire.useSegments([new ArrayBuffer(largeBytes)]);
@@ -40,7 +40,7 @@ beforeEach(async () => {
 afterEach(() => {
   for (const client of clients) client.close();
   wire.transport.destroy();
-  jest.dontMock('../../src/limits.js');
+  jest.dontMock('../../src/base/limits.js');
 });
 
 test('many large replies leave room for a refusal to each other connection of the tick', async () => {

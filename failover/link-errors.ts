@@ -1,10 +1,10 @@
-/** What a node says when it loses its primary, or its place: each loss in a sentence, with what to do about it. */
+/** What a node says when it loses its primary, or its place: each error in a sentence, with what to do about it. */
 import { constants } from 'node:os';
 import type { Welcome } from '../backup/channel/hello.js';
 import type { PrimaryAddress } from '../backup/standby/standby.js';
 import { HotspareError, systemReason } from '../src/base/errors.js';
 import { address } from '../src/flags/options.js';
-import type { Event, State } from './role.js';
+import type { Observation } from './role.js';
 
 const { ECONNREFUSED, ECONNRESET } = constants.errno;
 
@@ -32,20 +32,10 @@ export function linkLost(
   return new HotspareError('LINK_LOST', sentence, 'start the primary, then this standby again');
 }
 
-/**
- * What a connection that could not be opened says of the primary. On the same machine a refusal is proof: no process
- * listens there. Across machines a firewall refuses as well, as do a balancer without back ends and a port forward that
- * restarts: there it is a hint (`isHint`). A reset on the way back to the primary is a listener that is being closed,
- * as those of a dying process are: it is knocked at again, and then nobody is there.
- */
-export function unopened(errno: number, state: State, isHere: boolean): Event {
-  if (errno === ECONNREFUSED) return isHere ? 'nobody' : 'unreachable';
-  return errno === ECONNRESET && state === 'reconnecting' ? 'lost' : 'unreachable';
-}
-
-/** A primary on another machine that refuses connects need not be silent for as long as one that says nothing. */
-export function isHint(errno: number): boolean {
-  return errno === ECONNREFUSED;
+/** What a connection that could not be opened shows of the primary; role.ts says what that means. */
+export function connectFailure(errno: number, isHere: boolean): Observation {
+  if (errno === ECONNREFUSED) return { what: 'refused', isHere };
+  return { what: errno === ECONNRESET ? 'reset' : 'unreachable' };
 }
 
 export function unreachable(primary: string, errno: number): HotspareError {
@@ -78,13 +68,20 @@ export function tooLate(): HotspareError {
   return new HotspareError('LINK_LOST', sentence, 'give this node more processor');
 }
 
-/** This node was deposed, and does not know by whom. */
-export function homeless(epoch: number): HotspareError {
-  return new HotspareError(
-    'LINK_LOST',
-    `epoch ${epoch} reigns elsewhere, and did not say where standbys attach`,
-    'start this node as a standby of the new primary, and give that one a --link-listen',
-  );
+/** This node reigns already, and cannot ask whether the old primary went on before. */
+export function unanswered(primary: string): HotspareError {
+  const sentence =
+    `nobody is served: this node stood still in the midst of its takeover, and ${primary} cannot be asked ` +
+    'whether it went on';
+  return new HotspareError('LINK_LOST', sentence, 'make that node reachable, or start it again');
+}
+
+/** Another node reigns, and this one cannot mirror it yet. `link`: where it says that standbys attach, or null. */
+export function reignsElsewhere(epoch: number, link: string | null): HotspareError {
+  const where = link === null ? ', and did not say where standbys attach' : `: at ${link}`;
+  const sentence = `epoch ${epoch} reigns elsewhere${where}`;
+  const remedy = 'give the new primary a --link-listen, or start this node as its standby';
+  return new HotspareError('LINK_LOST', sentence, remedy);
 }
 
 /** The address another node gave us, or null when it is none. */

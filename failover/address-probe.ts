@@ -8,7 +8,7 @@ import { addressTaken } from '../src/net/listening.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 
-export class Readiness {
+export class AddressProbe {
   private readonly wire: Wire;
   private readonly settings: Settings;
   private readonly log: Log;

@@ -1,0 +1,43 @@
+/**
+ * When each of a node's last heartbeats was sent, by their numbers, which an echo of the other side gives back. The
+ * wire carries the low 32 bits of a number, and 0 for none: one heartbeat in 2^32 cannot be echoed. Pure.
+ */
+
+/** A power of two. An echo comes within two or three heartbeats. */
+const beatsRemembered = 1024;
+
+/** Bytes of a number on the wire. */
+export const beatBytes = 4;
+
+/** The send time of a heartbeat that is not known. */
+export const unknownMs = Number.NEGATIVE_INFINITY;
+
+export class Beats {
+  /** The newest number. */
+  private count: number;
+  private readonly sentMs = new Float64Array(beatsRemembered).fill(unknownMs);
+
+  /** `count`: where the numbers begin. A random one lets every session show that numbers may outgrow the wire. */
+  constructor(count: number) {
+    this.count = count;
+  }
+
+  /** The number of a heartbeat that is sent now. */
+  send(nowMs: number): number {
+    this.count++;
+    this.sentMs[this.count & (beatsRemembered - 1)] = nowMs;
+    return this.count;
+  }
+
+  /** When the heartbeat was sent whose number has these low 32 bits; `unknownMs` where that is forgotten, or none. */
+  timeOf(echo: number): number {
+    const age = (this.count - echo) >>> 0;
+    if (echo === 0 || age >= beatsRemembered) return unknownMs;
+    return this.sentMs[(this.count - age) & (beatsRemembered - 1)]!;
+  }
+}
+
+/** Where the numbers of a session's heartbeats begin. */
+export function firstBeat(random: (bytes: number) => Buffer): number {
+  return random(beatBytes).readUInt32LE(0);
+}

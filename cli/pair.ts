@@ -1,0 +1,42 @@
+/** `hotspare pair`: the supervisor of two nodes on this machine. */
+import type { Command } from 'commander';
+import { givenMirrorFlags } from '../backup/flags.js';
+import { Pair } from '../failover/pair.js';
+import { HotspareError } from '../src/base/errors.js';
+import { given } from '../src/flags/flag.js';
+import { giveUpRoot, tellStarter } from '../src/process/process.js';
+import { pairMemory } from '../src/process/shortage.js';
+import { geometryOf, headBytes, pagesBytes } from '../src/store/layout.js';
+import { fail } from './fail.js';
+import { stopOnSignals } from './signals.js';
+import { allFlags, prepare } from './start.js';
+
+const geometryFlags = allFlags.filter(({ scope }) => scope === 'geometry');
+const clientFlags = allFlags.filter(({ scope }) => scope === 'clients');
+
+export async function runPair(command: Command, entry: string): Promise<void> {
+  const start = await prepare(command);
+  if (start === null) return;
+  const { settings, log, user } = start;
+  if (user !== null) giveUpRoot(user);
+  const geometry = geometryOf(settings);
+  log.say(pairMemory(headBytes(geometry) + pagesBytes(geometry)));
+  const pair = new Pair({
+    program: [entry],
+    flags: [
+      ...given(command, clientFlags),
+      ...givenMirrorFlags(command),
+      ...['--link-listen', '127.0.0.1:0'],
+    ],
+    primaryFlags: given(command, geometryFlags),
+    log,
+    onReport: (report) => tellStarter(report),
+    onEnd: (reason, status) => {
+      if (status !== null) process.exit(status);
+      fail(new HotspareError('LINK_LOST', reason, 'start the pair again'));
+    },
+  });
+  process.on('SIGHUP', () => pair.signal('SIGHUP'));
+  stopOnSignals(() => pair.end(), log);
+  pair.start();
+}

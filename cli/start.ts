@@ -1,0 +1,109 @@
+/** What comes before a node or a pair: its flags are read and checked, and the process becomes what it shall be. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { backupOf } from '../backup/flags.js';
+import type { BackupSettings } from '../backup/settings.js';
+import type { Values } from '../src/flags/flag.js';
+import { memcachedFlags, ownFlags } from '../src/flags/memcached.js';
+import { type Settings, usage } from '../src/flags/options.js';
+import { settingsOf } from '../src/flags/settings.js';
+import { native } from '../src/native/addon.js';
+import { descriptorsMost, withRoom } from '../src/process/descriptors.js';
+import { type Log, logger, print } from '../src/process/log.js';
+import {
+  becomeDaemon,
+  checkDescriptors,
+  isDaemon,
+  userToBe,
+  writePidFile,
+} from '../src/process/process.js';
+import { openMemoryScore } from '../src/process/shortage.js';
+
+/** The package's folder. */
+export const root = join(__dirname, '..', '..');
+export const allFlags = [...memcachedFlags, ...ownFlags];
+/** Ports below this are root's to bind. */
+const commonPortLeast = 1024;
+
+export interface Start {
+  readonly settings: Settings;
+  readonly backup: BackupSettings;
+  readonly log: Log;
+  /** Whom to become, or null. */
+  readonly user: ReturnType<typeof userToBe>;
+}
+
+/** All that comes before a node or a pair. Null: another process goes on with it, or nothing is left to do. */
+export async function prepare(command: Command): Promise<Start | null> {
+  const flags = command.opts<Values>();
+  if (flags['license'] === true) {
+    print(readFileSync(`${root}/LICENSE`, 'utf8'));
+    return null;
+  }
+  checkPlace(command);
+  const { settings, remarks } = await settingsOf(command, process.env);
+  const backup = backupOf(flags);
+  const paired = command.name() === 'pair';
+  if (paired) checkPair(settings, flags);
+  const user = userToBe(flags['user'] as string | undefined);
+  if (user !== null) native.regionTrustOwner(user.uid);
+  openMemoryScore();
+  checkCombinations(settings, {
+    user: user?.name ?? null,
+    mayBindAgain: paired || flags['of'] !== undefined || backup.linkListen !== null,
+  });
+  const log = paired ? logger('pair', settings.verbosity) : nodeLog(settings);
+  // Whoever started this process has said it already.
+  const first = process.env['HOTSPARE_SUPERVISED'] !== '1' && !isDaemon();
+  if (first) for (const remark of remarks) log.say(remark);
+  if (flags['daemon'] === true && !isDaemon()) {
+    becomeDaemon();
+    return null;
+  }
+  const pidFile = flags['pidfile'] as string | undefined;
+  if (pidFile !== undefined) writePidFile(pidFile, log);
+  // The nodes of a pair each look for themselves.
+  const fitting = paired ? settings : withRoom(settings, descriptorsMost(), log);
+  return { settings: fitting, backup, log, user };
+}
+
+/** Flags before `standby` or `pair` would be the server's, and so nobody's. */
+function checkPlace(command: Command): void {
+  const { parent } = command;
+  const lost = parent?.options.find(
+    (option) => parent.getOptionValueSource(option.attributeName()) === 'cli',
+  );
+  if (lost === undefined) return;
+  throw usage(`${lost.long ?? lost.short}: it stands before ${command.name()}`, 'put it behind');
+}
+
+function checkPair(settings: Settings, flags: Values): void {
+  if (settings.port === -1) throw usage('-p -1: a pair shares a port, so it must be named');
+  if (flags['linkListen'] !== undefined)
+    throw usage('--link-listen: a pair links its nodes itself');
+  if (settings.memoryFile !== null) throw usage('-e: the nodes of a pair cannot share one file');
+}
+
+/** Promises that flags make together and the process could not keep. */
+function checkCombinations(
+  settings: Settings,
+  { user, mayBindAgain }: { user: string | null; mayBindAgain: boolean },
+): void {
+  checkDescriptors(settings.connections);
+  if (settings.discardMemoryFile && settings.memoryFile === null) {
+    throw usage('--discard-memory-file: there is no file', 'name it with -e');
+  }
+  const rootOnly = settings.port > 0 && settings.port < commonPortLeast;
+  if (user !== null && mayBindAgain && rootOnly) {
+    throw usage(
+      `-u ${user}: only root can take port ${settings.port} over`,
+      `choose a port from ${commonPortLeast} on, or leave -u out`,
+    );
+  }
+}
+
+function nodeLog(settings: Settings): Log {
+  const name = process.env['HOTSPARE_NODE'];
+  return logger(name === undefined ? 'hotspare' : `node ${name}`, settings.verbosity);
+}

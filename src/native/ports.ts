@@ -1,0 +1,80 @@
+/**
+ * What a node gets from the machine it runs on: time, timers, the network, memory and randomness. Whoever decides
+ * anything gets these as arguments, so that the same node runs on the simulator's time, network and memory as well
+ * (test/sim/). `machine` is the real one.
+ */
+import { randomBytes } from 'node:crypto';
+import { isOwnAddress } from '../base/interfaces.js';
+import { native } from './addon.js';
+import { monotonicMs } from './clock.js';
+
+/** A timer that was started. */
+export interface Timer {
+  /** It does not run any more. Has no effect once it ran. */
+  cancel(): void;
+}
+
+export interface Timers {
+  /** Runs once, after so many ms. A timer that `keeps` the process alive does so until then (default: it does). */
+  after(ms: number, run: () => void, keeps?: boolean): Timer;
+  /** Runs every so many ms. */
+  every(ms: number, run: () => void, keeps?: boolean): Timer;
+  /** Runs in the next turn of the loop, behind whatever has arrived. */
+  soon(run: () => void): Timer;
+}
+
+export interface Network {
+  readonly transportCreate: typeof native.transportCreate;
+  /** Whether this machine has the address; null where that is unknown (base/interfaces.ts). */
+  isOwnAddress(host: string): boolean | null;
+}
+
+/** Memory of regions, by the numbers that `NativeRegion.id` gives. */
+export type RegionMemoryPort = Pick<
+  typeof native,
+  | 'regionOpen'
+  | 'regionOpenLater'
+  | 'regionWipeLater'
+  | 'regionClose'
+  | 'regionSync'
+  | 'regionApply'
+  | 'regionScan'
+>;
+
+export interface Ports {
+  /** Milliseconds, with fractions, of a clock that does not step and goes on while the machine sleeps (clock.ts). */
+  readonly clock: () => number;
+  /** Unix time in ms. It may step. */
+  readonly wallMs: () => number;
+  readonly timers: Timers;
+  readonly network: Network;
+  readonly memory: RegionMemoryPort;
+  /** So many random bytes that nobody can guess. */
+  readonly random: (bytes: number) => Buffer;
+}
+
+const timers: Timers = {
+  after(ms, run, keeps = true) {
+    const timer = setTimeout(run, ms);
+    if (!keeps) timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+  every(ms, run, keeps = true) {
+    const timer = setInterval(run, ms);
+    if (!keeps) timer.unref();
+    return { cancel: () => clearInterval(timer) };
+  },
+  soon(run) {
+    const immediate = setImmediate(run);
+    return { cancel: () => clearImmediate(immediate) };
+  },
+};
+
+export const machine: Ports = {
+  clock: monotonicMs,
+  wallMs: Date.now,
+  timers,
+  network: { transportCreate: native.transportCreate, isOwnAddress: (host) => isOwnAddress(host) },
+  memory: native,
+  random: randomBytes,
+};

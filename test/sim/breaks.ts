@@ -1,0 +1,194 @@
+/**
+ * Rules that are broken on purpose, to see that the simulator finds each. A break replaces a piece of the compiled
+ * program as it is loaded: the program itself has no switch for it.
+ */
+import { readFileSync } from 'node:fs';
+import Module from 'node:module';
+
+export interface Break {
+  readonly name: string;
+  /** What is broken, in a sentence. */
+  readonly what: string;
+  /** Each is [file, what stands there once, what takes its place]. */
+  readonly changes: readonly (readonly [file: string, from: string, to: string])[];
+}
+
+export const breaks: readonly Break[] = [
+  {
+    name: 'L1-silent-deposed',
+    what: 'a deposed primary does not tell its standbys who reigns, nor stays where they can find it',
+    changes: [
+      [
+        'backup/primary/primary.js',
+        'channel.sendMessage(frame_js_1.FrameType.DEPOSED, { node, link }, epoch);',
+        '',
+      ],
+      ['failover/role.js', "isSupervised ? 'closeLinkPort' : 'leadOn'", "'closeLinkPort'"],
+    ],
+  },
+  {
+    name: 'L2-ends-for-an-address',
+    what: 'an heir whose address is taken ends',
+    changes: [['failover/role.js', "bindFailed: { actions: ['bindLater'] }", 'bindFailed: fail']],
+  },
+  {
+    name: 'L3-lease-not-looked-at',
+    what: 'the lease is not looked at before the acts of a takeover',
+    changes: [
+      ['failover/role.js', 'if (leaseLeftMs <= 0)\n        return doubtful;', ''],
+      ['failover/role.js', 'if (leaseLeftMs <= 0)\n                return late;', ''],
+      ['failover/role.js', 'role.isCertain || leaseLeftMs > 0', 'true'],
+    ],
+  },
+  {
+    name: 'L5-answers-at-once',
+    what: 'a node that starts with a cache of its own does not listen for a herald first',
+    changes: [['failover/node.js', 'this.pauseFor(limits_js_1.challengeMs)', 'this.pauseFor(1)']],
+  },
+  {
+    name: 'L6-unused-reign-wins',
+    what: 'a reign that nobody used deposes one that went on',
+    changes: [
+      ['backup/lease/reign.js', 'theirs.changes === 0 && ours.changes > 0', 'false'],
+      ['backup/lease/reign.js', 'ours.changes === 0 && theirs.changes > 0', 'false'],
+    ],
+  },
+  {
+    name: 'L6-loss-not-said',
+    what: 'a write that was on its way to a standby that is lost counts as one that it has',
+    changes: [
+      ['backup/primary/primary.js', 'this.unacked.changesAt(acked)', 'this.parts.changes()'],
+    ],
+  },
+  {
+    name: 'L8-numbers-not-modulo',
+    what: 'numbers of heartbeats are compared as if they did not outgrow the wire',
+    changes: [
+      [
+        'backup/lease/beats.js',
+        '(this.count - echo) >>> 0',
+        'this.count < echo ? Infinity : this.count - echo',
+      ],
+    ],
+  },
+  {
+    name: 'law3-no-barrier',
+    what: 'a reply does not wait for its batch',
+    changes: [
+      [
+        'backup/primary/primary.js',
+        'this.replicas) < sequence ? sequence : 0',
+        'this.replicas) * 0',
+      ],
+    ],
+  },
+  {
+    name: 'law4-nobody-told',
+    what: 'an heir tells nobody that it reigns',
+    changes: [
+      ['failover/service.js', 'addresses.map((at) => this.newHerald(at))', '[]'],
+      [
+        'backup/standby/standby.js',
+        'this.channel?.sendMessage(frame_js_1.FrameType.DEPOSED, deposed, epoch);',
+        '',
+      ],
+    ],
+  },
+  {
+    name: 'rule2-never-asks',
+    what: 'a reply leaves on what was said, not on what was heard',
+    changes: [
+      [
+        'backup/lease/primary-lease.js',
+        "nowMs <= this.promisedMs || this.current !== 'counted'",
+        'true',
+      ],
+    ],
+  },
+  {
+    name: 'rule7-lease-never-ends',
+    what: 'a copy that the primary went on without is served',
+    changes: [['backup/lease/standby-lease.js', 'return nowMs < this.endsMs;', 'return true;']],
+  },
+  {
+    name: 'rule8-own-absence',
+    what: 'a standby takes its own absence for the silence of the primary',
+    changes: [['failover/detector.js', 'Math.min(silence, this.lookMs * awakeLooks)', 'silence']],
+  },
+  {
+    name: 'lease-no-hold',
+    what: 'a primary that lost its standby answers at once',
+    changes: [
+      [
+        'backup/lease/lease.js',
+        'leaseMsOf(ackTimeoutMs) * (1 + limits_js_1.clockMargin)',
+        '0 * ackTimeoutMs',
+      ],
+    ],
+  },
+  {
+    name: 'herald-own-absence',
+    what: 'a herald takes its own absence for an answer that does not come',
+    changes: [
+      ['failover/herald.js', 'if (wasAway || isNew)\n                return;', ''],
+      ['failover/herald.js', 'this.over(this.knock, false);', 'this.over(this.knock);'],
+    ],
+  },
+  {
+    name: 'herald-claims-all',
+    what: 'a herald claims all that was changed, also what the node that it meets has',
+    changes: [
+      [
+        'backup/primary/primary.js',
+        "this.changesWithout(this.nodesAt.get(link) ?? '')",
+        'this.parts.changes()',
+      ],
+    ],
+  },
+  {
+    name: 'seek-itself',
+    what: 'a node that looks for a primary may be led to itself, and looks nowhere else',
+    changes: [
+      ['failover/candidates.js', 'this.isSelf = isSelf;', 'this.isSelf = () => false;'],
+      ['backup/primary/signpost.js', '(proof.epoch === 0 && link === where.link)', 'false'],
+      ['failover/candidates.js', 'this.addresses.push(first);', 'this.addresses.unshift(first);'],
+    ],
+  },
+  {
+    name: 'seek-for-ever',
+    what: 'nodes that all look for a primary, with nothing in hand, look for ever',
+    changes: [['failover/attachment.js', 'this.candidates.areAllSeeking(this.now())', 'false']],
+  },
+];
+
+/** Breaks a rule in all modules that are loaded from now on. Throws where a change finds no place, or several. */
+export function breakRule(name: string): void {
+  const found = breaks.find((one) => one.name === name);
+  if (found === undefined) {
+    throw new Error(`no break ${name}; there are: ${breaks.map((one) => one.name).join(', ')}`);
+  }
+  const load = (
+    Module as unknown as { _extensions: Record<string, (module: unknown, file: string) => void> }
+  )._extensions;
+  const plain = load['.js']!;
+  const left = new Set(found.changes);
+  load['.js'] = (module, file) => {
+    const changes = found.changes.filter(([path]) => file.endsWith(`/${path}`));
+    if (changes.length === 0) {
+      plain(module, file);
+      return;
+    }
+    let text = readFileSync(file, 'utf8');
+    for (const change of changes) {
+      const [path, from, to] = change;
+      if (text.split(from).length !== 2)
+        throw new Error(`${path} does not hold this once: ${from}`);
+      text = text.replace(from, () => to);
+      left.delete(change);
+    }
+    (module as { _compile(text: string, file: string): void })._compile(text, file);
+  };
+  process.on('exit', () => {
+    for (const [path, from] of left) console.error(`never loaded: ${path} (${from})`);
+  });
+}

@@ -1,0 +1,259 @@
+/**
+ * Judges a history of several nodes: what clients were answered, which node began to reign when, with which values in
+ * its memory, and who could reach whom. It shares nothing with the nodes. Pure: it is told what happened, in order.
+ *
+ * A *reign* is one stretch of serving by one node. It continues the cache of its *parent*: the reign that the node was
+ * in sync with when it took over, or the one whose memory file it opened. A key has one writer, which writes a larger
+ * serial number each time, and leaves the key for good when an answer stays out. So the state of a key is a number, and
+ * each reign knows the newest that was acknowledged in it or in the reigns before it.
+ */
+
+/** One stretch of serving by one node. */
+export interface Reign {
+  readonly node: string;
+  readonly epoch: number;
+  readonly cache: string;
+  readonly parent: Reign | null;
+  readonly beganMs: number;
+  /** Newest serial that was acknowledged, by key, in this reign or before it. */
+  readonly acknowledged: Map<string, number>;
+  /** What stood in the memory when it began: an acknowledgement may reach its client later. */
+  readonly inherited: ReadonlyMap<string, number>;
+  /** Writes that were acknowledged in this reign since a standby of it was last in sync; they are on one node only. */
+  alone: Map<string, number>;
+  /** The node that is in sync as its standby: then every write is on two nodes. Null while there is none. */
+  standby: string | null;
+  /** Writes that it was asked for. */
+  asked: number;
+  endedMs: number | null;
+}
+
+/** Who can hear whom, now and lately. */
+export interface Contact {
+  /** For how long a node has been running and could be heard by another, up to now; in ms. */
+  heardMs(speaker: string, listener: string): number;
+  /** For how long both nodes have been running, and each has reached the other, up to now; in ms. */
+  togetherMs(one: string, other: string): number;
+}
+
+/** How long two reigns may go on beside each other once they can reach each other: a knock, a hello, a word. */
+export const settleMs = 2500;
+
+/** A node that starts hears of one who reigns within this; the program listens for a little longer. */
+const challengedMs = 900;
+
+export class Checker {
+  /** What was found; the first is what matters. */
+  readonly violations: string[] = [];
+  readonly reigns: Reign[] = [];
+  takeovers = 0;
+  answers = 0;
+  private readonly contact: Contact;
+  private readonly needlessMs: number;
+  private readonly current = new Map<string, Reign>();
+  /** The newest serial that each writer has sent, by key: no value may be above it. */
+  private readonly sent = new Map<string, number>();
+  private nowMs = 0;
+  /** The standby that is in sync of each node, whether that serves yet or not. */
+  private readonly standbys = new Map<string, string>();
+
+  /** `needlessMs`: a node that takes over from one that could be heard for so long has no reason to. */
+  constructor(contact: Contact, needlessMs: number) {
+    this.contact = contact;
+    this.needlessMs = needlessMs;
+  }
+
+  /** The reign of a node that serves, or null. */
+  reignOf(node: string): Reign | null {
+    return this.current.get(node) ?? null;
+  }
+
+  /**
+   * A node begins to serve. `values` is what its memory holds; `parent` the reign that it continues, or null;
+   * `isOwn`: it has started with a cache of its own, and took over from nobody.
+   */
+  begins(
+    node: string,
+    {
+      epoch,
+      cache,
+      parent,
+      isOwn,
+    }: Pick<Reign, 'epoch' | 'cache' | 'parent'> & { readonly isOwn: boolean },
+    values: ReadonlyMap<string, number>,
+    nowMs: number,
+  ): void {
+    this.nowMs = nowMs;
+    const acknowledged = new Map(parent?.acknowledged ?? []);
+    if (parent !== null) {
+      if (parent.node !== node) this.takeovers++;
+      for (const [key, serial] of acknowledged) {
+        const found = values.get(key) ?? 0;
+        if (found < serial) {
+          this.fail(
+            `${node} begins epoch ${epoch} without an acknowledged write: ${key} is ${found}, ` +
+              `${parent.node} acknowledged ${serial} in epoch ${parent.epoch}`,
+          );
+        }
+      }
+    }
+    this.judgeBeginning(node, epoch, parent, isOwn);
+    for (const [key, found] of values) {
+      const sent = this.sent.get(key) ?? 0;
+      if (found > sent) this.fail(`${node} holds ${key} = ${found}, which nobody has sent`);
+    }
+    const reign: Reign = {
+      node,
+      epoch,
+      cache,
+      parent,
+      beganMs: nowMs,
+      acknowledged,
+      inherited: values,
+      alone: new Map(),
+      standby: this.standbys.get(node) ?? null,
+      asked: 0,
+      endedMs: null,
+    };
+    this.current.set(node, reign);
+    this.reigns.push(reign);
+  }
+
+  /** Whether this node may reign at all: nobody else does that it could have heard of. */
+  private judgeBeginning(node: string, epoch: number, parent: Reign | null, isOwn: boolean): void {
+    for (const other of this.current.values()) {
+      if (other.node === node) continue;
+      const besideMs = Math.min(
+        this.contact.togetherMs(node, other.node),
+        this.nowMs - other.beganMs,
+      );
+      if (isOwn && besideMs > challengedMs) {
+        this.fail(
+          `${node} begins epoch ${epoch} with a cache of its own, and could hear ${other.node}, which ` +
+            `reigns, for ${besideMs.toFixed(0)} ms`,
+        );
+      }
+      const heardMs = this.contact.heardMs(other.node, node);
+      if (parent === other && heardMs > this.needlessMs) {
+        this.fail(
+          `${node} takes over from ${other.node}, which lives, and could be heard for ${heardMs.toFixed(0)} ms`,
+        );
+      }
+    }
+  }
+
+  /** A standby of this node is in sync; null: none is any more. */
+  mirrors(node: string, standby: string | null): void {
+    if (standby !== null) this.standbys.set(node, standby);
+    else this.standbys.delete(node);
+    const reign = this.current.get(node);
+    if (reign === undefined) return;
+    reign.standby = standby;
+    if (standby !== null) reign.alone = new Map();
+  }
+
+  /** A node gave way to another reign, if that is known. `admitted`: how many changes it said are lost. */
+  givesWay(node: string, winner: Reign | null, admitted: number, nowMs: number): void {
+    const reign = this.ends(node, nowMs);
+    if (reign === null) return;
+    const has = (key: string): number =>
+      Math.max(winner?.acknowledged.get(key) ?? 0, winner?.inherited.get(key) ?? 0);
+    const lost = [...reign.alone].filter(([key, serial]) => has(key) < serial).length;
+    if (lost > admitted) {
+      this.fail(`${node} gave way and lost ${lost} acknowledged writes; it admitted ${admitted}`);
+    }
+    // Of two caches nobody can tell which one the clients want.
+    if (lost > 0 && winner !== null && winner.cache === reign.cache && winner.asked === 0) {
+      this.fail(
+        `${node} gave way with ${lost} acknowledged writes to ${winner.node}, whose reign of epoch ` +
+          `${winner.epoch} nobody had used`,
+      );
+    }
+  }
+
+  /** A node serves no longer. */
+  ends(node: string, nowMs: number): Reign | null {
+    this.nowMs = nowMs;
+    this.standbys.delete(node);
+    const reign = this.current.get(node);
+    if (reign === undefined) return null;
+    this.current.delete(node);
+    reign.endedMs = nowMs;
+    return reign;
+  }
+
+  /** A writer asks a node. */
+  sends(node: string, key: string, serial: number): void {
+    this.sent.set(key, serial);
+    const reign = this.current.get(node);
+    if (reign !== undefined) reign.asked++;
+  }
+
+  /** A write was acknowledged by a node, to a request that was sent at `sentMs`. */
+  wrote(node: string, key: string, serial: number, sentMs: number, nowMs: number): void {
+    const reign = this.answered(node, sentMs, nowMs);
+    if (reign === null) return;
+    reign.acknowledged.set(key, serial);
+    if (reign.standby === null) reign.alone.set(key, serial);
+  }
+
+  /**
+   * A read was answered. `floor`: what the reign of that node had acknowledged when the request was sent; `found` is
+   * the value, 0 for none.
+   */
+  read(
+    node: string,
+    key: string,
+    found: number,
+    floor: number,
+    sentMs: number,
+    nowMs: number,
+  ): void {
+    const reign = this.answered(node, sentMs, nowMs);
+    if (reign === null) return;
+    if (found < floor) {
+      this.fail(`a read of ${key} on ${node} found ${found}, ${floor} had been acknowledged`);
+    }
+    if (found > (this.sent.get(key) ?? 0)) {
+      this.fail(`a read of ${key} on ${node} found ${found}, which nobody has sent`);
+    }
+  }
+
+  /** What a reader on this node must find at least. */
+  floorOf(node: string, key: string): number {
+    return this.current.get(node)?.acknowledged.get(key) ?? 0;
+  }
+
+  /** An assertion of the simulator itself, or of a node. */
+  fail(sentence: string): void {
+    this.violations.push(`${this.nowMs.toFixed(1)} ms: ${sentence}`);
+  }
+
+  /** Judges that a node answered at all. Null when its reign has ended since: the answer was on its way. */
+  private answered(node: string, sentMs: number, nowMs: number): Reign | null {
+    this.nowMs = nowMs;
+    this.answers++;
+    const reign = this.current.get(node);
+    if (reign === undefined || sentMs < reign.beganMs) return null;
+    for (const other of this.current.values()) {
+      if (other === reign || sentMs < other.beganMs) continue;
+      if (other.parent === reign && reign.standby === other.node) {
+        this.fail(
+          `${node} answered in epoch ${reign.epoch}, counting on ${other.node}, which reigns with ` +
+            `epoch ${other.epoch} since ${other.beganMs.toFixed(1)} ms`,
+        );
+      }
+      // Of two caches nobody can tell which one the clients want (FAILOVER.md).
+      if (other.cache !== reign.cache && other.epoch === reign.epoch) continue;
+      const togetherMs = this.contact.togetherMs(node, other.node);
+      const besideMs = sentMs - Math.max(reign.beganMs, other.beganMs);
+      if (Math.min(togetherMs, besideMs) > settleMs) {
+        this.fail(
+          `${node} (epoch ${reign.epoch}) and ${other.node} (epoch ${other.epoch}) both answer, and ` +
+            `have heard each other for ${togetherMs.toFixed(0)} ms`,
+        );
+      }
+    }
+    return reign;
+  }
+}

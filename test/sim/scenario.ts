@@ -1,0 +1,212 @@
+/**
+ * A scenario: which nodes there are, what is done to them and when. It is made from a seed, and can be cut shorter: a
+ * scenario that fails is tried again with less in it, for as long as it fails.
+ */
+import { Random } from '../../failover/drill/random.js';
+
+export type Fault =
+  /** The process is killed; what it sent has left. It is started again with its own command line after `downMs`. */
+  | { readonly kind: 'kill'; readonly node: string; readonly atMs: number; readonly downMs: number }
+  /** The machine is switched off: what was not on the wire is gone, and its peers hear nothing. */
+  | { readonly kind: 'off'; readonly node: string; readonly atMs: number; readonly downMs: number }
+  /** The process stands still. */
+  | { readonly kind: 'pause'; readonly node: string; readonly atMs: number; readonly forMs: number }
+  /** Nothing goes from one machine to the other; `oneWay`: only in that direction. */
+  | {
+      readonly kind: 'cut';
+      readonly from: string;
+      readonly to: string;
+      readonly oneWay: boolean;
+      readonly atMs: number;
+      readonly forMs: number;
+    }
+  /** Every connection between two machines breaks. */
+  | { readonly kind: 'reset'; readonly from: string; readonly to: string; readonly atMs: number }
+  /** The clients' address of a node is held by somebody else. */
+  | { readonly kind: 'taken'; readonly node: string; readonly atMs: number; readonly forMs: number }
+  /** A firewall refuses connections to a node from other machines. */
+  | {
+      readonly kind: 'reject';
+      readonly node: string;
+      readonly atMs: number;
+      readonly forMs: number;
+    }
+  /** What goes from one machine to another is late. */
+  | {
+      readonly kind: 'slow';
+      readonly from: string;
+      readonly to: string;
+      readonly atMs: number;
+      readonly forMs: number;
+      readonly delayMs: number;
+    }
+  /** The process stands still in the midst of what it does: after it has looked at the clock `looks` times more. */
+  | {
+      readonly kind: 'stall';
+      readonly node: string;
+      readonly atMs: number;
+      readonly forMs: number;
+      readonly looks: number;
+    };
+
+export interface Scenario {
+  readonly seed: number;
+  /** Names of the nodes: the first is started as a primary, the others as its standbys. */
+  readonly nodes: readonly string[];
+  /** All nodes on one machine, so that a refused connection is proof of a death. */
+  readonly oneMachine: boolean;
+  /** A supervisor knows both nodes, and ends one before the other takes its place. */
+  readonly supervised: boolean;
+  /** Nodes that keep their region in a file. */
+  readonly files: readonly string[];
+  /** How much faster than true time each node's clock runs. */
+  readonly clockRates: readonly number[];
+  readonly deadAfterMs: number;
+  readonly ackTimeoutMs: number;
+  readonly heartbeatMs: number;
+  /** Longest delay of a segment on its way. */
+  readonly delayMs: number;
+  /** So many of a hundred segments are lost, and sent again. */
+  readonly lostPercent: number;
+  /** Clients of each node. */
+  readonly writers: number;
+  readonly readers: number;
+  readonly faults: readonly Fault[];
+  /** When the faults stop; then everything is mended, and must come to rest. */
+  readonly faultsEndMs: number;
+}
+
+const names = ['a', 'b', 'c', 'd'] as const;
+
+/** So many of the faults come together. */
+const flockShare = 0.2;
+/** Clocks run up to so much too fast or too slowly. */
+const clockError = 0.01;
+
+export function scenarioOf(seed: number): Scenario {
+  const random = new Random(seed);
+  const dice = random.next();
+  const count = dice < 0.75 ? 2 : dice < 0.93 ? 3 : 4;
+  const nodes = names.slice(0, count);
+  const oneMachine = random.next() < 0.35;
+  const supervised = oneMachine && count === 2 && random.next() < 0.4;
+  const times = oneMachine ? [100, 1000] : [500, 2000];
+  const faultsEndMs = random.between(4000, 14_000);
+  const faults: Fault[] = [];
+  let atMs = random.between(800, 2500);
+  while (atMs < faultsEndMs) {
+    const isFlock = random.next() < flockShare;
+    if (isFlock) faults.push(...flockOf(random, nodes, times[0]!, atMs));
+    else faults.push(faultOf(random, nodes, oneMachine, atMs));
+    // Faults come in flocks: a second one that meets the first half done finds most.
+    atMs += random.next() < 0.5 ? random.between(1, 700) : random.between(700, 4000);
+  }
+  return {
+    seed,
+    nodes,
+    oneMachine,
+    supervised,
+    files: supervised ? [] : nodes.filter(() => random.next() < 0.25),
+    clockRates: nodes.map(() => 1 + (random.next() * 2 - 1) * clockError),
+    deadAfterMs: times[0]!,
+    ackTimeoutMs: times[1]!,
+    heartbeatMs: 20,
+    delayMs: random.next() < 0.7 ? 1 : random.between(2, 20),
+    lostPercent: oneMachine || random.next() < 0.85 ? 0 : random.between(1, 5),
+    writers: random.between(1, 2),
+    readers: random.between(1, 2),
+    // The model of the supervisor knows processes that stand still, none that does so in the midst of an act.
+    faults: supervised ? faults.filter(({ kind }) => kind !== 'stall') : faults,
+    faultsEndMs,
+  };
+}
+
+/**
+ * Faults that meet each other: a node is silent for about as long as it takes to find it dead, while another stands
+ * still in the midst of what it does about that; or a standby sleeps until it is given up, and its primary dies
+ * meanwhile.
+ */
+function flockOf(
+  random: Random,
+  nodes: readonly string[],
+  deadAfterMs: number,
+  atMs: number,
+): Fault[] {
+  const [first, second] = random.next() < 0.5 ? [nodes[0]!, nodes[1]!] : [nodes[1]!, nodes[0]!];
+  if (random.next() < 0.6) {
+    const forMs = deadAfterMs * (1 + random.next());
+    const stallAtMs = Math.floor(atMs + deadAfterMs * (0.9 + 0.2 * random.next()));
+    const looks = random.between(1, 25);
+    return [
+      { kind: 'pause', node: first, atMs, forMs },
+      { kind: 'stall', node: second, atMs: stallAtMs, forMs: random.between(100, 5000), looks },
+    ];
+  }
+  const goneMs = atMs + random.between(1, 6) * deadAfterMs;
+  return [
+    { kind: 'pause', node: second, atMs, forMs: random.between(2, 10) * deadAfterMs },
+    {
+      kind: 'cut',
+      from: first,
+      to: second,
+      oneWay: false,
+      atMs: atMs + 5,
+      forMs: goneMs - atMs + 50,
+    },
+    { kind: 'kill', node: first, atMs: goneMs, downMs: random.between(10, 3000) },
+  ];
+}
+
+function faultOf(
+  random: Random,
+  nodes: readonly string[],
+  oneMachine: boolean,
+  atMs: number,
+): Fault {
+  const pick = (): string => nodes[random.between(0, nodes.length - 1)]!;
+  // Long and short: within the silence that is a death, about it, about the lease, and beyond.
+  const span = (): number => random.between(1, [80, 300, 1200, 5000][random.between(0, 3)]!);
+  const node = pick();
+  const to = nodes[(nodes.indexOf(node) + random.between(1, nodes.length - 1)) % nodes.length]!;
+  const dice = random.next();
+  if (dice < 0.28) return { kind: 'kill', node, atMs, downMs: span() };
+  if (dice < 0.48) return { kind: 'pause', node, atMs, forMs: span() };
+  if (dice < 0.56) {
+    return { kind: 'stall', node, atMs, forMs: span(), looks: random.between(1, 12) };
+  }
+  if (dice < 0.6) return { kind: 'taken', node, atMs, forMs: span() };
+  if (dice < 0.7) {
+    return { kind: 'slow', from: node, to, atMs, forMs: span(), delayMs: random.between(5, 900) };
+  }
+  if (oneMachine || dice < 0.74) return { kind: 'reset', from: node, to, atMs };
+  if (dice < 0.78) return { kind: 'off', node, atMs, downMs: span() };
+  if (dice < 0.82) return { kind: 'reject', node, atMs, forMs: span() };
+  return { kind: 'cut', from: node, to, oneWay: random.next() < 0.4, atMs, forMs: span() };
+}
+
+/** Scenarios with less in them, the boldest cut first. */
+export function* shorter(scenario: Scenario): Generator<Scenario> {
+  const { faults } = scenario;
+  for (let length = Math.ceil(faults.length / 2); length >= 1; length = Math.floor(length / 2)) {
+    for (let at = 0; at < faults.length; at += length) {
+      yield { ...scenario, faults: faults.filter((_, i) => i < at || i >= at + length) };
+    }
+  }
+  const last = Math.max(1000, ...faults.map(({ atMs }) => atMs + 10));
+  if (last < scenario.faultsEndMs) yield { ...scenario, faultsEndMs: last };
+  if (scenario.nodes.length > 2) {
+    const nodes = scenario.nodes.slice(0, -1);
+    const isKnown = (fault: Fault): boolean =>
+      'node' in fault
+        ? nodes.includes(fault.node)
+        : nodes.includes(fault.from) && nodes.includes(fault.to);
+    yield { ...scenario, nodes, faults: faults.filter(isKnown) };
+  }
+  if (scenario.lostPercent > 0) yield { ...scenario, lostPercent: 0 };
+  if (scenario.readers > 1) yield { ...scenario, readers: 1 };
+  if (scenario.writers > 1) yield { ...scenario, writers: 1 };
+  if (scenario.files.length > 0) yield { ...scenario, files: [] };
+  if (scenario.clockRates.some((rate) => rate !== 1)) {
+    yield { ...scenario, clockRates: scenario.clockRates.map(() => 1) };
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Whole nodes in the simulator: a fixed set of seeds, and the scenarios that found a fault once. `SIM_SECONDS` plays
+ * fresh seeds as well, for so long; `SIM_SEED` says from which on.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { type Scenario, scenarioOf } from './scenario.js';
+import { play } from './world.js';
+
+const folder = join(__dirname, '..', '..', '..', 'test', 'sim', 'scenarios');
+/** So many seeds a test, and so many tests: half a minute on a machine of two cores. */
+const seedsPerTest = 100;
+const tests = 5;
+const patienceMs = 300_000;
+
+/** Seeds that violate anything, with what it was. */
+async function violations(first: number, count: number): Promise<string[]> {
+  const found: string[] = [];
+  for (let seed = first; seed < first + count; seed++) {
+    const outcome = await play(scenarioOf(seed));
+    if (outcome.violations.length > 0) {
+      found.push(`npm run sim -- ${seed} --shrink: ${outcome.violations[0]}`);
+    }
+  }
+  return found;
+}
+
+describe('seeds', () => {
+  test.each(Array.from({ length: tests }, (_, at) => 1 + at * seedsPerTest))(
+    `from %d on, ${seedsPerTest} of them`,
+    async (first) => {
+      expect(await violations(first, seedsPerTest)).toEqual([]);
+    },
+    patienceMs,
+  );
+});
+
+describe('scenarios that found a fault', () => {
+  test.each(readdirSync(folder).map((file) => file.replace('.json', '')))(
+    '%s',
+    async (name) => {
+      const scenario = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Scenario;
+      expect((await play(scenario)).violations).toEqual([]);
+    },
+    patienceMs,
+  );
+});
+
+test('one seed has one history', async () => {
+  const [first, second] = [await play(scenarioOf(1)), await play(scenarioOf(1))];
+  expect(second.trace).toEqual(first.trace);
+  expect(second.events).toBe(first.events);
+  expect(first.takeovers).toBeGreaterThan(0);
+});
+
+// Heartbeats that wait behind lost data must not look like a death (docs/decisions/dead-after.md).
+test('with the times between machines, no living primary is taken over at a loss of 5 %', async () => {
+  const outcome = await play({
+    ...scenarioOf(1),
+    nodes: ['a', 'b'],
+    oneMachine: false,
+    supervised: false,
+    files: [],
+    deadAfterMs: 500,
+    ackTimeoutMs: 2000,
+    delayMs: 1,
+    lostPercent: 5,
+    faults: [],
+    faultsEndMs: 120_000,
+  });
+  expect(outcome.violations).toEqual([]);
+  expect(outcome.takeovers).toBe(0);
+});
+
+const seconds = Number(process.env['SIM_SECONDS'] ?? 0);
+
+(seconds > 0 ? test : test.skip)(
+  `fresh seeds for ${seconds} s`,
+  async () => {
+    const first = Number(process.env['SIM_SEED'] ?? Date.now() % 2 ** 31);
+    const endMs = performance.now() + seconds * 1000;
+    let played = 0;
+    let found: string[] = [];
+    while (performance.now() < endMs && found.length === 0) {
+      found = await violations(first + played, 1);
+      played++;
+    }
+    process.stdout.write(`sim: ${played} fresh seeds from ${first} on\n`);
+    expect(found).toEqual([]);
+  },
+  seconds * 1000 + patienceMs,
+);

@@ -1,0 +1,276 @@
+/**
+ * A node of a scenario: its machine, its command line, and its process of now. It tells the checker what the node says
+ * of itself, and what stands in its memory when it begins to serve.
+ */
+
+import { beatBytes } from '../../backup/lease/beats.js';
+import type { BackupSettings } from '../../backup/settings.js';
+import type { Random } from '../../failover/drill/random.js';
+import { Node } from '../../failover/node.js';
+import type { Report, WithoutTime } from '../../failover/report.js';
+import { HotspareError } from '../../src/base/errors.js';
+import { defaults, type Settings } from '../../src/flags/options.js';
+import type { Ports } from '../../src/native/ports.js';
+import type { Checker, Reign } from './checker.js';
+import { type Content, contentOf } from './content.js';
+import { SimDisk, SimMemory } from './memory.js';
+import type { SimNetwork } from './network.js';
+import type { Scenario } from './scenario.js';
+import { Process, type Scheduler } from './scheduler.js';
+import { SimTransport } from './transport.js';
+
+const MiB = 2 ** 20;
+export const clientPort = 11_211;
+
+export interface SlotParts {
+  readonly scheduler: Scheduler;
+  readonly network: SimNetwork;
+  readonly checker: Checker;
+  readonly random: Random;
+  readonly scenario: Scenario;
+  readonly name: string;
+  /** Its place among the nodes. */
+  readonly number: number;
+  /** Address of its machine. */
+  readonly host: string;
+  readonly port: number;
+  readonly linkPort: number;
+  /** Where the node that is started first lets standbys attach. */
+  readonly firstLink: { readonly host: string; readonly port: number };
+  /** The slot whose node lets standbys attach there. */
+  slotAt(link: string): Slot | undefined;
+  /** Null where nobody knows of both processes whether they live. */
+  readonly fence: ((asker: Slot, untilMs: number) => Promise<boolean>) | null;
+  /** What a service manager does with a process that has ended. */
+  startAgain(slot: Slot): void;
+  trace(line: string): void;
+}
+
+export class Slot {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  node: Node | null = null;
+  process: Process;
+  /** While somebody else holds the clients' address. */
+  isTaken = false;
+  isSynced = false;
+  /** It holds a whole copy, or serves. */
+  holds = false;
+  private readonly parts: SlotParts;
+  private readonly disk = new SimDisk();
+  private memory: SimMemory | null = null;
+  private transport: SimTransport | null = null;
+  /** The reign whose cache this node holds a whole copy of, or has in its file. */
+  private lineage: Reign | null = null;
+  private incarnation = 0;
+  private isStarting = false;
+
+  constructor(parts: SlotParts) {
+    this.parts = parts;
+    this.name = parts.name;
+    this.host = parts.host;
+    this.port = parts.port;
+    this.process = this.newProcess();
+  }
+
+  get isUp(): boolean {
+    return this.node !== null;
+  }
+
+  get region() {
+    return this.memory?.newest ?? null;
+  }
+
+  /** Starts the process with its command line, or as a standby of another node (`of`). */
+  start(of: { readonly host: string; readonly port: number } | null = null): void {
+    const { number, firstLink } = this.parts;
+    this.incarnation++;
+    this.process = this.newProcess();
+    this.isSynced = false;
+    this.holds = false;
+    if (!this.hasFile) this.lineage = null;
+    this.memory = new SimMemory(this.disk, this.process.timers);
+    const node = new Node({
+      ports: this.ports(this.memory),
+      settings: this.settings(),
+      backup: this.backup(),
+      log: {
+        say: (line: string) => this.said(line),
+        detail: (line: string) => this.parts.trace(`${this.name}: ${line}`),
+      },
+      report: (what) => {
+        const { process } = this;
+        process.act(() => {
+          if (this.process === process && !process.ended) this.reported(what);
+        });
+      },
+      goesFirst: () => {},
+      fence: this.fence(),
+      fail: (error) => this.failed(error),
+    });
+    this.node = node;
+    this.isStarting = true;
+    try {
+      if (of === null && number === 0) node.startPrimary();
+      else node.startStandby(of ?? firstLink);
+    } catch (error) {
+      if (!(error instanceof HotspareError)) throw error;
+      this.failed(error);
+    }
+    this.isStarting = false;
+  }
+
+  /** The process is killed. Its kernel closes what it had open, or its machine is gone with it (`off`). */
+  kill(off: boolean): void {
+    if (this.node === null) return;
+    this.parts.trace(`${this.name}: ${off ? 'switched off' : 'killed'}`);
+    this.end();
+    if (off) {
+      this.parts.network.switchOff(this.host);
+      this.disk.files.clear();
+      this.lineage = null;
+    }
+  }
+
+  private get hasFile(): boolean {
+    return this.parts.scenario.files.includes(this.name);
+  }
+
+  private end(): void {
+    const { checker, scheduler } = this.parts;
+    this.node = null;
+    this.process.end();
+    this.transport?.kill();
+    this.memory?.end();
+    checker.ends(this.name, scheduler.nowMs);
+  }
+
+  private newProcess(): Process {
+    const { scheduler, scenario, number, random } = this.parts;
+    // A clock that has shown nothing since the machine was started, or has for a long time.
+    return new Process(scheduler, scenario.clockRates[number] ?? 1, 1000 + random.next() * 1e7);
+  }
+
+  private ports(memory: SimMemory): Ports {
+    const { network, random, host } = this.parts;
+    const { process } = this;
+    return {
+      clock: () => process.clock(),
+      wallMs: () => 1.7e12 + process.clock(),
+      timers: process.timers,
+      network: {
+        transportCreate: (options, onTick) => {
+          const parts = { network, process, host, faults: { isTaken: this.takes } };
+          this.transport = new SimTransport(parts, options, onTick);
+          return this.transport;
+        },
+        isOwnAddress: (address) => address === host || address.startsWith('127.'),
+      },
+      memory,
+      random: (bytes) => {
+        const drawn = Buffer.from(Array.from({ length: bytes }, () => random.between(0, 255)));
+        // Numbers of heartbeats that soon outgrow the wire.
+        if (bytes === beatBytes && random.next() < 0.3) {
+          drawn.writeUInt32LE(2 ** 32 - 1 - random.between(0, 300));
+        }
+        return drawn;
+      },
+    };
+  }
+
+  private readonly takes = (port: number): boolean => this.isTaken && port === this.port;
+
+  private settings(): Settings {
+    return {
+      ...defaults,
+      port: this.port,
+      listen: [this.host],
+      memoryBytes: 2 * MiB,
+      connections: 32,
+      memoryFile: this.hasFile ? 'region' : null,
+      discardMemoryFile: this.hasFile,
+    };
+  }
+
+  private backup(): BackupSettings {
+    const { scenario, linkPort } = this.parts;
+    return {
+      linkListen: { host: this.host, port: linkPort },
+      secret: Buffer.from('a secret of all nodes'),
+      ack: 'sync',
+      ackTimeoutMs: scenario.ackTimeoutMs,
+      heartbeatMs: scenario.heartbeatMs,
+      deadAfterMs: scenario.deadAfterMs,
+      transport: 'tcp',
+      provider: null,
+      spinUs: 0,
+      cipher: 'none',
+      node: `${this.name}${this.incarnation}`,
+    };
+  }
+
+  private fence(): ((untilMs: number) => Promise<boolean>) | null {
+    const { fence } = this.parts;
+    return fence === null ? null : (untilMs) => fence(this, untilMs);
+  }
+
+  private said(line: string): void {
+    const { checker, scheduler } = this.parts;
+    this.parts.trace(`${this.name}: ${line}`);
+    const gaveWay = /^deposed: epoch (\d+) reigns now.*?(?:; (\d+) changes .* lost)?$/.exec(line);
+    if (gaveWay !== null) {
+      const epoch = Number(gaveWay[1]);
+      const winner = checker.reigns.findLast(
+        (one) => one.epoch === epoch && one.node !== this.name && one.endedMs === null,
+      );
+      const admitted = Number(gaveWay[2] ?? 0);
+      checker.givesWay(this.name, winner ?? null, admitted, scheduler.nowMs);
+      return;
+    }
+    const standby = /^standby ([a-z]+)\d+ is in sync/.exec(line);
+    if (standby !== null) checker.mirrors(this.name, standby[1]!);
+    if (/serving alone/.test(line)) checker.mirrors(this.name, null);
+    const synced = /^in sync with ([\d.]+:\d+)/.exec(line);
+    if (synced !== null) {
+      this.isSynced = true;
+      this.holds = true;
+      const primary = this.parts.slotAt(synced[1]!);
+      this.lineage = primary === undefined ? null : checker.reignOf(primary.name);
+    }
+  }
+
+  private reported(what: WithoutTime<Report>): void {
+    const { checker, scheduler } = this.parts;
+    if (what.event === 'serving') {
+      const content: Content | null = this.region === null ? null : contentOf(this.region);
+      if (content === null) {
+        checker.fail(`${this.name} serves from a region that is none`);
+        return;
+      }
+      this.isSynced = false;
+      const parent = this.lineage?.cache === content.cache ? this.lineage : null;
+      const isOwn = !this.holds;
+      this.holds = true;
+      checker.begins(this.name, { ...content, parent, isOwn }, content.values, scheduler.nowMs);
+      this.lineage = checker.reignOf(this.name);
+      this.parts.trace(`${this.name}: reigns with epoch ${content.epoch}`);
+    } else if (what.event === 'copying' || what.event === 'waiting') {
+      this.isSynced = false;
+      this.holds = false;
+      if (what.event === 'copying') this.lineage = null;
+    }
+  }
+
+  private failed(error: HotspareError): void {
+    // A node that starts while somebody else holds its address ends, as memcached does: it has nothing to lose.
+    if (error.code === 'LISTEN' && this.isStarting) {
+      this.parts.trace(`${this.name}: ended: ${error.message}`);
+      if (this.node !== null) this.end();
+      this.parts.startAgain(this);
+      return;
+    }
+    this.parts.checker.fail(`${this.name} ended by itself: ${error.message} (${error.remedy})`);
+    if (this.node !== null) this.end();
+  }
+}

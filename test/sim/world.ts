@@ -1,0 +1,402 @@
+/**
+ * Runs a scenario: real nodes on simulated machines, clients, faults, and the checker that is told of all of it. One
+ * scenario has one history.
+ */
+import { Random } from '../../failover/drill/random.js';
+import { Checker, type Contact } from './checker.js';
+import { type ClientParts, Reader, Writer } from './clients.js';
+import { contentOf, difference } from './content.js';
+import { SimNetwork } from './network.js';
+import type { Fault, Scenario } from './scenario.js';
+import { Process, Scheduler } from './scheduler.js';
+import { Slot } from './slot.js';
+
+export interface Outcome {
+  readonly violations: readonly string[];
+  readonly takeovers: number;
+  readonly answers: number;
+  readonly events: number;
+  /** What happened, line by line. */
+  readonly trace: readonly string[];
+}
+
+/** Once everything is mended, the nodes must come to rest within this. */
+const restMs = 30_000;
+/** Rest is what has lasted for so long. */
+const lastingMs = 1000;
+const linesKept = 3000;
+/** Nobody is silent for less than this without being seen. */
+const watchMs = 10;
+const clientHost = '10.0.1.1';
+const clientPortFirst = 11_211;
+const linkPortFirst = 12_211;
+
+export async function play(scenario: Scenario): Promise<Outcome> {
+  const world = new World(scenario);
+  try {
+    await world.run();
+  } catch (error) {
+    world.checker.fail(`an error: ${(error as Error).stack}`);
+  }
+  return world.outcome();
+}
+
+class World {
+  readonly checker: Checker;
+  private readonly scenario: Scenario;
+  private readonly random: Random;
+  private readonly scheduler = new Scheduler();
+  private readonly network: SimNetwork;
+  private readonly slots: readonly Slot[];
+  private readonly clients: (Reader | Writer)[] = [];
+  private readonly lines: string[] = [];
+  private readonly contact = new Together();
+  private isMended = false;
+
+  constructor(scenario: Scenario) {
+    this.scenario = scenario;
+    this.random = new Random(scenario.seed ^ 0x5eed);
+    const { scheduler, random } = this;
+    // A silence may have begun before the way was clear again, and a segment that was lost is sent again later.
+    const needlessMs = scenario.lostPercent > 0 ? Infinity : scenario.deadAfterMs + 1500;
+    this.checker = new Checker(this.contact, needlessMs);
+    this.network = new SimNetwork(scheduler, random, scenario.delayMs, scenario.lostPercent);
+    this.slots = scenario.nodes.map((name, number) => this.slotOf(name, number));
+  }
+
+  async run(): Promise<void> {
+    const { scenario, scheduler, slots } = this;
+    for (const slot of slots) scheduler.after(slot === slots[0] ? 0 : 200, () => slot.start());
+    this.startClients();
+    this.watch();
+    for (const fault of scenario.faults) scheduler.after(fault.atMs, () => this.strike(fault));
+    await this.runUntil(scenario.faultsEndMs);
+    this.mend();
+    await this.comeToRest(scenario.faultsEndMs + restMs);
+    if (this.failed) return;
+    for (const client of this.clients) client.end();
+    // The cache's time goes on, and is mirrored once a second: a moment comes in which nothing is on its way.
+    await this.runUntil(scheduler.nowMs + 500);
+    await this.runUntil(scheduler.nowMs + 3000, () => this.isAtRest() && this.differing() === '');
+    if (!this.failed) this.judgeContent();
+  }
+
+  /** A link that has just broken may look whole to both: rest is what lasts. */
+  private async comeToRest(untilMs: number): Promise<void> {
+    const { scheduler } = this;
+    while (!this.failed) {
+      await this.runUntil(untilMs, () => this.isAtRest());
+      if (!this.isAtRest() && scheduler.nowMs >= untilMs) {
+        this.checker.fail(`not at rest ${restMs} ms after all faults: ${this.standing()}`);
+      }
+      const lastsMs = scheduler.nowMs + lastingMs;
+      await this.runUntil(lastsMs, () => !this.isAtRest());
+      if (scheduler.nowMs >= lastsMs && this.isAtRest()) return;
+    }
+  }
+
+  outcome(): Outcome {
+    const { violations, takeovers, answers } = this.checker;
+    return { violations, takeovers, answers, events: this.scheduler.events, trace: this.lines };
+  }
+
+  private get failed(): boolean {
+    return this.checker.violations.length > 0;
+  }
+
+  private runUntil(atMs: number, done: () => boolean = () => false): Promise<void> {
+    return this.scheduler.run(atMs, () => this.failed || done());
+  }
+
+  private slotOf(name: string, number: number): Slot {
+    const { scheduler, network, checker, random, scenario } = this;
+    const host = scenario.oneMachine ? '10.0.0.1' : `10.0.0.${number + 1}`;
+    // Nodes of one machine take each other's place at one address for clients.
+    const port = clientPortFirst + (scenario.supervised || !scenario.oneMachine ? 0 : number);
+    const firstLink = { host: '10.0.0.1', port: linkPortFirst };
+    return new Slot({
+      scheduler,
+      network,
+      checker,
+      random,
+      scenario,
+      name,
+      number,
+      host,
+      port,
+      linkPort: linkPortFirst + number,
+      firstLink,
+      slotAt: (link) => this.slots.find((one, at) => link === `${one.host}:${linkPortFirst + at}`),
+      fence: scenario.supervised ? (asker, untilMs) => this.fence(asker, untilMs) : null,
+      startAgain: (slot) => this.startAgain(slot, 100),
+      trace: (line) => this.trace(line),
+    });
+  }
+
+  /** What the supervisor of a pair does: ends the other process, while the asker's lease holds. */
+  private fence(asker: Slot, untilMs: number): Promise<boolean> {
+    const other = this.slots.find((slot) => slot !== asker)!;
+    return new Promise((resolve) => {
+      this.scheduler.after(this.random.next() * 3, () => {
+        if (asker.process.clock() >= untilMs) {
+          resolve(false);
+          return;
+        }
+        const wasUp = other.isUp;
+        other.kill(false);
+        if (wasUp) this.startAgain(other, 100);
+        resolve(true);
+      });
+    });
+  }
+
+  private strike(fault: Fault): void {
+    if (this.isMended) return;
+    const { network, scheduler } = this;
+    this.trace(JSON.stringify(fault));
+    const later = 'forMs' in fault ? fault.forMs : 0;
+    const undo = (run: () => void): void => {
+      scheduler.after(later, () => {
+        if (!this.isMended) run();
+      });
+    };
+    switch (fault.kind) {
+      case 'kill':
+      case 'off': {
+        const slot = this.slot(fault.node);
+        if (!slot.isUp) return;
+        slot.kill(fault.kind === 'off');
+        this.startAgain(slot, fault.downMs);
+        return;
+      }
+      case 'pause': {
+        const slot = this.slot(fault.node);
+        slot.process.pause(fault.forMs);
+        return;
+      }
+      case 'cut': {
+        const [from, to] = [this.slot(fault.from).host, this.slot(fault.to).host];
+        const ways = fault.oneWay
+          ? [[from, to] as const]
+          : ([
+              [from, to],
+              [to, from],
+            ] as const);
+        for (const [one, other] of ways) network.cut(one, other, true);
+        undo(() => {
+          for (const [one, other] of ways) network.cut(one, other, false);
+        });
+        return;
+      }
+      case 'reset':
+        network.reset(this.slot(fault.from).host, this.slot(fault.to).host);
+        this.contact.mute(fault.from, fault.to, scheduler.nowMs);
+        this.contact.mute(fault.to, fault.from, scheduler.nowMs);
+        return;
+      case 'taken': {
+        const slot = this.slot(fault.node);
+        slot.isTaken = true;
+        undo(() => {
+          slot.isTaken = false;
+        });
+        return;
+      }
+      case 'reject': {
+        const { host } = this.slot(fault.node);
+        network.reject(host, true);
+        undo(() => network.reject(host, false));
+        return;
+      }
+      case 'stall':
+        this.slot(fault.node).process.stallAfter(fault.looks, fault.forMs);
+        return;
+      default: {
+        const [from, to] = [this.slot(fault.from).host, this.slot(fault.to).host];
+        network.slowDown(from, to, fault.delayMs);
+        // What is late keeps all behind it.
+        const lateMs = scheduler.nowMs + fault.forMs + fault.delayMs;
+        this.contact.mute(fault.from, fault.to, lateMs);
+        undo(() => network.slowDown(from, to, 0));
+      }
+    }
+  }
+
+  /** As a service manager does, with the same command line; the supervisor of a pair knows who reigns. */
+  private startAgain(slot: Slot, downMs: number): void {
+    this.scheduler.after(downMs, () => {
+      if (slot.isUp) return;
+      this.network.switchOn(slot.host);
+      const other = this.scenario.supervised ? this.slots.find((one) => one !== slot)! : null;
+      if (other?.isUp !== true) {
+        this.trace(`${slot.name}: started`);
+        slot.start();
+      } else if (this.checker.reignOf(other.name) !== null) {
+        this.trace(`${slot.name}: started as a standby`);
+        const number = this.slots.indexOf(other);
+        slot.start({ host: other.host, port: linkPortFirst + number });
+      } else if (other.holds) {
+        this.startAgain(slot, 50);
+      } else {
+        // The cache is gone with the only whole copy: the pair ends, and is started again.
+        other.kill(false);
+        for (const one of this.slots) one.start();
+      }
+    });
+  }
+
+  private mend(): void {
+    this.isMended = true;
+    this.trace('all is mended');
+    this.network.mend();
+    for (const slot of this.slots) {
+      slot.isTaken = false;
+      if (!slot.isUp) this.startAgain(slot, 0);
+    }
+  }
+
+  private startClients(): void {
+    const { scenario, scheduler, random, checker, network } = this;
+    const process = new Process(scheduler, 1, 0);
+    const keys: string[] = [];
+    const connect: ClientParts['connect'] = (node, events) => {
+      const { host, port } = this.slot(node);
+      let connected = false;
+      const socket = network.connect(clientHost, host, port, (errno) => {
+        if (errno !== 0) {
+          events.closed();
+          return;
+        }
+        connected = true;
+        const { owner } = socket.peer!;
+        events.opened(this.slots.find(({ process }) => process === owner)?.name ?? node);
+      });
+      socket.end = {
+        readable: () => {
+          if (connected) events.data(socket.read(socket.inboxBytes).toString('latin1'));
+        },
+        closed: () => events.closed(),
+      };
+      return {
+        send: (text) => socket.send(Buffer.from(text, 'latin1')),
+        close: () => socket.close(),
+      };
+    };
+    const { nodes } = scenario;
+    for (let number = 0; number < scenario.writers + scenario.readers; number++) {
+      const isWriter = number < scenario.writers;
+      const parts: ClientParts = {
+        name: `${isWriter ? 'w' : 'r'}${number}`,
+        random,
+        checker,
+        timers: process.timers,
+        nowMs: () => scheduler.nowMs,
+        nodes,
+        connect,
+        keys,
+      };
+      const client = isWriter ? new Writer(parts) : new Reader(parts);
+      this.clients.push(client);
+      client.start();
+    }
+  }
+
+  /** One node serves, and what it serves is on another as well. */
+  private isAtRest(): boolean {
+    const { slots, checker } = this;
+    if (slots.some((slot) => slot.process.isPaused)) return false;
+    const reigning = slots.filter((slot) => checker.reignOf(slot.name) !== null);
+    // Two caches whose epochs say nothing about which came after the other stay beside each other (FAILOVER.md).
+    const caches = new Set(reigning.map((slot) => checker.reignOf(slot.name)!.cache));
+    if (reigning.length > 1 && caches.size === reigning.length) return true;
+    if (reigning.length !== 1) return false;
+    const others = slots.filter((slot) => slot !== reigning[0]);
+    return (
+      checker.reignOf(reigning[0]!.name)!.standby !== null && others.some((slot) => slot.isSynced)
+    );
+  }
+
+  private standing(): string {
+    return this.slots
+      .map((slot) => {
+        const reign = this.checker.reignOf(slot.name);
+        if (reign !== null) return `${slot.name} reigns (epoch ${reign.epoch})`;
+        return `${slot.name} ${slot.isUp ? (slot.isSynced ? 'is in sync' : 'is up') : 'is down'}`;
+      })
+      .join(', ');
+  }
+
+  /** What was acknowledged is there, and both copies are the same. */
+  private judgeContent(): void {
+    const { slots, checker } = this;
+    const [primary, second] = slots.filter((slot) => checker.reignOf(slot.name) !== null);
+    if (primary === undefined || second !== undefined) return;
+    const reign = checker.reignOf(primary.name)!;
+    const content = contentOf(primary.region!);
+    for (const [key, serial] of reign.acknowledged) {
+      const found = content?.values.get(key) ?? 0;
+      if (found < serial) checker.fail(`at rest ${key} is ${found}, ${serial} was acknowledged`);
+    }
+    const differing = this.differing();
+    if (differing !== '') checker.fail(differing);
+  }
+
+  /** Which copy is not the same as what is served; empty when all are. */
+  private differing(): string {
+    const { slots, checker } = this;
+    const primary = slots.find((slot) => checker.reignOf(slot.name) !== null);
+    for (const slot of slots) {
+      if (primary === undefined || slot === primary || !slot.isSynced) continue;
+      const at = difference(primary.region!, slot.region!);
+      if (at >= 0) return `the copy of ${slot.name} differs at byte ${at}`;
+    }
+    return '';
+  }
+
+  /** Notes, again and again, which nodes cannot hear each other. */
+  private watch(): void {
+    const { slots, network, scheduler, contact } = this;
+    contact.at(scheduler.nowMs);
+    for (const one of slots) {
+      const isAway = !one.isUp || one.process.isPaused;
+      for (const other of slots) {
+        if (one === other) continue;
+        const isMute = isAway || !network.isClear(one.host, other.host);
+        if (isMute) contact.mute(one.name, other.name, scheduler.nowMs);
+      }
+    }
+    scheduler.after(watchMs, () => this.watch());
+  }
+
+  private slot(name: string): Slot {
+    return this.slots.find((slot) => slot.name === name)!;
+  }
+
+  private trace(line: string): void {
+    this.lines.push(`${this.scheduler.nowMs.toFixed(2).padStart(10)} ${line}`);
+    if (this.lines.length > linesKept) this.lines.splice(0, linesKept / 2);
+  }
+}
+
+/** Since when nodes could hear each other. */
+class Together implements Contact {
+  /** When each could last not be heard by another. */
+  private readonly muteMs = new Map<string, number>();
+  private nowMs = 0;
+
+  mute(speaker: string, listener: string, untilMs: number): void {
+    const way = `${speaker} ${listener}`;
+    this.muteMs.set(way, Math.max(untilMs, this.muteMs.get(way) ?? 0));
+  }
+
+  at(nowMs: number): void {
+    this.nowMs = nowMs;
+  }
+
+  heardMs(speaker: string, listener: string): number {
+    return this.nowMs - (this.muteMs.get(`${speaker} ${listener}`) ?? 0);
+  }
+
+  togetherMs(one: string, other: string): number {
+    return Math.min(this.heardMs(one, other), this.heardMs(other, one));
+  }
+}

@@ -1,0 +1,241 @@
+/**
+ * Who decides what, written down: for each role what becomes of it, by which observations of test/unit/role.test.ts.
+ * Those that are missing are assertions. A line that changes here is a change of who may serve.
+ */
+export const decisions: Readonly<Record<string, readonly string[]>> = {
+  starting: [
+    'looking retire leadOn follow attach <- outranked',
+    'starting <- passer reigns; passer looks; all look; answered; unanswered; old mirrors',
+    'starting awaitChallenge <- opened, attachable',
+    'binding bind isCertain=true <- opened, by itself; paused',
+    'looking lookElsewhere attachLater <- open failed',
+    'starting mirror=mirrored <- counted',
+    'starting (forget) <- copying standby lost; copying standby dropped',
+    'starting forgetStandby <- standby died',
+    'starting (ours) <- claimed by another; met a lesser reign',
+    'starting (theirs) <- met a greater reign',
+    'starting (apart) <- met a reign of another cache',
+  ],
+  looking: [
+    'looking lookElsewhere attachLater <- refused here; refused elsewhere; reset; ' +
+      'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; turned away, ' +
+      'may be elsewhere',
+    'looking <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
+      'dead-after, asleep; silence, a hello, in a pause; passer looks; all look; standby died',
+    'looking (mirror) <- met our cache; met our cache, later; met our cache, earlier; met ' +
+      'another cache',
+    'copying <- welcomed',
+    'ended fail <- turned away, of another kind; cannot have a copy',
+    'looking follow attachLater <- outranked',
+    'looking hangUp follow attach <- passer reigns',
+    'looking attach <- paused',
+  ],
+  copying: [
+    'looking lookElsewhere attachLater <- lost; silence, a copy; dropped; turned away, ' +
+      'busy; turned away, may be elsewhere',
+    'copying <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
+      'dead-after, asleep; silence, a hello; silence, a hello, in a pause; passer reigns; ' +
+      'passer looks; all look; standby died',
+    'standby reportSynced <- synced',
+    'ended fail <- turned away, of another kind; cannot have a copy',
+    'looking follow attach <- outranked',
+  ],
+  standby: [
+    'reconnecting attach <- lost',
+    'standby <- silence, short; silence, a heartbeat; silence, dead-after, asleep; passer ' +
+      'reigns; passer looks; all look; standby died',
+    'fencing revoke <- silence, dead-after; silence, a hello; silence, a hello, in a pause; ' +
+      'silence, a copy',
+    'looking sayDoubtful lookElsewhere attachLater <- silence, dead-after, lease over; ' +
+      'silence, a hello, lease over; silence, a hello, in a pause, lease over; silence, a ' +
+      'copy, lease over',
+    'looking attach <- dropped',
+    'looking lookElsewhere attachLater <- turned away, busy; turned away, may be elsewhere',
+    'ended fail <- turned away, of another kind; cannot have a copy',
+    'looking follow attach <- outranked',
+  ],
+  reconnecting: [
+    'fencing revoke isCertain=true <- refused here; turned away, busy; turned away, of ' +
+      'another kind; turned away, may be elsewhere',
+    'looking sayDoubtful lookElsewhere attachLater <- refused here, lease over; silence, ' +
+      'dead-after, lease over; silence, a hello, lease over; silence, a hello, in a pause, ' +
+      'lease over; silence, a copy, lease over',
+    'reconnecting attachLater <- refused elsewhere; unreachable; cannot have a copy',
+    'reconnecting attach <- reset; lost; paused',
+    'reconnecting <- silence, short; silence, a heartbeat; silence, dead-after, asleep; ' +
+      'passer reigns; passer looks; all look; standby died',
+    'fencing revoke <- silence, dead-after; silence, a hello; silence, a hello, in a pause; ' +
+      'silence, a copy',
+    'reconnecting (mirror) <- met our cache; met our cache, later; met our cache, earlier, ' +
+      'lease over; met another cache, lease over',
+    'fencing hangUp revoke epochMet=1 isCertain=true (keep) <- met our cache, earlier',
+    'fencing hangUp revoke epochMet=9 isCertain=true (keep) <- met another cache',
+    'copying <- welcomed',
+    'looking lookElsewhere attachLater <- turned away, busy, lease over; turned away, may ' +
+      'be elsewhere, lease over',
+    'ended fail <- turned away, of another kind, lease over; cannot have a copy, lease over',
+    'looking follow attach <- outranked',
+  ],
+  fencing: [
+    'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
+      'dead-after, asleep; silence, a hello; silence, a hello, in a pause; silence, a copy; ' +
+      'passer reigns; passer looks; all look; standby died',
+    'binding promote depose announce reportDead <- revoked',
+    'looking sayLate lookElsewhere attachLater <- revoked, lease over; old lives',
+    'binding promote depose announce reportDead isCertain=true <- old ended',
+  ],
+  binding: [
+    'looking retire leadOn follow attach <- outranked',
+    'binding bind isToldInTime=true <- told',
+    'asking ask <- told, lease over; paused, lease over',
+    'binding <- answered; unanswered; old mirrors',
+    'primary serve reportServing <- bound',
+    'binding bindLater <- bind failed',
+    'binding bind <- paused',
+    'binding mirror=mirrored <- counted',
+    'binding (forget) <- copying standby lost; copying standby dropped',
+    'binding forgetStandby <- standby died',
+    'binding (ours) <- claimed by another; met a lesser reign',
+    'binding (theirs) <- met a greater reign',
+    'binding (apart) <- met a reign of another cache',
+  ],
+  asking: [
+    'looking retire leadOn follow attach <- outranked',
+    'binding bind isCertain=true <- answered; old mirrors',
+    'asking askLater <- unanswered',
+    'asking ask <- paused',
+    'asking mirror=mirrored <- counted',
+    'asking (forget) <- copying standby lost; copying standby dropped',
+    'asking forgetStandby <- standby died',
+    'asking (ours) <- claimed by another; met a lesser reign',
+    'asking (theirs) <- met a greater reign',
+    'asking (apart) <- met a reign of another cache',
+  ],
+  primary: [
+    'looking retire leadOn follow attach <- outranked',
+    'primary <- answered; unanswered; old mirrors',
+    'primary mirror=mirrored <- counted',
+    'primary (forget) <- copying standby lost; copying standby dropped',
+    'primary forgetStandby <- standby died',
+    'primary (ours) <- claimed by another; met a lesser reign',
+    'primary (theirs) <- met a greater reign',
+    'primary (apart) <- met a reign of another cache',
+  ],
+  ended: ['ended <- standby died'],
+  'starting, supervised': [
+    'looking retire closeLinkPort follow attach <- outranked',
+    'starting <- passer reigns; passer looks; all look; answered; unanswered; old mirrors',
+    'binding bind isCertain=true <- opened, attachable; opened, by itself; paused',
+    'looking lookElsewhere attachLater <- open failed',
+    'starting mirror=mirrored <- counted',
+    'starting (forget) <- copying standby lost; copying standby dropped',
+    'starting forgetStandby <- standby died',
+    'starting (ours) <- claimed by another; met a lesser reign',
+    'starting (theirs) <- met a greater reign',
+    'starting (apart) <- met a reign of another cache',
+  ],
+  'looking, a founder': [
+    'looking lookElsewhere attachLater <- refused here; refused elsewhere; reset; ' +
+      'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; turned away, ' +
+      'may be elsewhere',
+    'looking <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
+      'dead-after, asleep; silence, a hello, in a pause; passer looks; standby died',
+    'looking (mirror) <- met our cache; met our cache, later; met our cache, earlier; met ' +
+      'another cache',
+    'copying <- welcomed',
+    'ended fail <- turned away, of another kind; cannot have a copy',
+    'looking follow attachLater <- outranked',
+    'looking hangUp follow attach <- passer reigns',
+    'starting beginAnew <- all look',
+    'looking attach <- paused',
+  ],
+  'fencing, supervised': [
+    'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
+      'dead-after, asleep; silence, a hello; silence, a hello, in a pause; silence, a copy; ' +
+      'passer reigns; passer looks; all look; standby died',
+    'fencing hangUp endOld <- revoked',
+    'looking sayLate lookElsewhere attachLater <- revoked, lease over; old lives',
+    'binding promote depose reportDead isCertain=true <- old ended',
+  ],
+  'fencing, certain': [
+    'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
+      'dead-after, asleep; silence, a hello; silence, a hello, in a pause; silence, a copy; ' +
+      'passer reigns; passer looks; all look; standby died',
+    'binding promote depose reportDead <- revoked; old ended',
+    'looking sayLate lookElsewhere attachLater <- old lives',
+  ],
+  'binding, certain': [
+    'looking retire leadOn follow attach <- outranked',
+    'binding bind isToldInTime=true <- told',
+    'binding bind <- told, lease over; paused',
+    'binding <- answered; unanswered; old mirrors',
+    'primary serve reportServing <- bound',
+    'binding bindLater <- bind failed',
+    'binding mirror=mirrored <- counted',
+    'binding (forget) <- copying standby lost; copying standby dropped',
+    'binding forgetStandby <- standby died',
+    'binding (ours) <- claimed by another; met a lesser reign',
+    'binding (theirs) <- met a greater reign',
+    'binding (apart) <- met a reign of another cache',
+  ],
+  'asking, told in time': [
+    'looking retire leadOn follow attach <- outranked',
+    'binding bind isCertain=true <- answered; unanswered; old mirrors',
+    'asking ask <- paused',
+    'asking mirror=mirrored <- counted',
+    'asking (forget) <- copying standby lost; copying standby dropped',
+    'asking forgetStandby <- standby died',
+    'asking (ours) <- claimed by another; met a lesser reign',
+    'asking (theirs) <- met a greater reign',
+    'asking (apart) <- met a reign of another cache',
+  ],
+  'binding, mirrored': [
+    'looking retire leadOn follow attach mirror=alone <- outranked',
+    'binding bind isToldInTime=true <- told',
+    'asking ask <- told, lease over; paused, lease over',
+    'binding <- answered; unanswered; old mirrors',
+    'primary serve reportServing <- bound',
+    'binding bindLater <- bind failed',
+    'binding bind <- paused',
+    'binding mirror=held (hold) <- standby lost; standby broken',
+    'binding mirror=held (release) <- standby lost, --ack async; standby dropped',
+    'binding mirror=alone (forget) <- standby dead',
+    'binding (forget) <- copying standby lost; copying standby dropped',
+    'binding forgetStandby <- standby died',
+    'binding (theirs) <- claimed by a member; met a greater reign',
+    'binding (ours) <- claimed by a member, not newer; claimed by another; met a lesser ' + 'reign',
+    'binding (apart) <- met a reign of another cache',
+  ],
+  'primary, supervised': [
+    'looking retire closeLinkPort follow attach <- outranked',
+    'primary <- answered; unanswered; old mirrors',
+    'primary mirror=mirrored <- counted',
+    'primary (forget) <- copying standby lost; copying standby dropped',
+    'primary forgetStandby <- standby died',
+    'primary (ours) <- claimed by another; met a lesser reign',
+    'primary (theirs) <- met a greater reign',
+    'primary (apart) <- met a reign of another cache',
+  ],
+  'primary, mirrored': [
+    'looking retire leadOn follow attach mirror=alone <- outranked',
+    'primary <- answered; unanswered; old mirrors',
+    'primary mirror=held (hold) <- standby lost; standby broken',
+    'primary mirror=held (release) <- standby lost, --ack async; standby dropped',
+    'primary mirror=alone (forget) <- standby dead',
+    'primary (forget) <- copying standby lost; copying standby dropped',
+    'primary forgetStandby <- standby died',
+    'primary (theirs) <- claimed by a member; met a greater reign',
+    'primary (ours) <- claimed by a member, not newer; claimed by another; met a lesser ' + 'reign',
+    'primary (apart) <- met a reign of another cache',
+  ],
+  'primary, held': [
+    'looking retire leadOn follow attach mirror=alone <- outranked',
+    'primary <- answered; unanswered; old mirrors',
+    'primary (forget) <- copying standby lost; copying standby dropped',
+    'primary mirror=alone <- hold over',
+    'primary forgetStandby <- standby died',
+    'primary (theirs) <- claimed by a member; met a greater reign',
+    'primary (ours) <- claimed by a member, not newer; claimed by another; met a lesser ' + 'reign',
+    'primary (apart) <- met a reign of another cache',
+  ],
+};
