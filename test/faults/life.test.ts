@@ -21,7 +21,7 @@ import {
 } from '../support/faults.js';
 import { main, patienceMs } from '../support/nodes.js';
 import { type Child, run, startChild } from '../support/process.js';
-import { until } from '../support/until.js';
+import { slowness, until } from '../support/until.js';
 
 const missing = interposerMissing();
 if (missing !== null) process.stderr.write(`${missing}\n`);
@@ -29,6 +29,7 @@ if (missing !== null) process.stderr.write(`${missing}\n`);
 const nMost = exhaustive ? 100 : 12;
 /** Of calls that only make things better the first alone is tried, but for FAULTS=all. */
 const niceties = ['syscall', 'write', 'close', 'setsockopt'];
+const roundsMs = (exhaustive ? 600_000 : 90_000) * slowness;
 /** Processes at once. */
 const workers = 3;
 
@@ -133,41 +134,45 @@ afterAll(() => {
 });
 
 (missing === null ? describe : describe.skip)('a process with', () => {
-  test.each(Object.keys(kinds))('%s', async (name) => {
-    const kind = kinds[name]!;
-    const template = join(folder, 'template');
-    if (kind.file === 'old' && !existsSync(template)) await makeTemplate(kind, template);
-    const tally = new Tally();
-    const counts = await count(kind);
-    const plans: Plan[] = [];
-    for (const [call, codes] of Object.entries(kind.calls)) {
-      const most = niceties.includes(call) && !exhaustive ? 1 : nMost;
-      const last = Math.min(counts.get(call) ?? 0, most);
-      for (const code of exhaustive ? codes : codes.slice(0, 1)) {
-        for (let n = 1; n <= last; n++) plans.push({ call, code, n });
-      }
-    }
-    const failures: string[] = [];
-    await Promise.all(
-      Array.from({ length: workers }, async () => {
-        for (let plan = plans.shift(); plan !== undefined; plan = plans.shift()) {
-          const { call, code, n } = plan;
-          const fault = interposer.fault();
-          fault.arm(call, n, code);
-          const outcome = await live(kind, fault).catch((error: Error) => {
-            failures.push(`${fault}: ${error.message}`);
-            return 'WRONG';
-          });
-          if (fault.hits > 0) tally.add(call, code, n, outcome);
-          fault.close();
+  test.each(Object.keys(kinds))(
+    '%s',
+    async (name) => {
+      const kind = kinds[name]!;
+      const template = join(folder, 'template');
+      if (kind.file === 'old' && !existsSync(template)) await makeTemplate(kind, template);
+      const tally = new Tally();
+      const counts = await count(kind);
+      const plans: Plan[] = [];
+      for (const [call, codes] of Object.entries(kind.calls)) {
+        const most = niceties.includes(call) && !exhaustive ? 1 : nMost;
+        const last = Math.min(counts.get(call) ?? 0, most);
+        for (const code of exhaustive ? codes : codes.slice(0, 1)) {
+          for (let n = 1; n <= last; n++) plans.push({ call, code, n });
         }
-      }),
-    );
-    if (exhaustive || failures.length > 0) process.stderr.write(`${tally}\n`);
-    expect(failures).toEqual([]);
-    const never = Object.keys(kind.calls).filter((call) => !tally.reached(call));
-    expect(never).toEqual([]);
-  });
+      }
+      const failures: string[] = [];
+      await Promise.all(
+        Array.from({ length: workers }, async () => {
+          for (let plan = plans.shift(); plan !== undefined; plan = plans.shift()) {
+            const { call, code, n } = plan;
+            const fault = interposer.fault();
+            fault.arm(call, n, code);
+            const outcome = await live(kind, fault).catch((error: Error) => {
+              failures.push(`${fault}: ${error.message}`);
+              return 'WRONG';
+            });
+            if (fault.hits > 0) tally.add(call, code, n, outcome);
+            fault.close();
+          }
+        }),
+      );
+      if (exhaustive || failures.length > 0) process.stderr.write(`${tally}\n`);
+      expect(failures).toEqual([]);
+      const never = Object.keys(kind.calls).filter((call) => !tally.reached(call));
+      expect(never).toEqual([]);
+    },
+    roundsMs,
+  );
 
   test('a thread for its log that is late says why it does not start, all the same', async () => {
     const fault = interposer.fault();

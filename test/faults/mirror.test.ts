@@ -34,7 +34,7 @@ const calls: Calls = {
     'nodes whose calls fail are in sync again',
     () => {
       const reached = ['recv', 'send', 'epoll_ctl'];
-      return tryBoth([], calls, { primary: reached, standby: reached });
+      return tryBoth([], calls, 1, { primary: reached, standby: reached });
     },
     roundsMs,
   );

@@ -155,25 +155,41 @@ export class LinkedNodes {
   }
 }
 
-/** Both sides, each in two nodes of its own at the same time; at the end of each the standby takes over. */
+/**
+ * Both sides, each in `pairs` pairs of nodes that share the work, all at the same time; at the end of each pair its
+ * standby takes over.
+ */
 export async function tryBoth(
   flags: readonly string[],
   calls: Calls,
+  pairs: number,
   reached: Readonly<Record<Side, readonly string[]>>,
 ): Promise<void> {
-  const one = async (side: Side): Promise<void> => {
+  const tallies = { primary: new Tally(), standby: new Tally() };
+  const one = async (side: Side, part: number): Promise<void> => {
     const two = new LinkedNodes(flags);
     try {
       await two.begin();
-      const tally = await tryAll(two, side, calls);
-      for (const call of reached[side]) expect([call, tally.reached(call)]).toEqual([call, true]);
+      await tryAll(two, side, calls, tallies[side], (index) => index % pairs === part);
       await two.succeed();
     } finally {
       await two.end();
     }
   };
-  const results = await Promise.allSettled([one('primary'), one('standby')]);
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  const parts = [...Array(pairs).keys()];
+  const results = await Promise.allSettled(
+    parts.flatMap((part) => [one('primary', part), one('standby', part)]),
+  );
+  const wrong = results.filter((result) => result.status === 'rejected');
+  for (const side of ['primary', 'standby'] as const) {
+    if (exhaustive || wrong.length > 0) process.stderr.write(`${side}\n${tallies[side]}\n`);
+  }
+  for (const { reason } of wrong) throw reason;
+  for (const side of ['primary', 'standby'] as const) {
+    for (const call of reached[side]) {
+      expect([side, call, tallies[side].reached(call)]).toEqual([side, call, true]);
+    }
+  }
 }
 
 function plansOf(calls: Calls, counts: ReadonlyMap<string, number>) {
@@ -190,15 +206,20 @@ function plansOf(calls: Calls, counts: ReadonlyMap<string, number>) {
 }
 
 /** Rounds with every fault that one side can meet in one, by itself. */
-async function tryAll(two: LinkedNodes, side: Side, calls: Calls): Promise<Tally> {
-  const tally = new Tally();
+async function tryAll(
+  two: LinkedNodes,
+  side: Side,
+  calls: Calls,
+  tally: Tally,
+  isMine: (index: number) => boolean,
+): Promise<void> {
   two[side].fault.count();
   await two.round();
   const { counts } = two[side].fault;
   two[side].fault.disarm();
   let baseline = await settled(two);
   const failures: string[] = [];
-  for (const { call, code, n } of plansOf(calls, counts)) {
+  for (const { call, code, n } of plansOf(calls, counts).filter((_, index) => isMine(index))) {
     const { fault, child } = two[side];
     fault.arm(call, n, code);
     try {
@@ -217,9 +238,7 @@ async function tryAll(two: LinkedNodes, side: Side, calls: Calls): Promise<Tally
       baseline = await settled(two);
     }
   }
-  if (exhaustive || failures.length > 0) process.stderr.write(`${side}\n${tally}\n`);
   expect(failures).toEqual([]);
-  return tally;
 }
 
 /** Descriptors of both once they stay the same. */
