@@ -243,6 +243,13 @@ async function live(kind: Kind, fault: Fault): Promise<string> {
       return outcome;
     }
     const { code, signal } = await child.end();
+    if (
+      fault.hits > 0 &&
+      fault.call === 'msync' &&
+      !/may not be on its disk/.test(child.output())
+    ) {
+      throw new Error(`it does not say that the file is not written:\n${child.output()}`);
+    }
     if (code !== 0) throw new Error(`it ended with ${code ?? signal}:\n${child.output()}`);
     if (kind.file !== null && mirrored(files.memory).items !== (kind.file === 'old' ? 2 : 1)) {
       throw new Error(`the memory file holds ${mirrored(files.memory).items} items`);

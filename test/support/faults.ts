@@ -68,6 +68,8 @@ export class Fault {
   readonly env: Readonly<Record<string, string>>;
   private readonly descriptor: number;
   private described = '';
+  /** What was armed last. */
+  call = '';
 
   constructor(file: string, library: string) {
     this.env = { LD_PRELOAD: library, HOTSPARE_FAULTS: file };
@@ -85,6 +87,7 @@ export class Fault {
     writeSync(this.descriptor, control, 0, countsAt, 0);
     // Nothing fails before all the rest stands there.
     writeSync(this.descriptor, Buffer.from(call, 'latin1'), 0, call.length, 0);
+    this.call = call;
     this.described = `${call}, n = ${n}, ${code}`;
   }
 
