@@ -139,8 +139,12 @@ export class Service {
 
   /** Writes the memory file to the disk, where there is one. */
   flush(): void {
-    if (this.parts.settings.memoryFile === null) return;
-    this.parts.wire.ports.memory.regionSync(this.memory.id);
+    const { settings, wire, log } = this.parts;
+    if (settings.memoryFile === null) return;
+    const failure = wire.ports.memory.regionSync(this.memory.id);
+    if (failure === null) return;
+    const why = `${failure.call}: ${failure.error}`;
+    log.say(`${settings.memoryFile} may not be on its disk, and not outlive the machine: ${why}`);
   }
 
   private newPrimary(region: Region, sequence: number): Primary {

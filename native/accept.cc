@@ -92,15 +92,20 @@ size_t Transport::listenerPlace() {
   return listeners_.size() - 1;
 }
 
+/// A listener that epoll will not watch waits for a sweep, as for want of descriptors; one that it
+/// will not leave alone is told so again when the next client comes.
 void Transport::arm(Listener* listener, bool on) {
   if (listener->armed == on) return;
-  listener->armed = on;
   epoll_event event{};
   event.events = on ? static_cast<uint32_t>(EPOLLIN) : 0;
   event.data.u64 =
       uint64_t{kListenerMark} << 32 | static_cast<uint32_t>(listener - listeners_.data());
   const int epoll = ready_[listener->group].epoll;
-  HOTSPARE_CHECK(epoll_ctl(epoll, EPOLL_CTL_MOD, listener->descriptor, &event) == 0);
+  if (epoll_ctl(epoll, EPOLL_CTL_MOD, listener->descriptor, &event) == 0) {
+    listener->armed = on;
+  } else if (on) {
+    turnListeners(static_cast<Group>(listener->group), false);
+  }
 }
 
 /// Off for want of descriptors or slots, until some come free: polling would only spin.

@@ -146,6 +146,12 @@ FabricObject::FabricObject(Call call) : Napi::ObjectWrap<FabricObject>(call) {
   uv_loop_s* loop = nullptr;
   napi_get_uv_event_loop(Env(), &loop);
   loop_ = new FabricLoop(loop, std::move(fabric), this);
+  if (const int code = loop_->begin(); code != 0) {
+    self["failure"] = failureOf(Env(), {uv_strerror(code), "uv_poll_init"});
+    loop_->stop();
+    loop_ = nullptr;
+    return;
+  }
   Ref();
   napi_add_env_cleanup_hook(Env(), ended, this);
 }

@@ -134,6 +134,7 @@ FabricFailure Fabric::openEndpoint(fi_info* info) {
   if (code == 0) code = fi_ep_bind(endpoint, &queue->fid, use);
   if (code != 0) return library_->failed("fi_ep_bind", code);
   if (code = fi_enable(endpoint); code != 0) return library_->failed("fi_enable", code);
+  enabled_ = true;
   return {};
 }
 
@@ -171,9 +172,19 @@ FabricFailure Fabric::connect(const void* bytes, size_t length) {
   return failure;
 }
 
-void Fabric::disconnect() {
-  if (endpoint_ != nullptr) fi_shutdown(endpoint_.get(), 0);
+void Fabric::fail(const std::string& reason) {
+  broke(reason, false);
+  closeEndpoint();
+}
+
+void Fabric::closeEndpoint() {
+  if (enabled_) fi_shutdown(endpoint_.get(), 0);
+  enabled_ = false;
   endpoint_.reset();
+}
+
+void Fabric::disconnect() {
+  closeEndpoint();
   completionQueue_.reset();
   completionsDescriptor_ = -1;
   windows_.clear();

@@ -134,6 +134,9 @@ class Fabric {
   FabricFailure expose(const RegionSpan& region, RemoteMemory parts[kParts]);
   /// First the registrations, then the connection: not one more byte is placed.
   void revoke();
+  /// The connection is of no use, for a reason of the owner's: it counts as broken, and the peer
+  /// finds out.
+  void fail(const std::string& reason);
   uint8_t* mailbox() const { return mailbox_; }
 
   /// The peer's memory, and the region whose bytes stand at the same offsets here.
@@ -185,6 +188,7 @@ class Fabric {
   Fabric(const FabricOptions& options, FabricInfo info, double* cells);
   FabricFailure openDomain();
   FabricFailure openEndpoint(fi_info* info);
+  void closeEndpoint();
   void readEvents();
   bool readEventError();
   void readCompletions();
@@ -229,6 +233,7 @@ class Fabric {
   Fid<fid_pep> listener_;
   Fid<fid_cq> completionQueue_;
   Fid<fid_ep> endpoint_;
+  bool enabled_ = false;  // it may be shut down: before that some providers fall over it
   std::vector<Fid<fid_mr>> exposed_;
   Fid<fid_mr> stagingRegistration_;
   std::vector<Window> windows_;

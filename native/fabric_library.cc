@@ -98,6 +98,10 @@ FabricInfo findFabric(const FabricQuery& query, FabricFailure* failure) {
   const FabricLibrary* library = FabricLibrary::load(failure);
   if (library == nullptr) return nullptr;
   const FabricInfo hints(library->dupinfo(nullptr));
+  if (hints == nullptr) {
+    *failure = library->failed("fi_dupinfo", FI_ENOMEM);
+    return nullptr;
+  }
   hints->ep_attr->type = FI_EP_MSG;
   hints->caps = FI_MSG | FI_RMA;
   hints->domain_attr->mr_mode = kMemoryModes;

@@ -2,8 +2,7 @@
 #include "fabric_loop.h"
 
 #include <new>
-
-#include "check.h"
+#include <string>
 
 namespace hotspare {
 
@@ -15,9 +14,14 @@ FabricLoop::FabricLoop(uv_loop_s* loop, std::unique_ptr<Fabric> fabric, Owner* o
   prepare_ = open(UV_PREPARE);
   uv_prepare_init(loop_, reinterpret_cast<uv_prepare_s*>(prepare_));
   uv_handle_set_data(prepare_, this);
-  watch(&events_, fabric_->eventsDescriptor());
+}
+
+int FabricLoop::begin() {
+  const int code = watch(&events_, fabric_->eventsDescriptor());
+  if (code != 0) return code;
   start(events_);
   settle();
+  return 0;
 }
 
 void FabricLoop::settle() {
@@ -25,8 +29,9 @@ void FabricLoop::settle() {
   const int descriptor = fabric_->completionsDescriptor();
   if (descriptor != watched_) {
     unwatch(&completions_);
-    if (descriptor >= 0) watch(&completions_, descriptor);
+    const int code = descriptor < 0 ? 0 : watch(&completions_, descriptor);
     watched_ = descriptor;
+    if (code != 0) fabric_->fail(std::string("uv_poll_init: ") + uv_strerror(code));
   }
   const bool restless = !fabric_->progress();
   await();
@@ -102,12 +107,19 @@ uv_handle_s* FabricLoop::open(int type) {
   return static_cast<uv_handle_s*>(::operator new(uv_handle_size(type)));
 }
 
-void FabricLoop::watch(uv_handle_s** handle, int descriptor) {
-  *handle = open(UV_POLL);
-  auto* poll = reinterpret_cast<uv_poll_s*>(*handle);
-  HOTSPARE_CHECK(uv_poll_init(loop_, poll, descriptor) == 0);
+/// 0, or libuv's code: then there is no handle.
+int FabricLoop::watch(uv_handle_s** handle, int descriptor) {
+  auto* opened = static_cast<uv_handle_s*>(::operator new(uv_handle_size(UV_POLL)));
+  const int code = uv_poll_init(loop_, reinterpret_cast<uv_poll_s*>(opened), descriptor);
+  if (code != 0) {
+    ::operator delete(opened);
+    return code;
+  }
+  open_++;
+  *handle = opened;
   uv_handle_set_data(*handle, this);
   uv_unref(*handle);
+  return 0;
 }
 
 void FabricLoop::start(uv_handle_s* handle) {

@@ -25,6 +25,8 @@ class FabricLoop {
 
   FabricLoop(uv_loop_s* loop, std::unique_ptr<Fabric> fabric, Owner* owner);
 
+  /// To be called once. 0, or libuv's code: then there is nothing left but to stop it.
+  int begin();
   Fabric* fabric() { return fabric_.get(); }
   /// To be called after every call of the fabric: what it left to do is done soon.
   void settle();
@@ -46,7 +48,7 @@ class FabricLoop {
   void place();
   uv_handle_s* open(int type);
   void await();
-  void watch(uv_handle_s** handle, int descriptor);
+  int watch(uv_handle_s** handle, int descriptor);
   void start(uv_handle_s* handle);
   void unwatch(uv_handle_s** handle);
   void close(uv_handle_s* handle);

@@ -235,7 +235,7 @@ void Transport::read(Connection* c, uint32_t mask) {
   if (c->sink != nullptr) c->sink += sunk;
   c->sinkRest -= sunk;
   awaitSink(c);
-  if (c->sinkRest > 0) return;
+  if (c->sinkRest > 0 || c->state != State::kOpen) return;
   c->filled = sinking > 0;
   const size_t received = static_cast<size_t>(got) - sunk;
   const size_t offset = inputUsed_;
@@ -259,8 +259,11 @@ void Transport::awaitSink(Connection* c) {
   const bool worth = part >= kPatienceBytesLeast && c->crowded;
   if (!worth && !c->patient) return;
   if (worth && c->patient && part == kSinkBytesPerRead) return;
-  c->patient = worth;
-  wakeAfter(c->descriptor, worth ? part : 1);
+  if (wakeAfter(c->descriptor, worth ? part : 1)) {
+    c->patient = worth;
+  } else if (!worth) {
+    fail(c, errno);  // its last bytes would not be told of
+  }
 }
 
 /// A closing connection's input is thrown away, so that its peer gets to read our last reply.

@@ -15,6 +15,7 @@
 #include <climits>
 #include <csignal>
 #include <cstdint>
+#include <ctime>
 #include <mutex>
 
 namespace hotspare {
@@ -22,6 +23,10 @@ namespace {
 
 constexpr size_t kStackBytes = size_t{64} * 1024;
 constexpr int kLowest = 19;  // nice
+// The child is waited for until it has let go of its parent's descriptors: this takes some tenths
+// of a millisecond. A child that was ended at once never says that it has, so patience ends.
+constexpr timespec kWait = {0, 10'000'000};
+constexpr int kWaitsMost = 100;
 
 struct Keeper {
   int process = -1;  // pidfd of the parent
@@ -68,8 +73,8 @@ void start() {
   pthread_sigmask(SIG_SETMASK, &all, &before);
   // No signal at its end: Node does not know this child.
   const int child = clone(keep, static_cast<char*>(stack) + kStackBytes, CLONE_VM, &keeper);
-  while (child > 0 && keeper.alone.load() == 0) {
-    syscall(SYS_futex, &keeper.alone, FUTEX_WAIT, 0, nullptr, nullptr, 0);
+  for (int i = 0; i < kWaitsMost && child > 0 && keeper.alone.load() == 0; i++) {
+    syscall(SYS_futex, &keeper.alone, FUTEX_WAIT, 0, &kWait, nullptr, 0);
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <climits>
 #include <condition_variable>
 #include <csignal>
 #include <deque>
@@ -32,7 +33,11 @@ class Writer {
  public:
   void say(Line line) {
     const std::lock_guard guard(mutex_);
-    if (!start() || queuedBytes_ + line.bytes() > kQueuedBytesMax) {
+    if (!start()) {
+      if (!writeHere(line)) lost_++;
+      return;
+    }
+    if (queuedBytes_ + line.bytes() > kQueuedBytesMax) {
       lost_++;
       return;
     }
@@ -48,7 +53,15 @@ class Writer {
 
   bool flush(std::chrono::milliseconds patience) {
     std::unique_lock guard(mutex_);
-    return written_.wait_for(guard, patience, [this] { return lines_.empty() && !writing_; });
+    const auto isDone = [this] { return lines_.empty() && !writing_; };
+    if (written_.wait_for(guard, patience, isDone)) return true;
+    // On a busy machine the thread may not have run yet: the process must not end without its last
+    // words for that.
+    while (!writing_ && !lines_.empty() && writeHere(lines_.front())) {
+      queuedBytes_ -= lines_.front().bytes();
+      lines_.pop_front();
+    }
+    return isDone();
   }
 
  private:
@@ -70,6 +83,20 @@ class Writer {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     pthread_attr_destroy(&attributes);
     return started_;
+  }
+
+  /// Without a thread a line is written at once, if that makes nobody wait: a process that may have
+  /// no thread has something to say. A pipe that is ready has room for PIPE_BUF bytes.
+  bool writeHere(const Line& line) {
+    const std::string text = textOf(line, lost_ - told_);
+    pollfd ready{STDERR_FILENO, POLLOUT, 0};
+    const bool waits = poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0;
+    if (waits || text.size() > PIPE_BUF) return false;
+    if (::write(STDERR_FILENO, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+      return false;
+    }
+    told_ = lost_;
+    return true;
   }
 
   static void* run(void* writer) {

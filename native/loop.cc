@@ -3,8 +3,6 @@
 
 #include <new>
 
-#include "check.h"
-
 namespace hotspare {
 
 Failure Loop::start(uv_loop_s* loop, const TransportOptions& options, const SharedTables& tables) {
@@ -13,16 +11,34 @@ Failure Loop::start(uv_loop_s* loop, const TransportOptions& options, const Shar
   if (failure) return failure;
   for (const Group group : {kClients, kLinks}) {
     uv_handle_s* handle = open(UV_POLL);
-    polls_.push_back(handle);
     auto* poll = reinterpret_cast<uv_poll_s*>(handle);
-    HOTSPARE_CHECK(uv_poll_init(loop, poll, transport_->descriptor(group)) == 0);
-    uv_poll_start(poll, UV_READABLE, [](uv_poll_s* ready, int, int) { turn(ready); });
+    const int code = uv_poll_init(loop, poll, transport_->descriptor(group));
+    if (code != 0) {
+      ::operator delete(handle);
+      giveUp();
+      return {-code, "uv_poll_init"};
+    }
+    polls_.push_back(handle);
+  }
+  for (uv_handle_s* handle : polls_) {
+    uv_poll_start(reinterpret_cast<uv_poll_s*>(handle), UV_READABLE,
+                  [](uv_poll_s* ready, int, int) { turn(ready); });
     uv_unref(handle);
   }
   idle_ = open(UV_IDLE);
   uv_idle_init(loop, reinterpret_cast<uv_idle_s*>(idle_));
   for (uv_handle_s* handle : {polls_[0], polls_[1], idle_}) uv_handle_set_data(handle, this);
   return {};
+}
+
+/// It has not started: its handles are let go of, and its owner, who was not told of it yet,
+/// deletes it.
+void Loop::giveUp() {
+  for (uv_handle_s* poll : polls_) {
+    uv_close(poll, [](uv_handle_s* closed) { ::operator delete(closed); });
+  }
+  polls_.clear();
+  transport_->giveUp();
 }
 
 void Loop::wake(bool on) {

@@ -25,6 +25,7 @@ class Loop : public Host {
 
  private:
   uv_handle_s* open(int type);
+  void giveUp();
   template <typename Handle>
   static void turn(Handle* handle);
   static void closed(uv_handle_s* handle);

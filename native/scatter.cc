@@ -163,6 +163,10 @@ int64_t Transport::send(int32_t id, const char* bytes, size_t length) {
     const bool first = c->pending() == 0;
     queueBytes(c, bytes + sent, length - sent);
     if (first && c->state == State::kOpen) waitWritable(c);
+    if (c->state == State::kBroken) {
+      wake();
+      return -1;
+    }
   }
   return static_cast<int64_t>(c->pending());
 }
@@ -223,6 +227,7 @@ void Transport::flush(Connection* c) {
       break;
     }
   }
+  if (c->output == nullptr) return;  // it could not wait, and failed
   if (c->output->sendable() == 0 && waits(*c)) watch(c, c->interest & ~uint32_t{EPOLLOUT});
   if (c->pending() == 0) dropOutput(c);
   if (c->state == State::kDraining && c->output == nullptr) {

@@ -128,7 +128,8 @@ void Transport::closeDescriptor(Connection* c) {
 }
 
 /// Changes what epoll watches a connection for; kUnwatched takes it out, for errors are always
-/// reported.
+/// reported. The kernel may have no memory for one more watch: a connection that nothing would be
+/// heard of any more has failed.
 void Transport::watch(Connection* c, uint32_t interest) {
   if (c->interest == interest) return;
   epoll_event event{};
@@ -137,8 +138,24 @@ void Transport::watch(Connection* c, uint32_t interest) {
   int operation = EPOLL_CTL_MOD;
   if (interest == Connection::kUnwatched) operation = EPOLL_CTL_DEL;
   if (c->interest == Connection::kUnwatched) operation = EPOLL_CTL_ADD;
-  HOTSPARE_CHECK(epoll_ctl(ready_[c->group].epoll, operation, c->descriptor, &event) == 0);
+  if (epoll_ctl(ready_[c->group].epoll, operation, c->descriptor, &event) != 0) {
+    fail(c, errno);
+    return;
+  }
   c->interest = interest;
+}
+
+/// Has epoll watch another descriptor for a connection instead of its own. 0, or errno: then it is
+/// for the caller to close the other.
+int Transport::exchange(const Connection* c, int descriptor) {
+  if (c->interest == Connection::kUnwatched) return 0;
+  const int epoll = ready_[c->group].epoll;
+  epoll_event event{};
+  event.events = c->interest;
+  event.data.u64 = uint64_t{c->generation} << 32 | static_cast<uint32_t>(idOf(*c));
+  const bool exchanged = epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 &&
+                         epoll_ctl(epoll, EPOLL_CTL_DEL, c->descriptor, &event) == 0;
+  return exchanged ? 0 : errno;
 }
 
 void Transport::countDescriptor(int group, int change) {

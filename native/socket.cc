@@ -204,9 +204,9 @@ void tune(int descriptor) {
   setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
-void wakeAfter(int descriptor, size_t bytes) {
+bool wakeAfter(int descriptor, size_t bytes) {
   const int least = static_cast<int>(bytes);
-  setsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least);
+  return setsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least) == 0;
 }
 
 int socketError(int descriptor) {

@@ -52,8 +52,9 @@ inline bool isTransient(int code) {
 }
 
 /// Nobody is woken for fewer than so many bytes, unless the peer has ended; 1 is the default. The
-/// kernel keeps its buffer large enough for them. Ignored by unix sockets.
-void wakeAfter(int descriptor, size_t bytes);
+/// kernel keeps its buffer large enough for them. Ignored by unix sockets. False, with errno: it is
+/// as before.
+bool wakeAfter(int descriptor, size_t bytes);
 
 /// The pending error of a socket, 0 for none.
 int socketError(int descriptor);

@@ -52,13 +52,17 @@ Failure Transport::start() {
     set.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (set.epoll < 0) {
       const Failure failure{errno, "epoll_create1"};
-      closeEpolls();
-      destroyed_ = true;
+      giveUp();
       return failure;
     }
     set.events.resize(kReadyEvents);
   }
   return {};
+}
+
+void Transport::giveUp() {
+  closeEpolls();
+  destroyed_ = true;
 }
 
 void Transport::turn() {
@@ -188,12 +192,15 @@ Failure Transport::divert(int32_t id, int* socket, int* other) {
   int ends[2];
   const Failure failure = openPair(ends);
   if (failure) return failure;
-  const uint32_t interest = c->interest;
-  watch(c, Connection::kUnwatched);
+  // The new descriptor first: where epoll has no room for it the connection is as it was.
+  const int code = exchange(c, ends[0]);
+  if (code != 0) {
+    for (const int end : ends) ::close(end);
+    return {code, "epoll_ctl"};
+  }
   *socket = c->descriptor;
   *other = ends[1];
   c->descriptor = ends[0];
-  watch(c, interest);
   return {};
 }
 
@@ -368,6 +375,7 @@ void Transport::settleRow(Connection* c, const EventRow& row) {
     rest -= part;
   }
   awaitSink(c);
+  if (c->state != State::kOpen) return;
   keep(c, bytes, rest);
   if (c->filled || (rest > 0 && row.next == kAgain)) {
     deliverAgain(c);

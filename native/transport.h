@@ -81,6 +81,8 @@ class Transport {
   ~Transport();
 
   Failure start();
+  /// Of one whose loop could not start: it is destroyed, and its host hears nothing.
+  void giveUp();
   /// Readable when turn() should be called.
   int descriptor(Group group) const { return ready_[group].epoll; }
   void turn();
@@ -145,6 +147,7 @@ class Transport {
   void bury(Connection* c);
   void closeDescriptor(Connection* c);
   void watch(Connection* c, uint32_t interest);
+  int exchange(const Connection* c, int descriptor);
   void countDescriptor(int group, int change);
 
   // transport.cc: what a tick leaves behind.

@@ -4,7 +4,7 @@
  * the node-to-node connection and the load generator of bench/ all stand on it.
  */
 import { Budget } from '../base/budget.js';
-import { assert } from '../base/errors.js';
+import { assert, HotspareError } from '../base/errors.js';
 import * as limits from '../base/limits.js';
 import {
   EventKind,
@@ -122,22 +122,11 @@ export class Wire {
   /** Why clients are not accepted, read or answered now. */
   private readonly pauses = new Set<string>();
 
+  /** Throws HotspareError when the system has no room for its epoll sets. */
   constructor(options: WireOptions) {
     this.ports = options.ports ?? machine;
     this.budget = new Budget(this.ports.clock);
-    this.transport = this.ports.network.transportCreate(
-      {
-        inputBytes: limits.inputBytes,
-        outputBytes: limits.outputBytes,
-        eventsMax: limits.eventsMax,
-        repliesMax: limits.repliesMax,
-        connectionsMax: options.connectionsMax,
-        readBytesMax: limits.readBytesMax,
-        pendingHighBytes: limits.pendingHighBytes,
-        sinkBytesPerTick: limits.sinkBytesPerTick,
-      },
-      (rows) => this.tick(rows),
-    );
+    this.transport = createTransport(this.ports, options, (rows) => this.tick(rows));
     this.input = new Uint8Array(this.transport.input);
     this.inputView = new DataView(this.transport.input);
     this.output = new Output(this.transport.output);
@@ -380,5 +369,26 @@ export class Wire {
     this.replies[row + ReplyWord.CONNECTION] = this.connection;
     this.replies[row + ReplyWord.KIND] = kind;
     return row;
+  }
+}
+
+function createTransport(
+  { network }: Ports,
+  { connectionsMax }: WireOptions,
+  onTick: (rows: number) => number,
+): NativeTransport {
+  const { inputBytes, outputBytes, eventsMax, repliesMax } = limits;
+  const { readBytesMax, pendingHighBytes, sinkBytesPerTick } = limits;
+  const tables = { inputBytes, outputBytes, eventsMax, repliesMax, connectionsMax };
+  const options = { ...tables, readBytesMax, pendingHighBytes, sinkBytesPerTick };
+  try {
+    return network.transportCreate(options, onTick);
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) throw error;
+    throw new HotspareError(
+      'LISTEN',
+      `cannot wait for connections: ${(error as Error).message}`,
+      'raise ulimit -n, and fs.epoll.max_user_watches where that is used up',
+    );
   }
 }

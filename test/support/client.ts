@@ -42,11 +42,15 @@ export class Client {
     socket.on('end', () => this.#end());
   }
 
-  static async connect(host: string, port: number): Promise<Client> {
-    const socket = connectSocket({ port, host, allowHalfOpen: true });
+  static connect(host: string, port: number): Promise<Client> {
+    return Client.to({ host, port });
+  }
+
+  static async to(place: { host: string; port: number } | { path: string }): Promise<Client> {
+    const socket = connectSocket({ ...place, allowHalfOpen: true });
     try {
       await within(
-        `a connection to ${host}:${port}`,
+        `a connection to ${Object.values(place).join(':')}`,
         CONNECT_MS,
         new Promise<void>((resolve, reject) => {
           socket.once('connect', resolve);
