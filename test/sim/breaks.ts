@@ -151,7 +151,6 @@ export const breaks: readonly Break[] = [
     changes: [
       ['failover/candidates.js', 'this.isSelf = isSelf;', 'this.isSelf = () => false;'],
       ['backup/primary/signpost.js', '(proof.epoch === 0 && link === where.link)', 'false'],
-      ['failover/candidates.js', 'this.addresses.push(first);', 'this.addresses.unshift(first);'],
     ],
   },
   {
