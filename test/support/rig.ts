@@ -343,6 +343,10 @@ export class Rig {
       inputBytes.set(value, at);
       inputBytes.write(command.ends ? '\r\n' : 'xx', at + value.length, 'latin1');
       storing.whole(request, inputBytes, inputView, at);
+      while (this.mustAskAgain()) {
+        this.send(lineOf(command, value.length, cas));
+        storing.whole(request, inputBytes, inputView, at);
+      }
       const endings = (version: Version | undefined) => [
         ...ended(version),
         ...endingsOfRefusal(command),
@@ -372,7 +376,8 @@ export class Rig {
     const key = keys[command.key]!;
     // The line is another one by now: a session's request lives on, its key's bytes do not.
     inputBytes.fill(0x2a, 0, 512);
-    this.executor.storing.arrived(request, command.ends);
+    do this.executor.storing.arrived(request, command.ends);
+    while (this.mustAskAgain());
     const cas = (BigInt(request.casHigh >>> 0) << 32n) | BigInt(request.casLow >>> 0);
     const endings = (old: Version | undefined) =>
       endingsOfStorage(command, value, exptime, old, this.geometry.itemBytesMax, cas);
@@ -400,8 +405,19 @@ export class Rig {
     const end = inputBytes.write(`${text}\r\n`, 0, 'latin1');
     if (!line.scan(0, end)) throw new Error(`no line in ${text}`);
     const command = commandFor(inputBytes, line.start(0), line.length(0))!;
-    executor.begin(command.noreplyFrom);
-    return command.run(executor, { retrieval } as unknown as Session);
+    let outcome: number;
+    do {
+      executor.begin(command.noreplyFrom);
+      outcome = command.run(executor, { retrieval } as unknown as Session);
+    } while (this.mustAskAgain());
+    return outcome;
+  }
+
+  /** A large value is copied in slices: a session executes such a command again in later ticks. */
+  private mustAskAgain(): boolean {
+    const { waits } = this.store;
+    this.store.waits = false;
+    return waits;
   }
 
   /** A retrieval of one key, which is token `token`. */
