@@ -192,7 +192,8 @@ export class Attachment implements SignpostOwner {
     this.lead = address;
     if (reigns) {
       this.candidates.add(address);
-      this.parts.observe({ what: 'passerReigns' });
+      const isAsked = this.pause === null && (this.isAt(address) || this.isWelcome);
+      this.parts.observe({ what: 'passerReigns', isAsked });
     } else {
       this.candidates.seeks(address, this.now());
       const all = this.candidates.areAllSeeking(this.now());
@@ -361,6 +362,11 @@ export class Attachment implements SignpostOwner {
     if (this.of === null) return false;
     const { host } = this.of;
     return isLoopback(host) || this.parts.wire.ports.network.isOwnAddress(host) === true;
+  }
+
+  /** A primary has let this node in: its copy has begun, or does so once there is memory for it. */
+  private get isWelcome(): boolean {
+    return this.standby !== null && this.standby.terms !== null;
   }
 
   private isAt(address: PrimaryAddress): boolean {

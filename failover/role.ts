@@ -124,8 +124,11 @@ export type Observation =
     }
   /** Another node reigns, and its reign goes on: told by DEPOSED, or by a verdict on 'metReign' or 'claimed'. */
   | { readonly what: 'outranked' }
-  /** A node came to our link port while we do not reign, and says that it does. */
-  | { readonly what: 'passerReigns' }
+  /**
+   * A node came to our link port while we do not reign, and says that it does. It comes again and again, several times
+   * a second. `isAsked`: its address is being asked already, or some primary has let this node in.
+   */
+  | { readonly what: 'passerReigns'; readonly isAsked: boolean }
   /** The same, and it looks for a primary with nothing in hand. `all`: so does every node that is known. */
   | { readonly what: 'passerLooks'; readonly all: boolean }
 
@@ -354,7 +357,9 @@ export const transitions: Readonly<Record<State, Rules>> = {
     welcomed: { next: 'copying' },
     // After a pause, for two nodes may lead each to the other.
     outranked: { actions: ['follow', 'attachLater'] },
-    passerReigns: { actions: ['hangUp', 'follow', 'attach'] },
+    // To reserve or wipe the memory for a copy takes longer than a passer needs to come again.
+    passerReigns: (_, { isAsked }) =>
+      isAsked ? stay : { actions: ['hangUp', 'follow', 'attach'] },
     passerLooks: (role, { all }) =>
       all && role.isFounder ? { next: 'starting', actions: ['beginAnew'] } : stay,
   },

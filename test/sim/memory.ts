@@ -44,12 +44,15 @@ export class SimMemory implements RegionMemoryPort {
   failures = 0;
   private readonly disk: SimDisk;
   private readonly timers: Timers;
+  private readonly slownessMs: number;
   private readonly regions = new Map<number, Mapped>();
   private lastId = 0;
 
-  constructor(disk: SimDisk, timers: Timers) {
+  /** `slownessMs`: how long it takes to reserve or to wipe memory. */
+  constructor(disk: SimDisk, timers: Timers, slownessMs: number) {
     this.disk = disk;
     this.timers = timers;
+    this.slownessMs = slownessMs;
   }
 
   /** The process has ended: its files may be mapped again. */
@@ -89,7 +92,7 @@ export class SimMemory implements RegionMemoryPort {
     done: (opened: NativeRegion | NativeFailure) => void,
   ): void {
     const opened = this.regionOpen(options);
-    this.timers.soon(() => done(opened));
+    this.later(() => done(opened));
   }
 
   regionWipeLater(id: number, done: (failure: NativeFailure | null) => void): void {
@@ -99,7 +102,7 @@ export class SimMemory implements RegionMemoryPort {
     // From the end to the superblock, as the addon does.
     for (const segment of words.segments) segment.fill(0);
     words.head.fill(0);
-    this.timers.soon(() => done(null));
+    this.later(() => done(null));
   }
 
   regionClose(id: number): void {
@@ -154,6 +157,11 @@ export class SimMemory implements RegionMemoryPort {
       next = to;
     }
     return { at, length, looked };
+  }
+
+  private later(then: () => void): void {
+    if (this.slownessMs === 0) this.timers.soon(then);
+    else this.timers.after(this.slownessMs, then);
   }
 
   private contentsOf({

@@ -68,6 +68,8 @@ export interface Scenario {
   readonly delayMs: number;
   /** So many of a hundred segments are lost, and sent again. */
   readonly lostPercent: number;
+  /** How long a standby takes to reserve or wipe the memory for a copy. */
+  readonly memoryMs: number;
   /** Clients of each node. */
   readonly writers: number;
   readonly readers: number;
@@ -113,12 +115,19 @@ export function scenarioOf(seed: number): Scenario {
     heartbeatMs: 20,
     delayMs: random.next() < 0.7 ? 1 : random.between(2, 20),
     lostPercent: oneMachine || random.next() < 0.85 ? 0 : random.between(1, 5),
+    memoryMs: memoryMsOf(seed),
     writers: random.between(1, 2),
     readers: random.between(1, 2),
     // The model of the supervisor knows processes that stand still, none that does so in the midst of an act.
     faults: supervised ? faults.filter(({ kind }) => kind !== 'stall') : faults,
     faultsEndMs,
   };
+}
+
+/** A dice of its own: no other part of a scenario depends on it. */
+function memoryMsOf(seed: number): number {
+  const random = new Random(seed ^ 0x3e3);
+  return random.next() < 0.8 ? 0 : random.between(100, 3000);
 }
 
 /**
@@ -203,6 +212,7 @@ export function* shorter(scenario: Scenario): Generator<Scenario> {
     yield { ...scenario, nodes, faults: faults.filter(isKnown) };
   }
   if (scenario.lostPercent > 0) yield { ...scenario, lostPercent: 0 };
+  if (scenario.memoryMs > 0) yield { ...scenario, memoryMs: 0 };
   if (scenario.readers > 1) yield { ...scenario, readers: 1 };
   if (scenario.writers > 1) yield { ...scenario, writers: 1 };
   if (scenario.files.length > 0) yield { ...scenario, files: [] };

@@ -87,14 +87,15 @@ export class Slot {
 
   /** Starts the process with its command line, or as a standby of another node (`of`). */
   start(of: { readonly host: string; readonly port: number } | null = null): void {
-    const { number, firstLink } = this.parts;
+    const { number, firstLink, scenario } = this.parts;
+    const { memoryMs } = scenario;
     this.incarnation++;
     this.process = this.newProcess();
     this.isSynced = false;
     this.holds = false;
     this.syncedWith = null;
     if (!this.hasFile) this.lineage = null;
-    this.memory = new SimMemory(this.disk, this.process.timers);
+    this.memory = new SimMemory(this.disk, this.process.timers, memoryMs);
     const node = new Node({
       ports: this.ports(this.memory),
       settings: this.settings(),

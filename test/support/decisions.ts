@@ -5,7 +5,8 @@
 export const decisions: Readonly<Record<string, readonly string[]>> = {
   starting: [
     'looking retire leadOn follow attach <- outranked',
-    'starting <- passer reigns; passer looks; all look; answered; unanswered; old mirrors',
+    'starting <- passer reigns; passer reigns, and is asked; passer looks; all look; ' +
+      'answered; unanswered; old mirrors',
     'starting awaitChallenge <- opened, attachable',
     'binding bind isCertain=true <- opened, by itself; paused',
     'looking lookElsewhere attachLater <- open failed',
@@ -21,7 +22,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
       'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; turned away, ' +
       'may be elsewhere',
     'looking <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
-      'dead-after, asleep; silence, a hello, in a pause; passer looks; all look; standby died',
+      'dead-after, asleep; silence, a hello, in a pause; passer reigns, and is asked; passer ' +
+      'looks; all look; standby died',
     'looking (mirror) <- met our cache; met our cache, later; met our cache, earlier; met ' +
       'another cache',
     'copying <- welcomed',
@@ -35,7 +37,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
       'busy; turned away, may be elsewhere',
     'copying <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello; silence, a hello, in a pause; passer reigns; ' +
-      'passer looks; all look; standby died',
+      'passer reigns, and is asked; passer looks; all look; standby died',
     'standby reportSynced <- synced',
     'ended fail <- turned away, of another kind; cannot have a copy',
     'looking follow attach <- outranked',
@@ -43,7 +45,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   standby: [
     'reconnecting attach <- lost',
     'standby <- silence, short; silence, a heartbeat; silence, dead-after, asleep; passer ' +
-      'reigns; passer looks; all look; standby died',
+      'reigns; passer reigns, and is asked; passer looks; all look; standby died',
     'fencing revoke <- silence, dead-after; silence, a hello; silence, a hello, in a pause; ' +
       'silence, a copy',
     'looking sayDoubtful lookElsewhere attachLater <- silence, dead-after, lease over; ' +
@@ -63,7 +65,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'reconnecting attachLater <- refused elsewhere; unreachable; cannot have a copy',
     'reconnecting attach <- reset; lost; paused',
     'reconnecting <- silence, short; silence, a heartbeat; silence, dead-after, asleep; ' +
-      'passer reigns; passer looks; all look; standby died',
+      'passer reigns; passer reigns, and is asked; passer looks; all look; standby died',
     'fencing revoke <- silence, dead-after; silence, a hello; silence, a hello, in a pause; ' +
       'silence, a copy',
     'reconnecting (mirror) <- met our cache; met our cache, later; met our cache, earlier, ' +
@@ -79,7 +81,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   fencing: [
     'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello; silence, a hello, in a pause; silence, a copy; ' +
-      'passer reigns; passer looks; all look; standby died',
+      'passer reigns; passer reigns, and is asked; passer looks; all look; standby died',
     'binding promote depose announce reportDead <- revoked',
     'looking sayLate lookElsewhere attachLater <- revoked, lease over; old lives',
     'binding promote depose announce reportDead isCertain=true <- old ended',
@@ -124,7 +126,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ended: ['ended <- standby died'],
   'starting, supervised': [
     'looking retire closeLinkPort follow attach <- outranked',
-    'starting <- passer reigns; passer looks; all look; answered; unanswered; old mirrors',
+    'starting <- passer reigns; passer reigns, and is asked; passer looks; all look; ' +
+      'answered; unanswered; old mirrors',
     'binding bind isCertain=true <- opened, attachable; opened, by itself; paused',
     'looking lookElsewhere attachLater <- open failed',
     'starting mirror=mirrored <- counted',
@@ -139,7 +142,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
       'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; turned away, ' +
       'may be elsewhere',
     'looking <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
-      'dead-after, asleep; silence, a hello, in a pause; passer looks; standby died',
+      'dead-after, asleep; silence, a hello, in a pause; passer reigns, and is asked; passer ' +
+      'looks; standby died',
     'looking (mirror) <- met our cache; met our cache, later; met our cache, earlier; met ' +
       'another cache',
     'copying <- welcomed',
@@ -152,7 +156,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   'fencing, supervised': [
     'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello; silence, a hello, in a pause; silence, a copy; ' +
-      'passer reigns; passer looks; all look; standby died',
+      'passer reigns; passer reigns, and is asked; passer looks; all look; standby died',
     'fencing hangUp endOld <- revoked',
     'looking sayLate lookElsewhere attachLater <- revoked, lease over; old lives',
     'binding promote depose reportDead isCertain=true <- old ended',
@@ -160,7 +164,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   'fencing, certain': [
     'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello; silence, a hello, in a pause; silence, a copy; ' +
-      'passer reigns; passer looks; all look; standby died',
+      'passer reigns; passer reigns, and is asked; passer looks; all look; standby died',
     'binding promote depose reportDead <- revoked; old ended',
     'looking sayLate lookElsewhere attachLater <- old lives',
   ],
