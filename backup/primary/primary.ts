@@ -26,9 +26,9 @@ import { Fabrics } from '../link/fabrics.js';
 import type { Batch } from '../link/link.js';
 import { type BackupSettings, linkAt, seenLink } from '../settings.js';
 import { Brake } from './brake.js';
-import { Door } from './door.js';
 import { Counts, details, figures, type MirrorState } from './figures.js';
 import { type Greeting, noHeir, taken } from './greeting.js';
+import { LinkListener } from './link-listener.js';
 import { ackedByAll } from './quorum.js';
 import { type Loss, Replica, type ReplicaEvents, type ReplicaParts } from './replica.js';
 import { Unacked } from './unacked.js';
@@ -103,7 +103,7 @@ export class Primary implements Mirror {
   private readonly settings: BackupSettings;
   private readonly log: Log;
   private readonly events: PrimaryEvents;
-  private readonly door: Door;
+  private readonly linkListener: LinkListener;
   private readonly heartbeat: Timer;
   private readonly clock: () => number;
   /** The standby that is attached, and one that was lost and may take over for a while yet. */
@@ -135,7 +135,7 @@ export class Primary implements Mirror {
     this.unacked = new Unacked(sequence);
     this.events = events;
     region.journal.onFull = () => this.send();
-    this.door = new Door(wire, settings, log, (greeting, proof) => {
+    this.linkListener = new LinkListener(wire, settings, log, (greeting, proof) => {
       this.admit(greeting, proof);
     });
     this.record = parts.record ?? noRecord;
@@ -154,7 +154,7 @@ export class Primary implements Mirror {
 
   /** Lets standbys attach; returns the port that was bound. Throws HotspareError LISTEN. */
   listen(host: string, port: number): number {
-    this.linkPort = this.door.listen(host, port);
+    this.linkPort = this.linkListener.listen(host, port);
     return this.linkPort;
   }
 
@@ -195,7 +195,7 @@ export class Primary implements Mirror {
   end(): void {
     this.ended = true;
     this.heartbeat.cancel();
-    this.door.close();
+    this.linkListener.close();
     for (const { greeting } of this.waiting.splice(0)) greeting.channel.close(false);
     for (const replica of this.replicas) replica.end(false);
     this.replicas = [];

@@ -9,7 +9,7 @@ import type { Wire } from '../../src/net/wire.js';
 import type { Log } from '../../src/process/log.js';
 import { FrameType } from '../channel/frame.js';
 import { type BackupSettings, seenLink } from '../settings.js';
-import { Door } from './door.js';
+import { LinkListener } from './link-listener.js';
 
 /** Who is mirrored: its random name, null while it has not welcomed us, and where it lets standbys attach. */
 export interface Mirrored {
@@ -34,10 +34,10 @@ export interface SignpostOwner {
 }
 
 export class Signpost {
-  private readonly door: Door;
+  private readonly listener: LinkListener;
 
   constructor(wire: Wire, settings: BackupSettings, log: Log, owner: SignpostOwner) {
-    this.door = new Door(wire, settings, log, (greeting, proof) => {
+    this.listener = new LinkListener(wire, settings, log, (greeting, proof) => {
       const { channel } = greeting;
       const link = seenLink(proof.link, channel.peer);
       owner.met({ reigns: proof.epoch > 0, holds: proof.cache !== '', link });
@@ -60,11 +60,11 @@ export class Signpost {
 
   /** Throws HotspareError LISTEN. */
   listen(host: string, port: number): void {
-    this.door.listen(host, port);
+    this.listener.listen(host, port);
   }
 
   close(): void {
-    this.door.close();
+    this.listener.close();
   }
 }
 

@@ -2,8 +2,8 @@
 import net from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FrameType, frameHeaderBytes, writeHeader } from '../../backup/channel/frame.js';
-import { Door } from '../../backup/primary/door.js';
 import type { Greeting } from '../../backup/primary/greeting.js';
+import { LinkListener } from '../../backup/primary/link-listener.js';
 import {
   controlBytesMax,
   greetingsMax,
@@ -20,7 +20,7 @@ const elsewhere = '127.0.0.2';
 const secret = Buffer.from('a secret of two nodes');
 
 let wire: Wire;
-let door: Door;
+let listener: LinkListener;
 let port: number;
 let proved: Greeting[];
 let peers: Peer[];
@@ -30,13 +30,15 @@ beforeEach(() => {
   proved = [];
   peers = [];
   const log = { say: () => {}, detail: () => {} };
-  door = new Door(wire, { secret, cipher: 'auto' }, log, (greeting) => proved.push(greeting));
-  port = door.listen(host, 0);
+  listener = new LinkListener(wire, { secret, cipher: 'auto' }, log, (greeting) =>
+    proved.push(greeting),
+  );
+  port = listener.listen(host, 0);
 });
 
 afterEach(() => {
   for (const peer of peers) peer.end();
-  door.close();
+  listener.close();
   wire.transport.destroy();
 });
 
@@ -94,7 +96,7 @@ test('one who has proved itself and waits is closed with the door', async () => 
   const standby = await connect();
   await standby.prove({}, secret);
   await until('the standby', () => proved.length === 1);
-  door.close();
+  listener.close();
   await until('its end', () => standby.closed);
 });
 

@@ -6,7 +6,7 @@
  */
 import { greetedMs, greetingsMax, greetingsOfAddressMax } from '../../src/base/limits.js';
 
-interface Stranger {
+interface PendingConnection {
   /** Whose it is: see `neighbourhood`. */
   readonly address: string;
   state: 'silent' | 'greeted' | 'refused';
@@ -14,12 +14,12 @@ interface Stranger {
   sinceMs: number;
 }
 
-export class Strangers<Key> {
+export class ConnectionLimiter<Key> {
   /** Oldest first. */
-  private readonly strangers = new Map<Key, Stranger>();
+  private readonly connections = new Map<Key, PendingConnection>();
 
   get size(): number {
-    return this.strangers.size;
+    return this.connections.size;
   }
 
   /** One more has come from this host. Returns who has to go for it, itself perhaps; null while there is room. */
@@ -27,41 +27,44 @@ export class Strangers<Key> {
     const address = neighbourhood(host);
     const leaves = this.crowding(address, nowMs);
     if (leaves === 'nobody') return key;
-    this.strangers.set(key, { address, state: 'silent', sinceMs: nowMs });
-    if (leaves !== null) this.strangers.delete(leaves.key);
+    this.connections.set(key, { address, state: 'silent', sinceMs: nowMs });
+    if (leaves !== null) this.connections.delete(leaves.key);
     return leaves?.key ?? null;
   }
 
   /** It has said hello, or has been refused. */
   note(key: Key, state: 'greeted' | 'refused', nowMs: number): void {
-    const stranger = this.strangers.get(key);
-    if (stranger === undefined) return;
-    stranger.state = state;
-    stranger.sinceMs = nowMs;
+    const connection = this.connections.get(key);
+    if (connection === undefined) return;
+    connection.state = state;
+    connection.sinceMs = nowMs;
   }
 
   remove(key: Key): void {
-    this.strangers.delete(key);
+    this.connections.delete(key);
   }
 
   /** Who goes for a newcomer from this address: null when there is room, `nobody` when all are to stay. */
   private crowding(address: string, nowMs: number): { readonly key: Key } | 'nobody' | null {
     const counts = new Map<string, number>();
-    for (const one of this.strangers.values()) {
+    for (const one of this.connections.values()) {
       counts.set(one.address, (counts.get(one.address) ?? 0) + 1);
     }
     if ((counts.get(address) ?? 0) >= greetingsOfAddressMax) {
       return this.worst(nowMs, (one) => one.address === address) ?? 'nobody';
     }
-    if (this.strangers.size < greetingsMax) return null;
+    if (this.connections.size < greetingsMax) return null;
     const most = Math.max(...counts.values());
     const crowd = this.worst(nowMs, (one) => counts.get(one.address) === most);
     return crowd ?? this.worst(nowMs, () => true) ?? 'nobody';
   }
 
-  private worst(nowMs: number, among: (stranger: Stranger) => boolean): { key: Key } | null {
-    const oldest = (fits: (stranger: Stranger) => boolean): { key: Key } | null => {
-      for (const [key, one] of this.strangers) if (among(one) && fits(one)) return { key };
+  private worst(
+    nowMs: number,
+    among: (connection: PendingConnection) => boolean,
+  ): { key: Key } | null {
+    const oldest = (fits: (connection: PendingConnection) => boolean): { key: Key } | null => {
+      for (const [key, one] of this.connections) if (among(one) && fits(one)) return { key };
       return null;
     };
     return (

@@ -1,7 +1,7 @@
 /**
- * Where standbys come in: the link's listener, and the greetings that are under way. Who has not proved itself in time
- * is sent away; who has is handed over. Strangers.ts says who goes when there are too many. Who was handed over, and
- * has no owner yet, is still closed with the door.
+ * Where standbys come in: the listener of `--link-listen`, and the greetings that are under way. A peer that has not
+ * proved itself in time is sent away, and one that has is handed over. When there are too many, connection-limiter.ts
+ * names the one to close. A peer that was handed over, and has no owner yet, is still closed with the listener.
  */
 
 import { HotspareError } from '../../src/base/errors.js';
@@ -12,19 +12,19 @@ import type { Timer } from '../../src/native/ports.js';
 import type { Endpoint, Wire } from '../../src/net/wire.js';
 import type { Log } from '../../src/process/log.js';
 import type { Proof } from '../channel/hello.js';
+import { ConnectionLimiter } from './connection-limiter.js';
 import { type Credentials, Greeting } from './greeting.js';
-import { Strangers } from './strangers.js';
 
-export class Door {
+export class LinkListener {
   private readonly wire: Wire;
   private readonly credentials: Credentials;
   private readonly log: Log;
   private readonly proved: (greeting: Greeting, proof: Proof) => void;
   private readonly greetings = new Map<Greeting, Timer>();
-  private readonly strangers = new Strangers<Greeting>();
+  private readonly limiter = new ConnectionLimiter<Greeting>();
   /** Those that have proved themselves, and wait for an owner. */
   private readonly waiting = new Set<Greeting>();
-  private listener = -1;
+  private listenerId = -1;
   private complainedMs = 0;
   private unsaid = 0;
 
@@ -50,28 +50,28 @@ export class Door {
       backlog: greetingsOfAddressMax,
       group: 1,
     } as const;
-    const listener = this.wire.listen(options, (connection) => this.greet(connection));
-    if (failed(listener)) throw linkListenFailure(host, port, listener);
-    this.listener = listener;
-    return this.wire.transport.listenerPort(listener);
+    const listenerId = this.wire.listen(options, (connection) => this.accept(connection));
+    if (failed(listenerId)) throw linkListenFailure(host, port, listenerId);
+    this.listenerId = listenerId;
+    return this.wire.transport.listenerPort(listenerId);
   }
 
   /** Stops listening, and ends the greetings that are under way. */
   close(): void {
-    if (this.listener >= 0) this.wire.closeListener(this.listener);
+    if (this.listenerId >= 0) this.wire.closeListener(this.listenerId);
     for (const greeting of [...this.greetings.keys(), ...this.waiting]) this.end(greeting);
   }
 
-  private greet(connection: number): Endpoint {
+  private accept(connection: number): Endpoint {
     const greeting = new Greeting(this.wire, connection, this.credentials, {
-      greeted: () => this.strangers.note(greeting, 'greeted', this.wire.nowMs),
+      greeted: () => this.limiter.note(greeting, 'greeted', this.wire.nowMs),
       proved: (_, proof) => {
         this.forget(greeting);
         this.wait(greeting);
         this.proved(greeting, proof);
       },
       refused: (_, reason) => {
-        this.strangers.note(greeting, 'refused', this.wire.nowMs);
+        this.limiter.note(greeting, 'refused', this.wire.nowMs);
         this.closeIn(refusedMs, greeting);
         this.complain(peer, reason);
       },
@@ -98,7 +98,7 @@ export class Door {
   /** Somebody goes when the newcomer is one too many; that may be the newcomer. */
   private makeRoom(newcomer: Greeting): void {
     const { peer, peerHost } = newcomer.channel;
-    const leaves = this.strangers.add(newcomer, peerHost, this.wire.nowMs);
+    const leaves = this.limiter.add(newcomer, peerHost, this.wire.nowMs);
     if (leaves === null) return;
     const whose = leaves === newcomer ? peer : leaves.channel.peer;
     // The wire does not know the newcomer yet.
@@ -137,7 +137,7 @@ export class Door {
   private forget(greeting: Greeting): void {
     this.greetings.get(greeting)?.cancel();
     this.greetings.delete(greeting);
-    this.strangers.remove(greeting);
+    this.limiter.remove(greeting);
     this.waiting.delete(greeting);
   }
 }
