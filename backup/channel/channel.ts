@@ -30,7 +30,7 @@ export interface ChannelOwner {
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void;
   /** All frames that have arrived in this tick have been handed over. */
   drained(): void;
-  /** The peer's frames have another version: the owner closes the channel, or mutes it. Not seen after the greeting. */
+  /** The peer's frames have another version: the owner closes the channel, or mutes it. Not seen after the handshake. */
   foreign?(version: number): void;
   /** The connection is gone. `reason` is a sentence for the log. */
   lost(reason: string): void;

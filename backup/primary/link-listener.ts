@@ -1,5 +1,5 @@
 /**
- * Where standbys come in: the listener of `--link-listen`, and the greetings that are under way. A peer that has not
+ * Where standbys come in: the listener of `--link-listen`, and the handshakes that are under way. A peer that has not
  * proved itself in time is sent away, and one that has is handed over. When there are too many, connection-limiter.ts
  * names the one to close. A peer that was handed over, and has no owner yet, is still closed with the listener.
  */
@@ -13,17 +13,17 @@ import type { Endpoint, Wire } from '../../src/net/wire.js';
 import type { Log } from '../../src/process/log.js';
 import type { Proof } from '../channel/hello.js';
 import { ConnectionLimiter } from './connection-limiter.js';
-import { type Credentials, Greeting } from './greeting.js';
+import { type Credentials, PrimaryHandshake } from './primary-handshake.js';
 
 export class LinkListener {
   private readonly wire: Wire;
   private readonly credentials: Credentials;
   private readonly log: Log;
-  private readonly proved: (greeting: Greeting, proof: Proof) => void;
-  private readonly greetings = new Map<Greeting, Timer>();
-  private readonly limiter = new ConnectionLimiter<Greeting>();
+  private readonly proved: (handshake: PrimaryHandshake, proof: Proof) => void;
+  private readonly handshakes = new Map<PrimaryHandshake, Timer>();
+  private readonly limiter = new ConnectionLimiter<PrimaryHandshake>();
   /** Those that have proved themselves, and wait for an owner. */
-  private readonly waiting = new Set<Greeting>();
+  private readonly waiting = new Set<PrimaryHandshake>();
   private listenerId = -1;
   private complainedMs = 0;
   private unsaid = 0;
@@ -32,7 +32,7 @@ export class LinkListener {
     wire: Wire,
     credentials: Credentials,
     log: Log,
-    proved: (greeting: Greeting, proof: Proof) => void,
+    proved: (handshake: PrimaryHandshake, proof: Proof) => void,
   ) {
     this.wire = wire;
     this.credentials = credentials;
@@ -56,47 +56,47 @@ export class LinkListener {
     return this.wire.transport.listenerPort(listenerId);
   }
 
-  /** Stops listening, and ends the greetings that are under way. */
+  /** Stops listening, and ends the handshakes that are under way. */
   close(): void {
     if (this.listenerId >= 0) this.wire.closeListener(this.listenerId);
-    for (const greeting of [...this.greetings.keys(), ...this.waiting]) this.end(greeting);
+    for (const handshake of [...this.handshakes.keys(), ...this.waiting]) this.end(handshake);
   }
 
   private accept(connection: number): Endpoint {
-    const greeting = new Greeting(this.wire, connection, this.credentials, {
-      greeted: () => this.limiter.note(greeting, 'greeted', this.wire.nowMs),
+    const handshake = new PrimaryHandshake(this.wire, connection, this.credentials, {
+      greeted: () => this.limiter.note(handshake, 'greeted', this.wire.nowMs),
       proved: (_, proof) => {
-        this.forget(greeting);
-        this.wait(greeting);
-        this.proved(greeting, proof);
+        this.forget(handshake);
+        this.wait(handshake);
+        this.proved(handshake, proof);
       },
       refused: (_, reason) => {
-        this.limiter.note(greeting, 'refused', this.wire.nowMs);
-        this.closeIn(refusedMs, greeting);
+        this.limiter.note(handshake, 'refused', this.wire.nowMs);
+        this.closeIn(refusedMs, handshake);
         this.complain(peer, reason);
       },
       ended: (_, reason) => {
-        this.forget(greeting);
+        this.forget(handshake);
         if (reason !== null) this.complain(peer, reason);
       },
-      owned: () => this.waiting.delete(greeting),
+      owned: () => this.waiting.delete(handshake),
     });
     // Once the connection is gone nobody knows any more.
-    const { peer } = greeting.channel;
+    const { peer } = handshake.channel;
     const late = new HotspareError('LINK_BUSY', 'the hello took too long', 'try again');
-    const timer = this.wire.ports.timers.after(helloMs, () => greeting.refuse(late));
-    this.greetings.set(greeting, timer);
-    this.makeRoom(greeting);
-    return greeting.channel;
+    const timer = this.wire.ports.timers.after(helloMs, () => handshake.refuse(late));
+    this.handshakes.set(handshake, timer);
+    this.makeRoom(handshake);
+    return handshake.channel;
   }
 
-  private wait(greeting: Greeting): void {
+  private wait(handshake: PrimaryHandshake): void {
     for (const other of this.waiting) if (!other.channel.isOpen) this.waiting.delete(other);
-    this.waiting.add(greeting);
+    this.waiting.add(handshake);
   }
 
   /** Somebody goes when the newcomer is one too many; that may be the newcomer. */
-  private makeRoom(newcomer: Greeting): void {
+  private makeRoom(newcomer: PrimaryHandshake): void {
     const { peer, peerHost } = newcomer.channel;
     const leaves = this.limiter.add(newcomer, peerHost, this.wire.nowMs);
     if (leaves === null) return;
@@ -107,18 +107,18 @@ export class LinkListener {
     this.complain(whose, 'too many strangers connect at once: this one is closed');
   }
 
-  private closeIn(ms: number, greeting: Greeting): void {
-    const timer = this.greetings.get(greeting);
+  private closeIn(ms: number, handshake: PrimaryHandshake): void {
+    const timer = this.handshakes.get(handshake);
     // One that was handed over is closed by its owner.
     if (timer === undefined) return;
     timer.cancel();
-    const later = this.wire.ports.timers.after(ms, () => this.end(greeting));
-    this.greetings.set(greeting, later);
+    const later = this.wire.ports.timers.after(ms, () => this.end(handshake));
+    this.handshakes.set(handshake, later);
   }
 
-  private end(greeting: Greeting): void {
-    this.forget(greeting);
-    greeting.channel.close(false);
+  private end(handshake: PrimaryHandshake): void {
+    this.forget(handshake);
+    handshake.channel.close(false);
   }
 
   /** At most a line a second: anybody may knock. */
@@ -134,11 +134,11 @@ export class LinkListener {
     this.unsaid = 0;
   }
 
-  private forget(greeting: Greeting): void {
-    this.greetings.get(greeting)?.cancel();
-    this.greetings.delete(greeting);
-    this.limiter.remove(greeting);
-    this.waiting.delete(greeting);
+  private forget(handshake: PrimaryHandshake): void {
+    this.handshakes.get(handshake)?.cancel();
+    this.handshakes.delete(handshake);
+    this.limiter.remove(handshake);
+    this.waiting.delete(handshake);
   }
 }
 

@@ -27,8 +27,8 @@ import type { Batch } from '../link/link.js';
 import { type BackupSettings, linkAt, seenLink } from '../settings.js';
 import { Brake } from './brake.js';
 import { Counts, details, figures, type MirrorState } from './figures.js';
-import { type Greeting, noHeir, taken } from './greeting.js';
 import { LinkListener } from './link-listener.js';
+import { noHeir, type PrimaryHandshake, taken } from './primary-handshake.js';
 import { ackedByAll } from './quorum.js';
 import { type Loss, Replica, type ReplicaEvents, type ReplicaParts } from './replica.js';
 import { Unacked } from './unacked.js';
@@ -91,7 +91,7 @@ export interface PrimaryParts {
 
 /** A standby that has proved itself, and waits until another one's lease is over. */
 interface Waiting {
-  readonly greeting: Greeting;
+  readonly handshake: PrimaryHandshake;
   readonly proof: Proof;
 }
 
@@ -135,8 +135,8 @@ export class Primary implements Mirror {
     this.unacked = new Unacked(sequence);
     this.events = events;
     region.journal.onFull = () => this.send();
-    this.linkListener = new LinkListener(wire, settings, log, (greeting, proof) => {
-      this.admit(greeting, proof);
+    this.linkListener = new LinkListener(wire, settings, log, (handshake, proof) => {
+      this.admit(handshake, proof);
     });
     this.record = parts.record ?? noRecord;
     this.isSync = settings.ack === 'sync';
@@ -196,7 +196,7 @@ export class Primary implements Mirror {
     this.ended = true;
     this.heartbeat.cancel();
     this.linkListener.close();
-    for (const { greeting } of this.waiting.splice(0)) greeting.channel.close(false);
+    for (const { handshake } of this.waiting.splice(0)) handshake.channel.close(false);
     for (const replica of this.replicas) replica.end(false);
     this.replicas = [];
     this.fabrics.close();
@@ -206,16 +206,16 @@ export class Primary implements Mirror {
   }
 
   /** The peer knows the secret: it is somebody's standby, or one who reigns as we do. */
-  private admit(greeting: Greeting, proof: Proof): void {
-    if (this.ended || !greeting.channel.isOpen) return;
+  private admit(handshake: PrimaryHandshake, proof: Proof): void {
+    if (this.ended || !handshake.channel.isOpen) return;
     if (proof.epoch > 0) {
-      this.meet(greeting, proof);
+      this.meet(handshake, proof);
       return;
     }
     // Another node than the one that was lost waits until that one's lease is over, and hears that we live.
     const { held } = this;
     if (held !== null && proof.node !== held.node) {
-      this.waiting.push({ greeting, proof });
+      this.waiting.push({ handshake, proof });
       return;
     }
     // A standby that attaches anew says all it has to say on its new connection.
@@ -223,18 +223,18 @@ export class Primary implements Mirror {
     // It saw the link break, and we did not yet.
     if (this.attached?.node === proof.node) this.detach(this.attached, 'it attaches anew', 'lost');
     if (this.attached !== null) {
-      greeting.turnAway(taken(this.attached.node));
+      handshake.refuseAndClose(taken(this.attached.node));
       return;
     }
-    const choice = this.fabrics.choose(greeting.channel.localHost, proof);
+    const choice = this.fabrics.choose(handshake.channel.localHost, proof);
     if (choice instanceof HotspareError) {
-      greeting.turnAway(choice);
+      handshake.refuseAndClose(choice);
       return;
     }
-    greeting.channel.trusted = true;
-    const replica = new Replica(this.replicaParts, greeting.channel, proof);
-    greeting.owner = replica;
-    const link = seenLink(proof.link, greeting.channel.peer);
+    handshake.channel.trusted = true;
+    const replica = new Replica(this.replicaParts, handshake.channel, proof);
+    handshake.owner = replica;
+    const link = seenLink(proof.link, handshake.channel.peer);
     if (link !== null) {
       this.nodesAt.set(link, proof.node);
       if (this.nodesAt.size > departedMost) this.nodesAt.delete([...this.nodesAt.keys()][0]!);
@@ -431,14 +431,14 @@ export class Primary implements Mirror {
       this.unacked.forget(this.clock());
       this.wire.transport.release(this.unacked.sequence);
     }
-    for (const { greeting, proof } of this.waiting.splice(0)) this.admit(greeting, proof);
+    for (const { handshake, proof } of this.waiting.splice(0)) this.admit(handshake, proof);
   }
 
   /** Those that wait for the end of a lease hear that we live; those that have gone are forgotten. */
   private reassure(): void {
-    this.waiting = this.waiting.filter(({ greeting }) => greeting.channel.isOpen);
-    for (const { greeting } of this.waiting) {
-      greeting.channel.send({ type: FrameType.HEARTBEAT, epoch: this.epoch });
+    this.waiting = this.waiting.filter(({ handshake }) => handshake.channel.isOpen);
+    for (const { handshake } of this.waiting) {
+      handshake.channel.send({ type: FrameType.HEARTBEAT, epoch: this.epoch });
     }
   }
 
@@ -456,8 +456,8 @@ export class Primary implements Mirror {
   }
 
   /** Another node that reigns: exactly one of us goes on (reign.ts). */
-  private meet(greeting: Greeting, theirs: Proof): void {
-    const { channel } = greeting;
+  private meet(handshake: PrimaryHandshake, theirs: Proof): void {
+    const { channel } = handshake;
     const changes = this.changesWithout(theirs.node);
     const { node } = this.settings;
     // A herald that was led to its own node.
@@ -483,7 +483,7 @@ export class Primary implements Mirror {
         this.tell(channel, this.epoch, node, linkAt(this.settings, this.linkPort));
         return;
       case 'apart':
-        greeting.turnAway(noHeir(this.epoch, theirs.epoch));
+        handshake.refuseAndClose(noHeir(this.epoch, theirs.epoch));
     }
   }
 
@@ -519,7 +519,7 @@ export class Primary implements Mirror {
     for (const replica of this.replicas) {
       if (replica.node !== node) this.tell(replica.channel, epoch, node, link);
     }
-    for (const { greeting } of this.waiting) this.tell(greeting.channel, epoch, node, link);
+    for (const { handshake } of this.waiting) this.tell(handshake.channel, epoch, node, link);
     this.events.deposed(epoch, link, lost, peer);
   }
 }

@@ -37,15 +37,15 @@ export class Signpost {
   private readonly listener: LinkListener;
 
   constructor(wire: Wire, settings: BackupSettings, log: Log, owner: SignpostOwner) {
-    this.listener = new LinkListener(wire, settings, log, (greeting, proof) => {
-      const { channel } = greeting;
+    this.listener = new LinkListener(wire, settings, log, (handshake, proof) => {
+      const { channel } = handshake;
       const link = seenLink(proof.link, channel.peer);
       owner.met({ reigns: proof.epoch > 0, holds: proof.cache !== '', link });
       const where = owner.mirrored();
       // A node that looks for a primary must not be led to itself, where it would look for ever.
       if (where === null || (proof.epoch === 0 && link === where.link)) {
         const sentence = 'this node does not serve, and looks for one that does';
-        greeting.turnAway(new HotspareError('LINK_BUSY', sentence, 'try again'));
+        handshake.refuseAndClose(new HotspareError('LINK_BUSY', sentence, 'try again'));
         return;
       }
       // The one that is mirrored knocks here as well, and need not be led to itself.

@@ -20,10 +20,10 @@ import { StandbyLease } from '../lease/standby-lease.js';
 import { Fabrics } from '../link/fabrics.js';
 import { openLanding } from '../link/landing.js';
 import type { Landing } from '../link/link.js';
-import { sameVersion } from '../primary/greeting.js';
+import { sameVersion } from '../primary/primary-handshake.js';
 import { directionEpoch } from '../primary/signpost.js';
 import { advertisedLink, type BackupSettings, seenLink } from '../settings.js';
-import { Introduction } from './introduction.js';
+import { StandbyHandshake } from './standby-handshake.js';
 import { mayCome, Stage, tooLate, unwantedLink } from './terms.js';
 
 export interface StandbyEvents {
@@ -88,7 +88,7 @@ export class Standby implements ChannelOwner {
   private cache = '';
   private readonly lease: StandbyLease;
   private announced = false;
-  private introduction: Introduction | null = null;
+  private handshake: StandbyHandshake | null = null;
   private stage: number = Stage.STRANGER;
   /** The reign of this node, when it only heralds it; null for a standby, which reigns over nobody. */
   private reign: (() => Reigning) | null = null;
@@ -184,7 +184,7 @@ export class Standby implements ChannelOwner {
   }
 
   opened(): void {
-    this.introduction = new Introduction(this.channel!, this.settings, this.wire.ports.random);
+    this.handshake = new StandbyHandshake(this.channel!, this.settings, this.wire.ports.random);
     // While the challenge is on its way, so that the proof need not wait for it.
     this.fabrics.offer(this.channel!.localHost, true);
   }
@@ -367,7 +367,7 @@ export class Standby implements ChannelOwner {
   private prove(payload: Uint8Array): void {
     const { node, deadAfterMs } = this.settings;
     const { transport, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
-    const failure = this.introduction!.prove(payload, {
+    const failure = this.handshake!.prove(payload, {
       node,
       ...(this.reign?.() ?? this.claims()),
       deadAfterMs,

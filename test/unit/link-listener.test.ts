@@ -2,8 +2,8 @@
 import net from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FrameType, frameHeaderBytes, writeHeader } from '../../backup/channel/frame.js';
-import type { Greeting } from '../../backup/primary/greeting.js';
 import { LinkListener } from '../../backup/primary/link-listener.js';
+import type { PrimaryHandshake } from '../../backup/primary/primary-handshake.js';
 import {
   controlBytesMax,
   greetingsMax,
@@ -22,7 +22,7 @@ const secret = Buffer.from('a secret of two nodes');
 let wire: Wire;
 let listener: LinkListener;
 let port: number;
-let proved: Greeting[];
+let proved: PrimaryHandshake[];
 let peers: Peer[];
 
 beforeEach(() => {
@@ -30,8 +30,8 @@ beforeEach(() => {
   proved = [];
   peers = [];
   const log = { say: () => {}, detail: () => {} };
-  listener = new LinkListener(wire, { secret, cipher: 'auto' }, log, (greeting) =>
-    proved.push(greeting),
+  listener = new LinkListener(wire, { secret, cipher: 'auto' }, log, (handshake) =>
+    proved.push(handshake),
   );
   port = listener.listen(host, 0);
 });

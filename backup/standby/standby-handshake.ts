@@ -1,6 +1,6 @@
 /**
- * The standby's side of the hello: says it, checks the primary's proof, and answers with its own. Greeting.ts is the
- * other side.
+ * The standby's side of the handshake: it says hello, checks the primary's proof, and answers with its own proof.
+ * Primary-handshake.ts is the other side.
  */
 import { HotspareError } from '../../src/base/errors.js';
 import { layoutVersion } from '../../src/store/layout.js';
@@ -9,9 +9,9 @@ import { agreed, type CipherWish, wishOf } from '../channel/cipher.js';
 import { FrameType, protocolVersion } from '../channel/frame.js';
 import { type Hello, nonce, type Proof, parse } from '../channel/hello.js';
 import { isProved, sessionKeys, withProof } from '../channel/proof.js';
-import { type Credentials, wrongSecret } from '../primary/greeting.js';
+import { type Credentials, wrongSecret } from '../primary/primary-handshake.js';
 
-export class Introduction {
+export class StandbyHandshake {
   private readonly channel: Channel;
   private readonly secret: Uint8Array;
   private readonly wish: CipherWish;

@@ -1,5 +1,5 @@
 /**
- * The primary's side of the hello: one instance per connection that came in, until it has proved itself or is sent
+ * The primary's side of the handshake: one instance per connection that came in, until it has proved itself or is sent
  * away with a reason. Not a byte of the cache, nor anything about it, leaves before the proof.
  */
 import { HotspareError } from '../../src/base/errors.js';
@@ -12,44 +12,44 @@ import { nonce, type Proof, parse } from '../channel/hello.js';
 import { isProved, type SessionKeys, sessionKeys, withProof } from '../channel/proof.js';
 import type { BackupSettings } from '../settings.js';
 
-/** What a greeting needs to know of its node. */
+/** What a handshake needs to know of its node. */
 export type Credentials = Pick<BackupSettings, 'secret' | 'cipher'>;
 
-export interface GreetingEvents {
+export interface HandshakeEvents {
   /** A hello that makes sense has come; a proof must follow. */
-  greeted(greeting: Greeting): void;
+  greeted(handshake: PrimaryHandshake): void;
   /** The peer knows the secret. The channel is the receiver's once it has set `owner`; until then it may wait. */
-  proved(greeting: Greeting, proof: Proof): void;
+  proved(handshake: PrimaryHandshake, proof: Proof): void;
   /** It was refused; a sentence for the log. What it was told is on its way: it may close, or be closed later. */
-  refused(greeting: Greeting, reason: string): void;
+  refused(handshake: PrimaryHandshake, reason: string): void;
   /** The connection ended before that; a sentence for the log, unless it was refused before. */
-  ended(greeting: Greeting, reason: string | null): void;
+  ended(handshake: PrimaryHandshake, reason: string | null): void;
   /** It has an owner, who gets all that comes. */
-  owned(greeting: Greeting): void;
+  owned(handshake: PrimaryHandshake): void;
 }
 
 /** What to do about two versions. */
 export const sameVersion = 'run the same version of hotspare on both nodes';
 
 /** What has been said so far, by the letter, and what follows from it. */
-interface Said {
+interface Transcript {
   readonly hello: Uint8Array;
   readonly challenge: Uint8Array;
   readonly keys: SessionKeys;
   readonly sealed: boolean;
 }
 
-export class Greeting implements ChannelOwner {
+export class PrimaryHandshake implements ChannelOwner {
   readonly channel: Channel;
   private receiver: ChannelOwner | null = null;
   private readonly random: (bytes: number) => Buffer;
   private readonly credentials: Credentials;
-  private readonly events: GreetingEvents;
+  private readonly events: HandshakeEvents;
   /** Null before a hello has come. */
-  private said: Said | null = null;
+  private transcript: Transcript | null = null;
   private proven = false;
 
-  constructor(wire: Wire, connection: number, credentials: Credentials, events: GreetingEvents) {
+  constructor(wire: Wire, connection: number, credentials: Credentials, events: HandshakeEvents) {
     this.channel = new Channel(wire, connection, this);
     this.random = wire.ports.random;
     this.credentials = credentials;
@@ -72,9 +72,9 @@ export class Greeting implements ChannelOwner {
       return;
     }
     const payload = bytes.subarray(at, at + header.length);
-    if (header.type === FrameType.HELLO && this.said === null) this.hello(payload);
-    else if (header.type === FrameType.PROOF && this.said !== null && !this.proven) {
-      this.proof(this.said, payload);
+    if (header.type === FrameType.HELLO && this.transcript === null) this.hello(payload);
+    else if (header.type === FrameType.PROOF && this.transcript !== null && !this.proven) {
+      this.proof(this.transcript, payload);
     } else this.refuse(unexpected(header.type));
   }
 
@@ -92,7 +92,7 @@ export class Greeting implements ChannelOwner {
     if (this.receiver !== null) this.receiver.lost(reason);
     else if (this.channel.muted) this.events.ended(this, null);
     else if (this.proven) this.events.ended(this, `${reason} while it waited`);
-    else if (this.said === null) this.events.ended(this, reason);
+    else if (this.transcript === null) this.events.ended(this, reason);
     else this.events.ended(this, `${reason} at our proof (give both nodes the same --secret-file)`);
   }
 
@@ -105,7 +105,7 @@ export class Greeting implements ChannelOwner {
   }
 
   /** The same to one that has proved itself, which the door knows no more. */
-  turnAway(error: HotspareError): void {
+  refuseAndClose(error: HotspareError): void {
     this.refuse(error);
     this.channel.close(true);
     this.events.ended(this, null);
@@ -139,16 +139,16 @@ export class Greeting implements ChannelOwner {
     }
     const ours = nonce(this.random);
     const keys = sessionKeys(secret, hello.nonce, ours);
-    const said = payload.slice();
-    const challenge = withProof(keys.proof, 'primary', [said], { nonce: ours, cipher });
+    const helloBytes = payload.slice();
+    const challenge = withProof(keys.proof, 'primary', [helloBytes], { nonce: ours, cipher });
     this.channel.sendPayload(FrameType.CHALLENGE, challenge);
     const sealed = cipher === 'aes-gcm';
-    this.said = { hello: said, challenge, keys, sealed };
+    this.transcript = { hello: helloBytes, challenge, keys, sealed };
     if (sealed) this.channel.sealWith(keys.toStandby);
     this.events.greeted(this);
   }
 
-  private proof({ hello, challenge, keys, sealed }: Said, payload: Uint8Array): void {
+  private proof({ hello, challenge, keys, sealed }: Transcript, payload: Uint8Array): void {
     const proof = parse('proof', payload);
     if (proof === null || !isProved(keys.proof, 'standby', [hello, challenge], payload)) {
       this.refuse(wrongSecret('the standby'));
