@@ -378,7 +378,7 @@ export class Attachment implements SignpostOwner {
   }
 
   private linkLost(reason: string): () => HotspareError {
-    const copied = this.parts.role().state === 'copying' ? this.standby?.landedBytes : undefined;
+    const copied = this.parts.role().state === 'copying' ? this.standby?.receivedBytes : undefined;
     const name = this.primaryName;
     return () => linkLost(name, reason, copied);
   }

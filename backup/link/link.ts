@@ -64,11 +64,11 @@ export interface LinkEvents {
 }
 
 /** The standby's end: how bytes get into its region. */
-export interface Landing {
+export interface BatchReceiver {
   /** Sequence of the newest batch that is known to have landed; over rdma a heartbeat late. */
   readonly sequence: number;
   /** Bytes that have landed, or null where this processor has not seen them. */
-  readonly landedBytes: number | null;
+  readonly receivedBytes: number | null;
   /** A batch, block or heartbeat from the channel. False when it does not fit. */
   frame(header: FrameHeader, bytes: Uint8Array, at: number): boolean;
   /** All frames of this tick have been handed over. */
@@ -83,8 +83,8 @@ export interface Landing {
   close(): void;
 }
 
-/** What a landing tells the standby. */
-export interface LandingEvents {
+/** What a batch receiver tells the standby. */
+export interface BatchReceiverEvents {
   /** The primary lives. `beat` counts its heartbeats, `echo` is the newest of ours it heard; 0 for neither. */
   heard(beat: number, echo: number): void;
   /** Nothing more will come. */

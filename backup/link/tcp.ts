@@ -7,7 +7,7 @@ import { journalHeadroom, recordHeaderBytes } from '../../src/store/journal.js';
 import type { Region } from '../../src/store/region.js';
 import type { Channel } from '../channel/channel.js';
 import { type FrameHeader, FrameType, frameHeaderBytes } from '../channel/frame.js';
-import type { Batch, Landing, LandingEvents, Link, LinkEvents } from './link.js';
+import type { Batch, BatchReceiver, BatchReceiverEvents, Link, LinkEvents } from './link.js';
 
 /** Bytes before a block: its frame's header and its record's, so that the block is made of whole words. */
 const blockHeadroom = frameHeaderBytes + recordHeaderBytes;
@@ -84,15 +84,15 @@ export class TcpLink implements Link {
 }
 
 /** Checks frames, copies their ranges, and acks once a tick. */
-export class TcpLanding implements Landing {
+export class TcpReceiver implements BatchReceiver {
   sequence: number;
-  landedBytes = 0;
+  receivedBytes = 0;
   private readonly region: number;
   private readonly memory: Pick<RegionMemoryPort, 'regionApply'>;
   /** The primary's: it may raise it while it reigns, never lower it. */
   private epoch: number;
   private readonly channel: Channel;
-  private readonly events: LandingEvents;
+  private readonly events: BatchReceiverEvents;
   private blocks = 0;
   /** The first ack says that memory is there: the primary sends nothing before. */
   private unacked = true;
@@ -105,7 +105,7 @@ export class TcpLanding implements Landing {
     epoch: number,
     sequence: number,
     channel: Channel,
-    events: LandingEvents,
+    events: BatchReceiverEvents,
   ) {
     this.memory = memory;
     this.region = region;
@@ -127,7 +127,7 @@ export class TcpLanding implements Landing {
     this.epoch = header.epoch;
     if (header.type === FrameType.BATCH) this.sequence = header.sequence;
     else this.blocks++;
-    this.landedBytes += header.length;
+    this.receivedBytes += header.length;
     this.unacked = true;
     return true;
   }

@@ -18,8 +18,8 @@ import { firstBeat } from '../lease/beats.js';
 import type { Reign } from '../lease/reign.js';
 import { StandbyLease } from '../lease/standby-lease.js';
 import { Fabrics } from '../link/fabrics.js';
-import { openLanding } from '../link/landing.js';
-import type { Landing } from '../link/link.js';
+import type { BatchReceiver } from '../link/link.js';
+import { openReceiver } from '../link/receiver-setup.js';
 import { sameVersion } from '../primary/primary-handshake.js';
 import { directionEpoch } from '../primary/signpost.js';
 import { advertisedLink, type BackupSettings, seenLink } from '../settings.js';
@@ -80,7 +80,7 @@ export class Standby implements ChannelOwner {
   private readonly fabrics: Fabrics;
   private channel: Channel | null = null;
   /** What lets the primary's bytes into `memory`. */
-  private landing: Landing | null = null;
+  private receiver: BatchReceiver | null = null;
   /** Ends when no thread works on memory for a copy. */
   private mapping: Promise<void> = Promise.resolve();
   private welcome: Welcome | null = null;
@@ -113,12 +113,12 @@ export class Standby implements ChannelOwner {
 
   /** Sequence of the newest batch that landed. */
   get sequence(): number {
-    return this.landing?.sequence ?? 0;
+    return this.receiver?.sequence ?? 0;
   }
 
   /** Bytes of blocks and batches that have landed, or null where this processor does not see them. */
-  get landedBytes(): number | null {
-    return this.landing?.landedBytes ?? null;
+  get receivedBytes(): number | null {
+    return this.receiver?.receivedBytes ?? null;
   }
 
   /**
@@ -206,7 +206,7 @@ export class Standby implements ChannelOwner {
       case FrameType.BLOCK:
       case FrameType.HEARTBEAT:
         if (this.stage === Stage.PROVED) return;
-        if (this.landing?.frame(header, bytes, at) === true) return;
+        if (this.receiver?.frame(header, bytes, at) === true) return;
         this.lease.spoil();
         this.broken(`batch ${header.sequence} of epoch ${header.epoch} does not fit`);
         return;
@@ -227,7 +227,7 @@ export class Standby implements ChannelOwner {
   }
 
   drained(): void {
-    this.landing?.drained();
+    this.receiver?.drained();
   }
 
   foreign(version: number): void {
@@ -249,7 +249,7 @@ export class Standby implements ChannelOwner {
 
   /** Says that this node lives, and looks whether the primary does. */
   beat(nowMs: number): void {
-    this.landing?.look();
+    this.receiver?.look();
     const { lease } = this;
     if (this.welcome === null || !lease.mayPromise) return;
     const sequence = lease.beat(nowMs);
@@ -262,7 +262,7 @@ export class Standby implements ChannelOwner {
    */
   revoke(): void {
     this.lease.claim(this.wire.ports.clock());
-    this.landing?.revoke();
+    this.receiver?.revoke();
     if (this.memory !== null)
       this.epoch = Math.max(this.epoch, epochOf(new Int32Array(this.memory.head)));
   }
@@ -286,7 +286,7 @@ export class Standby implements ChannelOwner {
   /** Ends both, without an event. */
   close(): void {
     this.leave();
-    this.landing?.close();
+    this.receiver?.close();
   }
 
   /** Ends both, and gives the copy up. Resolves once its memory file may be mapped again. */
@@ -331,7 +331,7 @@ export class Standby implements ChannelOwner {
     // The mark stays until this node takes over: a copy that is left behind goes out of date.
     const head = new Int32Array(this.memory!.head);
     const found = inspect(head);
-    if (found.kind !== 'region' || this.landing?.holds(header.sequence) !== true) {
+    if (found.kind !== 'region' || this.receiver?.holds(header.sequence) !== true) {
       this.refuse('LINK_REFUSED', 'the copy of the region is damaged', 'start the standby again');
       return;
     }
@@ -445,22 +445,22 @@ export class Standby implements ChannelOwner {
     this.memory = memory;
     this.geometry = welcome.geometry;
     this.stage = Stage.WELCOMED;
-    this.land(welcome, memory);
+    this.receiveInto(welcome, memory);
     this.events.welcomed(welcome, gaveUp);
   }
 
-  private land(welcome: Welcome, memory: NativeRegion): void {
+  private receiveInto(welcome: Welcome, memory: NativeRegion): void {
     const channel = this.channel!;
     const isCurrent = (): boolean => this.channel === channel;
-    openLanding({
+    openReceiver({
       welcome,
       memory,
       channel,
       ports: this.wire.ports,
       host: this.address.host,
       isCurrent,
-      landed: (landing) => {
-        this.landing = landing;
+      opened: (receiver) => {
+        this.receiver = receiver;
       },
       decided: (parts) => this.decided(parts),
       heard: (beat, echo) => {
@@ -483,8 +483,8 @@ export class Standby implements ChannelOwner {
 
   /** Gives up what was held: a new copy begins. */
   private forget(): void {
-    this.landing?.close();
-    this.landing = null;
+    this.receiver?.close();
+    this.receiver = null;
     if (this.memory !== null) this.wire.ports.memory.regionClose(this.memory.id);
     this.memory = null;
     this.announced = false;

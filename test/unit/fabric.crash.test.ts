@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import type { Memory, Welcome } from '../../backup/channel/hello.js';
-import { RdmaLanding } from '../../backup/link/rdma-landing.js';
+import { RdmaReceiver } from '../../backup/link/rdma-receiver.js';
 import { native } from '../../src/native/addon.js';
 import { machine } from '../../src/native/ports.js';
 import { publishesIn, Stream } from '../support/fabric-stream.js';
@@ -58,7 +58,7 @@ async function expectPrefix(seed: number, fencedAt: number | null): Promise<void
   const file = join(folder, String(seed));
   const child = fork(join(__dirname, '../support/fabric-dying-writer.js'), [String(seed), file]);
   const region = fabricRegion();
-  const landing = new RdmaLanding(machine, region, 0, {
+  const receiver = new RdmaReceiver(machine, region, 0, {
     decided: (memory: Memory) => child.send(memory.parts),
     heard: () => {},
     broken: () => {},
@@ -69,11 +69,11 @@ async function expectPrefix(seed: number, fencedAt: number | null): Promise<void
       ({ port } = message as { port: number });
     });
     await until('the port', () => port, patient);
-    landing.open(linkHost, { provider, fabricPort: port, token: 'aa' } as Welcome);
+    receiver.open(linkHost, { provider, fabricPort: port, token: 'aa' } as Welcome);
     const dead = (): boolean => child.exitCode !== null || child.signalCode !== null;
     const due = (): boolean => dead() || (fencedAt !== null && ackedIn(file) >= fencedAt);
     await until('the moment', due, { ...patient, everyMs: fencedAt === null ? 10 : 0 });
-    landing.revoke();
+    receiver.revoke();
     const memory = new Uint8Array(region.head.byteLength + region.segments[0]!.byteLength);
     memory.set(new Uint8Array(region.head));
     memory.set(new Uint8Array(region.segments[0]!), region.head.byteLength);
@@ -83,16 +83,16 @@ async function expectPrefix(seed: number, fencedAt: number | null): Promise<void
     const stream = new Stream(seed);
     const acked = ackedIn(file);
     for (let sequence = 1; sequence <= acked + 400; sequence++) stream.batch();
-    const least = Math.max(acked, landing.sequence);
+    const least = Math.max(acked, receiver.sequence);
     try {
       publishesIn(memory, stream, stream.publishes[least]!);
     } catch (error) {
-      const told = `batch ${acked} was acked, ${landing.sequence} is in the mailbox`;
+      const told = `batch ${acked} was acked, ${receiver.sequence} is in the mailbox`;
       throw new Error(`${told}: ${(error as Error).message}`);
     }
   } finally {
     child.kill('SIGKILL');
-    landing.close();
+    receiver.close();
     native.regionClose(region.id);
   }
 }

@@ -16,21 +16,21 @@ import {
 import type { Ports, Timer } from '../../src/native/ports.js';
 import { type FrameHeader, FrameType } from '../channel/frame.js';
 import type { Memory, Welcome } from '../channel/hello.js';
-import type { Landing, LandingEvents } from './link.js';
+import type { BatchReceiver, BatchReceiverEvents } from './link.js';
 import { Mailbox } from './mailbox.js';
 import { mirroredSpan } from './opening.js';
 
-export interface RdmaLandingEvents extends LandingEvents {
+export interface RdmaReceiverEvents extends BatchReceiverEvents {
   /** Connected: the primary may know where the memory is. Or it cannot be, and why. */
   decided(memory: Memory): void;
 }
 
-export class RdmaLanding implements Landing {
+export class RdmaReceiver implements BatchReceiver {
   sequence: number;
-  readonly landedBytes = null;
+  readonly receivedBytes = null;
   private readonly ports: Ports;
   private readonly memory: NativeRegion;
-  private readonly events: RdmaLandingEvents;
+  private readonly events: RdmaReceiverEvents;
   private fabric: NativeFabric | null = null;
   private mailbox: Mailbox | null = null;
   private timer: Timer | null = null;
@@ -39,7 +39,7 @@ export class RdmaLanding implements Landing {
   private beat = -1;
   private pulse = 0;
 
-  constructor(ports: Ports, memory: NativeRegion, sequence: number, events: RdmaLandingEvents) {
+  constructor(ports: Ports, memory: NativeRegion, sequence: number, events: RdmaReceiverEvents) {
     this.ports = ports;
     this.memory = memory;
     this.sequence = sequence;

@@ -6,11 +6,11 @@ import type { NativeRegion } from '../../src/native/addon.js';
 import type { Ports } from '../../src/native/ports.js';
 import type { Channel } from '../channel/channel.js';
 import type { Memory, Welcome } from '../channel/hello.js';
-import type { Landing, LandingEvents } from './link.js';
-import { RdmaLanding } from './rdma-landing.js';
-import { TcpLanding } from './tcp.js';
+import type { BatchReceiver, BatchReceiverEvents } from './link.js';
+import { RdmaReceiver } from './rdma-receiver.js';
+import { TcpReceiver } from './tcp.js';
 
-export interface LandingParts extends LandingEvents {
+export interface ReceiverParts extends BatchReceiverEvents {
   readonly welcome: Welcome;
   readonly memory: NativeRegion;
   readonly ports: Ports;
@@ -19,25 +19,25 @@ export interface LandingParts extends LandingEvents {
   readonly host: string;
   /** False when another session has begun, or this one has ended. */
   isCurrent(): boolean;
-  /** Takes the landing: at once, and again when another takes its place. */
-  landed(landing: Landing): void;
+  /** Takes the receiver: at once, and again when another takes its place. */
+  opened(receiver: BatchReceiver): void;
   /** What the primary is to be told of our memory. */
   decided(memory: Memory): void;
 }
 
-export function openLanding(parts: LandingParts): void {
+export function openReceiver(parts: ReceiverParts): void {
   const { welcome, memory, channel, ports } = parts;
   const { epoch, sequence, provider } = welcome;
-  const useTcp = (): TcpLanding => {
-    const landing = new TcpLanding(ports.memory, memory.id, epoch, sequence, channel, parts);
-    parts.landed(landing);
-    return landing;
+  const useTcp = (): TcpReceiver => {
+    const receiver = new TcpReceiver(ports.memory, memory.id, epoch, sequence, channel, parts);
+    parts.opened(receiver);
+    return receiver;
   };
   if (provider === '') {
     useTcp().drained();
     return;
   }
-  const landing = new RdmaLanding(ports, memory, sequence, {
+  const receiver = new RdmaReceiver(ports, memory, sequence, {
     heard: (beat, echo) => parts.heard(beat, echo),
     broken: (reason) => parts.broken(reason),
     decided: (decided) => {
@@ -46,6 +46,6 @@ export function openLanding(parts: LandingParts): void {
       parts.decided(decided);
     },
   });
-  parts.landed(landing);
-  landing.open(parts.host, welcome);
+  parts.opened(receiver);
+  receiver.open(parts.host, welcome);
 }
