@@ -17,8 +17,8 @@ import type { Ports, Timer } from '../../src/native/ports.js';
 import { type FrameHeader, FrameType } from '../channel/frame.js';
 import type { Memory, Welcome } from '../channel/hello.js';
 import type { BatchReceiver, BatchReceiverEvents } from './link.js';
+import { mirroredSpan } from './link-setup.js';
 import { Mailbox } from './mailbox.js';
-import { mirroredSpan } from './opening.js';
 
 export interface RdmaReceiverEvents extends BatchReceiverEvents {
   /** Connected: the primary may know where the memory is. Or it cannot be, and why. */

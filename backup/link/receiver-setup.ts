@@ -1,6 +1,6 @@
 /**
  * How a link comes to be, standby's side: the one that the WELCOME names, or the TCP link where RDMA cannot be had
- * after all. See opening.ts.
+ * after all. See link-setup.ts.
  */
 import type { NativeRegion } from '../../src/native/addon.js';
 import type { Ports } from '../../src/native/ports.js';

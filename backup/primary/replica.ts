@@ -23,7 +23,7 @@ import { firstBeat, unknownMs } from '../lease/beats.js';
 import { PrimaryLease } from '../lease/primary-lease.js';
 import type { Choice } from '../link/choice.js';
 import type { Link } from '../link/link.js';
-import { Opening, type OpeningParts } from '../link/opening.js';
+import { LinkSetup, type LinkSetupParts } from '../link/link-setup.js';
 import type { BackupSettings } from '../settings.js';
 import { mebibytes, nameOf } from './figures.js';
 import type { Member } from './quorum.js';
@@ -90,7 +90,7 @@ export class Replica implements ChannelOwner, Member {
   private readonly parts: ReplicaParts;
   private readonly lease: PrimaryLease;
   /** How its link comes to be, and why it is that one; it ends with it. */
-  private opening: Opening | null = null;
+  private linkSetup: LinkSetup | null = null;
   /** The copy, until it may take over. */
   private resync: Resync | null = null;
   private blocksAcked = 0;
@@ -139,7 +139,7 @@ export class Replica implements ChannelOwner, Member {
 
   /** Why its link is what it is. */
   get why(): string {
-    return this.opening?.why ?? '';
+    return this.linkSetup?.why ?? '';
   }
 
   /** How far the copy is; null before it begins, and once it is whole. */
@@ -155,10 +155,10 @@ export class Replica implements ChannelOwner, Member {
   }
 
   /** Lets it in; `opened` follows. */
-  open(parts: Omit<OpeningParts, 'channel' | 'events'>, choice: Choice): void {
+  open(parts: Omit<LinkSetupParts, 'channel' | 'events'>, choice: Choice): void {
     const { channel } = this;
     const { events } = this.parts;
-    const opening = {
+    const linkSetupParts = {
       ...parts,
       channel,
       events: {
@@ -180,8 +180,8 @@ export class Replica implements ChannelOwner, Member {
         },
       },
     };
-    this.opening = new Opening(opening, choice);
-    this.opening.start();
+    this.linkSetup = new LinkSetup(linkSetupParts, choice);
+    this.linkSetup.start();
   }
 
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
@@ -203,7 +203,7 @@ export class Replica implements ChannelOwner, Member {
     if (header.type === FrameType.HEARTBEAT) {
       this.lease.heard(header.sequence, header.count);
     } else if (header.type === FrameType.MEMORY) {
-      if (this.opening?.frame(payload) === true) return;
+      if (this.linkSetup?.frame(payload) === true) return;
       events.lost(this, 'its memory makes no sense', 'lost');
     } else if (!this.takes(header)) {
       events.lost(this, `it sent a frame of type ${header.type}`, 'lost');
@@ -319,8 +319,8 @@ export class Replica implements ChannelOwner, Member {
 
   /** A frame that is the link's, or from which one comes to be. False when it is neither. */
   private takes(header: FrameHeader): boolean {
-    const { link, opening } = this;
-    return link === null ? opening?.ready(header.type) === true : link.frame(header);
+    const { link, linkSetup } = this;
+    return link === null ? linkSetup?.ready(header.type) === true : link.frame(header);
   }
 
   private ack(sequence: number, blocks: number): void {
@@ -362,7 +362,7 @@ export class Replica implements ChannelOwner, Member {
   }
 
   private closeLink(): void {
-    this.opening?.close();
+    this.linkSetup?.close();
     this.link = null;
     this.resync = null;
   }

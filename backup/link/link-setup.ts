@@ -30,7 +30,7 @@ const tokenBytes = 32;
 /** What the WELCOME says of the link. */
 type LinkWelcome = Pick<Welcome, 'provider' | 'fabricPort' | 'token' | 'why'>;
 
-export interface OpeningParts {
+export interface LinkSetupParts {
   readonly wire: Wire;
   readonly channel: Channel;
   readonly region: Region;
@@ -45,11 +45,11 @@ export interface OpeningParts {
   readonly events: LinkEvents;
 }
 
-export class Opening {
+export class LinkSetup {
   /** Why this link was chosen, or another took its place. */
   why: string;
   private readonly link: LinkWelcome;
-  private readonly parts: OpeningParts;
+  private readonly parts: LinkSetupParts;
   private readonly port: FabricPort | null;
   private readonly guest: FabricGuest | null = null;
   private timer: Timer | null = null;
@@ -59,7 +59,7 @@ export class Opening {
   private memory: Memory | null = null;
   private open: RdmaLink | null = null;
 
-  constructor(parts: OpeningParts, choice: Choice) {
+  constructor(parts: LinkSetupParts, choice: Choice) {
     this.parts = parts;
     const { provider } = choice;
     const host = parts.channel.localHost;
