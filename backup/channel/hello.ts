@@ -47,7 +47,7 @@ export interface Proof {
   readonly link: string | null;
   /** Silence after which the node takes over. */
   readonly deadAfterMs: number;
-  /** `--transport`, the providers the node can use (with commas), and what it lacks; see choice.ts. */
+  /** `--transport`, the providers the node can use (with commas), and what it lacks; see link-choice.ts. */
   readonly transport: string;
   readonly providers: string;
   readonly lacks: string;

@@ -17,7 +17,7 @@ import {
 import type { Log } from '../../src/process/log.js';
 import type { Proof } from '../channel/hello.js';
 import { anywhere, type BackupSettings } from '../settings.js';
-import { type Choice, choose, type Offer, offerOf } from './choice.js';
+import { chooseLink, type LinkChoice, type LinkOffer, parseOffer } from './link-choice.js';
 
 /** Who waits for a standby to connect: it comes with a token, and nobody else knows that. */
 export interface FabricGuest {
@@ -92,14 +92,14 @@ type EventArguments = [kind: number, request: number, bytes: Buffer, revoked: bo
 export class Fabrics {
   private readonly settings: BackupSettings;
   private readonly ports = new Map<string, FabricPort>();
-  private readonly offers = new Map<string, Offer>();
+  private readonly offers = new Map<string, LinkOffer>();
 
   constructor(settings: BackupSettings) {
     this.settings = settings;
   }
 
   /** What this node can do for a peer that is reached from, or at, this address. */
-  offer(host: string, passive: boolean): Offer {
+  offer(host: string, passive: boolean): LinkOffer {
     const known = this.offers.get(host);
     if (known !== undefined) return known;
     const offer = offerAt(this.settings, host, passive);
@@ -108,8 +108,8 @@ export class Fabrics {
   }
 
   /** The link with a standby that has proved itself, and has come to this address; an error where there is none. */
-  choose(host: string, { transport, providers, lacks }: Proof): Choice | HotspareError {
-    return choose(this.offer(host, true), offerOf(transport, providers, lacks));
+  chooseLink(host: string, { transport, providers, lacks }: Proof): LinkChoice | HotspareError {
+    return chooseLink(this.offer(host, true), parseOffer(transport, providers, lacks));
   }
 
   /** The passive end at an address of this machine. */
@@ -163,7 +163,7 @@ export function fabricRemedy({ call }: NativeFailure): string {
   return 'run hotspare doctor';
 }
 
-function offerAt(settings: LinkSettings, host: string, passive: boolean): Offer {
+function offerAt(settings: LinkSettings, host: string, passive: boolean): LinkOffer {
   const { transport, provider: pinned } = settings;
   // Nobody who says tcp wants libfabric to be loaded.
   if (transport === 'tcp') return { transport, providers: [], lacks: '' };

@@ -16,9 +16,9 @@ import type { Channel } from '../channel/channel.js';
 import { FrameType } from '../channel/frame.js';
 import { type Memory, parse, type Welcome } from '../channel/hello.js';
 import type { BackupSettings } from '../settings.js';
-import type { Choice } from './choice.js';
 import type { FabricGuest, FabricPort, Fabrics } from './fabrics.js';
 import type { LinkEvents } from './link.js';
+import type { LinkChoice } from './link-choice.js';
 import { RdmaLink } from './rdma.js';
 import { TcpLink } from './tcp.js';
 
@@ -59,7 +59,7 @@ export class LinkSetup {
   private memory: Memory | null = null;
   private open: RdmaLink | null = null;
 
-  constructor(parts: LinkSetupParts, choice: Choice) {
+  constructor(parts: LinkSetupParts, choice: LinkChoice) {
     this.parts = parts;
     const { provider } = choice;
     const host = parts.channel.localHost;

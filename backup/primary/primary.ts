@@ -226,7 +226,7 @@ export class Primary implements Mirror {
       handshake.refuseAndClose(taken(this.attached.node));
       return;
     }
-    const choice = this.fabrics.choose(handshake.channel.localHost, proof);
+    const choice = this.fabrics.chooseLink(handshake.channel.localHost, proof);
     if (choice instanceof HotspareError) {
       handshake.refuseAndClose(choice);
       return;

@@ -21,8 +21,8 @@ import { type FrameHeader, FrameType } from '../channel/frame.js';
 import { type Proof, parse } from '../channel/hello.js';
 import { firstBeat, unknownMs } from '../lease/beats.js';
 import { PrimaryLease } from '../lease/primary-lease.js';
-import type { Choice } from '../link/choice.js';
 import type { Link } from '../link/link.js';
+import type { LinkChoice } from '../link/link-choice.js';
 import { LinkSetup, type LinkSetupParts } from '../link/link-setup.js';
 import type { BackupSettings } from '../settings.js';
 import { mebibytes, nameOf } from './figures.js';
@@ -155,7 +155,7 @@ export class Replica implements ChannelOwner, Member {
   }
 
   /** Lets it in; `opened` follows. */
-  open(parts: Omit<LinkSetupParts, 'channel' | 'events'>, choice: Choice): void {
+  open(parts: Omit<LinkSetupParts, 'channel' | 'events'>, choice: LinkChoice): void {
     const { channel } = this;
     const { events } = this.parts;
     const linkSetupParts = {

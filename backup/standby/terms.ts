@@ -2,7 +2,7 @@
 import { FrameType } from '../channel/frame.js';
 import type { Welcome } from '../channel/hello.js';
 import { leaseMsOf } from '../lease/lease.js';
-import type { Offer } from '../link/choice.js';
+import type { LinkOffer } from '../link/link-choice.js';
 import type { BackupSettings } from '../settings.js';
 
 /** How far the hello with the primary has come. */
@@ -31,7 +31,7 @@ export function mayCome(type: number, stage: number): boolean {
 }
 
 /** Why the link that the primary chose is none for us, or null. */
-export function unwantedLink({ transport, providers }: Offer, welcome: Welcome): string | null {
+export function unwantedLink({ transport, providers }: LinkOffer, welcome: Welcome): string | null {
   const { provider, why } = welcome;
   const known = provider === '' || (providers as readonly string[]).includes(provider);
   if (!known) return `the primary chose ${provider}, which was not offered`;

@@ -16,7 +16,7 @@ import {
 } from '../../src/native/fabric.js';
 
 /** What one node brings. */
-export interface Offer {
+export interface LinkOffer {
   readonly transport: Transport;
   /** Providers of one-sided writes that it can use for this peer, best first. */
   readonly providers: readonly FabricProvider[];
@@ -24,7 +24,7 @@ export interface Offer {
   readonly lacks: string;
 }
 
-export interface Choice {
+export interface LinkChoice {
   /** Null: the TCP link. */
   readonly provider: FabricProvider | null;
   /** A sentence for the log. */
@@ -32,7 +32,7 @@ export interface Choice {
 }
 
 /** The link of both. Returns an error where they exclude each other. */
-export function choose(primary: Offer, standby: Offer): Choice | HotspareError {
+export function chooseLink(primary: LinkOffer, standby: LinkOffer): LinkChoice | HotspareError {
   const wants = [primary.transport, standby.transport];
   const forced = wants.includes('rdma');
   if (wants.includes('tcp')) {
@@ -57,7 +57,7 @@ export function choose(primary: Offer, standby: Offer): Choice | HotspareError {
   );
 }
 
-function lacks(primary: Offer, standby: Offer): string {
+function lacks(primary: LinkOffer, standby: LinkOffer): string {
   const said = [
     primary.lacks === '' ? '' : `the primary: ${primary.lacks}`,
     standby.lacks === '' ? '' : `the standby: ${standby.lacks}`,
@@ -66,7 +66,7 @@ function lacks(primary: Offer, standby: Offer): string {
 }
 
 /** The offer that a peer's words make; unknown words make the least of offers. */
-export function offerOf(transport: string, providers: string, lacking: string): Offer {
+export function parseOffer(transport: string, providers: string, lacking: string): LinkOffer {
   const named = providers.split(',');
   return {
     transport: transports.find((one) => one === transport) ?? 'tcp',

@@ -1,14 +1,22 @@
 /** Which link two nodes use: every pair of wishes, with and without a device. */
 import { describe, expect, test } from '@jest/globals';
-import { type Choice, choose, type Offer, offerOf } from '../../backup/link/choice.js';
+import {
+  chooseLink,
+  type LinkChoice,
+  type LinkOffer,
+  parseOffer,
+} from '../../backup/link/link-choice.js';
 import { HotspareError } from '../../src/base/errors.js';
 import { transports } from '../../src/native/fabric.js';
 
-const both = (transport: Offer['transport']): Offer => offerOf(transport, 'verbs,tcp', '');
-const soft = (transport: Offer['transport']): Offer => offerOf(transport, 'tcp', 'no verbs device');
-const none = (transport: Offer['transport']): Offer => offerOf(transport, '', 'no libfabric');
+const both = (transport: LinkOffer['transport']): LinkOffer =>
+  parseOffer(transport, 'verbs,tcp', '');
+const soft = (transport: LinkOffer['transport']): LinkOffer =>
+  parseOffer(transport, 'tcp', 'no verbs device');
+const none = (transport: LinkOffer['transport']): LinkOffer =>
+  parseOffer(transport, '', 'no libfabric');
 
-const said = (result: Choice | HotspareError): string =>
+const said = (result: LinkChoice | HotspareError): string =>
   result instanceof HotspareError ? 'refused' : (result.provider ?? 'tcp link');
 
 describe('two nodes', () => {
@@ -24,22 +32,22 @@ describe('two nodes', () => {
       [one, other],
       [other, one],
     ] as const) {
-      expect(said(choose(both(primary), both(standby)))).toBe(withDevice);
-      expect(said(choose(both(primary), soft(standby)))).toBe(without);
-      expect(said(choose(soft(primary), both(standby)))).toBe(without);
-      expect(said(choose(both(primary), none(standby)))).toBe(bare);
+      expect(said(chooseLink(both(primary), both(standby)))).toBe(withDevice);
+      expect(said(chooseLink(both(primary), soft(standby)))).toBe(without);
+      expect(said(chooseLink(soft(primary), both(standby)))).toBe(without);
+      expect(said(chooseLink(both(primary), none(standby)))).toBe(bare);
     }
   });
 
   test('are told what is missing, and where', () => {
-    const choice = choose(both('auto'), soft('auto'));
+    const choice = chooseLink(both('auto'), soft('auto'));
     expect(choice).toMatchObject({ why: 'the standby: no verbs device' });
-    const refusal = choose(none('rdma'), soft('auto')) as HotspareError;
+    const refusal = chooseLink(none('rdma'), soft('auto')) as HotspareError;
     expect(refusal.message).toMatch(/the primary: no libfabric/);
   });
 
   test('that say what nobody knows are taken for the least', () => {
-    expect(offerOf('carrier pigeon', 'shm,verbs;ofi_rxm,tcp', '')).toMatchObject({
+    expect(parseOffer('carrier pigeon', 'shm,verbs;ofi_rxm,tcp', '')).toMatchObject({
       transport: 'tcp',
       providers: ['tcp'],
     });
