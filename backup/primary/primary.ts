@@ -25,7 +25,7 @@ import type { Outcome, Reign } from '../lease/reign.js';
 import { Fabrics } from '../link/fabrics.js';
 import type { Batch } from '../link/link.js';
 import { type BackupSettings, linkAt, seenLink } from '../settings.js';
-import { Brake } from './brake.js';
+import { Backpressure } from './backpressure.js';
 import { Counts, details, figures, type MirrorState } from './figures.js';
 import { LinkListener } from './link-listener.js';
 import { noHeir, type PrimaryHandshake, taken } from './primary-handshake.js';
@@ -118,7 +118,7 @@ export class Primary implements Mirror {
   private readonly departed = new Map<string, number>();
   /** The nodes that were standbys of ours, by where they let others attach. */
   private readonly nodesAt = new Map<string, string>();
-  private readonly brake: Brake;
+  private readonly backpressure: Backpressure;
   private linkPort = 0;
   private ended = false;
   private readonly counts = new Counts();
@@ -130,7 +130,7 @@ export class Primary implements Mirror {
     this.region = region;
     this.settings = settings;
     this.fabrics = new Fabrics(settings);
-    this.brake = new Brake(wire);
+    this.backpressure = new Backpressure(wire);
     this.log = log;
     this.unacked = new Unacked(sequence);
     this.events = events;
@@ -149,7 +149,7 @@ export class Primary implements Mirror {
   }
 
   get congested(): boolean {
-    return this.brake.isOn;
+    return this.backpressure.isOn;
   }
 
   /** Lets standbys attach; returns the port that was bound. Throws HotspareError LISTEN. */
@@ -167,7 +167,7 @@ export class Primary implements Mirror {
       replica.link?.poll();
       if (replica.isFull) isFull = true;
     }
-    this.brake.set(isFull);
+    this.backpressure.set(isFull);
     const { sequence } = unacked;
     return this.isSync && ackedByAll(sequence, this.replicas) < sequence ? sequence : 0;
   }
@@ -200,7 +200,7 @@ export class Primary implements Mirror {
     for (const replica of this.replicas) replica.end(false);
     this.replicas = [];
     this.fabrics.close();
-    this.brake.set(false);
+    this.backpressure.set(false);
     this.region.journal.active = false;
     this.region.journal.clear();
   }
@@ -262,7 +262,7 @@ export class Primary implements Mirror {
       },
       acked: () => {
         this.settle();
-        this.brake.set(this.isFull);
+        this.backpressure.set(this.isFull);
       },
       counted: ({ address, channel }) =>
         this.parts.verdicts.counted(seenLink(address, channel.peer)),
@@ -304,8 +304,15 @@ export class Primary implements Mirror {
   }
 
   private state(): MirrorState {
-    const { attached: replica, unacked, counts, settings, brake } = this;
-    return { replica, unacked, counts, ack: settings.ack, epoch: this.epoch, stalls: brake.stalls };
+    const { attached: replica, unacked, counts, settings, backpressure } = this;
+    return {
+      replica,
+      unacked,
+      counts,
+      ack: settings.ack,
+      epoch: this.epoch,
+      stalls: backpressure.stalls,
+    };
   }
 
   /** Whether the replies of this tick need a batch to ask for their promise. */
@@ -327,7 +334,7 @@ export class Primary implements Mirror {
       this.counts.add(journal);
       const batch: Batch = { journal, epoch: this.epoch, sequence, isSealed: false };
       for (const { link } of replicas) link?.sendBatch(batch);
-      if (this.isFull) this.brake.isOn = true;
+      if (this.isFull) this.backpressure.isOn = true;
     }
     journal.clear();
   }
@@ -395,7 +402,7 @@ export class Primary implements Mirror {
     } else if (replica.isHeld) {
       this.send();
     }
-    this.brake.set(this.isFull);
+    this.backpressure.set(this.isFull);
   }
 
   /** Goes on without a standby that was in sync, when the record agrees: until then its hold goes on. */

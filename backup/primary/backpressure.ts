@@ -4,7 +4,7 @@
  */
 import type { Wire } from '../../src/net/wire.js';
 
-export class Brake {
+export class Backpressure {
   /** True while nothing more may be executed. */
   isOn = false;
   /** Times it went on. */
