@@ -26,8 +26,13 @@ import { Fabrics } from '../link/fabrics.js';
 import type { Batch } from '../link/link.js';
 import { type BackupSettings, linkAt, seenLink } from '../settings.js';
 import { Backpressure } from './backpressure.js';
-import { Counts, details, figures, type MirrorState } from './figures.js';
 import { LinkListener } from './link-listener.js';
+import {
+  MirrorCounts,
+  type MirrorState,
+  mirrorStats,
+  mirrorStatsDetailed,
+} from './mirror-stats.js';
 import { noHeir, type PrimaryHandshake, taken } from './primary-handshake.js';
 import { ackedByAll } from './quorum.js';
 import { type Loss, Replica, type ReplicaEvents, type ReplicaParts } from './replica.js';
@@ -121,7 +126,7 @@ export class Primary implements Mirror {
   private readonly backpressure: Backpressure;
   private linkPort = 0;
   private ended = false;
-  private readonly counts = new Counts();
+  private readonly counts = new MirrorCounts();
 
   constructor(parts: PrimaryParts) {
     const { wire, region, settings, log, sequence, events } = parts;
@@ -173,11 +178,11 @@ export class Primary implements Mirror {
   }
 
   stats(): Iterable<readonly [string, string | number]> {
-    return figures(this.state());
+    return mirrorStats(this.state());
   }
 
   details(): Iterable<readonly [string, string | number]> {
-    return details(this.state());
+    return mirrorStatsDetailed(this.state());
   }
 
   /** The standby cannot take over any more: whoever started the nodes knows it. */

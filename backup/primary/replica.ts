@@ -25,7 +25,7 @@ import type { Link } from '../link/link.js';
 import type { LinkChoice } from '../link/link-choice.js';
 import { LinkSetup, type LinkSetupParts } from '../link/link-setup.js';
 import type { BackupSettings } from '../settings.js';
-import { mebibytes, nameOf } from './figures.js';
+import { linkName, mebibytes } from './mirror-stats.js';
 import type { Member } from './quorum.js';
 import { Resync } from './resync.js';
 import type { Unacked } from './unacked.js';
@@ -311,7 +311,7 @@ export class Replica implements ChannelOwner, Member {
     this.resync = resync;
     events.opened(this);
     const size = mebibytes(resync.totalBytes);
-    const over = nameOf(link);
+    const over = linkName(link);
     log.say(`standby ${this.node} attached over ${over}; resync of ${size} MiB begins`);
     log.detail(`the link is ${over}: ${this.why}`);
     this.proceed();

@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkTransport } from '../../backup/link/fabrics.js';
-import { nameOf } from '../../backup/primary/figures.js';
+import { linkName } from '../../backup/primary/mirror-stats.js';
 import { Primary } from '../../backup/primary/primary.js';
 import type { BackupSettings } from '../../backup/settings.js';
 import { verdictsOfPrimary } from '../../failover/verdicts.js';
@@ -43,7 +43,7 @@ export interface Replicated {
   readonly standbyUs: number;
   /** What the standby's takes in as much time without a mutation: its heartbeat. */
   readonly idleUs: number;
-  readonly figures: ReadonlyMap<string, string | number>;
+  readonly stats: ReadonlyMap<string, string | number>;
   /** ns. */
   readonly latencies: Uint32Array;
 }
@@ -195,22 +195,22 @@ async function measure(
   const ns = Math.round((monotonicMs() - begun) * 1e6);
   const { user, system } = process.cpuUsage(before);
   const afterStandby = processorUs(standby.pid!);
-  const figures = new Map(primary.details());
+  const stats = new Map(primary.details());
   return {
-    description: linkOf(figures),
+    description: linkOf(stats),
     ns,
     primaryUs: (user + system) / count,
     standbyUs: (afterStandby - beforeStandby) / count,
     idleUs: (idle * ns) / 1000 / count,
-    figures,
+    stats,
     latencies: unacked.latencies.newest(),
   };
 }
 
-function linkOf(figures: ReadonlyMap<string, string | number>): string {
-  const row = (name: string): string => String(figures.get(`mirror_${name}`));
+function linkOf(stats: ReadonlyMap<string, string | number>): string {
+  const row = (name: string): string => String(stats.get(`mirror_${name}`));
   const device = row('device');
-  return nameOf({
+  return linkName({
     name: row('link'),
     provider: row('provider'),
     device: device === 'none' ? '' : device,

@@ -4,7 +4,7 @@ import type { Replica } from './replica.js';
 import type { Unacked } from './unacked.js';
 
 /** What was counted since the reign began. */
-export class Counts {
+export class MirrorCounts {
   batches = 0;
   ranges = 0;
   bytes = 0;
@@ -24,14 +24,14 @@ export interface MirrorState {
   /** The standby that is attached; null when there is none. */
   readonly replica: Replica | null;
   readonly unacked: Unacked;
-  readonly counts: Counts;
+  readonly counts: MirrorCounts;
   readonly ack: string;
   readonly epoch: number;
   /** Times clients were stopped until acks came in. */
   readonly stalls: number;
 }
 
-export function figures(mirror: MirrorState): [string, string | number][] {
+export function mirrorStats(mirror: MirrorState): [string, string | number][] {
   const { replica, unacked, counts } = mirror;
   const state = replica === null ? 'none' : replica.state === 'in_sync' ? 'in_sync' : 'resync';
   return [
@@ -55,11 +55,11 @@ export function figures(mirror: MirrorState): [string, string | number][] {
 }
 
 /** `stats mirror`. */
-export function details(mirror: MirrorState): (readonly [string, string | number])[] {
+export function mirrorStatsDetailed(mirror: MirrorState): (readonly [string, string | number])[] {
   const { replica, unacked, counts } = mirror;
   const perBatch = counts.batches === 0 ? 0 : counts.ranges / counts.batches;
   return [
-    ...figures(mirror),
+    ...mirrorStats(mirror),
     ['mirror_provider', replica?.link?.provider ?? 'none'],
     ['mirror_device', replica?.link?.device || 'none'],
     ['mirror_why', replica?.why ?? ''],
@@ -75,7 +75,7 @@ export function details(mirror: MirrorState): (readonly [string, string | number
 type Named = Readonly<Record<'name' | 'provider' | 'device', string>>;
 
 /** A link, for people. */
-export function nameOf({ name, provider, device }: Named): string {
+export function linkName({ name, provider, device }: Named): string {
   return device === '' ? name : `${name} (${provider}, ${device})`;
 }
 
