@@ -1,7 +1,7 @@
 /** What `stats` says of the mirror. docs/MIRROR.md explains the names. */
 import type { Journal } from '../../src/store/journal.js';
 import type { Replica } from './replica.js';
-import type { Unacked } from './unacked.js';
+import type { UnackedBatches } from './unacked-batches.js';
 
 /** What was counted since the reign began. */
 export class MirrorCounts {
@@ -23,7 +23,7 @@ export class MirrorCounts {
 export interface MirrorState {
   /** The standby that is attached; null when there is none. */
   readonly replica: Replica | null;
-  readonly unacked: Unacked;
+  readonly unacked: UnackedBatches;
   readonly counts: MirrorCounts;
   readonly ack: string;
   readonly epoch: number;

@@ -36,7 +36,7 @@ import {
 import { noHeir, type PrimaryHandshake, taken } from './primary-handshake.js';
 import { ackedByAll } from './quorum.js';
 import { type Loss, Replica, type ReplicaEvents, type ReplicaParts } from './replica.js';
-import { Unacked } from './unacked.js';
+import { UnackedBatches } from './unacked-batches.js';
 
 /** A primary tells its owner of these. */
 export interface PrimaryEvents {
@@ -101,7 +101,7 @@ interface Waiting {
 }
 
 export class Primary implements Mirror {
-  readonly unacked: Unacked;
+  readonly unacked: UnackedBatches;
   private readonly parts: PrimaryParts;
   private readonly wire: Wire;
   private readonly region: Region;
@@ -137,7 +137,7 @@ export class Primary implements Mirror {
     this.fabrics = new Fabrics(settings);
     this.backpressure = new Backpressure(wire);
     this.log = log;
-    this.unacked = new Unacked(sequence);
+    this.unacked = new UnackedBatches(sequence);
     this.events = events;
     region.journal.onFull = () => this.send();
     this.linkListener = new LinkListener(wire, settings, log, (handshake, proof) => {

@@ -28,7 +28,7 @@ import type { BackupSettings } from '../settings.js';
 import { linkName, mebibytes } from './mirror-stats.js';
 import type { Member } from './quorum.js';
 import { Resync } from './resync.js';
-import type { Unacked } from './unacked.js';
+import type { UnackedBatches } from './unacked-batches.js';
 
 export type ReplicaState = 'opening' | 'copying' | 'counted' | 'in_sync' | 'held' | 'out';
 
@@ -72,7 +72,7 @@ export interface ReplicaParts {
   readonly memory: number;
   readonly settings: BackupSettings;
   readonly log: Log;
-  readonly unacked: Unacked;
+  readonly unacked: UnackedBatches;
   readonly events: ReplicaEvents;
   /** The epoch of now. */
   readonly epoch: () => number;

@@ -1,7 +1,7 @@
 /** The ring of ack latencies: the newest of them, in the order in which they came. */
 import { expect, test } from '@jest/globals';
 import { Latencies } from '../../backup/primary/latency.js';
-import { Unacked } from '../../backup/primary/unacked.js';
+import { UnackedBatches } from '../../backup/primary/unacked-batches.js';
 import { latenciesKept } from '../../src/base/limits.js';
 
 test('none, some, and more than are kept', () => {
@@ -20,7 +20,7 @@ test('none, some, and more than are kept', () => {
 });
 
 test('the longest wait is that for an ack, or for that nobody waits any more', () => {
-  const unacked = new Unacked(7);
+  const unacked = new UnackedBatches(7);
   unacked.commit(100, 0);
   unacked.commit(200, 0);
   expect(unacked.ack(8, 105)).toBe(true);

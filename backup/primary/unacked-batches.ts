@@ -2,7 +2,7 @@
 import { unackedBatchesMax } from '../../src/base/limits.js';
 import { Latencies } from './latency.js';
 
-export class Unacked {
+export class UnackedBatches {
   /** Of the newest batch that was committed. */
   sequence: number;
   /** Of the newest batch that every replica in sync has acked, or that nobody waits for any more. */
