@@ -2,7 +2,7 @@
  * The side of a node that looks for a primary and mirrors it: it connects, pauses between attempts, listens for
  * silence, and knows where a primary may be. It reports what it sees, and does what role.ts says.
  */
-import type { Mirrored, Passer, SignpostOwner } from '../backup/primary/signpost.js';
+import type { Mirrored, Passer, RedirectOwner } from '../backup/primary/redirect-listener.js';
 import type { BackupSettings } from '../backup/settings.js';
 import { type PrimaryAddress, Standby } from '../backup/standby/standby.js';
 import type { HotspareError } from '../src/base/errors.js';
@@ -49,7 +49,7 @@ export interface AttachmentParts {
   readonly role: () => Role;
 }
 
-export class Attachment implements SignpostOwner {
+export class Attachment implements RedirectOwner {
   /** What keeps this node from being a standby. */
   error: () => HotspareError = () => linkLost('its primary', 'not found', undefined);
   /** Why the primary is dead, in words, and since when this node knows. */

@@ -104,7 +104,7 @@ export class Herald {
         this.knock = null;
         this.parts.outranked(epoch, link ?? addressText(at.host, at.port));
       },
-      directed: (link) => {
+      redirected: (link) => {
         const there = parseLink(link);
         if (
           at !== old ||

@@ -1,9 +1,9 @@
 /**
  * What stands at a node's `--link-listen`: while it reigns, the primary's door for standbys; when it reigned once and
- * mirrors another now, a signpost to that one (backup/primary/signpost.ts); otherwise nothing.
+ * mirrors another now, a redirect to that one (backup/primary/redirect-listener.ts); otherwise nothing.
  */
 import type { Primary } from '../backup/primary/primary.js';
-import { Signpost, type SignpostOwner } from '../backup/primary/signpost.js';
+import { RedirectListener, type RedirectOwner } from '../backup/primary/redirect-listener.js';
 import { advertisedLink, type BackupSettings, linkAt } from '../backup/settings.js';
 import { HotspareError } from '../src/base/errors.js';
 import { addressText } from '../src/flags/options.js';
@@ -20,7 +20,7 @@ export class LinkPort {
   private readonly wire: Wire;
   private readonly settings: BackupSettings;
   private readonly log: Log;
-  private signpost: Signpost | null = null;
+  private redirectListener: RedirectListener | null = null;
   private again: Timer | null = null;
 
   constructor(wire: Wire, settings: BackupSettings, log: Log) {
@@ -31,7 +31,7 @@ export class LinkPort {
 
   /** True while this node can be met at its link port, as whatever it is. */
   get isOpen(): boolean {
-    return this.port !== 0 || this.signpost !== null;
+    return this.port !== 0 || this.redirectListener !== null;
   }
 
   /** Where standbys attach, for people. */
@@ -47,8 +47,8 @@ export class LinkPort {
   /** Lets standbys attach to a primary, where the node has a `--link-listen`. Throws HotspareError LISTEN. */
   open(primary: Primary | null): void {
     const { linkListen } = this.settings;
-    this.signpost?.close();
-    this.signpost = null;
+    this.redirectListener?.close();
+    this.redirectListener = null;
     if (primary === null || linkListen === null) return;
     this.port = primary.listen(linkListen.host, linkListen.port);
   }
@@ -67,14 +67,14 @@ export class LinkPort {
   }
 
   /** The primary has ended: whoever comes is led to the one that is mirrored now. */
-  direct(owner: SignpostOwner): void {
+  redirect(owner: RedirectOwner): void {
     const { port } = this;
     this.close();
     if (port === 0) return;
-    const signpost = new Signpost(this.wire, this.settings, this.log, owner);
+    const redirectListener = new RedirectListener(this.wire, this.settings, this.log, owner);
     try {
-      signpost.listen(this.settings.linkListen!.host, port);
-      this.signpost = signpost;
+      redirectListener.listen(this.settings.linkListen!.host, port);
+      this.redirectListener = redirectListener;
     } catch (error) {
       if (!(error instanceof HotspareError)) throw error;
       this.log.say(`${error.message}; whoever comes there is not led to the new primary`);
@@ -85,8 +85,8 @@ export class LinkPort {
   close(): void {
     this.again?.cancel();
     this.again = null;
-    this.signpost?.close();
-    this.signpost = null;
+    this.redirectListener?.close();
+    this.redirectListener = null;
     this.port = 0;
   }
 }

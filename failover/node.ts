@@ -176,7 +176,7 @@ export class Node {
         this.attachment.reportDead();
         return;
       case 'leadOn':
-        this.linkPort.direct(this.attachment);
+        this.linkPort.redirect(this.attachment);
         return;
       case 'closeLinkPort':
         this.linkPort.close();

@@ -342,7 +342,7 @@ export const transitions: Readonly<Record<State, Rules>> = {
     // Of a cache that is begun anew.
     openFailed: again,
     outranked: retire,
-    // The signpost of a node that begins anew stands until its memory is free.
+    // The redirect listener of a node that begins anew stands until its memory is free.
     ...passers,
   },
   looking: {

@@ -21,7 +21,7 @@ import { Fabrics } from '../link/fabrics.js';
 import type { BatchReceiver } from '../link/link.js';
 import { openReceiver } from '../link/receiver-setup.js';
 import { sameVersion } from '../primary/primary-handshake.js';
-import { directionEpoch } from '../primary/signpost.js';
+import { redirectEpoch } from '../primary/redirect-listener.js';
 import { advertisedLink, type BackupSettings, seenLink } from '../settings.js';
 import { StandbyHandshake } from './standby-handshake.js';
 import { mayCome, Stage, tooLate, unwantedLink } from './terms.js';
@@ -40,7 +40,7 @@ export interface StandbyEvents {
   /** Another node reigns, and has said where it listens for standbys; null: it has not. */
   outranked(epoch: number, link: string | null): void;
   /** To a herald: whoever is here reigns no more, and mirrors a node that can be met at this address. */
-  directed?(link: string): void;
+  redirected?(link: string): void;
   /** The primary goes on without us: the copy is out of date. */
   dropped(): void;
   /**
@@ -346,7 +346,7 @@ export class Standby implements ChannelOwner {
     const link = seenLink(parse('deposed', payload)?.link ?? null, peer);
     this.lease.spoil();
     this.leave();
-    if (epoch === directionEpoch && this.reign !== null) this.events.directed?.(link ?? '');
+    if (epoch === redirectEpoch && this.reign !== null) this.events.redirected?.(link ?? '');
     else this.events.outranked(epoch, link);
   }
 

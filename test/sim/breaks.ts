@@ -150,7 +150,11 @@ export const breaks: readonly Break[] = [
     what: 'a node that looks for a primary may be led to itself, and looks nowhere else',
     changes: [
       ['failover/candidates.js', 'this.isSelf = isSelf;', 'this.isSelf = () => false;'],
-      ['backup/primary/signpost.js', '(proof.epoch === 0 && link === where.link)', 'false'],
+      [
+        'backup/primary/redirect-listener.js',
+        '(proof.epoch === 0 && link === where.link)',
+        'false',
+      ],
     ],
   },
   {

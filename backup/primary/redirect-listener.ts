@@ -27,16 +27,16 @@ export interface Passer {
   readonly link: string | null;
 }
 
-export interface SignpostOwner {
+export interface RedirectOwner {
   /** Whom this node mirrors, or looks for; null: it does not know. */
   mirrored(): Mirrored | null;
   met(passer: Passer): void;
 }
 
-export class Signpost {
+export class RedirectListener {
   private readonly listener: LinkListener;
 
-  constructor(wire: Wire, settings: BackupSettings, log: Log, owner: SignpostOwner) {
+  constructor(wire: Wire, settings: BackupSettings, log: Log, owner: RedirectOwner) {
     this.listener = new LinkListener(wire, settings, log, (handshake, proof) => {
       const { channel } = handshake;
       const link = seenLink(proof.link, channel.peer);
@@ -52,7 +52,7 @@ export class Signpost {
       const known = proof.node === where.node || link === where.link;
       if (!known) {
         const message = { node: settings.node, link: where.link };
-        channel.sendMessage(FrameType.DEPOSED, message, directionEpoch);
+        channel.sendMessage(FrameType.DEPOSED, message, redirectEpoch);
       }
       channel.close(true);
     });
@@ -69,4 +69,4 @@ export class Signpost {
 }
 
 /** Epoch of a DEPOSED that is no verdict on anybody's reign: it says only where to look. */
-export const directionEpoch = 0;
+export const redirectEpoch = 0;
