@@ -2,13 +2,13 @@
  * The primary's side of the lease (lease.ts), towards one standby: what it may be told, until when its promise lets
  * replies leave, and for how long nobody is answered once it is lost.
  */
-import { Beats, unknownMs } from './beats.js';
+import { HeartbeatTimes, unknownMs } from './heartbeat-times.js';
 import { holdMsOf, promiseMsOf } from './lease.js';
 
 /** A longer gap between two heartbeats of ours than this many is this node's own absence. */
-const awakeBeats = 3;
+const awakeHeartbeats = 3;
 
-export interface Terms {
+export interface LeaseTimes {
   /** The standby's: silence after which it takes over. */
   readonly deadAfterMs: number;
   /** Ours. */
@@ -20,22 +20,22 @@ export type CountedState = 'copying' | 'counted' | 'held' | 'out';
 
 export class PrimaryLease {
   private current: CountedState = 'copying';
-  private readonly terms: Terms;
-  private readonly beats: Beats;
+  private readonly times: LeaseTimes;
+  private readonly heartbeatTimes: HeartbeatTimes;
   private readonly promiseMs: number;
   /** Its newest heartbeat: ours echo it. */
-  private heardBeat = 0;
+  private heardHeartbeat = 0;
   /** When the newest thing was sent of which we know that it was heard, and how long its answer is good for. */
   private promisedMs = unknownMs;
-  private lastBeatMs = unknownMs;
+  private lastHeartbeatMs = unknownMs;
   /** When the hold is over; only while 'held'. */
   private heldUntilMs = 0;
 
-  /** `beats`: where the numbers of its heartbeats begin. */
-  constructor(terms: Terms, beats: number) {
-    this.beats = new Beats(beats);
-    this.terms = terms;
-    this.promiseMs = promiseMsOf(terms.deadAfterMs);
+  /** `firstHeartbeat`: where the numbers of its heartbeats begin. */
+  constructor(times: LeaseTimes, firstHeartbeat: number) {
+    this.heartbeatTimes = new HeartbeatTimes(firstHeartbeat);
+    this.times = times;
+    this.promiseMs = promiseMsOf(times.deadAfterMs);
   }
 
   get state(): CountedState {
@@ -49,7 +49,7 @@ export class PrimaryLease {
 
   /** How long nobody is answered once it is lost. */
   get holdMs(): number {
-    return holdMsOf(this.terms.ackTimeoutMs);
+    return holdMsOf(this.times.ackTimeoutMs);
   }
 
   /** Until when its promise covers what is executed. */
@@ -64,14 +64,14 @@ export class PrimaryLease {
 
   /** The number of a heartbeat that is sent now. */
   beat(nowMs: number): number {
-    return this.beats.send(nowMs);
+    return this.heartbeatTimes.send(nowMs);
   }
 
   /** Once before each heartbeat: whether this node was there since the one before. Else acks may lie unread. */
   wasAwake(nowMs: number): boolean {
-    const gapMs = nowMs - this.lastBeatMs;
-    this.lastBeatMs = nowMs;
-    return gapMs < this.terms.heartbeatMs * awakeBeats;
+    const gapMs = nowMs - this.lastHeartbeatMs;
+    this.lastHeartbeatMs = nowMs;
+    return gapMs < this.times.heartbeatMs * awakeHeartbeats;
   }
 
   /**
@@ -79,13 +79,13 @@ export class PrimaryLease {
    * dropped before a lease that is given now would be over.
    */
   echo(waitedMs: number): number {
-    return waitedMs + this.holdMs <= this.terms.ackTimeoutMs ? this.heardBeat : 0;
+    return waitedMs + this.holdMs <= this.times.ackTimeoutMs ? this.heardHeartbeat : 0;
   }
 
   /** A heartbeat of the standby: its number, and the newest of ours it had heard; 0 for none. */
   heard(beat: number, echo: number): void {
-    this.heardBeat = beat;
-    this.promised(this.beats.timeOf(echo), this.promiseMs);
+    this.heardHeartbeat = beat;
+    this.promised(this.heartbeatTimes.timeOf(echo), this.promiseMs);
   }
 
   /**

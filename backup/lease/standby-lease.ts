@@ -2,7 +2,7 @@
  * The standby's side of the lease (lease.ts): what it may still say, and whether it may take over. How it learns of a
  * silence is not decided here: failover/detector.ts counts that from when something was heard.
  */
-import { Beats, unknownMs } from './beats.js';
+import { HeartbeatTimes, unknownMs } from './heartbeat-times.js';
 import { leaseMsOf } from './lease.js';
 
 export type StandbyState = 'copying' | 'whole' | 'claiming';
@@ -10,15 +10,15 @@ export type StandbyState = 'copying' | 'whole' | 'claiming';
 export class StandbyLease {
   private current: StandbyState = 'copying';
   private ackTimeoutMs = 0;
-  private readonly beats: Beats;
+  private readonly heartbeatTimes: HeartbeatTimes;
   /** The primary's newest heartbeat of this session: our heartbeats echo it. */
-  private heardBeat = 0;
+  private heardHeartbeat = 0;
   /** When the newest heartbeat was sent that the primary has echoed: it counted on us then, or later. */
   private confirmedMs = unknownMs;
 
-  /** `beats`: where the numbers of its heartbeats begin. */
-  constructor(beats: number) {
-    this.beats = new Beats(beats);
+  /** `firstHeartbeat`: where the numbers of its heartbeats begin. */
+  constructor(firstHeartbeat: number) {
+    this.heartbeatTimes = new HeartbeatTimes(firstHeartbeat);
   }
 
   get state(): StandbyState {
@@ -41,7 +41,7 @@ export class StandbyLease {
 
   /** The number that our heartbeats echo; 0 while nothing was heard. */
   get echo(): number {
-    return this.heardBeat;
+    return this.heardHeartbeat;
   }
 
   /** True while what it says would be a promise that it keeps. */
@@ -63,7 +63,7 @@ export class StandbyLease {
     this.ackTimeoutMs = ackTimeoutMs;
     this.current = 'copying';
     this.confirmedMs = unknownMs;
-    this.heardBeat = 0;
+    this.heardHeartbeat = 0;
   }
 
   /** The copy is whole. */
@@ -78,18 +78,18 @@ export class StandbyLease {
 
   /** The number of a heartbeat that is sent now. Only while `mayPromise`. */
   beat(nowMs: number): number {
-    return this.beats.send(nowMs);
+    return this.heartbeatTimes.send(nowMs);
   }
 
   /** A sign of life of the primary: the number of its heartbeat, and the newest of ours it had heard; 0 for neither. */
   heard(beat: number, echo: number): void {
-    if (beat !== 0) this.heardBeat = beat;
+    if (beat !== 0) this.heardHeartbeat = beat;
     this.confirm(echo);
   }
 
   /** The primary has heard our heartbeat with this number. False when it is none of ours, or too old to tell. */
   confirm(echo: number): boolean {
-    const sentMs = this.beats.timeOf(echo);
+    const sentMs = this.heartbeatTimes.timeOf(echo);
     if (sentMs === unknownMs) return false;
     this.confirmedMs = Math.max(this.confirmedMs, sentMs);
     return true;

@@ -19,7 +19,7 @@ import type { Region } from '../../src/store/region.js';
 import type { Channel, ChannelOwner } from '../channel/channel.js';
 import { type FrameHeader, FrameType } from '../channel/frame.js';
 import { type Proof, parse } from '../channel/hello.js';
-import { firstBeat, unknownMs } from '../lease/beats.js';
+import { firstHeartbeat, unknownMs } from '../lease/heartbeat-times.js';
 import { PrimaryLease } from '../lease/primary-lease.js';
 import type { Link } from '../link/link.js';
 import type { LinkChoice } from '../link/link-choice.js';
@@ -108,8 +108,8 @@ export class Replica implements ChannelOwner, Member {
     this.acked = unacked.sequence;
     this.heardMs = wire.nowMs;
     const { ackTimeoutMs, heartbeatMs } = settings;
-    const terms = { deadAfterMs: proof.deadAfterMs, ackTimeoutMs, heartbeatMs };
-    this.lease = new PrimaryLease(terms, firstBeat(parts.wire.ports.random));
+    const leaseTimes = { deadAfterMs: proof.deadAfterMs, ackTimeoutMs, heartbeatMs };
+    this.lease = new PrimaryLease(leaseTimes, firstHeartbeat(parts.wire.ports.random));
   }
 
   get state(): ReplicaState {

@@ -14,7 +14,7 @@ import { epochOf, inspect } from '../../src/store/open.js';
 import { Channel, type ChannelOwner } from '../channel/channel.js';
 import { type FrameHeader, FrameType, protocolVersion } from '../channel/frame.js';
 import { type Deposed, type Memory, parse, type Welcome } from '../channel/hello.js';
-import { firstBeat } from '../lease/beats.js';
+import { firstHeartbeat } from '../lease/heartbeat-times.js';
 import type { Reign } from '../lease/reign.js';
 import { StandbyLease } from '../lease/standby-lease.js';
 import { Fabrics } from '../link/fabrics.js';
@@ -108,7 +108,7 @@ export class Standby implements ChannelOwner {
     this.memoryOptions = memoryOptions;
     this.events = events;
     this.fabrics = new Fabrics(settings);
-    this.lease = new StandbyLease(firstBeat(wire.ports.random));
+    this.lease = new StandbyLease(firstHeartbeat(wire.ports.random));
   }
 
   /** Sequence of the newest batch that landed. */

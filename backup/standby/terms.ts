@@ -9,7 +9,7 @@ import type { BackupSettings } from '../settings.js';
 export const Stage = { STRANGER: 0, PROVED: 1, WELCOMED: 2 } as const;
 
 /** Heartbeats that may pass between the last one that was confirmed and the beginning of a silence. */
-const leaseSlackBeats = 3;
+const leaseSlackHeartbeats = 3;
 
 /** What a peer may send before and after it has proved itself and let us in. */
 export function mayCome(type: number, stage: number): boolean {
@@ -43,10 +43,10 @@ export function tooLate(
   { deadAfterMs, heartbeatMs }: BackupSettings,
   welcome: Welcome,
 ): string | null {
-  if (deadAfterMs < leaseSlackBeats * welcome.heartbeatMs) {
+  if (deadAfterMs < leaseSlackHeartbeats * welcome.heartbeatMs) {
     return `--dead-after ${deadAfterMs} is less than three of the primary's heartbeats (${welcome.heartbeatMs} ms)`;
   }
-  const foundMs = deadAfterMs + leaseSlackBeats * Math.max(heartbeatMs, welcome.heartbeatMs);
+  const foundMs = deadAfterMs + leaseSlackHeartbeats * Math.max(heartbeatMs, welcome.heartbeatMs);
   const leaseMs = leaseMsOf(welcome.ackTimeoutMs);
   if (foundMs <= leaseMs) return null;
   return (

@@ -65,7 +65,7 @@ export const breaks: readonly Break[] = [
     what: 'numbers of heartbeats are compared as if they did not outgrow the wire',
     changes: [
       [
-        'backup/lease/beats.js',
+        'backup/lease/heartbeat-times.js',
         '(this.count - echo) >>> 0',
         'this.count < echo ? Infinity : this.count - echo',
       ],

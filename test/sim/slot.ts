@@ -3,7 +3,7 @@
  * of itself, and what stands in its memory when it begins to serve.
  */
 
-import { beatBytes } from '../../backup/lease/beats.js';
+import { heartbeatBytes } from '../../backup/lease/heartbeat-times.js';
 import type { BackupSettings } from '../../backup/settings.js';
 import type { Random } from '../../failover/drill/random.js';
 import { Node } from '../../failover/node.js';
@@ -181,7 +181,7 @@ export class Slot {
       random: (bytes) => {
         const drawn = Buffer.from(Array.from({ length: bytes }, () => random.between(0, 255)));
         // Numbers of heartbeats that soon outgrow the wire.
-        if (bytes === beatBytes && random.next() < 0.3) {
+        if (bytes === heartbeatBytes && random.next() < 0.3) {
           drawn.writeUInt32LE(2 ** 32 - 1 - random.between(0, 300));
         }
         return drawn;

@@ -4,7 +4,7 @@
  * The replies that left, and the moment at which the standby served, tell whether something is wrong with a history.
  */
 import { noRecord, type ReignRecord } from '../../backup/lease/lease.js';
-import { PrimaryLease, type Terms } from '../../backup/lease/primary-lease.js';
+import { type LeaseTimes, PrimaryLease } from '../../backup/lease/primary-lease.js';
 import { StandbyLease } from '../../backup/lease/standby-lease.js';
 import { Detector } from '../../failover/detector.js';
 
@@ -46,7 +46,7 @@ export interface Cut {
 
 /** The rules as they are; a test replaces one to see that its absence is found. */
 export interface Rules {
-  readonly primaryLease: (terms: Terms) => PrimaryLease;
+  readonly primaryLease: (times: LeaseTimes) => PrimaryLease;
   readonly standbyLease: () => StandbyLease;
   /** The lease is looked at right before the claim, and right before the first answer. */
   readonly looksBeforeClaim: boolean;
@@ -65,7 +65,7 @@ export interface Rules {
 }
 
 export const rules: Rules = {
-  primaryLease: (terms) => new PrimaryLease(terms, 0),
+  primaryLease: (times) => new PrimaryLease(times, 0),
   standbyLease: () => new StandbyLease(0),
   looksBeforeClaim: true,
   looksBeforeServing: true,

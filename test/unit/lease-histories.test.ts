@@ -125,8 +125,8 @@ class AlwaysEchoes extends PrimaryLease {
 
 class HoldOf extends PrimaryLease {
   private readonly share: number;
-  constructor(terms: ConstructorParameters<typeof PrimaryLease>[0], share: number) {
-    super(terms, 0);
+  constructor(times: ConstructorParameters<typeof PrimaryLease>[0], share: number) {
+    super(times, 0);
     this.share = share;
   }
   override get holdMs(): number {

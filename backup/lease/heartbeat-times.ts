@@ -4,18 +4,18 @@
  */
 
 /** A power of two. An echo comes within two or three heartbeats. */
-const beatsRemembered = 1024;
+const heartbeatsRemembered = 1024;
 
 /** Bytes of a number on the wire. */
-export const beatBytes = 4;
+export const heartbeatBytes = 4;
 
 /** The send time of a heartbeat that is not known. */
 export const unknownMs = Number.NEGATIVE_INFINITY;
 
-export class Beats {
+export class HeartbeatTimes {
   /** The newest number. */
   private count: number;
-  private readonly sentMs = new Float64Array(beatsRemembered).fill(unknownMs);
+  private readonly sentMs = new Float64Array(heartbeatsRemembered).fill(unknownMs);
 
   /** `count`: where the numbers begin. A random one lets every session show that numbers may outgrow the wire. */
   constructor(count: number) {
@@ -25,19 +25,19 @@ export class Beats {
   /** The number of a heartbeat that is sent now. */
   send(nowMs: number): number {
     this.count++;
-    this.sentMs[this.count & (beatsRemembered - 1)] = nowMs;
+    this.sentMs[this.count & (heartbeatsRemembered - 1)] = nowMs;
     return this.count;
   }
 
   /** When the heartbeat was sent whose number has these low 32 bits; `unknownMs` where that is forgotten, or none. */
   timeOf(echo: number): number {
     const age = (this.count - echo) >>> 0;
-    if (echo === 0 || age >= beatsRemembered) return unknownMs;
-    return this.sentMs[(this.count - age) & (beatsRemembered - 1)]!;
+    if (echo === 0 || age >= heartbeatsRemembered) return unknownMs;
+    return this.sentMs[(this.count - age) & (heartbeatsRemembered - 1)]!;
   }
 }
 
 /** Where the numbers of a session's heartbeats begin. */
-export function firstBeat(random: (bytes: number) => Buffer): number {
-  return random(beatBytes).readUInt32LE(0);
+export function firstHeartbeat(random: (bytes: number) => Buffer): number {
+  return random(heartbeatBytes).readUInt32LE(0);
 }
