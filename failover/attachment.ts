@@ -182,7 +182,7 @@ export class Attachment implements RedirectOwner {
 
   mirrored(): Mirrored | null {
     if (this.of === null) return null;
-    return { node: this.standby?.terms?.node ?? null, link: this.primaryName };
+    return { node: this.standby?.primaryWelcome?.node ?? null, link: this.primaryName };
   }
 
   /** A node has come to our link port while we do not reign. */
@@ -351,7 +351,7 @@ export class Attachment implements RedirectOwner {
 
   /** The primary itself may hold the clients' address, where both nodes are on one machine. */
   private lookAtAddress(): void {
-    const clientPort = this.standby?.terms?.clientPort;
+    const clientPort = this.standby?.primaryWelcome?.clientPort;
     if (clientPort === undefined) return;
     const shared = this.isHere() && clientPort === this.parts.settings.port;
     this.probe.look(this.now(), shared, this.parts.role().state === 'standby');
@@ -366,7 +366,7 @@ export class Attachment implements RedirectOwner {
 
   /** A primary has let this node in: its copy has begun, or does so once there is memory for it. */
   private get isWelcome(): boolean {
-    return this.standby !== null && this.standby.terms !== null;
+    return this.standby !== null && this.standby.primaryWelcome !== null;
   }
 
   private isAt(address: PrimaryAddress): boolean {

@@ -23,8 +23,8 @@ import { openReceiver } from '../link/receiver-setup.js';
 import { sameVersion } from '../primary/primary-handshake.js';
 import { redirectEpoch } from '../primary/redirect-listener.js';
 import { advertisedLink, type BackupSettings, seenLink } from '../settings.js';
+import { deathFoundTooLate, HandshakeStage, mayArrive, unwantedLink } from './handshake-checks.js';
 import { StandbyHandshake } from './standby-handshake.js';
-import { mayCome, Stage, tooLate, unwantedLink } from './terms.js';
 
 export interface StandbyEvents {
   /** The primary has let us in: a copy begins. `gaveUp`: the epoch of a cache that the memory file held, or null. */
@@ -89,7 +89,7 @@ export class Standby implements ChannelOwner {
   private readonly lease: StandbyLease;
   private announced = false;
   private handshake: StandbyHandshake | null = null;
-  private stage: number = Stage.STRANGER;
+  private stage: number = HandshakeStage.UNPROVED;
   /** The reign of this node, when it only heralds it; null for a standby, which reigns over nobody. */
   private reign: (() => Reigning) | null = null;
   /** Resolves once the primary has closed the connection on which we said that we leave. */
@@ -135,7 +135,7 @@ export class Standby implements ChannelOwner {
   }
 
   /** What the primary has told of itself; null before the welcome. */
-  get terms(): Welcome | null {
+  get primaryWelcome(): Welcome | null {
     return this.welcome;
   }
 
@@ -167,7 +167,7 @@ export class Standby implements ChannelOwner {
   attach(): void {
     const { host, port } = this.address;
     this.welcome = null;
-    this.stage = Stage.STRANGER;
+    this.stage = HandshakeStage.UNPROVED;
     const failure = this.wire.connect(host, port, 1, (connection) => {
       this.channel = new Channel(this.wire, connection, this);
       return this.channel;
@@ -196,7 +196,7 @@ export class Standby implements ChannelOwner {
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
     const comesTwice = this.reign !== null || this.welcome !== null;
     const welcomeless = comesTwice && header.type === FrameType.WELCOME;
-    if (!mayCome(header.type, this.stage) || welcomeless) {
+    if (!mayArrive(header.type, this.stage) || welcomeless) {
       this.refuse('LINK_REFUSED', 'that is no primary', 'name the --link-listen of a primary');
       return;
     }
@@ -205,7 +205,7 @@ export class Standby implements ChannelOwner {
       case FrameType.BATCH:
       case FrameType.BLOCK:
       case FrameType.HEARTBEAT:
-        if (this.stage === Stage.PROVED) return;
+        if (this.stage === HandshakeStage.PROVED) return;
         if (this.receiver?.frame(header, bytes, at) === true) return;
         this.lease.spoil();
         this.broken(`batch ${header.sequence} of epoch ${header.epoch} does not fit`);
@@ -243,7 +243,7 @@ export class Standby implements ChannelOwner {
 
   garbled(reason: string): void {
     this.channel = null;
-    if (this.stage !== Stage.STRANGER) this.events.lost(reason);
+    if (this.stage !== HandshakeStage.UNPROVED) this.events.lost(reason);
     else this.refuse('LINK_LOST', reason, 'name the --link-listen of a primary with --of');
   }
 
@@ -375,7 +375,7 @@ export class Standby implements ChannelOwner {
       providers: providers.join(','),
       lacks,
     });
-    if (failure === null) this.stage = Stage.PROVED;
+    if (failure === null) this.stage = HandshakeStage.PROVED;
     else this.refuse(failure.code, failure.message, failure.remedy);
   }
 
@@ -407,7 +407,7 @@ export class Standby implements ChannelOwner {
     }
     const held: CacheAt = { cache: this.cache, epoch: this.epoch };
     if (this.events.met(welcome, held) === 'keep') return;
-    const late = tooLate(this.settings, welcome);
+    const late = deathFoundTooLate(this.settings, welcome);
     if (late !== null) {
       this.refuse(
         'LINK_REFUSED',
@@ -444,7 +444,7 @@ export class Standby implements ChannelOwner {
   private mapped(welcome: Welcome, { memory, gaveUp }: MappedCopy): void {
     this.memory = memory;
     this.geometry = welcome.geometry;
-    this.stage = Stage.WELCOMED;
+    this.stage = HandshakeStage.WELCOMED;
     this.receiveInto(welcome, memory);
     this.events.welcomed(welcome, gaveUp);
   }

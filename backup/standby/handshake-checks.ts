@@ -6,18 +6,19 @@ import type { LinkOffer } from '../link/link-choice.js';
 import type { BackupSettings } from '../settings.js';
 
 /** How far the hello with the primary has come. */
-export const Stage = { STRANGER: 0, PROVED: 1, WELCOMED: 2 } as const;
+export const HandshakeStage = { UNPROVED: 0, PROVED: 1, WELCOMED: 2 } as const;
 
 /** Heartbeats that may pass between the last one that was confirmed and the beginning of a silence. */
 const leaseSlackHeartbeats = 3;
 
 /** What a peer may send before and after it has proved itself and let us in. */
-export function mayCome(type: number, stage: number): boolean {
+export function mayArrive(type: number, stage: number): boolean {
   if (type === FrameType.REFUSED) return true;
-  if (stage === Stage.STRANGER) return type === FrameType.CHALLENGE;
+  if (stage === HandshakeStage.UNPROVED) return type === FrameType.CHALLENGE;
   if (type === FrameType.DEPOSED) return true;
   // A heartbeat says: wait, another standby may still take over.
-  if (stage === Stage.PROVED) return type === FrameType.WELCOME || type === FrameType.HEARTBEAT;
+  if (stage === HandshakeStage.PROVED)
+    return type === FrameType.WELCOME || type === FrameType.HEARTBEAT;
   switch (type) {
     case FrameType.BATCH:
     case FrameType.BLOCK:
@@ -39,7 +40,7 @@ export function unwantedLink({ transport, providers }: LinkOffer, welcome: Welco
 }
 
 /** A death that is found only after the lease has ended could never lead to a takeover: says so, or null. */
-export function tooLate(
+export function deathFoundTooLate(
   { deadAfterMs, heartbeatMs }: BackupSettings,
   welcome: Welcome,
 ): string | null {
