@@ -15,7 +15,6 @@ import { memoryOptions } from '../src/server/memory.js';
 import { AddressProbe } from './address-probe.js';
 import { Candidates } from './candidates.js';
 import { Detector } from './detector.js';
-import { listensAt } from './herald.js';
 import {
   attachedTo,
   connectFailure,
@@ -29,6 +28,7 @@ import {
 } from './link-errors.js';
 import type { LinkPort } from './link-port.js';
 import { LogThrottle } from './log-throttle.js';
+import { listensAt } from './reign-announcer.js';
 import type { Reporter } from './report.js';
 import { holdsNothing, type Observation, type Role, type VerdictOf } from './role.js';
 

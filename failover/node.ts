@@ -33,7 +33,7 @@ export interface NodeOptions {
   readonly log: Log;
   /**
    * Ends the old primary when it does not speak any more but may still hold the address, unless `untilMs` (of
-   * `monotonicMs`) has passed. Resolves to whether it has ended. Null where nobody can: then a herald tells whoever
+   * `monotonicMs`) has passed. Resolves to whether it has ended. Null where nobody can: then an announcer tells whoever
    * serves at its address.
    */
   readonly fence: ((untilMs: number) => Promise<boolean>) | null;
@@ -133,7 +133,7 @@ export class Node {
   async stop(): Promise<void> {
     this.role = { ...this.role, state: 'ended' };
     this.endPause();
-    this.service?.endHeralds();
+    this.service?.endAnnouncers();
     this.linkPort.close();
     await this.attachment.depart();
     this.service?.depose();

@@ -218,7 +218,7 @@ export type Action =
   | 'promote'
   /** Tell the old primary on the link that this node reigns, if it can hear. */
   | 'depose'
-  /** Tell whoever serves where a primary may be, for as long as this node reigns (herald.ts). */
+  /** Tell whoever serves where a primary may be, for as long as this node reigns (reign-announcer.ts). */
   | 'announce'
   /** Say why the old primary is dead; 'told' follows. */
   | 'reportDead'

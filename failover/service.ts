@@ -1,6 +1,6 @@
 /**
  * What a node runs while it reigns: a server over its region, the end of the mirror that standbys attach to, and the
- * heralds that tell of it where somebody else may serve. It does what role.ts says.
+ * announcers that tell of it where somebody else may serve. It does what role.ts says.
  */
 
 import { Primary } from '../backup/primary/primary.js';
@@ -20,8 +20,8 @@ import { geometryOf } from '../src/store/layout.js';
 import { epochOf, identityOf } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Observe } from './attachment.js';
-import { Herald } from './herald.js';
 import type { LinkPort } from './link-port.js';
+import { ReignAnnouncer } from './reign-announcer.js';
 import type { Reporter } from './report.js';
 import { verdictsBy } from './verdicts.js';
 
@@ -57,7 +57,7 @@ export class Service {
   private readonly memory: NativeRegion;
   private readonly head: Int32Array;
   /** One for each place where somebody may still serve; the first goes to the old primary. */
-  private heralds: readonly Herald[] = [];
+  private announcers: readonly ReignAnnouncer[] = [];
   private isBound = false;
 
   constructor(parts: ServiceParts, { memory, region, sequence, origin }: Opened) {
@@ -81,14 +81,14 @@ export class Service {
 
   /** Tells whoever serves at these addresses who reigns, for as long as this node does. */
   announce(addresses: readonly PrimaryAddress[]): void {
-    this.heralds = addresses.map((at) => this.newHerald(at));
+    this.announcers = addresses.map((at) => this.newAnnouncer(at));
   }
 
   /** Asks whoever is at the old primary's address; an answer, or none, follows, unless this node must give way. */
   ask(): void {
     const answered = (isAnswer: boolean): void =>
       void this.parts.observe({ what: isAnswer ? 'answered' : 'unanswered' });
-    const [first] = this.heralds;
+    const [first] = this.announcers;
     if (first === undefined) answered(true);
     else first.ask(answered);
   }
@@ -123,14 +123,14 @@ export class Service {
 
   /** Closes every connection, unanswered. The region stays mapped until `close`. */
   depose(): void {
-    this.endHeralds();
+    this.endAnnouncers();
     this.primary?.end();
     this.server.depose();
   }
 
-  endHeralds(): void {
-    for (const herald of this.heralds) herald.end();
-    this.heralds = [];
+  endAnnouncers(): void {
+    for (const announcer of this.announcers) announcer.end();
+    this.announcers = [];
   }
 
   close(): void {
@@ -168,12 +168,12 @@ export class Service {
     });
   }
 
-  private newHerald(old: PrimaryAddress): Herald {
+  private newAnnouncer(old: PrimaryAddress): ReignAnnouncer {
     const { wire, backup, log, linkPort, outranked } = this.parts;
     const { server, head, primary } = this;
     const changesWithout = (at: PrimaryAddress): number =>
       primary?.changesWithoutAt(addressText(at.host, at.port)) ?? server.changes;
-    return new Herald({
+    return new ReignAnnouncer({
       wire,
       old,
       settings: backup,

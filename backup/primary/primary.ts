@@ -472,7 +472,7 @@ export class Primary implements Mirror {
     const { channel } = handshake;
     const changes = this.changesWithout(theirs.node);
     const { node } = this.settings;
-    // A herald that was led to its own node.
+    // A reign announcer was redirected to its own node.
     if (theirs.node === node) {
       channel.close(true);
       return;

@@ -39,7 +39,7 @@ export interface StandbyEvents {
   refused(error: HotspareError): void;
   /** Another node reigns, and has said where it listens for standbys; null: it has not. */
   outranked(epoch: number, link: string | null): void;
-  /** To a herald: whoever is here reigns no more, and mirrors a node that can be met at this address. */
+  /** To a reign announcer: the node that answers reigns no more, and mirrors a node that can be met at this address. */
   redirected?(link: string): void;
   /** The primary goes on without us: the copy is out of date. */
   dropped(): void;
@@ -87,10 +87,10 @@ export class Standby implements ChannelOwner {
   /** Which cache we hold a copy of. */
   private cache = '';
   private readonly lease: StandbyLease;
-  private announced = false;
+  private isSyncedReported = false;
   private handshake: StandbyHandshake | null = null;
   private stage: number = HandshakeStage.UNPROVED;
-  /** The reign of this node, when it only heralds it; null for a standby, which reigns over nobody. */
+  /** The reign of this node, when it only announces it; null for a standby, which reigns over nobody. */
   private reign: (() => Reigning) | null = null;
   /** Resolves once the primary has closed the connection on which we said that we leave. */
   private left: (() => void) | null = null;
@@ -148,7 +148,7 @@ export class Standby implements ChannelOwner {
    * Attaches as one who reigns; `reign` is asked for when the hello has come so far. A primary steps down instead of
    * welcoming us, or says that we must (`outranked`).
    */
-  herald(reign: () => Reigning): void {
+  announceReign(reign: () => Reigning): void {
     this.reign = reign;
     this.attach();
   }
@@ -275,11 +275,11 @@ export class Standby implements ChannelOwner {
   }
 
   /** In sync is a copy that is whole, of a primary that counts on it. */
-  private announce(): void {
+  private reportSynced(): void {
     // An RDMA link's heartbeats are still read when its connection is gone: nobody is in sync without one.
     if (this.channel === null) return;
-    if (this.announced || this.lease.state !== 'whole' || !this.lease.isConfirmed) return;
-    this.announced = true;
+    if (this.isSyncedReported || this.lease.state !== 'whole' || !this.lease.isConfirmed) return;
+    this.isSyncedReported = true;
     this.events.synced();
   }
 
@@ -337,7 +337,7 @@ export class Standby implements ChannelOwner {
     }
     this.lease.synced();
     this.epoch = epochOf(head);
-    this.announce();
+    this.reportSynced();
   }
 
   /** Our primary reigns no more, or never has over us: the copy is not that of the reign that goes on. */
@@ -466,7 +466,7 @@ export class Standby implements ChannelOwner {
       heard: (beat, echo) => {
         this.heardMs = this.wire.ports.clock();
         this.lease.heard(beat, echo);
-        this.announce();
+        this.reportSynced();
       },
       broken: (reason) => {
         if (isCurrent()) this.broken(reason);
@@ -487,7 +487,7 @@ export class Standby implements ChannelOwner {
     this.receiver = null;
     if (this.memory !== null) this.wire.ports.memory.regionClose(this.memory.id);
     this.memory = null;
-    this.announced = false;
+    this.isSyncedReported = false;
   }
 
   private refuse(code: HotspareError['code'], reason: string, remedy: string): void {

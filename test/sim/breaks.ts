@@ -42,7 +42,7 @@ export const breaks: readonly Break[] = [
   },
   {
     name: 'L5-answers-at-once',
-    what: 'a node that starts with a cache of its own does not listen for a herald first',
+    what: 'a node that starts with a cache of its own does not listen for an announcer first',
     changes: [['failover/node.js', 'this.pauseFor(limits_js_1.challengeMs)', 'this.pauseFor(1)']],
   },
   {
@@ -86,7 +86,7 @@ export const breaks: readonly Break[] = [
     name: 'law4-nobody-told',
     what: 'an heir tells nobody that it reigns',
     changes: [
-      ['failover/service.js', 'addresses.map((at) => this.newHerald(at))', '[]'],
+      ['failover/service.js', 'addresses.map((at) => this.newAnnouncer(at))', '[]'],
       [
         'backup/standby/standby.js',
         'this.channel?.sendMessage(frame_js_1.FrameType.DEPOSED, deposed, epoch);',
@@ -128,15 +128,15 @@ export const breaks: readonly Break[] = [
   },
   {
     name: 'herald-own-absence',
-    what: 'a herald takes its own absence for an answer that does not come',
+    what: 'an announcer takes its own absence for an answer that does not come',
     changes: [
-      ['failover/herald.js', 'if (wasAway || isNew)\n                return;', ''],
-      ['failover/herald.js', 'this.over(this.knock, false);', 'this.over(this.knock);'],
+      ['failover/reign-announcer.js', 'if (wasAway || isNew)\n                return;', ''],
+      ['failover/reign-announcer.js', 'this.over(this.knock, false);', 'this.over(this.knock);'],
     ],
   },
   {
     name: 'herald-claims-all',
-    what: 'a herald claims all that was changed, also what the node that it meets has',
+    what: 'an announcer claims all that was changed, also what the node that it meets has',
     changes: [
       [
         'backup/primary/primary.js',

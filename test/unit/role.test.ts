@@ -273,7 +273,7 @@ describe('roles', () => {
     }
   });
 
-  test('a supervisor ends the old primary; where there is none heralds tell it', () => {
+  test('a supervisor ends the old primary; where there is none announcers tell it', () => {
     for (const { role, actions } of all()) {
       const { isSupervised } = role;
       if (actions.includes('endOld')) expect(isSupervised).toBe(true);

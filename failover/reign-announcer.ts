@@ -15,7 +15,7 @@ import type { Log } from '../src/process/log.js';
 import { anonymous } from '../src/server/memory.js';
 import { parseLink } from './link-errors.js';
 
-export interface HeraldParts {
+export interface ReignAnnouncerParts {
   readonly wire: Wire;
   /** Where the old primary let standbys attach. */
   readonly old: PrimaryAddress;
@@ -31,8 +31,8 @@ const { ECONNREFUSED } = constants.errno;
 /** A longer gap between two looks at a knock, in `knockMs`, is this node's own absence. */
 const awayKnocks = 2;
 
-export class Herald {
-  private readonly parts: HeraldParts;
+export class ReignAnnouncer {
+  private readonly parts: ReignAnnouncerParts;
   private readonly name: string;
   private readonly timer: Timer | null = null;
   private knock: Standby | null = null;
@@ -42,7 +42,7 @@ export class Herald {
   private knockedMs = 0;
   private lookedMs: number;
 
-  constructor(parts: HeraldParts) {
+  constructor(parts: ReignAnnouncerParts) {
     this.parts = parts;
     this.name = addressText(parts.old.host, parts.old.port);
     this.lookedMs = parts.wire.ports.clock();
@@ -120,12 +120,12 @@ export class Herald {
       welcomed: () => {},
       synced: () => {},
       dropped: () => {},
-      // A herald is nobody's standby, and is welcomed by nobody.
+      // An announcer is nobody's standby, and is welcomed by nobody.
       met: () => 'keep',
     });
     this.knock = knock;
     this.knockedMs = wire.ports.clock();
-    knock.herald(() => this.parts.reign(at));
+    knock.announceReign(() => this.parts.reign(at));
   }
 
   /** `isAnswer`: nobody is there, or whoever is there does not go on. */
