@@ -13,7 +13,6 @@ import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 import { memoryOptions } from '../src/server/memory.js';
 import { AddressProbe } from './address-probe.js';
-import { Candidates } from './candidates.js';
 import { Detector } from './detector.js';
 import {
   attachedTo,
@@ -28,6 +27,7 @@ import {
 } from './link-errors.js';
 import type { LinkPort } from './link-port.js';
 import { LogThrottle } from './log-throttle.js';
+import { PrimaryAddresses } from './primary-addresses.js';
 import { listensAt } from './reign-announcer.js';
 import type { Reporter } from './report.js';
 import { holdsNothing, type Observation, type Role, type VerdictOf } from './role.js';
@@ -55,7 +55,7 @@ export class Attachment implements RedirectOwner {
   /** Why the primary is dead, in words, and since when this node knows. */
   private death = { reason: (): string => '', atMs: 0 };
   private readonly parts: AttachmentParts;
-  private readonly candidates: Candidates;
+  private readonly primaryAddresses: PrimaryAddresses;
   private readonly probe: AddressProbe;
   private readonly throttle: LogThrottle;
   /** The address that the operator named, if he named one. */
@@ -81,7 +81,7 @@ export class Attachment implements RedirectOwner {
     const { network } = wire.ports;
     const isSelf = (at: PrimaryAddress): boolean =>
       parts.linkPort.isOpen && listensAt(backup.linkListen, at, network);
-    this.candidates = new Candidates(isSelf);
+    this.primaryAddresses = new PrimaryAddresses(isSelf);
   }
 
   /** For how long what this node holds may be served, in ms; 0 when it may not. */
@@ -102,18 +102,18 @@ export class Attachment implements RedirectOwner {
   }
 
   get addresses(): readonly PrimaryAddress[] {
-    return this.candidates.all;
+    return this.primaryAddresses.all;
   }
 
   /** Looks for a primary where the operator says that there is one. */
   begin(named: PrimaryAddress): void {
     this.named = named;
-    this.candidates.prefer(named);
+    this.primaryAddresses.prefer(named);
     this.attach();
   }
 
   attach(): void {
-    const of = this.candidates.current;
+    const of = this.primaryAddresses.current;
     this.of = of;
     // Whoever reigns did not say where, and nobody else is known: this node's own link port may be found.
     if (of === null) {
@@ -142,11 +142,11 @@ export class Attachment implements RedirectOwner {
   }
 
   lookElsewhere(): void {
-    this.candidates.rotate();
+    this.primaryAddresses.rotate();
   }
 
   follow(): void {
-    if (this.lead !== null) this.candidates.prefer(this.lead);
+    if (this.lead !== null) this.primaryAddresses.prefer(this.lead);
   }
 
   hangUp(): void {
@@ -177,7 +177,7 @@ export class Attachment implements RedirectOwner {
     this.lead = link === null ? null : parseLink(link);
     this.error = () => reignsElsewhere(epoch, link);
     if (this.lead !== null || from === '' || linkListen === null || linkListen.port === 0) return;
-    this.candidates.add({ host: from, port: linkListen.port });
+    this.primaryAddresses.add({ host: from, port: linkListen.port });
   }
 
   mirrored(): Mirrored | null {
@@ -191,12 +191,12 @@ export class Attachment implements RedirectOwner {
     if (address === null || (!reigns && holds)) return;
     this.lead = address;
     if (reigns) {
-      this.candidates.add(address);
+      this.primaryAddresses.add(address);
       const isAsked = this.pause === null && (this.isAt(address) || this.isWelcome);
       this.parts.observe({ what: 'passerReigns', isAsked });
     } else {
-      this.candidates.seeks(address, this.now());
-      const all = this.candidates.areAllSeeking(this.now());
+      this.primaryAddresses.seeks(address, this.now());
+      const all = this.primaryAddresses.areAllSeeking(this.now());
       this.parts.observe({ what: 'passerLooks', all });
     }
   }

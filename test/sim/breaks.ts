@@ -149,7 +149,7 @@ export const breaks: readonly Break[] = [
     name: 'seek-itself',
     what: 'a node that looks for a primary may be led to itself, and looks nowhere else',
     changes: [
-      ['failover/candidates.js', 'this.isSelf = isSelf;', 'this.isSelf = () => false;'],
+      ['failover/primary-addresses.js', 'this.isSelf = isSelf;', 'this.isSelf = () => false;'],
       [
         'backup/primary/redirect-listener.js',
         '(proof.epoch === 0 && link === where.link)',
@@ -160,7 +160,9 @@ export const breaks: readonly Break[] = [
   {
     name: 'seek-for-ever',
     what: 'nodes that all look for a primary, with nothing in hand, look for ever',
-    changes: [['failover/attachment.js', 'this.candidates.areAllSeeking(this.now())', 'false']],
+    changes: [
+      ['failover/attachment.js', 'this.primaryAddresses.areAllSeeking(this.now())', 'false'],
+    ],
   },
 ];
 

@@ -10,7 +10,7 @@ import { addressText } from '../src/flags/options.js';
 /** A node that came here looking is believed to look still for so long, in ms: several times the longest pause. */
 const seekingMs = 5_000;
 
-export class Candidates {
+export class PrimaryAddresses {
   private readonly addresses: PrimaryAddress[] = [];
   /** When each came here to look for a primary, with nothing in hand. */
   private readonly seekers = new Map<string, number>();
