@@ -21,9 +21,9 @@ import { epochOf, identityOf } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Observe } from './attachment.js';
 import type { LinkPort } from './link-port.js';
+import { primaryVerdicts } from './primary-verdicts.js';
 import { ReignAnnouncer } from './reign-announcer.js';
 import type { Reporter } from './report.js';
-import { verdictsBy } from './verdicts.js';
 
 export interface ServiceParts {
   readonly wire: Wire;
@@ -159,7 +159,7 @@ export class Service {
       sequence,
       changes: () => server.changes,
       clientPort: () => server.facts.port,
-      verdicts: verdictsBy(observe, isOld),
+      verdicts: primaryVerdicts(observe, isOld),
       events: {
         synced: () => report({ event: 'attached' }),
         detached: (_, dropped) => report({ event: 'detached', dropped }),

@@ -11,7 +11,7 @@ import { checkTransport } from '../../backup/link/fabrics.js';
 import { linkName } from '../../backup/primary/mirror-stats.js';
 import { Primary } from '../../backup/primary/primary.js';
 import type { BackupSettings } from '../../backup/settings.js';
-import { verdictsOfPrimary } from '../../failover/verdicts.js';
+import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
 import { HotspareError } from '../../src/base/errors.js';
 import { linkConnections } from '../../src/base/limits.js';
 import { addressText, defaults } from '../../src/flags/options.js';
@@ -98,7 +98,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
         sequence: 0,
         changes: () => 0,
         clientPort: () => 0,
-        verdicts: verdictsOfPrimary(),
+        verdicts: lonePrimaryVerdicts(),
         events: {
           synced: resolve,
           detached: gone,

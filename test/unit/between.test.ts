@@ -8,7 +8,7 @@ import { FrameType, frameHeaderBytes, sealFrame } from '../../backup/channel/fra
 import { Primary } from '../../backup/primary/primary.js';
 import type { BackupSettings } from '../../backup/settings.js';
 import { Standby } from '../../backup/standby/standby.js';
-import { verdictsOfPrimary } from '../../failover/verdicts.js';
+import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
 import { defaults } from '../../src/flags/options.js';
 import { type NativeRegion, native } from '../../src/native/addon.js';
 import { monotonicMs } from '../../src/native/clock.js';
@@ -79,7 +79,7 @@ class Session {
       sequence: 0,
       changes: () => 0,
       clientPort: () => 0,
-      verdicts: verdictsOfPrimary(),
+      verdicts: lonePrimaryVerdicts(),
       events: {
         synced: () => this.told.push('primary: synced'),
         detached: (reason) => this.told.push(`primary: detached: ${reason}`),

@@ -5,7 +5,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FrameType } from '../../backup/channel/frame.js';
 import { Primary } from '../../backup/primary/primary.js';
-import { verdictsOfPrimary } from '../../failover/verdicts.js';
+import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
 import { unackedBytesMax } from '../../src/base/limits.js';
 import { failed, native } from '../../src/native/addon.js';
 import { Wire } from '../../src/net/wire.js';
@@ -69,7 +69,7 @@ beforeEach(async () => {
     log,
     sequence: 0,
     events,
-    verdicts: verdictsOfPrimary(),
+    verdicts: lonePrimaryVerdicts(),
     changes: () => 0,
     clientPort: () => 0,
     record: {

@@ -4,7 +4,7 @@ import type { Observe } from './attachment.js';
 import { decide, firstRole } from './role.js';
 
 /** `isOld`: there the old primary lets standbys attach. Where the node has ended, nothing changes any more. */
-export function verdictsBy(
+export function primaryVerdicts(
   observe: Observe,
   isOld: (link: string) => boolean = () => false,
 ): PrimaryVerdicts {
@@ -21,9 +21,9 @@ export function verdictsBy(
 }
 
 /** The verdicts of a node that reigns and does nothing else: of a primary that is measured, or tested, by itself. */
-export function verdictsOfPrimary(): PrimaryVerdicts {
+export function lonePrimaryVerdicts(): PrimaryVerdicts {
   let role = { ...firstRole('starting', { isSupervised: true, deadAfterMs: 0 }) };
-  return verdictsBy((seen) => {
+  return primaryVerdicts((seen) => {
     const decided = decide(role, seen, 0);
     role = decided.role;
     return decided.verdict;
