@@ -2,8 +2,8 @@
  * `hotspare drill`: a rehearsed failure, measured and verified. It starts a pair of its own, loads it through somebody
  * else's parser, kills its primary again and again, and compares every key with what was acknowledged.
  *
- * The parts are those of etcd's robustness tests: traffic (client.ts), history, fault (stage.ts), model (verify.ts) and
- * report (results.ts). What it cannot show: a machine that dies with its kernel, and more than one standby.
+ * The parts are those of etcd's robustness tests: traffic (client.ts), history, fault (drilled-pair.ts), model (verify.ts)
+ * and report (results.ts). A drill cannot show a machine that dies with its kernel, nor more than one standby.
  */
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -13,12 +13,12 @@ import { address, addressText, usage } from '../../src/flags/options.js';
 import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
 import { logger, print as printText, tell } from '../../src/process/log.js';
 import { Tally } from './client.js';
+import { DrilledPair, type Fault } from './drilled-pair.js';
 import { fill, itemsFor } from './fill.js';
 import { freePort } from './port.js';
 import { Random } from './random.js';
 import { collect, footing, heading, line, type Results, type Settings } from './results.js';
 import { type RoundResult, runRound } from './round.js';
-import { type Fault, Stage } from './stage.js';
 import { Traffic } from './traffic.js';
 
 type Flags = Readonly<Record<string, unknown>>;
@@ -99,7 +99,7 @@ async function rehearse(
   const said: string[] = [];
   const port = await freePort();
   const node = ['-p', String(port), '-l', '127.0.0.1', '--link-listen', addressText(linkHost, 0)];
-  const stage = new Stage({
+  const pair = new DrilledPair({
     program,
     flags: [...node, ...nodeFlags(settings), ...Array<string>(verbose).fill('-v')],
     primaryFlags: ['-m', String(memory)],
@@ -115,14 +115,14 @@ async function rehearse(
   const tally = new Tally();
   let traffic: Traffic | null = null;
   try {
-    await stage.start();
+    await pair.start();
     const filled = itemsFor(settings.fill);
     await fill(port, filled);
     traffic = new Traffic({ ...settings, port, random, tally });
     await traffic.idle();
     const fault = settings.fault as Fault;
     const wait = syncMs + memory * syncMsPerMebibyte;
-    const parts = { port, stage, traffic, tally, random, fault, filled, syncMs: wait };
+    const parts = { port, pair, traffic, tally, random, fault, filled, syncMs: wait };
     const rounds: RoundResult[] = [];
     for (let round = 1; round <= settings.rounds; round++) {
       rounds.push(await runRound(round, parts));
@@ -134,7 +134,7 @@ async function rehearse(
     throw error;
   } finally {
     traffic?.end();
-    await stage.end();
+    await pair.end();
   }
 }
 

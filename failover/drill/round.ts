@@ -1,9 +1,9 @@
 /** One round: wait until the pair is whole, load it, break it, load it on, and read everything back. */
 import { monotonicMs } from '../../src/native/clock.js';
 import type { Tally } from './client.js';
+import type { DrilledPair, Fault } from './drilled-pair.js';
 import { checkFill, statistics } from './fill.js';
 import type { Random } from './random.js';
-import type { Fault, Stage } from './stage.js';
 import type { Traffic } from './traffic.js';
 import type { Violation } from './verify.js';
 
@@ -37,7 +37,7 @@ export interface RoundResult {
 
 export interface RoundParts {
   readonly port: number;
-  readonly stage: Stage;
+  readonly pair: DrilledPair;
   readonly traffic: Traffic;
   readonly tally: Tally;
   readonly random: Random;
@@ -56,23 +56,23 @@ const afterMs = 100;
 const violationsKept = 20;
 
 export async function runRound(round: number, parts: RoundParts): Promise<RoundResult> {
-  const { stage, traffic, tally, random, port, filled } = parts;
-  await stage.inSync(parts.syncMs);
+  const { pair, traffic, tally, random, port, filled } = parts;
+  await pair.inSync(parts.syncMs);
   const before = { ...tally };
-  const unplannedBefore = stage.unplanned;
+  const unplannedBefore = pair.unplanned;
   const evictionsBefore = Number((await statistics(port)).get('evictions'));
   const seen = tally.violations.length;
   traffic.start();
   await pause(random.between(loadMsLeast, loadMsMost) + random.next());
   // On a machine without a free processor the standby may have taken over by itself meanwhile.
-  await stage.inSync(parts.syncMs);
+  await pair.inSync(parts.syncMs);
   traffic.watch();
-  const takeover = await stage.break(parts.fault);
+  const takeover = await pair.break(parts.fault);
   await traffic.reconnected();
   const gapMs = Math.max(...traffic.clients.map((client) => client.longestGapMs));
   const answeredMs = Math.min(...traffic.clients.map((client) => client.reconnectedMs));
   await pause(takeover.servingMs + afterMs - monotonicMs());
-  await stage.inSync(parts.syncMs);
+  await pair.inSync(parts.syncMs);
   await traffic.stop();
   await traffic.readBack();
   if (filled > 0) await checkFill(port, filled, random, tally);
@@ -97,7 +97,7 @@ export async function runRound(round: number, parts: RoundParts): Promise<RoundR
     epochBefore: takeover.epochBefore,
     epochAfter: takeover.epochAfter,
     evictions: evictionsBefore + Number(stats.get('evictions')),
-    unplanned: stage.unplanned - unplannedBefore,
+    unplanned: pair.unplanned - unplannedBefore,
     items: Number(stats.get('curr_items')),
     violations: violations.slice(0, violationsKept),
   };

@@ -10,7 +10,7 @@ import { type Member, Pair } from '../pair.js';
 import type { Report } from '../report.js';
 import { until } from './await.js';
 
-export interface StageOptions {
+export interface DrilledPairOptions {
   /** node's arguments before hotspare's own. */
   readonly program: readonly string[];
   readonly flags: readonly string[];
@@ -35,7 +35,7 @@ export interface Takeover {
 const startMs = 60_000;
 const takeoverMs = 60_000;
 
-export class Stage {
+export class DrilledPair {
   private readonly pair: Pair;
   private readonly reports: { readonly report: Report; readonly member: Member }[] = [];
   private gone: string | null = null;
@@ -47,7 +47,7 @@ export class Stage {
   unplanned = 0;
   private planned = false;
 
-  constructor(options: StageOptions) {
+  constructor(options: DrilledPairOptions) {
     this.pair = new Pair({
       ...options,
       onReport: (report, member) => this.heard(report, member),
