@@ -19,8 +19,8 @@ import type { Proof } from '../channel/hello.js';
 import { anywhere, type BackupSettings } from '../settings.js';
 import { chooseLink, type LinkChoice, type LinkOffer, parseOffer } from './link-choice.js';
 
-/** Who waits for a standby to connect: it comes with a token, and nobody else knows that. */
-export interface FabricGuest {
+/** A standby that shall connect: it comes with a token that nobody else knows. */
+export interface ExpectedStandby {
   readonly token: Uint8Array;
   connected(): void;
   broken(reason: string, revoked: boolean): void;
@@ -28,13 +28,13 @@ export interface FabricGuest {
 }
 
 /** A passive end, and the one standby that is expected, or connected. */
-export class FabricPort {
+export class FabricListener {
   readonly native: NativeFabric;
   readonly provider: FabricProvider;
   readonly port: number;
-  guest: FabricGuest | null = null;
-  /** The guest that is in. Its token opens nothing more: a second connection would end the first without a word. */
-  private accepted: FabricGuest | null = null;
+  expected: ExpectedStandby | null = null;
+  /** The standby that is in. Its token opens nothing more: a second connection would end the first without a word. */
+  private accepted: ExpectedStandby | null = null;
 
   private constructor(
     native: NativeFabric,
@@ -52,46 +52,49 @@ export class FabricPort {
     provider: FabricProvider,
     host: string,
     { ackTimeoutMs: patienceMs, spinUs }: BackupSettings,
-  ): FabricPort | NativeFailure {
+  ): FabricListener | NativeFailure {
     const handlers = { event: (..._: EventArguments): void => {} };
     const where = { provider, host, port: 0, passive: true };
     const options = { ...where, stagingBytes, patienceMs, spinUs };
     const end = fabric.fabricOpen(options, (...args) => handlers.event(...args));
     if (failed(end)) return end;
     const port = end.listen();
-    if (!failed(port)) return new FabricPort(end, provider, port, handlers);
+    if (!failed(port)) return new FabricListener(end, provider, port, handlers);
     end.close();
     return port;
   }
 
-  private event(kind: number, request: number, bytes: Buffer, revoked: boolean): void {
-    const { guest } = this;
+  private event(kind: number, connectionRequest: number, bytes: Buffer, revoked: boolean): void {
+    const { expected } = this;
     if (kind === FabricEvent.REQUEST) {
       // The private bytes may be padded.
-      const expected =
-        guest !== null && guest !== this.accepted && bytes.length >= guest.token.length;
-      if (!expected || !timingSafeEqual(bytes.subarray(0, guest.token.length), guest.token)) {
-        this.native.reject(request);
+      const isAwaited =
+        expected !== null && expected !== this.accepted && bytes.length >= expected.token.length;
+      if (
+        !isAwaited ||
+        !timingSafeEqual(bytes.subarray(0, expected.token.length), expected.token)
+      ) {
+        this.native.reject(connectionRequest);
         return;
       }
-      this.accepted = guest;
-      const failure = this.native.accept(request);
-      if (failure !== null) guest.broken(`${failure.call}: ${failure.error}`, false);
+      this.accepted = expected;
+      const failure = this.native.accept(connectionRequest);
+      if (failure !== null) expected.broken(`${failure.call}: ${failure.error}`, false);
     } else if (kind === FabricEvent.CONNECTED) {
-      guest?.connected();
+      expected?.connected();
     } else if (kind === FabricEvent.BROKEN) {
-      guest?.broken(bytes.toString(), revoked);
+      expected?.broken(bytes.toString(), revoked);
     } else {
-      guest?.completed();
+      expected?.completed();
     }
   }
 }
 
-type EventArguments = [kind: number, request: number, bytes: Buffer, revoked: boolean];
+type EventArguments = [kind: number, connectionRequest: number, bytes: Buffer, revoked: boolean];
 
 export class Fabrics {
   private readonly settings: BackupSettings;
-  private readonly ports = new Map<string, FabricPort>();
+  private readonly listeners = new Map<string, FabricListener>();
   private readonly offers = new Map<string, LinkOffer>();
 
   constructor(settings: BackupSettings) {
@@ -113,18 +116,18 @@ export class Fabrics {
   }
 
   /** The passive end at an address of this machine. */
-  port(provider: FabricProvider, host: string): FabricPort | NativeFailure {
+  listener(provider: FabricProvider, host: string): FabricListener | NativeFailure {
     const name = `${provider} ${host}`;
-    const known = this.ports.get(name);
+    const known = this.listeners.get(name);
     if (known !== undefined) return known;
-    const port = FabricPort.open(provider, host, this.settings);
-    if (!failed(port)) this.ports.set(name, port);
-    return port;
+    const listener = FabricListener.open(provider, host, this.settings);
+    if (!failed(listener)) this.listeners.set(name, listener);
+    return listener;
   }
 
   close(): void {
-    for (const port of this.ports.values()) port.native.close();
-    this.ports.clear();
+    for (const listener of this.listeners.values()) listener.native.close();
+    this.listeners.clear();
   }
 }
 

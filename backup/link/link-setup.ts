@@ -16,7 +16,7 @@ import type { Channel } from '../channel/channel.js';
 import { FrameType } from '../channel/frame.js';
 import { type Memory, parse, type Welcome } from '../channel/hello.js';
 import type { BackupSettings } from '../settings.js';
-import type { FabricGuest, FabricPort, Fabrics } from './fabrics.js';
+import type { ExpectedStandby, FabricListener, Fabrics } from './fabrics.js';
 import type { LinkEvents } from './link.js';
 import type { LinkChoice } from './link-choice.js';
 import { RdmaLink } from './rdma.js';
@@ -50,8 +50,8 @@ export class LinkSetup {
   why: string;
   private readonly link: LinkWelcome;
   private readonly parts: LinkSetupParts;
-  private readonly port: FabricPort | null;
-  private readonly guest: FabricGuest | null = null;
+  private readonly listener: FabricListener | null;
+  private readonly expected: ExpectedStandby | null = null;
   private timer: Timer | null = null;
   private connected = false;
   /** The TCP link carries, or nothing does. */
@@ -63,24 +63,24 @@ export class LinkSetup {
     this.parts = parts;
     const { provider } = choice;
     const host = parts.channel.localHost;
-    const port = provider === null ? null : parts.fabrics.port(provider, host);
+    const listener = provider === null ? null : parts.fabrics.listener(provider, host);
     const token = parts.wire.ports.random(tokenBytes);
     let { why } = choice;
-    if (port !== null && failed(port)) {
-      why = `${provider} does not open at ${host}: ${port.call}: ${port.error}`;
-      this.port = null;
+    if (listener !== null && failed(listener)) {
+      why = `${provider} does not open at ${host}: ${listener.call}: ${listener.error}`;
+      this.listener = null;
     } else {
-      this.port = port;
+      this.listener = listener;
     }
     this.why = why;
     this.link = {
-      provider: this.port?.provider ?? '',
-      fabricPort: this.port?.port ?? 0,
+      provider: this.listener?.provider ?? '',
+      fabricPort: this.listener?.port ?? 0,
       token: token.toString('hex'),
       why,
     };
-    if (this.port !== null) {
-      this.port.guest = this.guest = {
+    if (this.listener !== null) {
+      this.listener.expected = this.expected = {
         token,
         connected: () => {
           this.connected = true;
@@ -107,7 +107,7 @@ export class LinkSetup {
       ...this.link,
     };
     channel.sendMessage(FrameType.WELCOME, welcome, welcome.epoch);
-    if (this.port === null && settings.transport === 'rdma') {
+    if (this.listener === null && settings.transport === 'rdma') {
       this.fallBack(this.why);
       return;
     }
@@ -118,7 +118,7 @@ export class LinkSetup {
 
   /** The standby acks, before it was sent anything: its memory is there. False when that is not what was asked for. */
   ready(type: number): boolean {
-    if (type !== FrameType.ACK || this.port !== null || this.isDecided) return false;
+    if (type !== FrameType.ACK || this.listener !== null || this.isDecided) return false;
     this.fallBack(this.why);
     return true;
   }
@@ -126,7 +126,7 @@ export class LinkSetup {
   /** The standby says where its memory is, or why it will not be. False when it makes no sense. */
   frame(payload: Uint8Array): boolean {
     const memory = parse('memory', payload);
-    if (memory === null || this.port === null || this.open !== null) return false;
+    if (memory === null || this.listener === null || this.open !== null) return false;
     if (memory.failure !== '') {
       this.fallBack(`the standby: ${memory.failure}`);
       return true;
@@ -139,18 +139,18 @@ export class LinkSetup {
   close(): void {
     this.timer?.cancel();
     this.timer = null;
-    if (this.port === null || this.port.guest !== this.guest) return;
-    this.port.guest = null;
-    this.port.native.disconnect();
+    if (this.listener === null || this.listener.expected !== this.expected) return;
+    this.listener.expected = null;
+    this.listener.native.disconnect();
   }
 
   private complete(): void {
-    const { parts, port, memory } = this;
-    if (!this.connected || memory === null || port === null || this.open !== null) return;
+    const { parts, listener, memory } = this;
+    if (!this.connected || memory === null || listener === null || this.open !== null) return;
     this.timer?.cancel();
-    port.native.aim(parts.memory, ...mirroredSpan, memory.parts);
+    listener.native.aim(parts.memory, ...mirroredSpan, memory.parts);
     const { channel, sequence, events } = parts;
-    this.open = new RdmaLink(port.native, port.provider, channel, sequence, events);
+    this.open = new RdmaLink(listener.native, listener.provider, channel, sequence, events);
     events.opened(this.open);
   }
 

@@ -1,7 +1,7 @@
 /** The port that standbys connect to, and others: whatever comes, the one that is expected gets in. */
 import net from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { FabricPort } from '../../backup/link/fabrics.js';
+import { FabricListener } from '../../backup/link/fabrics.js';
 import type { BackupSettings } from '../../backup/settings.js';
 import { native } from '../../src/native/addon.js';
 import { FabricCell, FabricEvent } from '../../src/native/fabric.js';
@@ -115,10 +115,10 @@ async function expectWelcome(writer: End, port: number): Promise<void> {
 
   test('with a token that has let somebody in already is turned away, and takes nobody’s place', async () => {
     const settings = { ackTimeoutMs: 2000, spinUs: 0 } as BackupSettings;
-    const port = must(FabricPort.open(provider, linkHost, settings));
+    const port = must(FabricListener.open(provider, linkHost, settings));
     const token = Buffer.from('the right one');
     const told: string[] = [];
-    port.guest = {
+    port.expected = {
       token,
       connected: () => told.push('connected'),
       broken: () => told.push('broken'),
