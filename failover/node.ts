@@ -228,14 +228,14 @@ export class Node {
 
   /** The new reign begins: nobody is served yet, but whoever looks for us finds us. */
   private promote(): void {
-    const { memory, geometry, sequence } = this.attachment.takeOver();
-    assert(memory !== null && geometry !== null, 'only a whole copy takes over');
-    const region = new Region(memory, geometry, new Journal());
+    const { nativeRegion, geometry, sequence } = this.attachment.takeOver();
+    assert(nativeRegion !== null && geometry !== null, 'only a whole copy takes over');
+    const region = new Region(nativeRegion, geometry, new Journal());
     promote(region, this.role.epochMet);
     markInconsistent(region.head, false);
     this.newestSequence = Math.max(sequence, this.newestSequence);
     this.bindAttempts = 0;
-    this.service = this.newService(memory, region, 'primary');
+    this.service = this.newService(nativeRegion, region, 'primary');
     this.linkPort.openOrTryOn(this.service.primary);
   }
 
@@ -285,19 +285,19 @@ export class Node {
   }
 
   /** A cache of this node's own, whose clients are not answered yet. */
-  private open({ memory, region }: ReturnType<typeof openOwn>): Service {
-    this.service = this.newService(memory, region, 'here');
+  private open({ nativeRegion, region }: ReturnType<typeof openOwn>): Service {
+    this.service = this.newService(nativeRegion, region, 'here');
     this.wire.pause('starting', true);
     return this.service;
   }
 
   private newService(
-    memory: ReturnType<typeof openOwn>['memory'],
+    nativeRegion: ReturnType<typeof openOwn>['nativeRegion'],
     region: Region,
     origin: 'here' | 'primary',
   ): Service {
     const sequence = this.newestSequence;
-    return new Service(this.serviceParts, { memory, region, sequence, origin });
+    return new Service(this.serviceParts, { nativeRegion, region, sequence, origin });
   }
 
   /** Law 4: whoever knows that another reign goes on answers nobody, and looks for it. */

@@ -42,7 +42,7 @@ export interface ServiceParts {
 
 /** A cache that is open, and whose clients are not answered yet. */
 export interface Opened {
-  readonly memory: NativeRegion;
+  readonly nativeRegion: NativeRegion;
   readonly region: Region;
   /** Of the newest batch that replies of this process ever waited for. */
   readonly sequence: number;
@@ -54,18 +54,18 @@ export class Service {
   /** Null in a node without a link port. */
   readonly primary: Primary | null;
   private readonly parts: ServiceParts;
-  private readonly memory: NativeRegion;
+  private readonly nativeRegion: NativeRegion;
   private readonly head: Int32Array;
   /** One for each place where somebody may still serve; the first goes to the old primary. */
   private announcers: readonly ReignAnnouncer[] = [];
   private isBound = false;
 
-  constructor(parts: ServiceParts, { memory, region, sequence, origin }: Opened) {
+  constructor(parts: ServiceParts, { nativeRegion, region, sequence, origin }: Opened) {
     const { wire, access, settings, backup, log } = parts;
     this.parts = parts;
-    this.memory = memory;
+    this.nativeRegion = nativeRegion;
     this.head = region.head;
-    this.server = new Server(wire, memory.segments, region, settings, log, access, origin);
+    this.server = new Server(wire, nativeRegion.segments, region, settings, log, access, origin);
     this.primary = backup.linkListen === null ? null : this.newPrimary(region, sequence);
     if (this.primary !== null) this.server.mirror = this.primary;
   }
@@ -134,14 +134,14 @@ export class Service {
   }
 
   close(): void {
-    this.parts.wire.ports.memory.regionClose(this.memory.id);
+    this.parts.wire.ports.memory.regionClose(this.nativeRegion.id);
   }
 
   /** Writes the memory file to the disk, where there is one. */
   flush(): void {
     const { settings, wire, log } = this.parts;
     if (settings.memoryFile === null) return;
-    const failure = wire.ports.memory.regionSync(this.memory.id);
+    const failure = wire.ports.memory.regionSync(this.nativeRegion.id);
     if (failure === null) return;
     const why = `${failure.call}: ${failure.error}`;
     log.say(`${settings.memoryFile} may not be on its disk, and not outlive the machine: ${why}`);
@@ -149,11 +149,11 @@ export class Service {
 
   private newPrimary(region: Region, sequence: number): Primary {
     const { wire, backup, log, report, observe, outranked, isOld } = this.parts;
-    const { server, memory } = this;
+    const { server, nativeRegion } = this;
     return new Primary({
       wire,
       region,
-      memory: memory.id,
+      regionId: nativeRegion.id,
       settings: backup,
       log,
       sequence,
@@ -198,11 +198,12 @@ export class Service {
 export function openOwn(
   { wire, settings, log }: ServiceParts,
   options: MemoryOptions,
-): Pick<Opened, 'memory' | 'region'> {
+): Pick<Opened, 'nativeRegion' | 'region'> {
   const journal = new Journal();
   const geometry = geometryOf(settings);
-  const { memory, region, fresh, gaveUp } = mapRegion(geometry, options, journal, wire.ports);
+  const mapped = mapRegion(geometry, options, journal, wire.ports);
+  const { memory: nativeRegion, region, fresh, gaveUp } = mapped;
   if (gaveUp !== null) log.say(`${gaveUp}: given up, and started empty`);
   if (!fresh) log.say(`${settings.memoryFile} holds a cache of epoch ${epochOf(region.head)}`);
-  return { memory, region };
+  return { nativeRegion, region };
 }

@@ -75,7 +75,7 @@ export interface Welcome {
 }
 
 /** Where the primary may write: only behind the proof, and new for each session. */
-export interface Memory {
+export interface MemoryRegistration {
   /** Why the RDMA link cannot be had; empty when it can. */
   readonly failure: string;
   readonly parts: readonly RemotePart[];
@@ -186,7 +186,7 @@ interface Messages {
   challenge: Challenge;
   proof: Proof;
   welcome: Welcome;
-  memory: Memory;
+  memory: MemoryRegistration;
   refusal: Refusal;
   deposed: Deposed;
 }

@@ -14,7 +14,7 @@ import { epochOf, identityOf } from '../../src/store/open.js';
 import type { Region } from '../../src/store/region.js';
 import type { Channel } from '../channel/channel.js';
 import { FrameType } from '../channel/frame.js';
-import { type Memory, parse, type Welcome } from '../channel/hello.js';
+import { type MemoryRegistration, parse, type Welcome } from '../channel/hello.js';
 import type { BackupSettings } from '../settings.js';
 import type { ExpectedStandby, FabricListener, Fabrics } from './fabrics.js';
 import type { LinkEvents } from './link.js';
@@ -35,7 +35,7 @@ export interface LinkSetupParts {
   readonly channel: Channel;
   readonly region: Region;
   /** The region's number in the addon. */
-  readonly memory: number;
+  readonly regionId: number;
   readonly settings: BackupSettings;
   readonly fabrics: Fabrics;
   /** Sequence of the newest batch before the first one the standby will get. */
@@ -56,7 +56,7 @@ export class LinkSetup {
   private connected = false;
   /** The TCP link carries, or nothing does. */
   private isDecided = false;
-  private memory: Memory | null = null;
+  private registration: MemoryRegistration | null = null;
   private open: RdmaLink | null = null;
 
   constructor(parts: LinkSetupParts, choice: LinkChoice) {
@@ -125,13 +125,13 @@ export class LinkSetup {
 
   /** The standby says where its memory is, or why it will not be. False when it makes no sense. */
   frame(payload: Uint8Array): boolean {
-    const memory = parse('memory', payload);
-    if (memory === null || this.listener === null || this.open !== null) return false;
-    if (memory.failure !== '') {
-      this.fallBack(`the standby: ${memory.failure}`);
+    const registration = parse('memory', payload);
+    if (registration === null || this.listener === null || this.open !== null) return false;
+    if (registration.failure !== '') {
+      this.fallBack(`the standby: ${registration.failure}`);
       return true;
     }
-    this.memory = memory;
+    this.registration = registration;
     this.complete();
     return true;
   }
@@ -145,10 +145,10 @@ export class LinkSetup {
   }
 
   private complete(): void {
-    const { parts, listener, memory } = this;
-    if (!this.connected || memory === null || listener === null || this.open !== null) return;
+    const { parts, listener, registration } = this;
+    if (!this.connected || registration === null || listener === null || this.open !== null) return;
     this.timer?.cancel();
-    listener.native.aim(parts.memory, ...mirroredSpan, memory.parts);
+    listener.native.aim(parts.regionId, ...mirroredSpan, registration.parts);
     const { channel, sequence, events } = parts;
     this.open = new RdmaLink(listener.native, listener.provider, channel, sequence, events);
     events.opened(this.open);

@@ -15,33 +15,38 @@ import {
 } from '../../src/native/fabric.js';
 import type { Ports, Timer } from '../../src/native/ports.js';
 import { type FrameHeader, FrameType } from '../channel/frame.js';
-import type { Memory, Welcome } from '../channel/hello.js';
+import type { MemoryRegistration, Welcome } from '../channel/hello.js';
 import type { BatchReceiver, BatchReceiverEvents } from './link.js';
 import { mirroredSpan } from './link-setup.js';
 import { Mailbox } from './mailbox.js';
 
 export interface RdmaReceiverEvents extends BatchReceiverEvents {
   /** Connected: the primary may know where the memory is. Or it cannot be, and why. */
-  decided(memory: Memory): void;
+  decided(registration: MemoryRegistration): void;
 }
 
 export class RdmaReceiver implements BatchReceiver {
   sequence: number;
   readonly receivedBytes = null;
   private readonly ports: Ports;
-  private readonly memory: NativeRegion;
+  private readonly nativeRegion: NativeRegion;
   private readonly events: RdmaReceiverEvents;
   private fabric: NativeFabric | null = null;
   private mailbox: Mailbox | null = null;
   private timer: Timer | null = null;
-  private memoryParts: Memory = { failure: '', parts: [] };
+  private registration: MemoryRegistration = { failure: '', parts: [] };
   private decided = false;
   private beat = -1;
   private pulse = 0;
 
-  constructor(ports: Ports, memory: NativeRegion, sequence: number, events: RdmaReceiverEvents) {
+  constructor(
+    ports: Ports,
+    nativeRegion: NativeRegion,
+    sequence: number,
+    events: RdmaReceiverEvents,
+  ) {
     this.ports = ports;
-    this.memory = memory;
+    this.nativeRegion = nativeRegion;
     this.sequence = sequence;
     this.events = events;
   }
@@ -57,13 +62,13 @@ export class RdmaReceiver implements BatchReceiver {
       return;
     }
     this.fabric = opened;
-    const exposed = opened.expose(this.memory.id, ...mirroredSpan);
+    const exposed = opened.expose(this.nativeRegion.id, ...mirroredSpan);
     if (failed(exposed)) {
       this.decide(`its memory cannot be registered: ${sentence(exposed)}${limits()}`, null);
       return;
     }
     this.mailbox = new Mailbox(exposed.mailbox);
-    this.memoryParts = { failure: '', parts: exposed.parts };
+    this.registration = { failure: '', parts: exposed.parts };
     const token = Buffer.from(welcome.token, 'hex');
     const failure = opened.connect(token, 0, token.length);
     if (failure !== null) this.decide(sentence(failure), null);
@@ -120,19 +125,19 @@ export class RdmaReceiver implements BatchReceiver {
 
   private event(kind: number, bytes: Buffer): void {
     if (kind === FabricEvent.CONNECTED) {
-      this.decide('', this.memoryParts);
+      this.decide('', this.registration);
     } else if (kind === FabricEvent.BROKEN) {
       if (this.decided) this.events.broken(bytes.toString());
       else this.decide(bytes.toString(), null);
     }
   }
 
-  private decide(failure: string, memory: Memory | null): void {
+  private decide(failure: string, registration: MemoryRegistration | null): void {
     if (this.decided) return;
     this.decided = true;
     this.timer?.cancel();
-    if (memory === null) this.close();
-    this.events.decided(memory ?? { failure, parts: [] });
+    if (registration === null) this.close();
+    this.events.decided(registration ?? { failure, parts: [] });
   }
 
   /** A batch that was acked and not placed yet is placed, and a word that was cut in two is whole again. */
@@ -140,7 +145,7 @@ export class RdmaReceiver implements BatchReceiver {
     const redo = mailbox.redo();
     if (redo === null) return;
     const { sequence, records } = redo;
-    const placed = this.ports.memory.regionApply(this.memory.id, records, 0, records.length);
+    const placed = this.ports.memory.regionApply(this.nativeRegion.id, records, 0, records.length);
     assert(placed >= 0, 'a redo is made of records of this region');
     this.sequence = Math.max(this.sequence, sequence);
   }

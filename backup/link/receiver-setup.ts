@@ -5,14 +5,14 @@
 import type { NativeRegion } from '../../src/native/addon.js';
 import type { Ports } from '../../src/native/ports.js';
 import type { Channel } from '../channel/channel.js';
-import type { Memory, Welcome } from '../channel/hello.js';
+import type { MemoryRegistration, Welcome } from '../channel/hello.js';
 import type { BatchReceiver, BatchReceiverEvents } from './link.js';
 import { RdmaReceiver } from './rdma-receiver.js';
 import { TcpReceiver } from './tcp.js';
 
 export interface ReceiverParts extends BatchReceiverEvents {
   readonly welcome: Welcome;
-  readonly memory: NativeRegion;
+  readonly nativeRegion: NativeRegion;
   readonly ports: Ports;
   readonly channel: Channel;
   /** Where the primary is. */
@@ -22,14 +22,21 @@ export interface ReceiverParts extends BatchReceiverEvents {
   /** Takes the receiver: at once, and again when another takes its place. */
   opened(receiver: BatchReceiver): void;
   /** What the primary is to be told of our memory. */
-  decided(memory: Memory): void;
+  decided(registration: MemoryRegistration): void;
 }
 
 export function openReceiver(parts: ReceiverParts): void {
-  const { welcome, memory, channel, ports } = parts;
+  const { welcome, nativeRegion, channel, ports } = parts;
   const { epoch, sequence, provider } = welcome;
   const useTcp = (): TcpReceiver => {
-    const receiver = new TcpReceiver(ports.memory, memory.id, epoch, sequence, channel, parts);
+    const receiver = new TcpReceiver(
+      ports.memory,
+      nativeRegion.id,
+      epoch,
+      sequence,
+      channel,
+      parts,
+    );
     parts.opened(receiver);
     return receiver;
   };
@@ -37,13 +44,13 @@ export function openReceiver(parts: ReceiverParts): void {
     useTcp().drained();
     return;
   }
-  const receiver = new RdmaReceiver(ports, memory, sequence, {
+  const receiver = new RdmaReceiver(ports, nativeRegion, sequence, {
     heard: (beat, echo) => parts.heard(beat, echo),
     broken: (reason) => parts.broken(reason),
-    decided: (decided) => {
+    decided: (registration) => {
       if (!parts.isCurrent()) return;
-      if (decided.failure !== '') useTcp();
-      parts.decided(decided);
+      if (registration.failure !== '') useTcp();
+      parts.decided(registration);
     },
   });
   parts.opened(receiver);

@@ -87,8 +87,8 @@ export class TcpLink implements Link {
 export class TcpReceiver implements BatchReceiver {
   sequence: number;
   receivedBytes = 0;
-  private readonly region: number;
-  private readonly memory: Pick<RegionMemoryPort, 'regionApply'>;
+  private readonly regionId: number;
+  private readonly regionMemory: Pick<RegionMemoryPort, 'regionApply'>;
   /** The primary's: it may raise it while it reigns, never lower it. */
   private epoch: number;
   private readonly channel: Channel;
@@ -98,17 +98,17 @@ export class TcpReceiver implements BatchReceiver {
   private unacked = true;
   private revoked = false;
 
-  /** `region`: its number in `memory`. */
+  /** `regionId`: the region's number in `regionMemory`. */
   constructor(
-    memory: Pick<RegionMemoryPort, 'regionApply'>,
-    region: number,
+    regionMemory: Pick<RegionMemoryPort, 'regionApply'>,
+    regionId: number,
     epoch: number,
     sequence: number,
     channel: Channel,
     events: BatchReceiverEvents,
   ) {
-    this.memory = memory;
-    this.region = region;
+    this.regionMemory = regionMemory;
+    this.regionId = regionId;
     this.epoch = epoch;
     this.sequence = sequence;
     this.channel = channel;
@@ -122,7 +122,7 @@ export class TcpReceiver implements BatchReceiver {
     }
     const inOrder = header.type === FrameType.BLOCK || header.sequence === this.sequence + 1;
     if (!inOrder || header.epoch < this.epoch || this.revoked) return false;
-    const placed = this.memory.regionApply(this.region, bytes, at, header.length);
+    const placed = this.regionMemory.regionApply(this.regionId, bytes, at, header.length);
     if (placed !== header.count) return false;
     this.epoch = header.epoch;
     if (header.type === FrameType.BATCH) this.sequence = header.sequence;

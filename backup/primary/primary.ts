@@ -79,7 +79,7 @@ export interface PrimaryParts {
   readonly wire: Wire;
   readonly region: Region;
   /** The region's number in the addon. */
-  readonly memory: number;
+  readonly regionId: number;
   readonly settings: BackupSettings;
   readonly log: Log;
   /** Of the newest batch of an earlier reign of this process. */
@@ -145,8 +145,8 @@ export class Primary implements Mirror {
     });
     this.record = parts.record ?? noRecord;
     this.isSync = settings.ack === 'sync';
-    const { memory } = parts;
-    const shared = { wire, region, memory, settings, log, unacked: this.unacked };
+    const { regionId } = parts;
+    const shared = { wire, region, regionId, settings, log, unacked: this.unacked };
     this.replicaParts = { ...shared, events: this.replicaEvents(), epoch: () => this.epoch };
     const { clock, timers } = wire.ports;
     this.clock = clock;

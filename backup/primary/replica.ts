@@ -69,7 +69,7 @@ export interface ReplicaParts {
   readonly wire: Wire;
   readonly region: Region;
   /** The region's number in the addon. */
-  readonly memory: number;
+  readonly regionId: number;
   readonly settings: BackupSettings;
   readonly log: Log;
   readonly unacked: UnackedBatches;
@@ -305,8 +305,8 @@ export class Replica implements ChannelOwner, Member {
   }
 
   private begin(link: Link): void {
-    const { region, log, memory, wire, events } = this.parts;
-    const resync = new Resync(region, memory, wire.ports);
+    const { region, log, regionId, wire, events } = this.parts;
+    const resync = new Resync(region, regionId, wire.ports);
     this.link = link;
     this.resync = resync;
     events.opened(this);

@@ -34,7 +34,7 @@ export class Resync {
   lookedBytesMost = 0;
   private quarter = 0;
   /** The region's number in the addon. */
-  private readonly memory: number;
+  private readonly regionId: number;
   private readonly ports: ResyncPorts;
   private readonly extents: Iterator<readonly [from: number, to: number]>;
   /** What is left of the extent that is being copied. */
@@ -44,8 +44,8 @@ export class Resync {
   private readonly lengths: number[] = [];
   private bytesInFlight = 0;
 
-  constructor(region: Region, memory: number, ports: ResyncPorts) {
-    this.memory = memory;
+  constructor(region: Region, regionId: number, ports: ResyncPorts) {
+    this.regionId = regionId;
     this.ports = ports;
     const { geometry } = region;
     // Which pages had a class when the copy began: one that gets its class later is filled by batches alone.
@@ -94,9 +94,9 @@ export class Resync {
   }
 
   private look(budget: number): Scanned {
-    const { memory, at, end } = this;
+    const { regionId, at, end } = this;
     const most = Math.max(limits.lookBytesLeast, budget);
-    return this.ports.memory.regionScan(memory, at, end, limits.blockBytes, most);
+    return this.ports.memory.regionScan(regionId, at, end, limits.blockBytes, most);
   }
 
   private send(link: Link, epoch: number, offset: number, length: number): void {

@@ -13,7 +13,7 @@ import type { Geometry } from '../../src/store/layout.js';
 import { epochOf, inspect } from '../../src/store/open.js';
 import { Channel, type ChannelOwner } from '../channel/channel.js';
 import { type FrameHeader, FrameType, protocolVersion } from '../channel/frame.js';
-import { type Deposed, type Memory, parse, type Welcome } from '../channel/hello.js';
+import { type Deposed, type MemoryRegistration, parse, type Welcome } from '../channel/hello.js';
 import { firstHeartbeat } from '../lease/heartbeat-times.js';
 import type { Reign } from '../lease/reign.js';
 import { StandbyLease } from '../lease/standby-lease.js';
@@ -66,7 +66,7 @@ export interface PrimaryAddress {
 
 export class Standby implements ChannelOwner {
   /** The copy, once a primary has welcomed us. */
-  memory: NativeRegion | null = null;
+  nativeRegion: NativeRegion | null = null;
   geometry: Geometry | null = null;
   /** When the primary was last heard of, in ms of the wire's clock. */
   heardMs = 0;
@@ -79,7 +79,7 @@ export class Standby implements ChannelOwner {
   private readonly memoryOptions: MemoryOptions;
   private readonly fabrics: Fabrics;
   private channel: Channel | null = null;
-  /** What lets the primary's bytes into `memory`. */
+  /** What lets the primary's bytes into `nativeRegion`. */
   private receiver: BatchReceiver | null = null;
   /** Ends when no thread works on memory for a copy. */
   private mapping: Promise<void> = Promise.resolve();
@@ -263,8 +263,8 @@ export class Standby implements ChannelOwner {
   revoke(): void {
     this.lease.claim(this.wire.ports.clock());
     this.receiver?.revoke();
-    if (this.memory !== null)
-      this.epoch = Math.max(this.epoch, epochOf(new Int32Array(this.memory.head)));
+    if (this.nativeRegion !== null)
+      this.epoch = Math.max(this.epoch, epochOf(new Int32Array(this.nativeRegion.head)));
   }
 
   /** Tells the primary, if it can hear, that we reign with this epoch, and where it can attach. Ends the connection. */
@@ -329,7 +329,7 @@ export class Standby implements ChannelOwner {
 
   private finish(header: FrameHeader): void {
     // The mark stays until this node takes over: a copy that is left behind goes out of date.
-    const head = new Int32Array(this.memory!.head);
+    const head = new Int32Array(this.nativeRegion!.head);
     const found = inspect(head);
     if (found.kind !== 'region' || this.receiver?.holds(header.sequence) !== true) {
       this.refuse('LINK_REFUSED', 'the copy of the region is damaged', 'start the standby again');
@@ -427,12 +427,13 @@ export class Standby implements ChannelOwner {
   /** Heartbeats go on meanwhile. One mapping after the other: the memory file is in use until the last has ended. */
   private map(welcome: Welcome): void {
     const { channel } = this;
-    const port = this.wire.ports.memory;
-    const begin = (): Promise<MappedCopy> => mapCopy(welcome.geometry, this.memoryOptions, port);
+    const regionMemory = this.wire.ports.memory;
+    const begin = (): Promise<MappedCopy> =>
+      mapCopy(welcome.geometry, this.memoryOptions, regionMemory);
     this.mapping = this.mapping.then(begin).then(
       (copy) => {
         if (this.channel === channel && channel !== null) this.mapped(welcome, copy);
-        else port.regionClose(copy.memory.id);
+        else regionMemory.regionClose(copy.memory.id);
       },
       (error: unknown) => {
         if (!(error instanceof HotspareError)) throw error;
@@ -441,20 +442,20 @@ export class Standby implements ChannelOwner {
     );
   }
 
-  private mapped(welcome: Welcome, { memory, gaveUp }: MappedCopy): void {
-    this.memory = memory;
+  private mapped(welcome: Welcome, { memory: nativeRegion, gaveUp }: MappedCopy): void {
+    this.nativeRegion = nativeRegion;
     this.geometry = welcome.geometry;
     this.stage = HandshakeStage.WELCOMED;
-    this.receiveInto(welcome, memory);
+    this.receiveInto(welcome, nativeRegion);
     this.events.welcomed(welcome, gaveUp);
   }
 
-  private receiveInto(welcome: Welcome, memory: NativeRegion): void {
+  private receiveInto(welcome: Welcome, nativeRegion: NativeRegion): void {
     const channel = this.channel!;
     const isCurrent = (): boolean => this.channel === channel;
     openReceiver({
       welcome,
-      memory,
+      nativeRegion,
       channel,
       ports: this.wire.ports,
       host: this.address.host,
@@ -462,7 +463,7 @@ export class Standby implements ChannelOwner {
       opened: (receiver) => {
         this.receiver = receiver;
       },
-      decided: (parts) => this.decided(parts),
+      decided: (registration) => this.decided(registration),
       heard: (beat, echo) => {
         this.heardMs = this.wire.ports.clock();
         this.lease.heard(beat, echo);
@@ -475,18 +476,18 @@ export class Standby implements ChannelOwner {
   }
 
   /** The RDMA link is ready for the primary's writes; or it cannot be, and only then may another take its place. */
-  private decided(memory: Memory): void {
-    const must = memory.failure !== '' && this.settings.transport === 'rdma';
-    if (!must) this.channel!.sendMessage(FrameType.MEMORY, memory, this.epoch);
-    else this.refuse('FABRIC', `--transport rdma: ${memory.failure}`, 'run hotspare doctor');
+  private decided(registration: MemoryRegistration): void {
+    const must = registration.failure !== '' && this.settings.transport === 'rdma';
+    if (!must) this.channel!.sendMessage(FrameType.MEMORY, registration, this.epoch);
+    else this.refuse('FABRIC', `--transport rdma: ${registration.failure}`, 'run hotspare doctor');
   }
 
   /** Gives up what was held: a new copy begins. */
   private forget(): void {
     this.receiver?.close();
     this.receiver = null;
-    if (this.memory !== null) this.wire.ports.memory.regionClose(this.memory.id);
-    this.memory = null;
+    if (this.nativeRegion !== null) this.wire.ports.memory.regionClose(this.nativeRegion.id);
+    this.nativeRegion = null;
     this.isSyncedReported = false;
   }
 

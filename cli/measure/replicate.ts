@@ -69,7 +69,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
   checkTransport(settings, logger('bench', 0));
   const journal = new Journal();
   const geometry = geometryOf({ ...defaults, memoryBytes });
-  const { region, memory } = mapRegion(geometry, anonymous, journal);
+  const { region, memory: nativeRegion } = mapRegion(geometry, anonymous, journal);
   const wire = new Wire({ connectionsMax: linkConnections });
   const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
   const forget = (): void => rmSync(folder, { recursive: true, force: true });
@@ -92,7 +92,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
       primary = new Primary({
         wire,
         region,
-        memory: memory.id,
+        regionId: nativeRegion.id,
         settings,
         log: logger('bench', 0),
         sequence: 0,

@@ -73,7 +73,7 @@ class Session {
     this.primary = new Primary({
       wire: this.wires[0]!,
       region: this.region,
-      memory: mapped.memory.id,
+      regionId: mapped.memory.id,
       settings: this.settings,
       log,
       sequence: 0,
@@ -127,10 +127,12 @@ class Session {
 
   /** That word, where the standby has it; null when it has no memory yet. */
   landed(): number | null {
-    const { memory } = this.standby;
-    if (memory === null) return null;
+    const { nativeRegion } = this.standby;
+    if (nativeRegion === null) return null;
     const { pagesOffset } = this.region;
-    return new Int32Array(memory.segments[0]!)[(pagesOffset - memory.head.byteLength) >>> 2]!;
+    return new Int32Array(nativeRegion.segments[0]!)[
+      (pagesOffset - nativeRegion.head.byteLength) >>> 2
+    ]!;
   }
 
   /** The standby's session is over, and nobody was told a lie. */
@@ -159,7 +161,7 @@ class Session {
     this.primary.end();
     this.relay.end();
     for (const wire of this.wires) wire.transport.destroy();
-    for (const memory of [this.memory, this.standby.memory]) {
+    for (const memory of [this.memory, this.standby.nativeRegion]) {
       if (memory !== null) native.regionClose(memory.id);
     }
   }

@@ -8,7 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import type { Memory, Welcome } from '../../backup/channel/hello.js';
+import type { MemoryRegistration, Welcome } from '../../backup/channel/hello.js';
 import { RdmaReceiver } from '../../backup/link/rdma-receiver.js';
 import { native } from '../../src/native/addon.js';
 import { machine } from '../../src/native/ports.js';
@@ -59,7 +59,7 @@ async function expectPrefix(seed: number, fencedAt: number | null): Promise<void
   const child = fork(join(__dirname, '../support/fabric-dying-writer.js'), [String(seed), file]);
   const region = fabricRegion();
   const receiver = new RdmaReceiver(machine, region, 0, {
-    decided: (memory: Memory) => child.send(memory.parts),
+    decided: (registration: MemoryRegistration) => child.send(registration.parts),
     heard: () => {},
     broken: () => {},
   });

@@ -25,7 +25,7 @@ const rangeBytes = 256 * 1024;
 
 let wire: Wire;
 let region: Region;
-let memory: number;
+let regionId: number;
 let primary: Primary;
 let standby: FalseStandby;
 let client: Client;
@@ -43,7 +43,7 @@ beforeEach(async () => {
   wire = new Wire({ connectionsMax: 32 });
   const mapped = mappedRegion(geometries.mixed);
   region = mapped.region;
-  memory = mapped.memory.id;
+  regionId = mapped.memory.id;
   const settings = {
     linkListen: null,
     secret: new Uint8Array(0),
@@ -64,7 +64,7 @@ beforeEach(async () => {
   primary = new Primary({
     wire,
     region,
-    memory,
+    regionId,
     settings,
     log,
     sequence: 0,
@@ -108,7 +108,7 @@ afterEach(() => {
   standby.peer.end();
   primary.end();
   wire.transport.destroy();
-  native.regionClose(memory);
+  native.regionClose(regionId);
 });
 
 test('a primary that stood still within a tick answers only when its standby has spoken', async () => {
