@@ -8,7 +8,7 @@ import { transportOf, transportOptions } from '../src/flags/transport.js';
 import { integer } from '../src/flags/values.js';
 import { cipherFailure } from './channel/cipher.js';
 import { secretOf } from './channel/secret.js';
-import type { BackupSettings } from './settings.js';
+import type { MirrorSettings } from './mirror-settings.js';
 
 /** Gives a command the flags of the mirror. */
 export function addMirrorFlags(command: Command): Command {
@@ -57,7 +57,7 @@ function usual(time: keyof typeof limits.timesHere): string {
 }
 
 /** The settings of a command's flags. Throws HotspareError. */
-export function backupOf(flags: Values): BackupSettings {
+export function mirrorSettingsOf(flags: Values): MirrorSettings {
   const listen = flags['linkListen'] as string | undefined;
   const linkListen = listen === undefined ? null : address(listen, 0);
   const file = flags['secretFile'] as string | undefined;

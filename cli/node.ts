@@ -41,12 +41,12 @@ export async function mirror(command: Command): Promise<void> {
   node.startStandby({ host, port });
 }
 
-function newNode({ settings, backup, log }: Start): Node {
+function newNode({ settings, mirrorSettings, log }: Start): Node {
   const fence = fencing();
   const node = new Node({
     ports: machine,
     settings,
-    backup,
+    mirrorSettings,
     log,
     fence,
     report,

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { backupOf } from '../backup/flags.js';
-import type { BackupSettings } from '../backup/settings.js';
+import { mirrorSettingsOf } from '../backup/flags.js';
+import type { MirrorSettings } from '../backup/mirror-settings.js';
 import type { Values } from '../src/flags/flag.js';
 import { memcachedFlags, ownFlags } from '../src/flags/memcached.js';
 import { type Settings, usage } from '../src/flags/options.js';
@@ -28,7 +28,7 @@ const commonPortLeast = 1024;
 
 export interface Start {
   readonly settings: Settings;
-  readonly backup: BackupSettings;
+  readonly mirrorSettings: MirrorSettings;
   readonly log: Log;
   /** Whom to become, or null. */
   readonly user: ReturnType<typeof userToBe>;
@@ -43,7 +43,7 @@ export async function prepare(command: Command): Promise<Start | null> {
   }
   checkPlace(command);
   const { settings, remarks } = await settingsOf(command, process.env);
-  const backup = backupOf(flags);
+  const mirrorSettings = mirrorSettingsOf(flags);
   const paired = command.name() === 'pair';
   if (paired) checkPair(settings, flags);
   const user = userToBe(flags['user'] as string | undefined);
@@ -51,7 +51,7 @@ export async function prepare(command: Command): Promise<Start | null> {
   openMemoryScore();
   checkCombinations(settings, {
     user: user?.name ?? null,
-    mayBindAgain: paired || flags['of'] !== undefined || backup.linkListen !== null,
+    mayBindAgain: paired || flags['of'] !== undefined || mirrorSettings.linkListen !== null,
   });
   const log = paired ? logger('pair', settings.verbosity) : nodeLog(settings);
   // Whoever started this process has said it already.
@@ -65,7 +65,7 @@ export async function prepare(command: Command): Promise<Start | null> {
   if (pidFile !== undefined) writePidFile(pidFile, log);
   // The nodes of a pair each look for themselves.
   const fitting = paired ? settings : withRoom(settings, descriptorsMost(), log);
-  return { settings: fitting, backup, log, user };
+  return { settings: fitting, mirrorSettings, log, user };
 }
 
 /** Flags before `standby` or `pair` would be the server's, and so nobody's. */

@@ -2,8 +2,9 @@
  * The side of a node that looks for a primary and mirrors it: it connects, pauses between attempts, listens for
  * silence, and knows where a primary may be. It reports what it sees, and does what role.ts says.
  */
+
+import type { MirrorSettings } from '../backup/mirror-settings.js';
 import type { Mirrored, Passer, RedirectOwner } from '../backup/primary/redirect-listener.js';
-import type { BackupSettings } from '../backup/settings.js';
 import { type PrimaryAddress, Standby } from '../backup/standby/standby.js';
 import type { HotspareError } from '../src/base/errors.js';
 import { attachAgainMsLeast, attachAgainMsMost, copyingMs, helloMs } from '../src/base/limits.js';
@@ -40,7 +41,7 @@ export type Observe = <W extends Observation['what']>(
 export interface AttachmentParts {
   readonly wire: Wire;
   readonly settings: Settings;
-  readonly backup: BackupSettings;
+  readonly mirrorSettings: MirrorSettings;
   readonly log: Log;
   readonly report: Reporter;
   readonly linkPort: LinkPort;
@@ -74,13 +75,13 @@ export class Attachment implements RedirectOwner {
   private pauseMs = attachAgainMsLeast;
 
   constructor(parts: AttachmentParts) {
-    const { wire, settings, backup, log } = parts;
+    const { wire, settings, mirrorSettings, log } = parts;
     this.parts = parts;
     this.probe = new AddressProbe(wire, settings, log);
     this.throttle = new LogThrottle(log);
     const { network } = wire.ports;
     const isSelf = (at: PrimaryAddress): boolean =>
-      parts.linkPort.isOpen && listensAt(backup.linkListen, at, network);
+      parts.linkPort.isOpen && listensAt(mirrorSettings.linkListen, at, network);
     this.primaryAddresses = new PrimaryAddresses(isSelf);
   }
 
@@ -173,7 +174,7 @@ export class Attachment implements RedirectOwner {
    * the host `from`, if that is not empty. Most nodes of a cluster have one link port.
    */
   learn(epoch: number, link: string | null, from: string): void {
-    const { linkListen } = this.parts.backup;
+    const { linkListen } = this.parts.mirrorSettings;
     this.lead = link === null ? null : parseLink(link);
     this.error = () => reignsElsewhere(epoch, link);
     if (this.lead !== null || from === '' || linkListen === null || linkListen.port === 0) return;
@@ -263,8 +264,8 @@ export class Attachment implements RedirectOwner {
   }
 
   private newStandby(of: PrimaryAddress): Standby {
-    const { wire, settings, backup, log, observe, role, report } = this.parts;
-    return new Standby(wire, of, backup, memoryOptions(settings), {
+    const { wire, settings, mirrorSettings, log, observe, role, report } = this.parts;
+    return new Standby(wire, of, mirrorSettings, memoryOptions(settings), {
       met: (theirs, ours) => {
         this.note(() => `in its place is another cache (${theirs.cache}, epoch ${theirs.epoch})`);
         return observe({ what: 'metCache', theirs, ours }) ?? 'keep';
@@ -322,7 +323,7 @@ export class Attachment implements RedirectOwner {
 
   /** Listens for silence, and notes this node's own absence. */
   private watch(): void {
-    const { heartbeatMs, deadAfterMs } = this.parts.backup;
+    const { heartbeatMs, deadAfterMs } = this.parts.mirrorSettings;
     const lookMs = Math.max(1, Math.min(heartbeatMs, deadAfterMs / 5));
     this.detector = new Detector(lookMs, this.now());
     this.looker = this.parts.wire.ports.timers.every(lookMs, () => this.look());

@@ -2,9 +2,10 @@
  * What stands at a node's `--link-listen`: while it reigns, the primary's door for standbys; when it reigned once and
  * mirrors another now, a redirect to that one (backup/primary/redirect-listener.ts); otherwise nothing.
  */
+
+import { advertisedLink, linkAt, type MirrorSettings } from '../backup/mirror-settings.js';
 import type { Primary } from '../backup/primary/primary.js';
 import { RedirectListener, type RedirectOwner } from '../backup/primary/redirect-listener.js';
-import { advertisedLink, type BackupSettings, linkAt } from '../backup/settings.js';
 import { HotspareError } from '../src/base/errors.js';
 import { addressText } from '../src/flags/options.js';
 import type { Timer } from '../src/native/ports.js';
@@ -18,14 +19,14 @@ export class LinkPort {
   /** The port that is bound for standbys, 0 while none is. */
   port = 0;
   private readonly wire: Wire;
-  private readonly settings: BackupSettings;
+  private readonly mirrorSettings: MirrorSettings;
   private readonly log: Log;
   private redirectListener: RedirectListener | null = null;
   private again: Timer | null = null;
 
-  constructor(wire: Wire, settings: BackupSettings, log: Log) {
+  constructor(wire: Wire, mirrorSettings: MirrorSettings, log: Log) {
     this.wire = wire;
-    this.settings = settings;
+    this.mirrorSettings = mirrorSettings;
     this.log = log;
   }
 
@@ -36,17 +37,17 @@ export class LinkPort {
 
   /** Where standbys attach, for people. */
   get text(): string {
-    return addressText(this.settings.linkListen!.host, this.port);
+    return addressText(this.mirrorSettings.linkListen!.host, this.port);
   }
 
   /** Where other nodes are told to attach; null where that is not known. */
   get advertised(): string | null {
-    return linkAt(this.settings, this.port) ?? advertisedLink(this.settings);
+    return linkAt(this.mirrorSettings, this.port) ?? advertisedLink(this.mirrorSettings);
   }
 
   /** Lets standbys attach to a primary, where the node has a `--link-listen`. Throws HotspareError LISTEN. */
   open(primary: Primary | null): void {
-    const { linkListen } = this.settings;
+    const { linkListen } = this.mirrorSettings;
     this.redirectListener?.close();
     this.redirectListener = null;
     if (primary === null || linkListen === null) return;
@@ -71,9 +72,9 @@ export class LinkPort {
     const { port } = this;
     this.close();
     if (port === 0) return;
-    const redirectListener = new RedirectListener(this.wire, this.settings, this.log, owner);
+    const redirectListener = new RedirectListener(this.wire, this.mirrorSettings, this.log, owner);
     try {
-      redirectListener.listen(this.settings.linkListen!.host, port);
+      redirectListener.listen(this.mirrorSettings.linkListen!.host, port);
       this.redirectListener = redirectListener;
     } catch (error) {
       if (!(error instanceof HotspareError)) throw error;

@@ -3,7 +3,7 @@
  * nothing here decides who serves. Attachment.ts is the side that mirrors a primary, service.ts the side that reigns.
  */
 import { checkTransport } from '../backup/link/fabrics.js';
-import type { BackupSettings } from '../backup/settings.js';
+import type { MirrorSettings } from '../backup/mirror-settings.js';
 import type { PrimaryAddress } from '../backup/standby/standby.js';
 import { assert, HotspareError } from '../src/base/errors.js';
 import { challengeMs, drainingMs, knockMs, linkConnections } from '../src/base/limits.js';
@@ -29,7 +29,7 @@ export interface NodeOptions {
   /** What the node runs on. */
   readonly ports: Ports;
   readonly settings: Settings;
-  readonly backup: BackupSettings;
+  readonly mirrorSettings: MirrorSettings;
   readonly log: Log;
   /**
    * Ends the old primary when it does not speak any more but may still hold the address, unless `untilMs` (of
@@ -71,16 +71,16 @@ export class Node {
   private newestSequence = 0;
 
   constructor(options: NodeOptions) {
-    const { ports, settings, backup, log, report } = options;
+    const { ports, settings, mirrorSettings, log, report } = options;
     this.options = options;
     this.ports = ports;
     this.access = openAccess(settings, log);
     this.wire = new Wire({ connectionsMax: settings.connections + linkConnections, ports });
     this.throttle = new LogThrottle(log);
-    this.linkPort = new LinkPort(this.wire, backup, log);
+    this.linkPort = new LinkPort(this.wire, mirrorSettings, log);
     this.role = this.newRole('looking');
     const { wire, linkPort, observe } = this;
-    const shared = { wire, settings, backup, log, report, linkPort, observe };
+    const shared = { wire, settings, mirrorSettings, log, report, linkPort, observe };
     this.attachment = new Attachment({ ...shared, role: () => this.role });
     this.serviceParts = {
       ...shared,
@@ -96,9 +96,10 @@ export class Node {
    * answers anybody: one who took its place while it was away says so. Throws HotspareError.
    */
   startPrimary(): void {
-    const { settings, backup, log } = this.options;
+    const { settings, mirrorSettings, log } = this.options;
     // A node without a link needs no fabric, which takes some tenths of a second to load.
-    if (backup.linkListen !== null || backup.transport === 'rdma') checkTransport(backup, log);
+    if (mirrorSettings.linkListen !== null || mirrorSettings.transport === 'rdma')
+      checkTransport(mirrorSettings, log);
     this.role = this.newRole('starting');
     const service = this.open(openOwn(this.serviceParts, memoryOptions(settings)));
     service.bind();
@@ -108,7 +109,7 @@ export class Node {
 
   /** Mirrors a primary until it dies. Throws HotspareError when it could not serve then. */
   startStandby(of: PrimaryAddress): void {
-    checkTransport(this.options.backup, this.options.log);
+    checkTransport(this.options.mirrorSettings, this.options.log);
     checkAddresses(this.wire, this.options.settings);
     this.options.goesFirst(holdsNothing(this.role.state));
     this.attachment.begin(of);
@@ -143,8 +144,11 @@ export class Node {
   }
 
   private newRole(state: 'starting' | 'looking'): Role {
-    const { fence, backup } = this.options;
-    return firstRole(state, { isSupervised: fence !== null, deadAfterMs: backup.deadAfterMs });
+    const { fence, mirrorSettings } = this.options;
+    return firstRole(state, {
+      isSupervised: fence !== null,
+      deadAfterMs: mirrorSettings.deadAfterMs,
+    });
   }
 
   private readonly observe: Observe = (seen) => {

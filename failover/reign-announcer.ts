@@ -5,7 +5,7 @@
  * went on while nobody used this reign: then this node is outranked.
  */
 import { constants } from 'node:os';
-import { anywhere, type BackupSettings } from '../backup/settings.js';
+import { anywhere, type MirrorSettings } from '../backup/mirror-settings.js';
 import { type PrimaryAddress, type Reigning, Standby } from '../backup/standby/standby.js';
 import { knockMs } from '../src/base/limits.js';
 import { addressText, isLoopback } from '../src/flags/options.js';
@@ -19,7 +19,7 @@ export interface ReignAnnouncerParts {
   readonly wire: Wire;
   /** Where the old primary let standbys attach. */
   readonly old: PrimaryAddress;
-  readonly settings: BackupSettings;
+  readonly mirrorSettings: MirrorSettings;
   readonly log: Log;
   /** This node's reign, as it is now, towards whoever is at this address. */
   reign(at: PrimaryAddress): Reigning;
@@ -47,7 +47,7 @@ export class ReignAnnouncer {
     this.name = addressText(parts.old.host, parts.old.port);
     this.lookedMs = parts.wire.ports.clock();
     const { network } = parts.wire.ports;
-    if (listensAt(parts.settings.linkListen, parts.old, network)) return;
+    if (listensAt(parts.mirrorSettings.linkListen, parts.old, network)) return;
     this.timer = parts.wire.ports.timers.every(knockMs, () => this.attempt());
     this.attempt();
   }
@@ -89,8 +89,8 @@ export class ReignAnnouncer {
 
   /** At the old primary's address, or where we were led from there. */
   private knockNow(at = this.parts.old): void {
-    const { wire, old, settings, log } = this.parts;
-    const knock: Standby = new Standby(wire, at, settings, anonymous, {
+    const { wire, old, mirrorSettings, log } = this.parts;
+    const knock: Standby = new Standby(wire, at, mirrorSettings, anonymous, {
       // It has stepped down, or the connection broke before: the next knock finds nobody, or tries again.
       lost: () => this.over(knock),
       unreachable: (errno) => this.over(knock, errno === ECONNREFUSED && this.isHere(at)),
@@ -109,7 +109,7 @@ export class ReignAnnouncer {
         if (
           at !== old ||
           there === null ||
-          listensAt(settings.linkListen, there, wire.ports.network)
+          listensAt(mirrorSettings.linkListen, there, wire.ports.network)
         ) {
           this.over(knock);
         } else {
@@ -143,7 +143,7 @@ export class ReignAnnouncer {
 
 /** True when this node itself listens there: nobody else can be met. */
 export function listensAt(
-  own: BackupSettings['linkListen'],
+  own: MirrorSettings['linkListen'],
   { host, port }: PrimaryAddress,
   network: Network,
 ): boolean {

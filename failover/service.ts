@@ -3,8 +3,8 @@
  * announcers that tell of it where somebody else may serve. It does what role.ts says.
  */
 
+import { hostOf, type MirrorSettings } from '../backup/mirror-settings.js';
 import { Primary } from '../backup/primary/primary.js';
-import { type BackupSettings, hostOf } from '../backup/settings.js';
 import type { PrimaryAddress, Reigning } from '../backup/standby/standby.js';
 import { HotspareError } from '../src/base/errors.js';
 import { addressText, type Settings } from '../src/flags/options.js';
@@ -29,7 +29,7 @@ export interface ServiceParts {
   readonly wire: Wire;
   readonly access: Access;
   readonly settings: Settings;
-  readonly backup: BackupSettings;
+  readonly mirrorSettings: MirrorSettings;
   readonly log: Log;
   readonly report: Reporter;
   readonly linkPort: LinkPort;
@@ -61,12 +61,12 @@ export class Service {
   private isBound = false;
 
   constructor(parts: ServiceParts, { nativeRegion, region, sequence, origin }: Opened) {
-    const { wire, access, settings, backup, log } = parts;
+    const { wire, access, settings, mirrorSettings, log } = parts;
     this.parts = parts;
     this.nativeRegion = nativeRegion;
     this.head = region.head;
     this.server = new Server(wire, nativeRegion.segments, region, settings, log, access, origin);
-    this.primary = backup.linkListen === null ? null : this.newPrimary(region, sequence);
+    this.primary = mirrorSettings.linkListen === null ? null : this.newPrimary(region, sequence);
     if (this.primary !== null) this.server.mirror = this.primary;
   }
 
@@ -148,13 +148,13 @@ export class Service {
   }
 
   private newPrimary(region: Region, sequence: number): Primary {
-    const { wire, backup, log, report, observe, outranked, isOld } = this.parts;
+    const { wire, mirrorSettings, log, report, observe, outranked, isOld } = this.parts;
     const { server, nativeRegion } = this;
     return new Primary({
       wire,
       region,
       regionId: nativeRegion.id,
-      settings: backup,
+      mirrorSettings,
       log,
       sequence,
       changes: () => server.changes,
@@ -169,14 +169,14 @@ export class Service {
   }
 
   private newAnnouncer(old: PrimaryAddress): ReignAnnouncer {
-    const { wire, backup, log, linkPort, outranked } = this.parts;
+    const { wire, mirrorSettings, log, linkPort, outranked } = this.parts;
     const { server, head, primary } = this;
     const changesWithout = (at: PrimaryAddress): number =>
       primary?.changesWithoutAt(addressText(at.host, at.port)) ?? server.changes;
     return new ReignAnnouncer({
       wire,
       old,
-      settings: backup,
+      mirrorSettings,
       log,
       reign: (at): Reigning => ({
         epoch: epochOf(head),

@@ -10,7 +10,7 @@ import { controlBytesMax } from '../../src/base/limits.js';
 import { native } from '../../src/native/addon.js';
 import type { Endpoint, Wire } from '../../src/net/wire.js';
 import { recordHeaderBytes } from '../../src/store/journal.js';
-import { hostOf } from '../settings.js';
+import { hostOf } from '../mirror-settings.js';
 import { type Cipher, Opener, Sealer } from './cipher.js';
 import {
   FrameHeader,
@@ -30,7 +30,7 @@ export interface ChannelOwner {
   frame(header: FrameHeader, bytes: Uint8Array, at: number): void;
   /** All frames that have arrived in this tick have been handed over. */
   drained(): void;
-  /** The peer's frames have another version: the owner closes the channel, or mutes it. Not seen after the handshake. */
+  /** The peer's frames have another version: the owner closes or mutes the channel. Not seen after the handshake. */
   foreign?(version: number): void;
   /** The connection is gone. `reason` is a sentence for the log. */
   lost(reason: string): void;

@@ -39,7 +39,7 @@ export interface Proof {
   readonly proof: string;
   /** Random name of the node, for logs. */
   readonly node: string;
-  /** The reign that the node announces, for `outcome` (reign.ts); 0, '' and 0 of a standby, which reigns over nobody. */
+  /** The reign that the node announces, for `outcome` (reign.ts); 0, '' and 0 of a standby, which has no reign. */
   readonly epoch: number;
   readonly cache: string;
   readonly changes: number;

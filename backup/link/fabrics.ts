@@ -16,7 +16,7 @@ import {
 } from '../../src/native/fabric.js';
 import type { Log } from '../../src/process/log.js';
 import type { Proof } from '../channel/hello.js';
-import { anywhere, type BackupSettings } from '../settings.js';
+import { anywhere, type MirrorSettings } from '../mirror-settings.js';
 import { chooseLink, type LinkChoice, type LinkOffer, parseOffer } from './link-choice.js';
 
 /** A standby that shall connect: it comes with a token that nobody else knows. */
@@ -51,7 +51,7 @@ export class FabricListener {
   static open(
     provider: FabricProvider,
     host: string,
-    { ackTimeoutMs: patienceMs, spinUs }: BackupSettings,
+    { ackTimeoutMs: patienceMs, spinUs }: MirrorSettings,
   ): FabricListener | NativeFailure {
     const handlers = { event: (..._: EventArguments): void => {} };
     const where = { provider, host, port: 0, passive: true };
@@ -93,19 +93,19 @@ export class FabricListener {
 type EventArguments = [kind: number, connectionRequest: number, bytes: Buffer, revoked: boolean];
 
 export class Fabrics {
-  private readonly settings: BackupSettings;
+  private readonly mirrorSettings: MirrorSettings;
   private readonly listeners = new Map<string, FabricListener>();
   private readonly offers = new Map<string, LinkOffer>();
 
-  constructor(settings: BackupSettings) {
-    this.settings = settings;
+  constructor(mirrorSettings: MirrorSettings) {
+    this.mirrorSettings = mirrorSettings;
   }
 
   /** What this node can do for a peer that is reached from, or at, this address. */
   offer(host: string, passive: boolean): LinkOffer {
     const known = this.offers.get(host);
     if (known !== undefined) return known;
-    const offer = offerAt(this.settings, host, passive);
+    const offer = offerAt(this.mirrorSettings, host, passive);
     this.offers.set(host, offer);
     return offer;
   }
@@ -120,7 +120,7 @@ export class Fabrics {
     const name = `${provider} ${host}`;
     const known = this.listeners.get(name);
     if (known !== undefined) return known;
-    const listener = FabricListener.open(provider, host, this.settings);
+    const listener = FabricListener.open(provider, host, this.mirrorSettings);
     if (!failed(listener)) this.listeners.set(name, listener);
     return listener;
   }
@@ -132,26 +132,26 @@ export class Fabrics {
 }
 
 /** What of a node's settings decides which links it can offer. */
-type LinkSettings = Pick<BackupSettings, 'transport' | 'provider' | 'linkListen'>;
+type LinkSettings = Pick<MirrorSettings, 'transport' | 'provider' | 'linkListen'>;
 
 /**
  * Before a node serves. Throws HotspareError FABRIC where `--transport rdma` is asked of a machine that cannot; says so
  * where it can only for the sake of tests.
  */
-export function checkTransport(settings: LinkSettings, log: Log): void {
-  if (settings.transport === 'tcp') return;
-  if (settings.transport === 'auto') {
+export function checkTransport(linkSettings: LinkSettings, log: Log): void {
+  if (linkSettings.transport === 'tcp') return;
+  if (linkSettings.transport === 'auto') {
     // To load libfabric takes some tenths of a second: now, and not in the midst of a hello, or while clients wait.
-    offerAt(settings, settings.linkListen?.host ?? '127.0.0.1', true);
+    offerAt(linkSettings, linkSettings.linkListen?.host ?? '127.0.0.1', true);
     return;
   }
   const version = fabric.fabricVersion();
   if (failed(version)) throw noFabric(version.error, fabricRemedy(version));
-  const host = settings.linkListen?.host;
+  const host = linkSettings.linkListen?.host;
   if (host === undefined || anywhere.includes(host)) return;
-  const { providers, lacks } = offerAt(settings, host, true);
+  const { providers, lacks } = offerAt(linkSettings, host, true);
   if (providers.length === 0) throw noFabric(lacks, 'hotspare doctor says what there is');
-  if (settings.provider !== null || providers.includes('verbs')) return;
+  if (linkSettings.provider !== null || providers.includes('verbs')) return;
   log.say(`--transport rdma: ${lacks}; libfabric's tcp provider is slower than --transport tcp`);
 }
 
@@ -166,8 +166,8 @@ export function fabricRemedy({ call }: NativeFailure): string {
   return 'run hotspare doctor';
 }
 
-function offerAt(settings: LinkSettings, host: string, passive: boolean): LinkOffer {
-  const { transport, provider: pinned } = settings;
+function offerAt(linkSettings: LinkSettings, host: string, passive: boolean): LinkOffer {
+  const { transport, provider: pinned } = linkSettings;
   // Nobody who says tcp wants libfabric to be loaded.
   if (transport === 'tcp') return { transport, providers: [], lacks: '' };
   const version = fabric.fabricVersion();

@@ -15,7 +15,7 @@ import type { Region } from '../../src/store/region.js';
 import type { Channel } from '../channel/channel.js';
 import { FrameType } from '../channel/frame.js';
 import { type MemoryRegistration, parse, type Welcome } from '../channel/hello.js';
-import type { BackupSettings } from '../settings.js';
+import type { MirrorSettings } from '../mirror-settings.js';
 import type { ExpectedStandby, FabricListener, Fabrics } from './fabrics.js';
 import type { LinkEvents } from './link.js';
 import type { LinkChoice } from './link-choice.js';
@@ -36,7 +36,7 @@ export interface LinkSetupParts {
   readonly region: Region;
   /** The region's number in the addon. */
   readonly regionId: number;
-  readonly settings: BackupSettings;
+  readonly mirrorSettings: MirrorSettings;
   readonly fabrics: Fabrics;
   /** Sequence of the newest batch before the first one the standby will get. */
   readonly sequence: number;
@@ -94,20 +94,20 @@ export class LinkSetup {
 
   /** Lets the standby in; `opened` or `refused` follows. */
   start(): void {
-    const { region, settings, sequence, channel } = this.parts;
+    const { region, mirrorSettings, sequence, channel } = this.parts;
     const welcome: Welcome = {
-      node: settings.node,
+      node: mirrorSettings.node,
       cache: identityOf(region.head),
       epoch: epochOf(region.head),
       sequence,
       geometry: region.geometry,
-      ackTimeoutMs: settings.ackTimeoutMs,
-      heartbeatMs: settings.heartbeatMs,
+      ackTimeoutMs: mirrorSettings.ackTimeoutMs,
+      heartbeatMs: mirrorSettings.heartbeatMs,
       clientPort: this.parts.clientPort,
       ...this.link,
     };
     channel.sendMessage(FrameType.WELCOME, welcome, welcome.epoch);
-    if (this.listener === null && settings.transport === 'rdma') {
+    if (this.listener === null && mirrorSettings.transport === 'rdma') {
       this.fallBack(this.why);
       return;
     }
@@ -164,8 +164,8 @@ export class LinkSetup {
     this.isDecided = true;
     this.close();
     this.why = why;
-    const { settings, wire, channel, region, events } = this.parts;
-    if (settings.transport === 'rdma') {
+    const { mirrorSettings, wire, channel, region, events } = this.parts;
+    if (mirrorSettings.transport === 'rdma') {
       events.refused(
         new HotspareError('LINK_REFUSED', `no RDMA link: ${why}`, 'run hotspare doctor on both'),
       );

@@ -10,10 +10,10 @@ import { agreed, type CipherWish, wishOf } from '../channel/cipher.js';
 import { type FrameHeader, FrameType, protocolVersion } from '../channel/frame.js';
 import { nonce, type Proof, parse } from '../channel/hello.js';
 import { isProved, type SessionKeys, sessionKeys, withProof } from '../channel/proof.js';
-import type { BackupSettings } from '../settings.js';
+import type { MirrorSettings } from '../mirror-settings.js';
 
 /** What a handshake needs to know of its node. */
-export type Credentials = Pick<BackupSettings, 'secret' | 'cipher'>;
+export type Credentials = Pick<MirrorSettings, 'secret' | 'cipher'>;
 
 export interface HandshakeEvents {
   /** A hello that makes sense has come; a proof must follow. */

@@ -24,7 +24,7 @@ import { noRecord, type ReignRecord } from '../lease/lease.js';
 import type { Outcome, Reign } from '../lease/reign.js';
 import { Fabrics } from '../link/fabrics.js';
 import type { Batch } from '../link/link.js';
-import { type BackupSettings, linkAt, seenLink } from '../settings.js';
+import { linkAt, type MirrorSettings, seenLink } from '../mirror-settings.js';
 import { Backpressure } from './backpressure.js';
 import { LinkListener } from './link-listener.js';
 import {
@@ -80,7 +80,7 @@ export interface PrimaryParts {
   readonly region: Region;
   /** The region's number in the addon. */
   readonly regionId: number;
-  readonly settings: BackupSettings;
+  readonly mirrorSettings: MirrorSettings;
   readonly log: Log;
   /** Of the newest batch of an earlier reign of this process. */
   readonly sequence: number;
@@ -105,7 +105,7 @@ export class Primary implements Mirror {
   private readonly parts: PrimaryParts;
   private readonly wire: Wire;
   private readonly region: Region;
-  private readonly settings: BackupSettings;
+  private readonly mirrorSettings: MirrorSettings;
   private readonly log: Log;
   private readonly events: PrimaryEvents;
   private readonly linkListener: LinkListener;
@@ -129,28 +129,28 @@ export class Primary implements Mirror {
   private readonly counts = new MirrorCounts();
 
   constructor(parts: PrimaryParts) {
-    const { wire, region, settings, log, sequence, events } = parts;
+    const { wire, region, mirrorSettings, log, sequence, events } = parts;
     this.parts = parts;
     this.wire = wire;
     this.region = region;
-    this.settings = settings;
-    this.fabrics = new Fabrics(settings);
+    this.mirrorSettings = mirrorSettings;
+    this.fabrics = new Fabrics(mirrorSettings);
     this.backpressure = new Backpressure(wire);
     this.log = log;
     this.unacked = new UnackedBatches(sequence);
     this.events = events;
     region.journal.onFull = () => this.send();
-    this.linkListener = new LinkListener(wire, settings, log, (handshake, proof) => {
+    this.linkListener = new LinkListener(wire, mirrorSettings, log, (handshake, proof) => {
       this.admit(handshake, proof);
     });
     this.record = parts.record ?? noRecord;
-    this.isSync = settings.ack === 'sync';
+    this.isSync = mirrorSettings.ack === 'sync';
     const { regionId } = parts;
-    const shared = { wire, region, regionId, settings, log, unacked: this.unacked };
+    const shared = { wire, region, regionId, mirrorSettings, log, unacked: this.unacked };
     this.replicaParts = { ...shared, events: this.replicaEvents(), epoch: () => this.epoch };
     const { clock, timers } = wire.ports;
     this.clock = clock;
-    this.heartbeat = timers.every(settings.heartbeatMs, () => this.beat());
+    this.heartbeat = timers.every(mirrorSettings.heartbeatMs, () => this.beat());
   }
 
   get congested(): boolean {
@@ -309,12 +309,12 @@ export class Primary implements Mirror {
   }
 
   private state(): MirrorState {
-    const { attached: replica, unacked, counts, settings, backpressure } = this;
+    const { attached: replica, unacked, counts, mirrorSettings, backpressure } = this;
     return {
       replica,
       unacked,
       counts,
-      ack: settings.ack,
+      ack: mirrorSettings.ack,
       epoch: this.epoch,
       stalls: backpressure.stalls,
     };
@@ -471,7 +471,7 @@ export class Primary implements Mirror {
   private meet(handshake: PrimaryHandshake, theirs: Proof): void {
     const { channel } = handshake;
     const changes = this.changesWithout(theirs.node);
-    const { node } = this.settings;
+    const { node } = this.mirrorSettings;
     // A reign announcer was redirected to its own node.
     if (theirs.node === node) {
       channel.close(true);
@@ -492,7 +492,7 @@ export class Primary implements Mirror {
           `node ${theirs.node} reigns with epoch ${theirs.epoch}, and must give way: ` +
             `we have acknowledged ${changes} changes without it, and reign with epoch ${this.epoch}`,
         );
-        this.tell(channel, this.epoch, node, linkAt(this.settings, this.linkPort));
+        this.tell(channel, this.epoch, node, linkAt(this.mirrorSettings, this.linkPort));
         return;
       case 'apart':
         handshake.refuseAndClose(noHeir(this.epoch, theirs.epoch));

@@ -8,7 +8,7 @@ import { HotspareError } from '../../src/base/errors.js';
 import type { Wire } from '../../src/net/wire.js';
 import type { Log } from '../../src/process/log.js';
 import { FrameType } from '../channel/frame.js';
-import { type BackupSettings, seenLink } from '../settings.js';
+import { type MirrorSettings, seenLink } from '../mirror-settings.js';
 import { LinkListener } from './link-listener.js';
 
 /** Who is mirrored: its random name, null while it has not welcomed us, and where it lets standbys attach. */
@@ -36,8 +36,8 @@ export interface RedirectOwner {
 export class RedirectListener {
   private readonly listener: LinkListener;
 
-  constructor(wire: Wire, settings: BackupSettings, log: Log, owner: RedirectOwner) {
-    this.listener = new LinkListener(wire, settings, log, (handshake, proof) => {
+  constructor(wire: Wire, mirrorSettings: MirrorSettings, log: Log, owner: RedirectOwner) {
+    this.listener = new LinkListener(wire, mirrorSettings, log, (handshake, proof) => {
       const { channel } = handshake;
       const link = seenLink(proof.link, channel.peer);
       owner.met({ reigns: proof.epoch > 0, holds: proof.cache !== '', link });
@@ -51,7 +51,7 @@ export class RedirectListener {
       // The one that is mirrored knocks here as well, and need not be led to itself.
       const known = proof.node === where.node || link === where.link;
       if (!known) {
-        const message = { node: settings.node, link: where.link };
+        const message = { node: mirrorSettings.node, link: where.link };
         channel.sendMessage(FrameType.DEPOSED, message, redirectEpoch);
       }
       channel.close(true);

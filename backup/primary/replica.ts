@@ -24,7 +24,7 @@ import { PrimaryLease } from '../lease/primary-lease.js';
 import type { Link } from '../link/link.js';
 import type { LinkChoice } from '../link/link-choice.js';
 import { LinkSetup, type LinkSetupParts } from '../link/link-setup.js';
-import type { BackupSettings } from '../settings.js';
+import type { MirrorSettings } from '../mirror-settings.js';
 import { linkName, mebibytes } from './mirror-stats.js';
 import type { Member } from './quorum.js';
 import { Resync } from './resync.js';
@@ -70,7 +70,7 @@ export interface ReplicaParts {
   readonly region: Region;
   /** The region's number in the addon. */
   readonly regionId: number;
-  readonly settings: BackupSettings;
+  readonly mirrorSettings: MirrorSettings;
   readonly log: Log;
   readonly unacked: UnackedBatches;
   readonly events: ReplicaEvents;
@@ -100,14 +100,14 @@ export class Replica implements ChannelOwner, Member {
   private heardMs: number;
 
   constructor(parts: ReplicaParts, channel: Channel, proof: Proof) {
-    const { settings, unacked, wire } = parts;
+    const { mirrorSettings, unacked, wire } = parts;
     this.parts = parts;
     this.channel = channel;
     this.node = proof.node;
     this.address = proof.link;
     this.acked = unacked.sequence;
     this.heardMs = wire.nowMs;
-    const { ackTimeoutMs, heartbeatMs } = settings;
+    const { ackTimeoutMs, heartbeatMs } = mirrorSettings;
     const leaseTimes = { deadAfterMs: proof.deadAfterMs, ackTimeoutMs, heartbeatMs };
     this.lease = new PrimaryLease(leaseTimes, firstHeartbeat(parts.wire.ports.random));
   }
@@ -253,7 +253,7 @@ export class Replica implements ChannelOwner, Member {
     const waitedMs = this.waitedMs(nowMs);
     const silentMs = nowMs - this.heardMs;
     // While it copies nobody waits for it, and mapping its memory may take long.
-    const { ackTimeoutMs } = this.parts.settings;
+    const { ackTimeoutMs } = this.parts.mirrorSettings;
     const limitMs = this.isCounted ? ackTimeoutMs : copyingMs;
     if (waitedMs <= limitMs && silentMs <= limitMs) return null;
     const what = waitedMs > limitMs ? 'no ack' : 'nothing heard';

@@ -3,7 +3,7 @@ import { FrameType } from '../channel/frame.js';
 import type { Welcome } from '../channel/hello.js';
 import { leaseMsOf } from '../lease/lease.js';
 import type { LinkOffer } from '../link/link-choice.js';
-import type { BackupSettings } from '../settings.js';
+import type { MirrorSettings } from '../mirror-settings.js';
 
 /** How far the hello with the primary has come. */
 export const HandshakeStage = { UNPROVED: 0, PROVED: 1, WELCOMED: 2 } as const;
@@ -41,7 +41,7 @@ export function unwantedLink({ transport, providers }: LinkOffer, welcome: Welco
 
 /** A death that is found only after the lease has ended could never lead to a takeover: says so, or null. */
 export function deathFoundTooLate(
-  { deadAfterMs, heartbeatMs }: BackupSettings,
+  { deadAfterMs, heartbeatMs }: MirrorSettings,
   welcome: Welcome,
 ): string | null {
   if (deadAfterMs < leaseSlackHeartbeats * welcome.heartbeatMs) {

@@ -20,9 +20,9 @@ import { StandbyLease } from '../lease/standby-lease.js';
 import { Fabrics } from '../link/fabrics.js';
 import type { BatchReceiver } from '../link/link.js';
 import { openReceiver } from '../link/receiver-setup.js';
+import { advertisedLink, type MirrorSettings, seenLink } from '../mirror-settings.js';
 import { sameVersion } from '../primary/primary-handshake.js';
 import { redirectEpoch } from '../primary/redirect-listener.js';
-import { advertisedLink, type BackupSettings, seenLink } from '../settings.js';
 import { deathFoundTooLate, HandshakeStage, mayArrive, unwantedLink } from './handshake-checks.js';
 import { StandbyHandshake } from './standby-handshake.js';
 
@@ -74,7 +74,7 @@ export class Standby implements ChannelOwner {
   epoch = 0;
   private readonly wire: Wire;
   private address: PrimaryAddress;
-  private readonly settings: BackupSettings;
+  private readonly mirrorSettings: MirrorSettings;
   private readonly events: StandbyEvents;
   private readonly memoryOptions: MemoryOptions;
   private readonly fabrics: Fabrics;
@@ -98,16 +98,16 @@ export class Standby implements ChannelOwner {
   constructor(
     wire: Wire,
     address: PrimaryAddress,
-    settings: BackupSettings,
+    mirrorSettings: MirrorSettings,
     memoryOptions: MemoryOptions,
     events: StandbyEvents,
   ) {
     this.wire = wire;
     this.address = address;
-    this.settings = settings;
+    this.mirrorSettings = mirrorSettings;
     this.memoryOptions = memoryOptions;
     this.events = events;
-    this.fabrics = new Fabrics(settings);
+    this.fabrics = new Fabrics(mirrorSettings);
     this.lease = new StandbyLease(firstHeartbeat(wire.ports.random));
   }
 
@@ -184,7 +184,11 @@ export class Standby implements ChannelOwner {
   }
 
   opened(): void {
-    this.handshake = new StandbyHandshake(this.channel!, this.settings, this.wire.ports.random);
+    this.handshake = new StandbyHandshake(
+      this.channel!,
+      this.mirrorSettings,
+      this.wire.ports.random,
+    );
     // While the challenge is on its way, so that the proof need not wait for it.
     this.fabrics.offer(this.channel!.localHost, true);
   }
@@ -269,7 +273,7 @@ export class Standby implements ChannelOwner {
 
   /** Tells the primary, if it can hear, that we reign with this epoch, and where it can attach. Ends the connection. */
   depose(epoch: number, link: string | null): void {
-    const deposed: Deposed = { node: this.settings.node, link };
+    const deposed: Deposed = { node: this.mirrorSettings.node, link };
     this.channel?.sendMessage(FrameType.DEPOSED, deposed, epoch);
     this.leave();
   }
@@ -365,7 +369,7 @@ export class Standby implements ChannelOwner {
   }
 
   private prove(payload: Uint8Array): void {
-    const { node, deadAfterMs } = this.settings;
+    const { node, deadAfterMs } = this.mirrorSettings;
     const { transport, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
     const failure = this.handshake!.prove(payload, {
       node,
@@ -386,7 +390,7 @@ export class Standby implements ChannelOwner {
       epoch: 0,
       cache: holds ? this.cache : '',
       changes: 0,
-      link: advertisedLink(this.settings),
+      link: advertisedLink(this.mirrorSettings),
     };
   }
 
@@ -407,7 +411,7 @@ export class Standby implements ChannelOwner {
     }
     const held: CacheAt = { cache: this.cache, epoch: this.epoch };
     if (this.events.met(welcome, held) === 'keep') return;
-    const late = deathFoundTooLate(this.settings, welcome);
+    const late = deathFoundTooLate(this.mirrorSettings, welcome);
     if (late !== null) {
       this.refuse(
         'LINK_REFUSED',
@@ -477,7 +481,7 @@ export class Standby implements ChannelOwner {
 
   /** The RDMA link is ready for the primary's writes; or it cannot be, and only then may another take its place. */
   private decided(registration: MemoryRegistration): void {
-    const must = registration.failure !== '' && this.settings.transport === 'rdma';
+    const must = registration.failure !== '' && this.mirrorSettings.transport === 'rdma';
     if (!must) this.channel!.sendMessage(FrameType.MEMORY, registration, this.epoch);
     else this.refuse('FABRIC', `--transport rdma: ${registration.failure}`, 'run hotspare doctor');
   }

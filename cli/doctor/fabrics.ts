@@ -1,7 +1,7 @@
 /** What libfabric and its devices have to say. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fabricRemedy } from '../../backup/link/fabrics.js';
-import { anywhere } from '../../backup/settings.js';
+import { anywhere } from '../../backup/mirror-settings.js';
 import { isOwnAddress, ownAddresses } from '../../src/base/interfaces.js';
 import { failed } from '../../src/native/addon.js';
 import { type FabricProvider, fabric } from '../../src/native/fabric.js';

@@ -8,9 +8,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkTransport } from '../../backup/link/fabrics.js';
+import type { MirrorSettings } from '../../backup/mirror-settings.js';
 import { linkName } from '../../backup/primary/mirror-stats.js';
 import { Primary } from '../../backup/primary/primary.js';
-import type { BackupSettings } from '../../backup/settings.js';
 import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
 import { HotspareError } from '../../src/base/errors.js';
 import { linkConnections } from '../../src/base/limits.js';
@@ -58,7 +58,7 @@ const times = { ackTimeoutMs: 30_000, heartbeatMs: 100, deadAfterMs: 10_000 } as
 
 export async function replicate(options: ReplicateOptions): Promise<Replicated> {
   const { host, link } = options;
-  const settings: BackupSettings = {
+  const mirrorSettings: MirrorSettings = {
     linkListen: { host, port: 0 },
     secret: Buffer.from('known to these two only'),
     ack: 'sync',
@@ -66,7 +66,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
     ...link,
     node: 'bench',
   };
-  checkTransport(settings, logger('bench', 0));
+  checkTransport(mirrorSettings, logger('bench', 0));
   const journal = new Journal();
   const geometry = geometryOf({ ...defaults, memoryBytes });
   const { region, memory: nativeRegion } = mapRegion(geometry, anonymous, journal);
@@ -74,7 +74,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
   const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
   const forget = (): void => rmSync(folder, { recursive: true, force: true });
   const secret = join(folder, 'secret');
-  writeFileSync(secret, settings.secret, { mode: 0o600 });
+  writeFileSync(secret, mirrorSettings.secret, { mode: 0o600 });
   let standby: ChildProcess | null = null;
   let primary: Primary | null = null;
   const deaf = endOnSignals(() => {
@@ -93,7 +93,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
         wire,
         region,
         regionId: nativeRegion.id,
-        settings,
+        mirrorSettings,
         log: logger('bench', 0),
         sequence: 0,
         changes: () => 0,

@@ -2,8 +2,9 @@
  * `hotspare drill`: a rehearsed failure, measured and verified. It starts a pair of its own, loads it through somebody
  * else's parser, kills its primary again and again, and compares every key with what was acknowledged.
  *
- * The parts are those of etcd's robustness tests: traffic (client.ts), history, fault (drilled-pair.ts), model (verify.ts)
- * and report (results.ts). A drill cannot show a machine that dies with its kernel, nor more than one standby.
+ * The parts are those of etcd's robustness tests: traffic (client.ts), history, fault (drilled-pair.ts), model
+ * (verify.ts) and report (results.ts). A drill cannot show a machine that dies with its kernel, nor more than one
+ * standby.
  */
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -17,7 +18,7 @@ import { DrilledPair, type Fault } from './drilled-pair.js';
 import { fill, itemsFor } from './fill.js';
 import { freePort } from './port.js';
 import { Random } from './random.js';
-import { collect, footing, heading, line, type Results, type Settings } from './results.js';
+import { collect, type DrillSettings, footing, heading, line, type Results } from './results.js';
 import { type RoundResult, runRound } from './round.js';
 import { Traffic } from './traffic.js';
 
@@ -88,7 +89,7 @@ export async function drill(flags: Flags, program: readonly string[]): Promise<b
 }
 
 async function rehearse(
-  settings: Settings,
+  settings: DrillSettings,
   flags: Flags,
   program: readonly string[],
   onRound: (round: RoundResult) => void,
@@ -138,7 +139,7 @@ async function rehearse(
   }
 }
 
-function nodeFlags({ connections, ack, deadAfter, link }: Settings): string[] {
+function nodeFlags({ connections, ack, deadAfter, link }: DrillSettings): string[] {
   const most = String(connections + connectionsBeside);
   // The standby's lease must outlast the detection.
   const ackTimeout = Math.max(timesHere.ackTimeoutMs, deadAfter * 3 + 200);
@@ -146,7 +147,7 @@ function nodeFlags({ connections, ack, deadAfter, link }: Settings): string[] {
   return ['-c', most, '--ack', ack, ...times, ...link];
 }
 
-function settingsOf(flags: Flags): Settings {
+function settingsOf(flags: Flags): DrillSettings {
   const keys = flags['keys'] as number;
   const connections = flags['connections'] as number;
   const valueBytes = flags['valueBytes'] as number;

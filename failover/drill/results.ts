@@ -1,7 +1,7 @@
 /** The rounds put together: medians, the verdict, and how they are shown. Pure. */
 import type { RoundResult } from './round.js';
 
-export interface Settings {
+export interface DrillSettings {
   readonly seed: number;
   readonly rounds: number;
   readonly rate: number;
@@ -18,7 +18,7 @@ export interface Settings {
 }
 
 export interface Results {
-  readonly settings: Settings;
+  readonly settings: DrillSettings;
   readonly rounds: readonly RoundResult[];
   readonly median: Times;
   readonly max: Times;
@@ -50,7 +50,7 @@ const counts = [
   'unplanned',
 ] as const;
 
-export function collect(settings: Settings, rounds: readonly RoundResult[]): Results {
+export function collect(settings: DrillSettings, rounds: readonly RoundResult[]): Results {
   const sum = (field: Count): number => rounds.reduce((total, round) => total + round[field], 0);
   const lost = sum('lost');
   const wrong = sum('wrong');
@@ -74,7 +74,7 @@ export function collect(settings: Settings, rounds: readonly RoundResult[]): Res
 const tooBusy = 'the primary was silent for --dead-after, as on a machine without a free processor';
 const widths = [6, 9, 9, 9, 9, 9, 9, 6, 6, 10];
 
-export function heading(settings: Settings): string {
+export function heading(settings: DrillSettings): string {
   const { seed, rounds, rate, connections, valueBytes, memory, fill, fault, ack } = settings;
   const pace = rate === 0 ? 'as many writes as it takes' : `${rate} writes/s`;
   const filled = fill === 0 ? '' : `, ${fill} MiB of items`;

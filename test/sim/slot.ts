@@ -4,7 +4,7 @@
  */
 
 import { heartbeatBytes } from '../../backup/lease/heartbeat-times.js';
-import type { BackupSettings } from '../../backup/settings.js';
+import type { MirrorSettings } from '../../backup/mirror-settings.js';
 import type { Random } from '../../failover/drill/random.js';
 import { Node } from '../../failover/node.js';
 import type { Report, WithoutTime } from '../../failover/report.js';
@@ -99,7 +99,7 @@ export class Slot {
     const node = new Node({
       ports: this.ports(this.memory),
       settings: this.settings(),
-      backup: this.backup(),
+      mirrorSettings: this.mirrorSettings(),
       log: {
         say: (line: string) => this.said(line),
         detail: (line: string) => this.parts.trace(`${this.name}: ${line}`),
@@ -203,7 +203,7 @@ export class Slot {
     };
   }
 
-  private backup(): BackupSettings {
+  private mirrorSettings(): MirrorSettings {
     const { scenario, linkPort } = this.parts;
     return {
       linkListen: { host: this.host, port: linkPort },

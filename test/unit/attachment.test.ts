@@ -7,7 +7,7 @@ function attachment(linkPort: number): Attachment {
   const isOwnAddress = (host: string): boolean => host === '10.0.0.1';
   const parts = {
     wire: { ports: { network: { isOwnAddress } } },
-    backup: { linkListen: { host: '0.0.0.0', port: linkPort } },
+    mirrorSettings: { linkListen: { host: '0.0.0.0', port: linkPort } },
     linkPort: { isOpen: true },
   };
   return new Attachment(parts as unknown as AttachmentParts);

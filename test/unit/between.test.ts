@@ -5,8 +5,8 @@
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { FrameType, frameHeaderBytes, sealFrame } from '../../backup/channel/frame.js';
+import type { MirrorSettings } from '../../backup/mirror-settings.js';
 import { Primary } from '../../backup/primary/primary.js';
-import type { BackupSettings } from '../../backup/settings.js';
 import { Standby } from '../../backup/standby/standby.js';
 import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
 import { defaults } from '../../src/flags/options.js';
@@ -49,14 +49,14 @@ class Session {
   /** What was told to whom. */
   readonly told: string[] = [];
   private readonly wires = [new Wire({ connectionsMax: 160 }), new Wire({ connectionsMax: 8 })];
-  private readonly settings: BackupSettings;
+  private readonly mirrorSettings: MirrorSettings;
   private timer: NodeJS.Timeout | null = null;
 
-  constructor(cipher: BackupSettings['cipher']) {
+  constructor(cipher: MirrorSettings['cipher']) {
     const mapped = mapRegion(geometry, anonymous, new Journal());
     this.region = mapped.region;
     this.memory = mapped.memory;
-    this.settings = {
+    this.mirrorSettings = {
       linkListen: null,
       secret: Buffer.from('a secret of two nodes'),
       ack: 'sync',
@@ -74,7 +74,7 @@ class Session {
       wire: this.wires[0]!,
       region: this.region,
       regionId: mapped.memory.id,
-      settings: this.settings,
+      mirrorSettings: this.mirrorSettings,
       log,
       sequence: 0,
       changes: () => 0,
@@ -94,7 +94,7 @@ class Session {
     prepare(this.relay);
     const tell = (what: string): void => void this.told.push(`standby: ${what}`);
     const address = { host, port: await this.relay.listen() };
-    this.standby = new Standby(this.wires[1]!, address, this.settings, anonymous, {
+    this.standby = new Standby(this.wires[1]!, address, this.mirrorSettings, anonymous, {
       welcomed: () => tell('welcomed'),
       synced: () => tell('synced'),
       lost: (reason) => tell(`ended: ${reason}`),

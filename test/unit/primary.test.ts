@@ -44,7 +44,7 @@ beforeEach(async () => {
   const mapped = mappedRegion(geometries.mixed);
   region = mapped.region;
   regionId = mapped.memory.id;
-  const settings = {
+  const mirrorSettings = {
     linkListen: null,
     secret: new Uint8Array(0),
     ack: 'sync',
@@ -65,7 +65,7 @@ beforeEach(async () => {
     wire,
     region,
     regionId,
-    settings,
+    mirrorSettings,
     log,
     sequence: 0,
     events,

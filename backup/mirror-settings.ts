@@ -4,7 +4,7 @@ import { addressText } from '../src/flags/options.js';
 import type { LinkCipher } from '../src/flags/transport.js';
 import type { FabricProvider, Transport } from '../src/native/fabric.js';
 
-export interface BackupSettings {
+export interface MirrorSettings {
   /** `--link-listen`: where standbys attach, or null. */
   readonly linkListen: { readonly host: string; readonly port: number } | null;
   /** The bytes of `--secret-file`; empty without one. */
@@ -33,13 +33,13 @@ export interface BackupSettings {
 export const anywhere: readonly string[] = ['0.0.0.0', '::'];
 
 /** What this node tells others of where standbys attach to it; null where it does not know beforehand. */
-export function advertisedLink({ linkListen }: BackupSettings): string | null {
+export function advertisedLink({ linkListen }: MirrorSettings): string | null {
   if (linkListen === null || linkListen.port === 0) return null;
   return addressText(linkListen.host, linkListen.port);
 }
 
 /** Where standbys attach to a node that listens on this port; null when it listens nowhere. */
-export function linkAt({ linkListen }: BackupSettings, port: number): string | null {
+export function linkAt({ linkListen }: MirrorSettings, port: number): string | null {
   return linkListen === null || port === 0 ? null : addressText(linkListen.host, port);
 }
 

@@ -1,6 +1,11 @@
 /** Where standbys attach: what a node says of itself, and what is made of it by those who see it. */
 import { describe, expect, test } from '@jest/globals';
-import { advertisedLink, type BackupSettings, hostOf, seenLink } from '../../backup/settings.js';
+import {
+  advertisedLink,
+  hostOf,
+  type MirrorSettings,
+  seenLink,
+} from '../../backup/mirror-settings.js';
 import { address, addressText } from '../../src/flags/options.js';
 
 test.each([
@@ -19,7 +24,7 @@ describe('a link', () => {
     [{ host: 'fe80::1', port: 7 }, '[fe80::1]:7'],
     [{ host: '0.0.0.0', port: 7 }, '0.0.0.0:7'],
   ])('%j is told as %s', (linkListen, told) => {
-    expect(advertisedLink({ linkListen } as BackupSettings)).toBe(told);
+    expect(advertisedLink({ linkListen } as MirrorSettings)).toBe(told);
   });
 
   test.each([
