@@ -4,6 +4,7 @@ import { givenMirrorFlags } from '../backup/flags.js';
 import { Pair } from '../failover/pair.js';
 import { HotspareError } from '../src/base/errors.js';
 import { given } from '../src/flags/flag.js';
+import { machine } from '../src/native/ports.js';
 import { giveUpRoot, tellStarter } from '../src/process/process.js';
 import { pairMemory } from '../src/process/shortage.js';
 import { geometryOf, headBytes, pagesBytes } from '../src/store/layout.js';
@@ -22,6 +23,7 @@ export async function runPair(command: Command, entry: string): Promise<void> {
   const geometry = geometryOf(settings);
   log.say(pairMemory(headBytes(geometry) + pagesBytes(geometry)));
   const pair = new Pair({
+    ports: machine,
     program: [entry],
     flags: [
       ...given(command, clientFlags),

@@ -4,16 +4,17 @@
  * when it is ended, both nodes are.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { secretDescriptor, secretVariable } from '../backup/channel/secret.js';
 import { addressText } from '../src/flags/options.js';
-import { monotonicMs } from '../src/native/clock.js';
+import type { Ports, Timers } from '../src/native/ports.js';
 import type { Log } from '../src/process/log.js';
 import type { Notice, Report } from './report.js';
 
 export interface PairOptions {
+  /** Time, timers and randomness. The processes themselves, and the signals to them, are the machine's. */
+  readonly ports: Pick<Ports, 'clock' | 'timers' | 'random'>;
   /** The program of a node: node's arguments before the node's own. */
   readonly program: readonly string[];
   /** Flags both nodes are started with: the clients' side and the mirror's. */
@@ -63,7 +64,7 @@ export class Pair {
   private readonly options: PairOptions;
   private readonly members: { a: Member | null; b: Member | null } = { a: null, b: null };
   /** Known to the two nodes only: any user of this machine can connect to their link. */
-  private readonly secret = randomBytes(secretBytes);
+  private readonly secret: Uint8Array;
   private ending = false;
   /** True once any node has served. */
   private served = false;
@@ -72,6 +73,7 @@ export class Pair {
 
   constructor(options: PairOptions) {
     this.options = options;
+    this.secret = options.ports.random(secretBytes);
   }
 
   get primary(): Member | null {
@@ -91,7 +93,7 @@ export class Pair {
   async end(): Promise<void> {
     this.ending = true;
     for (const member of [this.standby, this.primary]) {
-      if (member !== null) await ended(member);
+      if (member !== null) await ended(member, this.timers);
     }
   }
 
@@ -153,7 +155,7 @@ export class Pair {
       member.ready = true;
       member.linkPort = report.linkPort;
       const other = this.other(member);
-      if (other === null) setTimeout(() => this.startStandby(member), delayMs);
+      if (other === null) this.timers.after(delayMs, () => this.startStandby(member));
     } else if (report.event === 'synced') {
       member.ready = true;
       this.failures = 0;
@@ -178,7 +180,7 @@ export class Pair {
     const other = this.other(asker);
     if (other === null) {
       notify(asker, { fenced: true });
-    } else if (!other.doomed && monotonicMs() >= untilMs) {
+    } else if (!other.doomed && this.options.ports.clock() >= untilMs) {
       this.options.log.say(`node ${asker.name} asks too late to take over: its lease is over`);
       notify(asker, { fenced: false });
     } else {
@@ -197,11 +199,11 @@ export class Pair {
 
   /** A signal for the whole pair reaches each of its processes: then the pair is ending, in its own order. */
   private asked(member: Member, signal: string): void {
-    setTimeout(() => {
+    this.timers.after(askedMs, () => {
       if (this.ending || member.doomed) return;
       this.options.log.say(`node ${member.name} was sent ${signal}, and ends`);
       notify(member, { end: true });
-    }, askedMs);
+    });
   }
 
   private exited(member: Member, reason: string, code: number | null): void {
@@ -217,12 +219,12 @@ export class Pair {
     } else if (other.role === 'primary' && other.ready) {
       notify(other, { standbyDead: true });
       const delayMs = member.role === 'primary' ? replaceMs : this.backOffMs(member);
-      setTimeout(() => this.startStandby(other), delayMs);
+      this.timers.after(delayMs, () => this.startStandby(other));
     } else if (!other.ready) {
       this.options.log.say(
         `node ${other.name} was not in sync yet: it will not serve half a cache`,
       );
-      void ended(other);
+      void ended(other, this.timers);
     }
   }
 
@@ -245,22 +247,26 @@ export class Pair {
     this.spawn(name, 'standby', ['--of', addressText(host, primary.linkPort)]);
   }
 
+  private get timers(): Timers {
+    return this.options.ports.timers;
+  }
+
   private other(member: Member): Member | null {
     return this.members[member.name === 'a' ? 'b' : 'a'];
   }
 }
 
 /** Asks a process to end, then uses SIGKILL for one that does not. */
-async function ended(member: Member): Promise<void> {
+async function ended(member: Member, timers: Timers): Promise<void> {
   const { process: child } = member;
   member.doomed = true;
   if (child.exitCode !== null || child.signalCode !== null) return;
-  const forced = setTimeout(() => child.kill('SIGKILL'), endMs);
+  const forced = timers.after(endMs, () => child.kill('SIGKILL'));
   notify(member, { end: true });
   // A process that has only just started does not hear yet.
   child.kill('SIGTERM');
   await once(child, 'exit');
-  clearTimeout(forced);
+  forced.cancel();
 }
 
 /** Tells a node something, if it is still there to hear it. */

@@ -5,6 +5,7 @@
 
 import { HotspareError } from '../../src/base/errors.js';
 import { monotonicMs } from '../../src/native/clock.js';
+import { machine } from '../../src/native/ports.js';
 import type { Log } from '../../src/process/log.js';
 import { type Member, Pair } from '../pair.js';
 import type { Report } from '../report.js';
@@ -50,6 +51,7 @@ export class DrilledPair {
   constructor(options: DrilledPairOptions) {
     this.pair = new Pair({
       ...options,
+      ports: machine,
       onReport: (report, member) => this.heard(report, member),
       onEnd: (reason) => {
         this.gone = reason;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Pair } from '../../failover/pair.js';
+import { machine } from '../../src/native/ports.js';
 import { until } from '../support/until.js';
 
 /** Serves as primary; as standby it ends at once until it was started five times, and is in sync then. */
@@ -36,7 +37,8 @@ test('a standby that cannot start is tried again more and more seldom, until it 
   writeFileSync(file, program);
   const said: string[] = [];
   const log = { say: (text: string) => said.push(text), detail: () => {} };
-  pair = new Pair({ program: [file, join(folder, 'starts')], flags: [], primaryFlags: [], log });
+  const starts = join(folder, 'starts');
+  pair = new Pair({ ports: machine, program: [file, starts], flags: [], primaryFlags: [], log });
   const startedMs = performance.now();
   pair.start();
   await until('a standby', () => pair!.standby?.ready === true, { withinMs: 20_000 });
