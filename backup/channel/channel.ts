@@ -27,22 +27,22 @@ import {
 /** What a channel's owner is told. */
 export interface ChannelOwner {
   /** A whole frame; its payload is bytes[at, at + header.length) until this returns. */
-  frame(header: FrameHeader, bytes: Uint8Array, at: number): void;
+  frameReceived(header: FrameHeader, bytes: Uint8Array, at: number): void;
   /** All frames that have arrived in this tick have been handed over. */
-  drained(): void;
+  inputDrained(): void;
   /** The peer's frames have another version: the owner closes or mutes the channel. Not seen after the handshake. */
-  foreign?(version: number): void;
+  foreignVersion?(version: number): void;
   /** The connection is gone. `reason` is a sentence for the log. */
-  lost(reason: string): void;
-  /** As `lost`: what came was no frame at all, so that no hotspare may be there. */
-  garbled?(reason: string): void;
+  channelLost(reason: string): void;
+  /** As `channelLost`: what came was no frame at all, so that no hotspare may be there. */
+  garbageReceived?(reason: string): void;
   /** An outgoing connection is open. */
-  opened?(): void;
+  channelOpened?(): void;
   /** An outgoing connection could not be opened: errno. */
-  refused?(errno: number): void;
+  connectRefused?(errno: number): void;
 }
 
-export interface Sealed {
+export interface FrameFields {
   readonly type: number;
   readonly epoch?: number;
   readonly count?: number;
@@ -128,15 +128,15 @@ export class Channel implements Endpoint {
       );
       // A sealed session has one version: another is what somebody in between made of it.
       const foreign = fault === 'version' && this.opener === null;
-      if (foreign && this.owner.foreign !== undefined) {
-        this.owner.foreign(versionAt(wire.inputView, at));
+      if (foreign && this.owner.foreignVersion !== undefined) {
+        this.owner.foreignVersion(versionAt(wire.inputView, at));
         return length;
       }
       if (fault !== null) {
         const reason = `the peer sent what is not a frame of ours (${fault})`;
         this.close(false);
-        if (this.owner.garbled === undefined) this.owner.lost(reason);
-        else this.owner.garbled(reason);
+        if (this.owner.garbageReceived === undefined) this.owner.channelLost(reason);
+        else this.owner.garbageReceived(reason);
         return length;
       }
       if (!this.trusted && this.header.length > controlBytesMax) {
@@ -153,27 +153,27 @@ export class Channel implements Endpoint {
       at += total;
     }
     if (!this.open || this.muted) return length;
-    this.owner.drained();
+    this.owner.inputDrained();
     return at - offset;
   }
 
   closed(errno: number): void {
     if (!this.open) return;
     this.shut();
-    this.owner.lost(errno === 0 ? 'the peer closed it' : systemReason(errno));
+    this.owner.channelLost(errno === 0 ? 'the peer closed it' : systemReason(errno));
   }
 
   connected(errno: number): void {
     if (errno === 0) {
-      this.owner.opened?.();
+      this.owner.channelOpened?.();
       return;
     }
     this.shut();
-    this.owner.refused?.(errno);
+    this.owner.connectRefused?.(errno);
   }
 
   /** Sends a frame without payload. */
-  send(frame: Sealed): void {
+  send(frame: FrameFields): void {
     this.sealed(frame, this.control, this.controlView, 0);
   }
 
@@ -194,7 +194,7 @@ export class Channel implements Endpoint {
    * channel has done that already. Returns whether the header and the checksum are there for a third.
    */
   sealed(
-    frame: Sealed,
+    frame: FrameFields,
     bytes: Uint8Array,
     view: DataView,
     length: number,
@@ -237,7 +237,7 @@ export class Channel implements Endpoint {
 
   private fail(reason: string): void {
     this.close(false);
-    this.owner.lost(reason);
+    this.owner.channelLost(reason);
   }
 
   private handle(bytes: Uint8Array, view: DataView, at: number): void {
@@ -248,14 +248,14 @@ export class Channel implements Endpoint {
         return;
       }
       header.length -= tagBytes;
-      this.owner.frame(header, bytes, at + frameHeaderBytes);
+      this.owner.frameReceived(header, bytes, at + frameHeaderBytes);
       return;
     }
     if (!isIntact(bytes, view, at, header, native.crc32c)) {
       this.fail(`a frame of type ${header.type} has a wrong checksum`);
       return;
     }
-    this.owner.frame(header, bytes, at + frameHeaderBytes);
+    this.owner.frameReceived(header, bytes, at + frameHeaderBytes);
   }
 
   private collect(at: number, have: number, total: number): void {

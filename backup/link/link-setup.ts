@@ -117,14 +117,14 @@ export class LinkSetup {
   }
 
   /** The standby acks, before it was sent anything: its memory is there. False when that is not what was asked for. */
-  ready(type: number): boolean {
+  firstAckReceived(type: number): boolean {
     if (type !== FrameType.ACK || this.listener !== null || this.isDecided) return false;
     this.fallBack(this.why);
     return true;
   }
 
   /** The standby says where its memory is, or why it will not be. False when it makes no sense. */
-  frame(payload: Uint8Array): boolean {
+  registrationReceived(payload: Uint8Array): boolean {
     const registration = parse('memory', payload);
     if (registration === null || this.listener === null || this.open !== null) return false;
     if (registration.failure !== '') {

@@ -45,7 +45,7 @@ export interface Link {
   /** Tells `acked` what has come without an event. */
   poll(): void;
   /** A frame of the channel that is the link's own. False when it is none. */
-  frame(header: FrameHeader): boolean;
+  ackReceived(header: FrameHeader): boolean;
   /** Figures of this link alone, for `stats mirror`. */
   stats(): Iterable<readonly [string, string | number]>;
   close(): void;
@@ -70,11 +70,11 @@ export interface BatchReceiver {
   /** Bytes that have landed, or null where this processor has not seen them. */
   readonly receivedBytes: number | null;
   /** A batch, block or heartbeat from the channel. False when it does not fit. */
-  frame(header: FrameHeader, bytes: Uint8Array, at: number): boolean;
+  receive(header: FrameHeader, bytes: Uint8Array, at: number): boolean;
   /** All frames of this tick have been handed over. */
-  drained(): void;
+  acknowledge(): void;
   /** Looks for what comes without a frame. */
-  look(): void;
+  poll(): void;
   /** True when nothing up to this batch is missing. */
   holds(sequence: number): boolean;
   /** Law 4: from now on not one byte of the primary's lands. What was acked is in its place, and no word is torn. */

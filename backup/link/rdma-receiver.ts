@@ -79,13 +79,13 @@ export class RdmaReceiver implements BatchReceiver {
   }
 
   /** Until the link is open the primary says on the channel that it lives. */
-  frame({ type }: FrameHeader): boolean {
+  receive({ type }: FrameHeader): boolean {
     return type === FrameType.HEARTBEAT;
   }
 
-  drained(): void {}
+  acknowledge(): void {}
 
-  look(): void {
+  poll(): void {
     const { mailbox } = this;
     if (mailbox === null) return;
     const sequence = mailbox.sequence();
@@ -102,14 +102,14 @@ export class RdmaReceiver implements BatchReceiver {
   }
 
   holds(sequence: number): boolean {
-    this.look();
+    this.poll();
     return this.sequence >= sequence;
   }
 
   revoke(): void {
     if (this.fabric === null || this.mailbox === null) return;
     this.fabric.revoke();
-    this.look();
+    this.poll();
     this.redo(this.mailbox);
     this.close();
   }

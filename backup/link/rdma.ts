@@ -95,7 +95,7 @@ export class RdmaLink implements Link {
     this.events.acked(sequence, blocks);
   }
 
-  frame(): boolean {
+  ackReceived(): boolean {
     return false;
   }
 

@@ -41,7 +41,7 @@ export function openReceiver(parts: ReceiverParts): void {
     return receiver;
   };
   if (provider === '') {
-    useTcp().drained();
+    useTcp().acknowledge();
     return;
   }
   const receiver = new RdmaReceiver(ports, nativeRegion, sequence, {

@@ -70,7 +70,7 @@ export class TcpLink implements Link {
 
   poll(): void {}
 
-  frame(header: FrameHeader): boolean {
+  ackReceived(header: FrameHeader): boolean {
     if (header.type !== FrameType.ACK) return false;
     this.events.acked(header.sequence, header.count);
     return true;
@@ -115,7 +115,7 @@ export class TcpReceiver implements BatchReceiver {
     this.events = events;
   }
 
-  frame(header: FrameHeader, bytes: Uint8Array, at: number): boolean {
+  receive(header: FrameHeader, bytes: Uint8Array, at: number): boolean {
     if (header.type === FrameType.HEARTBEAT) {
       this.events.heard(header.sequence, header.count);
       return true;
@@ -132,7 +132,7 @@ export class TcpReceiver implements BatchReceiver {
     return true;
   }
 
-  drained(): void {
+  acknowledge(): void {
     // An ack is a promise, too: none leaves once a takeover has begun.
     if (!this.unacked || this.revoked) return;
     this.unacked = false;
@@ -140,7 +140,7 @@ export class TcpReceiver implements BatchReceiver {
     this.channel.send({ type: FrameType.ACK, epoch, count, sequence });
   }
 
-  look(): void {}
+  poll(): void {}
 
   holds(sequence: number): boolean {
     return sequence === this.sequence;

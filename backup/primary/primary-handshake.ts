@@ -41,7 +41,7 @@ interface Transcript {
 
 export class PrimaryHandshake implements ChannelOwner {
   readonly channel: Channel;
-  private receiver: ChannelOwner | null = null;
+  private nextOwner: ChannelOwner | null = null;
   private readonly random: (bytes: number) => Buffer;
   private readonly credentials: Credentials;
   private readonly events: HandshakeEvents;
@@ -58,17 +58,17 @@ export class PrimaryHandshake implements ChannelOwner {
 
   /** Who gets the channel's frames once the peer has proved itself. */
   get owner(): ChannelOwner | null {
-    return this.receiver;
+    return this.nextOwner;
   }
 
   set owner(owner: ChannelOwner) {
-    this.receiver = owner;
+    this.nextOwner = owner;
     this.events.owned(this);
   }
 
-  frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
-    if (this.receiver !== null) {
-      this.receiver.frame(header, bytes, at);
+  frameReceived(header: FrameHeader, bytes: Uint8Array, at: number): void {
+    if (this.nextOwner !== null) {
+      this.nextOwner.frameReceived(header, bytes, at);
       return;
     }
     const payload = bytes.subarray(at, at + header.length);
@@ -78,18 +78,18 @@ export class PrimaryHandshake implements ChannelOwner {
     } else this.refuse(unexpected(header.type));
   }
 
-  drained(): void {
-    this.receiver?.drained();
+  inputDrained(): void {
+    this.nextOwner?.inputDrained();
   }
 
-  foreign(version: number): void {
+  foreignVersion(version: number): void {
     const sentence = `the peer's frames have version ${version}, ours ${protocolVersion}`;
-    if (this.receiver !== null) this.receiver.lost(sentence);
+    if (this.nextOwner !== null) this.nextOwner.channelLost(sentence);
     else this.refuse(new HotspareError('LINK_VERSION', sentence, sameVersion));
   }
 
-  lost(reason: string): void {
-    if (this.receiver !== null) this.receiver.lost(reason);
+  channelLost(reason: string): void {
+    if (this.nextOwner !== null) this.nextOwner.channelLost(reason);
     else if (this.channel.muted) this.events.ended(this, null);
     else if (this.proven) this.events.ended(this, `${reason} while it waited`);
     else if (this.transcript === null) this.events.ended(this, reason);

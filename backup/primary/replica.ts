@@ -184,7 +184,7 @@ export class Replica implements ChannelOwner, Member {
     this.linkSetup.start();
   }
 
-  frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
+  frameReceived(header: FrameHeader, bytes: Uint8Array, at: number): void {
     const { events, wire } = this.parts;
     const payload = bytes.subarray(at, at + header.length);
     switch (header.type) {
@@ -203,16 +203,16 @@ export class Replica implements ChannelOwner, Member {
     if (header.type === FrameType.HEARTBEAT) {
       this.lease.heard(header.sequence, header.count);
     } else if (header.type === FrameType.MEMORY) {
-      if (this.linkSetup?.frame(payload) === true) return;
+      if (this.linkSetup?.registrationReceived(payload) === true) return;
       events.lost(this, 'its memory makes no sense', 'lost');
     } else if (!this.takes(header)) {
       events.lost(this, `it sent a frame of type ${header.type}`, 'lost');
     }
   }
 
-  drained(): void {}
+  inputDrained(): void {}
 
-  lost(reason: string): void {
+  channelLost(reason: string): void {
     if (!this.isGone) this.parts.events.lost(this, reason, 'lost');
   }
 
@@ -320,7 +320,9 @@ export class Replica implements ChannelOwner, Member {
   /** A frame that is the link's, or from which one comes to be. False when it is neither. */
   private takes(header: FrameHeader): boolean {
     const { link, linkSetup } = this;
-    return link === null ? linkSetup?.ready(header.type) === true : link.frame(header);
+    return link === null
+      ? linkSetup?.firstAckReceived(header.type) === true
+      : link.ackReceived(header);
   }
 
   private ack(sequence: number, blocks: number): void {

@@ -183,7 +183,7 @@ export class Standby implements ChannelOwner {
     );
   }
 
-  opened(): void {
+  channelOpened(): void {
     this.handshake = new StandbyHandshake(
       this.channel!,
       this.mirrorSettings,
@@ -193,11 +193,11 @@ export class Standby implements ChannelOwner {
     this.fabrics.offer(this.channel!.localHost, true);
   }
 
-  refused(errno: number): void {
+  connectRefused(errno: number): void {
     this.events.unreachable(errno);
   }
 
-  frame(header: FrameHeader, bytes: Uint8Array, at: number): void {
+  frameReceived(header: FrameHeader, bytes: Uint8Array, at: number): void {
     const comesTwice = this.reign !== null || this.welcome !== null;
     const welcomeless = comesTwice && header.type === FrameType.WELCOME;
     if (!mayArrive(header.type, this.stage) || welcomeless) {
@@ -210,7 +210,7 @@ export class Standby implements ChannelOwner {
       case FrameType.BLOCK:
       case FrameType.HEARTBEAT:
         if (this.stage === HandshakeStage.PROVED) return;
-        if (this.receiver?.frame(header, bytes, at) === true) return;
+        if (this.receiver?.receive(header, bytes, at) === true) return;
         this.lease.spoil();
         this.broken(`batch ${header.sequence} of epoch ${header.epoch} does not fit`);
         return;
@@ -230,22 +230,22 @@ export class Standby implements ChannelOwner {
     }
   }
 
-  drained(): void {
-    this.receiver?.drained();
+  inputDrained(): void {
+    this.receiver?.acknowledge();
   }
 
-  foreign(version: number): void {
+  foreignVersion(version: number): void {
     const sentence = `the primary's frames have version ${version}, ours ${protocolVersion}`;
     this.refuse('LINK_VERSION', sentence, sameVersion);
   }
 
-  lost(reason: string): void {
+  channelLost(reason: string): void {
     this.channel = null;
     if (this.left === null) this.events.lost(reason);
     else this.left();
   }
 
-  garbled(reason: string): void {
+  garbageReceived(reason: string): void {
     this.channel = null;
     if (this.stage !== HandshakeStage.UNPROVED) this.events.lost(reason);
     else this.refuse('LINK_LOST', reason, 'name the --link-listen of a primary with --of');
@@ -253,7 +253,7 @@ export class Standby implements ChannelOwner {
 
   /** Says that this node lives, and looks whether the primary does. */
   beat(nowMs: number): void {
-    this.receiver?.look();
+    this.receiver?.poll();
     const { lease } = this;
     if (this.welcome === null || !lease.mayPromise) return;
     const sequence = lease.beat(nowMs);

@@ -28,7 +28,7 @@ test('each link sends the same bytes of a batch, which are sealed once', () => {
     sent.push(Buffer.from(bytes.slice(from, from + length)));
   };
   const wire = { transport: { send } } as unknown as Wire;
-  const owner = { frame: () => {}, drained: () => {}, lost: () => {} };
+  const owner = { frameReceived: () => {}, inputDrained: () => {}, channelLost: () => {} };
   const events = { opened: () => {}, refused: () => {}, acked: () => {}, broken: () => {} };
   const links = [1, 2].map(
     (connection) => new TcpLink(wire, new Channel(wire, connection, owner), {} as Region, events),
