@@ -1,4 +1,4 @@
-/** The flags of the mirror, and what both ends of it are started with. */
+/** The flags of the mirror, and the settings of both its ends that follow from them. */
 import { randomBytes } from 'node:crypto';
 import { type Command, Option } from 'commander';
 import * as limits from '../src/base/limits.js';
@@ -16,7 +16,7 @@ export function addMirrorFlags(command: Command): Command {
   return command;
 }
 
-/** Those that were given, as arguments for a node. */
+/** The mirror's flags that were given, as arguments for a node. */
 export function givenMirrorFlags(command: Command): string[] {
   return mirrorOptions().flatMap((option) => {
     const name = option.attributeName();
@@ -51,7 +51,7 @@ function mirrorOptions(): Option[] {
   ];
 }
 
-/** What a time is where it is not given: on one machine, and beyond it. */
+/** The default of a time, on one machine and between machines. */
 function usual(time: keyof typeof limits.timesHere): string {
   return `${limits.timesHere[time]}, between machines ${limits.timesBeyond[time]}`;
 }

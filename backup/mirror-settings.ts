@@ -1,4 +1,4 @@
-/** What both ends of a mirror are started with. */
+/** The settings of both ends of a mirror. */
 
 import { addressText } from '../src/flags/options.js';
 import type { LinkCipher } from '../src/flags/transport.js';
@@ -25,27 +25,28 @@ export interface MirrorSettings {
   readonly spinUs: number;
   /** `--link-cipher`. */
   readonly cipher: LinkCipher;
-  /** Random name of this node, for logs. */
+  /** Random name of this node, for logs and for the order of reigns. */
   readonly node: string;
 }
 
-/** Hosts that stand for every address of this machine. */
+/** Hosts that mean every address of this machine. */
 export const anywhere: readonly string[] = ['0.0.0.0', '::'];
 
-/** What this node tells others of where standbys attach to it; null where it does not know beforehand. */
+/** The address where standbys attach, as this node tells it to others; null where it is not known beforehand. */
 export function advertisedLink({ linkListen }: MirrorSettings): string | null {
   if (linkListen === null || linkListen.port === 0) return null;
   return addressText(linkListen.host, linkListen.port);
 }
 
-/** Where standbys attach to a node that listens on this port; null when it listens nowhere. */
+/** The address where standbys attach to a node that listens on this port; null when it listens nowhere. */
 export function linkAt({ linkListen }: MirrorSettings, port: number): string | null {
   return linkListen === null || port === 0 ? null : addressText(linkListen.host, port);
 }
 
 /**
- * The link that a peer has told us. Where it listens on all its addresses, that is the one we see it at: `peer` is what
- * the transport says (tcp:10.0.0.2:4711). Null when that is of the other family: nobody listens there.
+ * The address where standbys attach to a peer that told us `link`. A peer that listens on all its addresses is attached
+ * to at the address it is seen at: `peer`, as the native transport shows it (tcp:10.0.0.2:4711). Null when `peer` is of
+ * the other address family, where nobody listens.
  */
 export function seenLink(link: string | null, peer: string): string | null {
   const anywhere = link === null ? null : /^(0\.0\.0\.0|\[::\]):(\d+)$/.exec(link);
@@ -55,7 +56,9 @@ export function seenLink(link: string | null, peer: string): string | null {
   return seen === null ? null : `${seen[1]}:${port}`;
 }
 
-/** The host of an address as the transport shows it (tcp:10.0.0.2:4711, tcp6:[::1]:4711); empty when it has none. */
+/**
+ * The host of an address as the native transport shows it (tcp:10.0.0.2:4711, tcp6:[::1]:4711); empty when it has none.
+ */
 export function hostOf(address: string): string {
   const [, plain, bracketed] = /^(?:tcp:([\d.]+)|tcp6:\[([^\]]+)\]):\d+$/.exec(address) ?? [];
   return plain ?? bracketed ?? '';

@@ -1,9 +1,9 @@
 /**
- * The node-to-node connection: whole, checked frames over one connection of the wire. A frame that lies in the input
- * is handled where it is; one that does not is collected in the channel's own buffer, past the event table.
+ * The node-to-node connection: whole, checked frames over one connection of `Wire`. A frame that arrived whole is
+ * handled where it lies in the shared input. The bytes of any other go straight into the channel's own buffer.
  *
- * Frames whose bytes are wrong end the connection: what follows them cannot be trusted. Behind the proof they may be
- * sealed (cipher.ts): then only the peer's own, each once and in its order, are taken.
+ * A frame whose bytes are wrong ends the connection, as nothing behind it can be trusted. Frames behind the proof may
+ * be sealed (cipher.ts): then only the peer's own frames, each once and in its order, are taken.
  */
 import { assert, systemReason } from '../../src/base/errors.js';
 import { controlBytesMax } from '../../src/base/limits.js';
@@ -24,17 +24,17 @@ import {
   writeHeader,
 } from './frame.js';
 
-/** What a channel's owner is told. */
+/** Events of a channel, told to its owner. */
 export interface ChannelOwner {
   /** A whole frame; its payload is bytes[at, at + header.length) until this returns. */
   frameReceived(header: FrameHeader, bytes: Uint8Array, at: number): void;
-  /** All frames that have arrived in this tick have been handed over. */
+  /** All frames that arrived in this tick have been handed over. */
   inputDrained(): void;
   /** The peer's frames have another version: the owner closes or mutes the channel. Not seen after the handshake. */
   foreignVersion?(version: number): void;
   /** The connection is gone. `reason` is a sentence for the log. */
   channelLost(reason: string): void;
-  /** As `channelLost`: what came was no frame at all, so that no hotspare may be there. */
+  /** As `channelLost`, after bytes that are no frame at all: the peer may be no hotspare. */
   garbageReceived?(reason: string): void;
   /** An outgoing connection is open. */
   channelOpened?(): void;
@@ -50,7 +50,7 @@ export interface FrameFields {
 }
 
 const frameBytesMax = frameHeaderBytes + recordHeaderBytes + payloadBytesMax + tagBytes;
-/** Of a peer that has not proved itself. */
+/** Longest frame of a peer that has not proved itself. */
 const strangerBytesMax = frameHeaderBytes + controlBytesMax;
 
 export class Channel implements Endpoint {
@@ -58,7 +58,7 @@ export class Channel implements Endpoint {
   private readonly wire: Wire;
   private readonly owner: ChannelOwner;
   private readonly header = new FrameHeader();
-  /** Collects a frame that did not arrive whole; made when first needed. */
+  /** Collects a frame that did not arrive whole; made when it is first needed. */
   private partial: Uint8Array<ArrayBuffer> | null = null;
   private partialView: DataView | null = null;
   private partialId = -1;
@@ -66,9 +66,9 @@ export class Channel implements Endpoint {
   private readonly controlView = new DataView(this.control.buffer);
   private sealer: Sealer | null = null;
   private opener: Opener | null = null;
-  /** Set once the peer has proved itself: only then may frames be longer than a message. */
+  /** Set once the peer has proved itself: only then may its frames be longer than a control message. */
   trusted = false;
-  /** Set once nothing the peer may still say is of interest. */
+  /** Set once the peer's further frames are of no interest: they are thrown away. */
   muted = false;
   private open = true;
 
@@ -82,22 +82,22 @@ export class Channel implements Endpoint {
     return this.open;
   }
 
-  /** From the next frame on, what is sent is sealed with this key. */
+  /** Seals every frame from the next one on with this key. */
   sealWith(key: Uint8Array): void {
     this.sealer = new Sealer(key);
   }
 
-  /** From the next frame on, only what the peer has sealed with this key is taken. */
+  /** Takes only frames that the peer has sealed with this key, from the next one on. */
   openWith(key: Uint8Array): void {
     this.opener = new Opener(key);
   }
 
-  /** What seals what is sent. */
+  /** The cipher that seals the frames this node sends. */
   get cipher(): Cipher {
     return this.sealer === null ? 'none' : 'aes-gcm';
   }
 
-  /** The host (1.2.3.4, ::1) that the connection is at on this machine; empty when it is gone. */
+  /** This machine's host (1.2.3.4, ::1) of the connection; empty when the connection is gone. */
   get localHost(): string {
     const seen = this.wire.transport.describe(this.connection)?.listenAddress ?? '';
     return hostOf(seen);
@@ -108,7 +108,7 @@ export class Channel implements Endpoint {
     return hostOf(this.peer);
   }
 
-  /** The peer's address as the transport shows it (tcp:10.0.0.2:4711); empty when the connection is gone. */
+  /** The peer's address as the native transport shows it (tcp:10.0.0.2:4711); empty when the connection is gone. */
   get peer(): string {
     return this.wire.transport.describe(this.connection)?.address ?? '';
   }
@@ -126,7 +126,7 @@ export class Channel implements Endpoint {
         this.header,
         this.opener === null ? 0 : tagBytes,
       );
-      // A sealed session has one version: another is what somebody in between made of it.
+      // A sealed session has one version: a frame of another version was changed on its way.
       const foreign = fault === 'version' && this.opener === null;
       if (foreign && this.owner.foreignVersion !== undefined) {
         this.owner.foreignVersion(versionAt(wire.inputView, at));
@@ -182,7 +182,7 @@ export class Channel implements Endpoint {
     this.sendPayload(type, Buffer.from(JSON.stringify(message)), epoch);
   }
 
-  /** Sends a control message whose bytes are there. */
+  /** Sends a control message that is serialized already. */
   sendPayload(type: number, body: Uint8Array, epoch = 0): void {
     const bytes = new Uint8Array(frameHeaderBytes + body.length);
     bytes.set(body, frameHeaderBytes);
@@ -190,8 +190,8 @@ export class Channel implements Endpoint {
   }
 
   /**
-   * Seals and sends a frame whose payload stands behind a free header at the start of `bytes`; `isSealed`: another
-   * channel has done that already. Returns whether the header and the checksum are there for a third.
+   * Seals and sends a frame whose payload stands behind room for a header at the start of `bytes`. `isSealed`: another
+   * channel has written header and checksum already. Returns whether they can be used by a further channel.
    */
   sealed(
     frame: FrameFields,
@@ -209,14 +209,14 @@ export class Channel implements Endpoint {
       wire.transport.send(connection, bytes, 0, frameHeaderBytes + length);
       return true;
     }
-    // A cipher has a key of its own for each channel, and writes the header anew.
+    // The key of a cipher is this channel's own, so the frame is sealed for this channel alone.
     writeHeader(view, 0, { type, epoch, count, sequence, length: length + tagBytes });
     const sealed = sealer.seal(bytes, frameHeaderBytes + length);
     wire.transport.send(connection, sealed, 0, frameHeaderBytes + length + tagBytes);
     return false;
   }
 
-  /** Ends the connection; the owner is not told. With `flush` what was sent before still leaves. */
+  /** Ends the connection; the owner is not told. With `flush` the frames sent before still leave. */
   close(flush: boolean): void {
     if (!this.open) return;
     this.wire.close(this.connection, flush);
@@ -261,7 +261,7 @@ export class Channel implements Endpoint {
   private collect(at: number, have: number, total: number): void {
     if (this.partial === null || this.partial.length < total) {
       this.forgetPartial();
-      // Strangers are many, and their messages short.
+      // Peers without a proof may be many, and their messages are short: their buffers are small.
       const buffer = new ArrayBuffer(total > strangerBytesMax ? frameBytesMax : strangerBytesMax);
       this.partial = new Uint8Array(buffer);
       this.partialView = new DataView(buffer);

@@ -1,10 +1,10 @@
 /**
  * AES-256-GCM (NIST SP 800-38D) for the frames behind the proof: encrypts the payload, and authenticates it with the
- * header. The nonce is the number of the frame in its direction, and is not sent: a frame that was replayed, lost,
- * swapped, altered, or comes from the other direction, does not open, and neither does any behind it. The addon does
- * it, with the OpenSSL that Node carries: node:crypto takes ten times as long for a small frame.
+ * header. The nonce is the number of the frame in its direction, and is not sent: a frame that was replayed, swapped,
+ * altered, or comes from the other direction or behind a lost one, does not open, and neither does any behind it. The
+ * addon encrypts, with the OpenSSL that Node carries, because node:crypto takes ten times as long for a small frame.
  *
- * Which sessions have it is agreed on in the hello, where every word is proved.
+ * Both nodes agree on the cipher in the handshake, where every byte is proved.
  */
 import { assert } from '../../src/base/errors.js';
 import { isLoopback } from '../../src/flags/options.js';
@@ -13,11 +13,11 @@ import { failed, type NativeCipher, type NativeFailure, native } from '../../src
 import { frameHeaderBytes, tagBytes } from './frame.js';
 import { keyBytes } from './proof.js';
 
-/** What one node wants of the session: `any` is content without, and takes it where the peer insists. */
+/** The cipher that one node asks for: `any` does without, and encrypts where the peer insists. */
 export type CipherWish = 'aes-gcm' | 'none' | 'any';
 export type Cipher = 'aes-gcm' | 'none';
 
-/** Between two processes of one machine the proof is enough: nobody but root stands in between. */
+/** Between two processes of one machine the proof is enough: only root can change bytes on their way. */
 export function wishOf(
   flag: LinkCipher,
   secret: Uint8Array,
@@ -27,14 +27,14 @@ export function wishOf(
   return secret.length > 0 && !hosts.every(isLoopback) ? 'aes-gcm' : 'any';
 }
 
-/** The cipher of both; null where they exclude each other. */
+/** The cipher of the session; null where the two wishes exclude each other. */
 export function agreed(one: CipherWish, other: CipherWish): Cipher | null {
   const wishes = [one, other];
   if (!wishes.includes('aes-gcm')) return 'none';
   return wishes.includes('none') ? null : 'aes-gcm';
 }
 
-/** One direction, outgoing. */
+/** The cipher of outgoing frames. */
 export class Sealer {
   private readonly cipher: NativeCipher;
   private sealed = new Uint8Array(4096);
@@ -44,8 +44,8 @@ export class Sealer {
   }
 
   /**
-   * The frame whose header and payload are the first `length` of `bytes`, sealed: header, encrypted payload, tag. Valid
-   * until the next call. The length in its header counts the tag already.
+   * Seals the frame in the first `length` of `bytes`, whose header counts the tag already. The result (header,
+   * encrypted payload, tag) is valid until the next call.
    */
   seal(bytes: Uint8Array, length: number): Uint8Array {
     const total = length + tagBytes;
@@ -55,7 +55,7 @@ export class Sealer {
   }
 }
 
-/** One direction, incoming. */
+/** The cipher of incoming frames. */
 export class Opener {
   private readonly cipher: NativeCipher;
 
@@ -64,8 +64,8 @@ export class Opener {
   }
 
   /**
-   * Decrypts the frame at `at`, of `length` bytes with its header and tag, where it stands. False when it is not the
-   * one that the peer sent next.
+   * Decrypts the frame at `at` in place; `length` counts its header and tag. False when it is not the frame that the
+   * peer sent next.
    */
   open(bytes: Uint8Array, at: number, length: number): boolean {
     return length >= frameHeaderBytes + tagBytes && this.cipher.open(bytes, at, length);

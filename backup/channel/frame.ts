@@ -8,16 +8,16 @@
  *      +--------+-----+--------+--------+--------+----------------+--------+--------+---------+
  *
  * All little endian. The checksum covers the header (its own field as zero) and the payload. The header is as long as
- * the journal's headroom, so that a batch is sealed in the staging buffer it was built in.
+ * the journal's headroom: a batch is sealed in the staging buffer it was built in.
  *
- * In a session with a cipher the frames behind the proof have no checksum (its field is zero): the payload is
- * encrypted, a tag of 16 bytes that vouches for the header, too, stands behind it, and the length counts the tag.
+ * In a session with a cipher the frames behind the proof have no checksum (its field is zero). Their payload is
+ * encrypted, a tag of 16 bytes behind it authenticates payload and header, and the length counts the tag.
  */
 import { assert } from '../../src/base/errors.js';
 import { batchBytesMax, controlBytesMax } from '../../src/base/limits.js';
 import { journalHeadroom, recordHeaderBytes } from '../../src/store/journal.js';
 
-/** Version of the frames and of the hello; both ends must have the same. */
+/** Version of the frames and of the handshake; both ends must have the same. */
 export const protocolVersion = 3;
 export const frameHeaderBytes = 32;
 /** The tag behind an encrypted payload. */
@@ -30,9 +30,9 @@ export const payloadBytesMax = batchBytesMax;
 export const FrameType = {
   /** Standby to primary: versions and a nonce. Control messages are JSON. */
   HELLO: 1,
-  /** Primary to standby: its nonce, and the proof that it knows the secret. */
+  /** Primary to standby: a nonce, and the proof that the primary knows the secret. */
   CHALLENGE: 2,
-  /** Standby to primary: its proof, and who it is. */
+  /** Standby to primary: its proof, its name, and what it asks of the link. */
   PROOF: 3,
   /** Primary to standby: the geometry, the epoch, the times that were agreed on. */
   WELCOME: 4,
@@ -48,20 +48,22 @@ export const FrameType = {
   ACK: 9,
   /**
    * Both ways. `sequence` counts the sender's heartbeats, `count` echoes the low bits of the newest one received.
-   * Before the WELCOME it says: wait.
+   * Before the WELCOME a heartbeat tells the standby to wait.
    */
   HEARTBEAT: 10,
-  /** Both ways, the last word: `epoch` reigns now. JSON says who that is, and where. */
+  /** Both ways, the last word: `epoch` reigns now. JSON names the node and where it listens. */
   DEPOSED: 11,
-  /** Primary to standby, the last word: it goes on without this standby, whose copy is out of date from now on. */
+  /**
+   * Primary to standby, the last word: the primary goes on without this standby, whose copy is out of date from now on.
+   */
   DROPPED: 12,
-  /** Standby to primary: where its memory is written, for the RDMA link; or why it cannot be. JSON. */
+  /** Standby to primary: where its region is registered for RDMA writes, or why it is not. JSON. */
   MEMORY: 13,
-  /** Standby to primary, the last word: it ends in order, and will not take over. */
+  /** Standby to primary, the last word: this standby ends in order, and will not take over. */
   LEAVING: 14,
 } as const;
 
-/** What a header says. One instance is reused per connection. */
+/** The fields of a header. Each connection reuses one instance. */
 export class FrameHeader {
   type = 0;
   epoch = 0;
@@ -71,7 +73,7 @@ export class FrameHeader {
   checksum = 0;
 }
 
-/** Why bytes are not a frame of ours. */
+/** The field that shows that bytes are no frame of ours. */
 export type FrameFault = 'magic' | 'version' | 'type' | 'length';
 
 type Checksum = (bytes: Uint8Array, offset: number, length: number, seed: number) => number;
@@ -109,8 +111,8 @@ export function writeHeader(
 }
 
 /**
- * Reads a header at `at`, of which all 32 bytes are there; returns what is wrong with it, or null. Where frames have a
- * tag, `tail` is its length.
+ * Reads the header at `at`, all of whose 32 bytes have arrived; returns the wrong field, or null. `tail`: bytes of a
+ * tag behind the payload.
  */
 export function readHeader(
   view: DataView,
@@ -131,7 +133,7 @@ export function readHeader(
   return null;
 }
 
-/** The version that a header at `at` has; of ours, or of another hotspare's. */
+/** The version of the header at `at`, which may be that of another release. */
 export function versionAt(view: DataView, at: number): number {
   return view.getUint16(at + 4, true);
 }

@@ -1,5 +1,5 @@
 /**
- * What two nodes say before they trust each other, and what else they say in words.
+ * The handshake of two nodes, and all other control messages.
  *
  *      standby                                   primary
  *      HELLO     versions, nonce, cipher    ──►
@@ -8,15 +8,15 @@
  *                                           ◄──  WELCOME    geometry, epoch, times, link
  *      MEMORY    keys, for the RDMA link    ──►
  *
- * proof.ts makes the proofs and the keys; cipher.ts seals what comes behind them. Messages are JSON, at most 4 KiB, and
- * every field is checked: whatever a stranger sends, the answer is a refusal. Words for people are made plain here, so
- * that nothing a peer says can write a line of its own into a log, or steer a terminal.
+ * proof.ts makes the proofs and the keys; cipher.ts seals the frames behind them. Messages are JSON, at most 4 KiB, and
+ * every field is checked: any other bytes are answered by a refusal. Text for people is escaped here, so that no peer
+ * can write a line of its own into a log, or steer a terminal.
  */
 import { partsCount, type RemotePart } from '../../src/native/fabric.js';
 import type { Geometry } from '../../src/store/layout.js';
 import type { Cipher, CipherWish } from './cipher.js';
 
-/** What every version says first: the rest of its hello may be another's. */
+/** The part of a HELLO that every version has; all other fields may differ. */
 export interface Versions {
   readonly protocol: number;
   readonly layout: number;
@@ -24,13 +24,13 @@ export interface Versions {
 
 export interface Hello extends Versions {
   readonly nonce: string;
-  /** What the standby wants of the frames behind the proof. */
+  /** The cipher that the standby asks for. */
   readonly cipher: CipherWish;
 }
 
 export interface Challenge {
   readonly nonce: string;
-  /** What both want. */
+  /** The cipher of the session. */
   readonly cipher: Cipher;
   readonly proof: string;
 }
@@ -39,15 +39,15 @@ export interface Proof {
   readonly proof: string;
   /** Random name of the node, for logs. */
   readonly node: string;
-  /** The reign that the node announces, for `outcome` (reign.ts); 0, '' and 0 of a standby, which has no reign. */
+  /** The reign that the node announces, for `outcome` (reign.ts); 0, '' and 0 for a standby, which has no reign. */
   readonly epoch: number;
   readonly cache: string;
   readonly changes: number;
-  /** Where the node listens for standbys, or null: a deposed primary attaches there. */
+  /** Where the node listens for standbys, or null. A deposed primary attaches there. */
   readonly link: string | null;
   /** Silence after which the node takes over. */
   readonly deadAfterMs: number;
-  /** `--transport`, the providers the node can use (with commas), and what it lacks; see link-choice.ts. */
+  /** `--transport`, the providers that the node can use (with commas), and why it lacks verbs; see link-choice.ts. */
   readonly transport: string;
   readonly providers: string;
   readonly lacks: string;
@@ -55,7 +55,10 @@ export interface Proof {
 
 export interface Welcome {
   readonly node: string;
-  /** Which cache it is (`identityOf`): the same in every copy of it, another after a start with empty memory. */
+  /**
+   * The identity of the primary's cache (`identityOf`): equal in all its copies, another after a start with empty
+   * memory.
+   */
   readonly cache: string;
   readonly epoch: number;
   /** Sequence of the newest batch before the first one this standby will get. */
@@ -63,18 +66,18 @@ export interface Welcome {
   readonly geometry: Geometry;
   readonly ackTimeoutMs: number;
   readonly heartbeatMs: number;
-  /** Where the primary's clients connect, when it serves TCP; else 0. A standby on the same machine may share it. */
+  /** Port of the primary's clients, 0 without TCP. A standby on the same machine may share it. */
   readonly clientPort: number;
   /** The RDMA link's provider; empty for the TCP link. */
   readonly provider: string;
-  /** Where to connect for it, and with what to prove that one was sent. */
+  /** Port of the RDMA link, and the token by which the primary recognizes this standby there. */
   readonly fabricPort: number;
   readonly token: string;
   /** Why this link was chosen. */
   readonly why: string;
 }
 
-/** Where the primary may write: only behind the proof, and new for each session. */
+/** Where the primary may write into the standby's memory. Sent only behind the proof; new for each session. */
 export interface MemoryRegistration {
   /** Why the RDMA link cannot be had; empty when it can. */
   readonly failure: string;
@@ -82,28 +85,28 @@ export interface MemoryRegistration {
 }
 
 export interface Refusal {
-  /** A code of src/base/errors.ts: LINK_REFUSED, LINK_VERSION, or LINK_BUSY: what waiting may cure. */
+  /** LINK_REFUSED, LINK_VERSION, or LINK_BUSY, which waiting may cure (src/base/errors.ts). */
   readonly code: string;
   readonly reason: string;
   readonly remedy: string;
 }
 
-/** Says that another node reigns: to a primary that is deposed, to its standbys, and to an heir that gives way. */
+/** Tells a deposed primary, its standbys, or an heir that gives way, which node reigns. */
 export interface Deposed {
   /** The node that reigns. */
   readonly node: string;
-  /** Where it listens for standbys, or null. */
+  /** Where that node listens for standbys, or null. */
   readonly link: string | null;
 }
 
 const nonceBytes = 32;
 
-/** `random` gives so many bytes that nobody can guess. */
+/** `random` returns so many bytes that nobody can guess. */
 export function nonce(random: (bytes: number) => Buffer): string {
   return random(nonceBytes).toString('hex');
 }
 
-/** Words of a peer as they may be shown: what is not printable is escaped, and nothing is long. */
+/** A peer's text, safe to show: cut to `textMax`, and all that is not printable escaped. */
 export function plain(text: string): string {
   const short = text.length > textMax ? `${text.slice(0, textMax)}…` : text;
   return short.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
@@ -111,10 +114,10 @@ export function plain(text: string): string {
   });
 }
 
-/** Longest words for people, in characters. */
+/** Longest text for people, in characters. */
 const textMax = 400;
 
-/** What a field may be. */
+/** The checks of a field. */
 const kinds = {
   /** Whole and not negative. */
   number: (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0,
@@ -122,9 +125,9 @@ const kinds = {
   port: (value: unknown) => isWhole(value, 65_535),
   /** 32 bytes in hexadecimal digits. */
   digits: (value: unknown) => matches(value, /^[0-9a-f]{64}$/),
-  /** Of a node: it stands in logs. */
+  /** The name of a node, which stands in logs. */
   name: (value: unknown) => matches(value, /^[\w.-]{1,64}$/),
-  /** One of ours, or several with commas; may be empty. */
+  /** A word of the protocol, or several with commas; may be empty. */
   word: (value: unknown) => matches(value, /^[\w.,-]{0,256}$/),
   wish: (value: unknown) => matches(value, /^(aes-gcm|none|any)$/),
   cipher: (value: unknown) => matches(value, /^(aes-gcm|none)$/),
@@ -191,7 +194,7 @@ interface Messages {
   deposed: Deposed;
 }
 
-/** A control message of this kind, or null when the bytes are none. Only the fields of its kind are in it. */
+/** A control message of this kind with its fields and no other; null when the bytes are none. */
 export function parse<Kind extends keyof Messages>(
   kind: Kind,
   bytes: Uint8Array,
@@ -216,14 +219,14 @@ export function parse<Kind extends keyof Messages>(
   return fields as unknown as Messages[Kind];
 }
 
-/** Numbers of 64 bits in decimal digits; none from one who has failed. */
+/** 64-bit numbers in decimal digits; none in a message that says why RDMA cannot be had. */
 function areParts(value: unknown, whole: boolean): value is readonly RemotePart[] {
   if (!Array.isArray(value) || value.length !== (whole ? partsCount : 0)) return false;
   const number = (text: unknown): boolean => typeof text === 'string' && /^\d{1,20}$/.test(text);
   return value.every((part) => number(part?.address) && number(part?.key));
 }
 
-/** Geometry is checked closely: a region is mapped after it. */
+/** A region is mapped from this geometry, so it is checked closely. */
 function isGeometry(value: unknown): value is Geometry {
   const geometry = value as Record<string, unknown>;
   const whole = (name: string, least: number, most: number): boolean => {

@@ -1,10 +1,10 @@
 /**
  * How two nodes prove to each other that they know the secret, and the keys of their session.
  *
- * All keys are derived from the secret and both nonces (HKDF-SHA-256, RFC 5869), so a session has its own, and each
- * direction has its own. A proof is an HMAC-SHA-256 (RFC 2104) over everything that has been said so far, byte for
- * byte, and over its own message up to the proof: whoever changes any field of the hello on its way ends it. The role
- * is part of what is proved, so that a proof cannot be sent back to its maker.
+ * All keys are derived from the secret and both nonces (HKDF-SHA-256, RFC 5869), so that each session and each
+ * direction has its own. A proof is an HMAC-SHA-256 (RFC 2104) over every byte said so far, and over its own message up
+ * to the proof: a handshake any of whose fields was changed on its way fails. The proof covers the sender's role, so
+ * that it cannot be sent back to its maker.
  */
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 
@@ -13,7 +13,7 @@ export type Role = 'primary' | 'standby';
 export interface SessionKeys {
   /** For the proofs of both sides. */
   readonly proof: Uint8Array;
-  /** For the frames behind them, of each direction. */
+  /** For the frames behind the proofs, one key for each direction. */
   readonly toPrimary: Uint8Array;
   readonly toStandby: Uint8Array;
 }
@@ -24,7 +24,7 @@ export const keyBytes = 32;
 const proofDigits = 64;
 const tail = '"}';
 
-/** The keys of one session; nonces are hexadecimal. Without a secret they are nobody's secret either. */
+/** The keys of one session; nonces are hexadecimal. Without a secret the keys are no secret either. */
 export function sessionKeys(
   secret: Uint8Array,
   standbyNonce: string,
@@ -40,7 +40,7 @@ export function sessionKeys(
   };
 }
 
-/** The message as JSON, with the proof of `role` as its last field. `before` is what was said before, in order. */
+/** The message as JSON, with the proof of `role` as its last field. `before`: the messages said before, in order. */
 export function withProof(
   key: Uint8Array,
   role: Role,
@@ -52,7 +52,7 @@ export function withProof(
   return Buffer.from(claims + proof + tail);
 }
 
-/** True when the message ends with the proof that `role` makes over it and all that was said before. */
+/** True when the message ends with the proof that `role` makes over it and the messages before it. */
 export function isProved(
   key: Uint8Array,
   role: Role,
@@ -65,7 +65,7 @@ export function isProved(
   return timingSafeEqual(proof, message.subarray(at));
 }
 
-/** Each part goes in behind its length, so that nothing can be moved from one to the next. */
+/** Each part goes in behind its length, so that no byte can be moved from one part to the next. */
 function proofOf(key: Uint8Array, role: Role, parts: readonly Uint8Array[]): string {
   const proof = createHmac('sha256', key).update(`hotspare 3 ${role}\n`);
   for (const part of parts) proof.update(`${part.length}\n`).update(part);

@@ -1,7 +1,7 @@
 /**
  * Where the secret of two nodes comes from: a file that nobody else can read or change (`--secret-file`), or the pair
- * that started this node. A pair draws its secret and hands it over through an inherited descriptor: a command line can
- * be read by everybody, and an environment stays readable in /proc for as long as the process lives.
+ * that started this node. A pair draws its secret and hands it over through an inherited descriptor, because a command
+ * line can be read by everybody, and an environment stays readable in /proc for as long as the process lives.
  */
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
@@ -9,14 +9,14 @@ import type { HotspareError } from '../../src/base/errors.js';
 import { secretBytesLeast, secretBytesMost } from '../../src/base/limits.js';
 import { usage } from '../../src/flags/options.js';
 
-/** The descriptor at which a node of a pair finds its secret, and the variable that says so. */
+/** The descriptor at which a node of a pair finds its secret, and the variable that names the descriptor. */
 export const secretDescriptor = 4;
 export const secretVariable = 'HOTSPARE_SECRET_DESCRIPTOR';
 
 /** Permission bits that let others than the owner read a file, or change it. */
 const othersMode = 0o077;
 
-/** The bytes of the file, or what the starter of this node handed over, or none. Throws HotspareError. */
+/** The bytes of the file, or those that the pair handed over, or none. Throws HotspareError. */
 export function secretOf(file: string | undefined): Uint8Array {
   const inherited = inheritedSecret();
   return file === undefined ? inherited : readSecret(file);
@@ -25,7 +25,7 @@ export function secretOf(file: string | undefined): Uint8Array {
 function inheritedSecret(): Uint8Array {
   const descriptor = process.env[secretVariable];
   if (descriptor === undefined) return new Uint8Array(0);
-  // Programs that this node starts do not have it.
+  // Programs that this node starts must not see it.
   delete process.env[secretVariable];
   try {
     const secret = readFileSync(Number(descriptor));
@@ -57,7 +57,7 @@ function readSecret(file: string): Uint8Array {
     throw usage(`--secret-file ${file} has ${secret.length} bytes: a secret has ${range}`);
   }
   if ((mode & othersMode) !== 0) throw readByOthers(file, mode);
-  // Root reads the file of whoever it becomes by -u, too: nobody has to trust root less for that.
+  // A root process may read any user's file, as it may become that user by -u.
   const own = process.getuid!();
   if (own !== 0 && owner !== 0 && owner !== own) {
     throw usage(

@@ -1,12 +1,12 @@
 /**
- * When each of a node's last heartbeats was sent, by their numbers, which an echo of the other side gives back. The
- * wire carries the low 32 bits of a number, and 0 for none: one heartbeat in 2^32 cannot be echoed. Pure.
+ * The send times of a node's last heartbeats, by number; the other side echoes the numbers. A frame carries the low 32
+ * bits of a number, and 0 for none, so that one heartbeat in 2^32 cannot be echoed. Pure.
  */
 
-/** A power of two. An echo comes within two or three heartbeats. */
+/** A power of two; far more than enough, as an echo comes within two or three heartbeats. */
 const heartbeatsRemembered = 1024;
 
-/** Bytes of a number on the wire. */
+/** Bytes of a number in a frame. */
 export const heartbeatBytes = 4;
 
 /** The send time of a heartbeat that is not known. */
@@ -17,7 +17,10 @@ export class HeartbeatTimes {
   private count: number;
   private readonly sentMs = new Float64Array(heartbeatsRemembered).fill(unknownMs);
 
-  /** `count`: where the numbers begin. A random one lets every session show that numbers may outgrow the wire. */
+  /**
+   * `count`: where the numbers begin. A random beginning makes numbers outgrow 32 bits in some session, as they may in
+   * any.
+   */
   constructor(count: number) {
     this.count = count;
   }
@@ -29,7 +32,7 @@ export class HeartbeatTimes {
     return this.count;
   }
 
-  /** When the heartbeat was sent whose number has these low 32 bits; `unknownMs` where that is forgotten, or none. */
+  /** The send time of the heartbeat whose number has these low 32 bits; `unknownMs` where it is forgotten, or none. */
   timeOf(echo: number): number {
     const age = (this.count - echo) >>> 0;
     if (echo === 0 || age >= heartbeatsRemembered) return unknownMs;

@@ -2,10 +2,10 @@
  * The lease: how a primary and its standby know, each by its own clock and without a third node, which of them may
  * answer. Pure: no file of this folder reads a clock or starts a timer.
  *
- * Each side promises the other something with every heartbeat or ack that it sends, and both count the promise from
- * different moments: the side that relies on it from when it sent the thing that was answered, which is earlier; the
- * side that gave it from when it answered, which is later. The side that relies on a promise stops first, whatever the
- * network does in between. A fifth is left for clocks that do not run alike.
+ * Each side promises the other something with every heartbeat or ack that it sends. The side that gave a promise keeps
+ * it from when it answered; the side that relies on it counts from when it sent the message that was answered, which is
+ * earlier. The side that relies on a promise therefore stops first, however long messages are on their way. A fifth is
+ * left for clocks that do not run alike.
  *
  * 1. The standby promises: I begin no takeover before `--dead-after` has passed since I heard this. A reply leaves only
  *    when that covers the moment its request was executed. The primary counts the things that it knows to have been
@@ -21,7 +21,7 @@
  *
  *                      promise < dead-after        lease < hold < ack timeout
  *
- * The primary's view of a standby (primary-lease.ts), and the standby's of itself (standby-lease.ts):
+ * The primary's view of a standby (primary-lease.ts), and the standby's view of itself (standby-lease.ts):
  *
  *      COPYING ─SYNCED is sent─► COUNTED ─link lost─► HELD ─hold is over, or it gave up its copy─► OUT
  *                                   └──dropped: its lease is over, or it gave up its copy───────────┘
@@ -31,15 +31,15 @@
  *         └──────────────────────a new copy begins──────────┴─────┘
  *
  * A standby that is CLAIMING echoes and acks nothing any more, so that no promise outlives its decision. Without a
- * witness nobody keeps a record, and the answer is always yes: behind a cut the primary may go on once the standby has
- * taken over (docs/FAILOVER.md), but never the other way round.
+ * witness there is no record, and the answer is always yes: behind a cut the primary may go on although the standby has
+ * taken over (docs/FAILOVER.md); but no standby takes over once its primary has gone on without it.
  */
 import { clockMargin, leaseShare } from '../../src/base/limits.js';
 
 /**
- * A record outside of both nodes, which has the last word where they cannot hear each other. Its answer may take a
- * while: meanwhile the node that asked neither answers clients nor promises anything. A refusal is final: another node
- * reigns, and will say so.
+ * A record outside of both nodes, which has the last word where they cannot hear each other. While the answer is on its
+ * way the node that asked neither answers clients nor promises anything. A refusal is final: another node reigns, and
+ * will say so.
  */
 export interface ReignRecord {
   /** A standby asks to reign. */
@@ -48,23 +48,25 @@ export interface ReignRecord {
   release(node: string, answer: (granted: boolean) => void): void;
 }
 
-/** Two nodes without a witness. */
+/** The record of two nodes without a witness. */
 export const noRecord: ReignRecord = {
   claim: (answer) => answer(true),
   release: (_, answer) => answer(true),
 };
 
-/** How long after a heartbeat that was echoed the standby may begin a takeover, by its clock. */
+/** How long the standby may begin a takeover after it sent a heartbeat that was echoed, by its clock. */
 export function leaseMsOf(ackTimeoutMs: number): number {
   return ackTimeoutMs * leaseShare;
 }
 
-/** How long a primary that lost its standby keeps its replies back: it waits until no clock says any more "not yet". */
+/**
+ * How long a primary that lost its standby holds its replies: until the standby's lease is over by the slowest clock.
+ */
 export function holdMsOf(ackTimeoutMs: number): number {
   return leaseMsOf(ackTimeoutMs) * (1 + clockMargin);
 }
 
-/** How long after it sent something that was heard a primary may answer, by its clock. */
+/** How long a primary may answer after it sent a message that was heard, by its clock. */
 export function promiseMsOf(deadAfterMs: number): number {
   return deadAfterMs * (1 - clockMargin);
 }

@@ -1,30 +1,30 @@
 /**
- * Which of two nodes that both serve gives way when they meet. Pure.
+ * Decides which of two nodes that both serve gives way when they meet. Pure.
  *
- * Two nodes without a witness may both serve behind a cut (docs/FAILOVER.md). When they meet again exactly one goes on,
- * and both come to the same verdict, whoever is asked:
+ * Two nodes without a witness may both serve while a cut is between them (docs/FAILOVER.md). When they meet again
+ * exactly one goes on, and both come to the same verdict:
  *
  * 1. A reign in which nothing was changed gives way to one in which something was: nothing is lost by it. An heir that
  *    nobody could reach must not depose a primary that went on acknowledging.
  * 2. Otherwise the higher (epoch, node) goes on. The node's name settles two reigns of one epoch.
  *
- * The caches of the two are usually one cache, copied. Where they are two caches (a node was started empty at the
- * address of a dead primary), the higher epoch goes on as well; of two epochs that are equal, or the wrong way round,
- * nobody can tell which cache the clients want, and both stay as they are.
+ * The two usually serve copies of one cache. Where they serve two caches (a node was started empty at the address of a
+ * dead primary), this node gives way to a higher epoch only: of its own or a lower epoch, nobody can tell which cache
+ * the clients want, and both nodes stay as they are.
  */
 
-/** What a node says of its reign. */
+/** A reign, as its node describes it. */
 export interface Reign {
   readonly epoch: number;
   /** The random name of the node. */
   readonly node: string;
-  /** Which cache it serves (`identityOf`). */
+  /** The identity of the cache it serves (`identityOf`). */
   readonly cache: string;
-  /** How many changes were acknowledged that the other node cannot have: since it reigns, or since it went on alone. */
+  /** Acknowledged changes that the other node cannot have: since this reign began, or since this node went on alone. */
   readonly changes: number;
 }
 
-/** Who goes on: the node that asks, the one it has met, or both, which serve two caches. */
+/** The reign that goes on: that of the node that asks, of the node it met, or both, as they serve two caches. */
 export type Outcome = 'ours' | 'theirs' | 'apart';
 
 export function outcome(ours: Reign, theirs: Reign): Outcome {

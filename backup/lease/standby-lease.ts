@@ -1,6 +1,6 @@
 /**
- * The standby's side of the lease (lease.ts): what it may still say, and whether it may take over. How it learns of a
- * silence is not decided here: failover/detector.ts counts that from when something was heard.
+ * The standby's side of the lease (lease.ts): what it may still promise, and whether it may take over. The silence of
+ * its primary is not measured here, but in failover/detector.ts.
  */
 import { HeartbeatTimes, unknownMs } from './heartbeat-times.js';
 import { leaseMsOf } from './lease.js';
@@ -13,10 +13,10 @@ export class StandbyLease {
   private readonly heartbeatTimes: HeartbeatTimes;
   /** The primary's newest heartbeat of this session: our heartbeats echo it. */
   private heardHeartbeat = 0;
-  /** When the newest heartbeat was sent that the primary has echoed: it counted on us then, or later. */
+  /** The send time of our newest heartbeat that the primary has echoed: it counted on us then, or later. */
   private confirmedMs = unknownMs;
 
-  /** `firstHeartbeat`: where the numbers of its heartbeats begin. */
+  /** `firstHeartbeat`: where the numbers of our heartbeats begin. */
   constructor(firstHeartbeat: number) {
     this.heartbeatTimes = new HeartbeatTimes(firstHeartbeat);
   }
@@ -25,7 +25,7 @@ export class StandbyLease {
     return this.current;
   }
 
-  /** How long after a heartbeat that was echoed the copy may be served. 0 before the first welcome. */
+  /** How long the copy may be served after we sent a heartbeat that was echoed. 0 before the first welcome. */
   get lengthMs(): number {
     return leaseMsOf(this.ackTimeoutMs);
   }
@@ -34,17 +34,17 @@ export class StandbyLease {
     return this.confirmedMs !== unknownMs;
   }
 
-  /** When it ends, by the clock of `beat`. */
+  /** When the lease ends, by the clock of `beat`. */
   get endsMs(): number {
     return this.confirmedMs + this.lengthMs;
   }
 
-  /** The number that our heartbeats echo; 0 while nothing was heard. */
+  /** The number of the primary's heartbeat that ours echo; 0 while none was heard. */
   get echo(): number {
     return this.heardHeartbeat;
   }
 
-  /** True while what it says would be a promise that it keeps. */
+  /** True while this standby keeps the promise that a heartbeat or an ack would make. */
   get mayPromise(): boolean {
     return this.current !== 'claiming';
   }
@@ -58,7 +58,7 @@ export class StandbyLease {
     return this.current !== 'copying' && this.holds(nowMs);
   }
 
-  /** A new copy begins, of a primary with these terms. Nothing that an earlier one said counts. */
+  /** A new copy begins, of a primary with this `--ack-timeout`. No heartbeat of an earlier session counts. */
   begin(ackTimeoutMs: number): void {
     this.ackTimeoutMs = ackTimeoutMs;
     this.current = 'copying';
@@ -71,23 +71,28 @@ export class StandbyLease {
     if (this.current === 'copying') this.current = 'whole';
   }
 
-  /** The primary goes on without this copy, or it is damaged, or another reign goes on: it is served no more. */
+  /** The copy is served no more: the primary goes on without it, or it is damaged, or another reign goes on. */
   spoil(): void {
     this.current = 'copying';
   }
 
-  /** The number of a heartbeat that is sent now. Only while `mayPromise`. */
+  /** The number of our heartbeat that is sent now. Called only while `mayPromise`. */
   beat(nowMs: number): number {
     return this.heartbeatTimes.send(nowMs);
   }
 
-  /** A sign of life of the primary: the number of its heartbeat, and the newest of ours it had heard; 0 for neither. */
+  /**
+   * A sign of life of the primary: the number of its heartbeat, and the newest of ours that it had heard; 0 for
+   * neither.
+   */
   heard(beat: number, echo: number): void {
     if (beat !== 0) this.heardHeartbeat = beat;
     this.confirm(echo);
   }
 
-  /** The primary has heard our heartbeat with this number. False when it is none of ours, or too old to tell. */
+  /**
+   * The primary has heard our heartbeat with this number. False when the number is none of ours, or too old to tell.
+   */
   confirm(echo: number): boolean {
     const sentMs = this.heartbeatTimes.timeOf(echo);
     if (sentMs === unknownMs) return false;
@@ -96,8 +101,8 @@ export class StandbyLease {
   }
 
   /**
-   * The takeover begins, unless the copy may not be served at this very moment: returns which. From now on nothing is
-   * promised, or else nothing is left of the copy. Whoever calls this acts with nothing in between that may block.
+   * Begins the takeover, and returns true, when the copy may be served at this very moment; from then on nothing is
+   * promised. Otherwise the copy is given up. The caller must act on the answer with nothing in between that may block.
    */
   claim(nowMs: number): boolean {
     const may = this.mayServe(nowMs);

@@ -1,6 +1,7 @@
 /**
- * A node's ends of libfabric: what it can offer a peer, and the passive ends that standbys connect to, one for each of
- * this machine's addresses that they come to. They are opened once and serve one standby after another.
+ * A node's use of libfabric: the link that it can offer a peer, and the passive endpoints that standbys connect to.
+ * There is one endpoint for each address of this machine that standbys come to; it is opened once and serves one
+ * standby after another.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { HotspareError } from '../../src/base/errors.js';
@@ -19,7 +20,7 @@ import type { Proof } from '../channel/hello.js';
 import { anywhere, type MirrorSettings } from '../mirror-settings.js';
 import { chooseLink, type LinkChoice, type LinkOffer, parseOffer } from './link-choice.js';
 
-/** A standby that shall connect: it comes with a token that nobody else knows. */
+/** A standby that is expected to connect, with a token that nobody else knows. */
 export interface ExpectedStandby {
   readonly token: Uint8Array;
   connected(): void;
@@ -27,13 +28,15 @@ export interface ExpectedStandby {
   completed(): void;
 }
 
-/** A passive end, and the one standby that is expected, or connected. */
+/** A passive endpoint of libfabric, and the one standby that is expected there, or connected. */
 export class FabricListener {
   readonly native: NativeFabric;
   readonly provider: FabricProvider;
   readonly port: number;
   expected: ExpectedStandby | null = null;
-  /** The standby that is in. Its token opens nothing more: a second connection would end the first without a word. */
+  /**
+   * The standby that has connected. Its token admits no second connection, which would end the first without a word.
+   */
   private accepted: ExpectedStandby | null = null;
 
   private constructor(
@@ -67,7 +70,7 @@ export class FabricListener {
   private event(kind: number, connectionRequest: number, bytes: Buffer, revoked: boolean): void {
     const { expected } = this;
     if (kind === FabricEvent.REQUEST) {
-      // The private bytes may be padded.
+      // libfabric may pad the private data of a connection request.
       const isAwaited =
         expected !== null && expected !== this.accepted && bytes.length >= expected.token.length;
       if (
@@ -101,7 +104,7 @@ export class Fabrics {
     this.mirrorSettings = mirrorSettings;
   }
 
-  /** What this node can do for a peer that is reached from, or at, this address. */
+  /** This node's offer to a peer, over the address `host` of this machine or of the peer. */
   offer(host: string, passive: boolean): LinkOffer {
     const known = this.offers.get(host);
     if (known !== undefined) return known;
@@ -110,12 +113,12 @@ export class Fabrics {
     return offer;
   }
 
-  /** The link with a standby that has proved itself, and has come to this address; an error where there is none. */
+  /** The link with a standby that has proved itself, and has come to this address; an error where none suits both. */
   chooseLink(host: string, { transport, providers, lacks }: Proof): LinkChoice | HotspareError {
     return chooseLink(this.offer(host, true), parseOffer(transport, providers, lacks));
   }
 
-  /** The passive end at an address of this machine. */
+  /** The passive endpoint at an address of this machine. */
   listener(provider: FabricProvider, host: string): FabricListener | NativeFailure {
     const name = `${provider} ${host}`;
     const known = this.listeners.get(name);
@@ -131,17 +134,18 @@ export class Fabrics {
   }
 }
 
-/** What of a node's settings decides which links it can offer. */
+/** The settings that decide which links a node can offer. */
 type LinkSettings = Pick<MirrorSettings, 'transport' | 'provider' | 'linkListen'>;
 
 /**
- * Before a node serves. Throws HotspareError FABRIC where `--transport rdma` is asked of a machine that cannot; says so
- * where it can only for the sake of tests.
+ * Called before a node serves. Throws HotspareError FABRIC where `--transport rdma` is given and this machine cannot do
+ * RDMA; warns where it can only over libfabric's tcp provider, which is for tests.
  */
 export function checkTransport(linkSettings: LinkSettings, log: Log): void {
   if (linkSettings.transport === 'tcp') return;
   if (linkSettings.transport === 'auto') {
-    // To load libfabric takes some tenths of a second: now, and not in the midst of a hello, or while clients wait.
+    // Loading libfabric takes some tenths of a second, so it is loaded now, and not in a handshake or while clients
+    // wait.
     offerAt(linkSettings, linkSettings.linkListen?.host ?? '127.0.0.1', true);
     return;
   }
@@ -159,7 +163,7 @@ function noFabric(why: string, remedy: string): HotspareError {
   return new HotspareError('FABRIC', `--transport rdma: ${why}`, remedy);
 }
 
-/** What to do about a failure of libfabric. */
+/** The remedy for a failure of libfabric. */
 export function fabricRemedy({ call }: NativeFailure): string {
   if (call === 'build') return 'apt-get install libfabric-dev, then npm run build:native';
   if (call === 'dlopen') return 'apt-get install libfabric1';
@@ -168,12 +172,12 @@ export function fabricRemedy({ call }: NativeFailure): string {
 
 function offerAt(linkSettings: LinkSettings, host: string, passive: boolean): LinkOffer {
   const { transport, provider: pinned } = linkSettings;
-  // Nobody who says tcp wants libfabric to be loaded.
+  // With `--transport tcp` libfabric is not needed, and not loaded.
   if (transport === 'tcp') return { transport, providers: [], lacks: '' };
   const version = fabric.fabricVersion();
   if (failed(version)) return { transport, providers: [], lacks: version.error };
   const wanted = fabricProviders.filter((provider) => pinned === null || provider === pinned);
-  // A device answers for the loopback, but nobody reaches it there.
+  // libfabric finds a verbs device for a loopback address as well, but no peer reaches it there.
   const possible = wanted.filter((provider) => provider !== 'verbs' || !isLoopback(host));
   const providers = possible.filter(
     (provider) => !failed(fabric.fabricFind({ provider, host, port: 0, passive })),

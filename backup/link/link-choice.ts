@@ -1,6 +1,5 @@
 /**
- * Which link two nodes use: what each wants (`--transport`) and what each can do, and from that one answer with its
- * reason. Pure.
+ * Chooses the link of two nodes, with a reason, from what each asks for (`--transport`) and what each can do. Pure.
  *
  *                 tcp        auto                                  rdma
  *      tcp        tcp        tcp                                   refused
@@ -15,23 +14,23 @@ import {
   transports,
 } from '../../src/native/fabric.js';
 
-/** What one node brings. */
+/** A node's offer: the links that it asks for, and can have. */
 export interface LinkOffer {
   readonly transport: Transport;
-  /** Providers of one-sided writes that it can use for this peer, best first. */
+  /** Providers of one-sided writes that the node can use for this peer, best first. */
   readonly providers: readonly FabricProvider[];
-  /** Why `verbs` is not among them; empty when it is. */
+  /** Why `verbs` is not among the providers; empty when it is. */
   readonly lacks: string;
 }
 
 export interface LinkChoice {
-  /** Null: the TCP link. */
+  /** Null for the TCP link. */
   readonly provider: FabricProvider | null;
-  /** A sentence for the log. */
+  /** The reason, for the log. */
   readonly why: string;
 }
 
-/** The link of both. Returns an error where they exclude each other. */
+/** Chooses the link of both. Returns an error where the two offers exclude each other. */
 export function chooseLink(primary: LinkOffer, standby: LinkOffer): LinkChoice | HotspareError {
   const wants = [primary.transport, standby.transport];
   const forced = wants.includes('rdma');
@@ -65,7 +64,7 @@ function lacks(primary: LinkOffer, standby: LinkOffer): string {
   return said.length === 0 ? 'they have no provider in common' : said.join('; ');
 }
 
-/** The offer that a peer's words make; unknown words make the least of offers. */
+/** The offer in a peer's PROOF. Unknown words make the least of offers, TCP. */
 export function parseOffer(transport: string, providers: string, lacking: string): LinkOffer {
   const named = providers.split(',');
   return {

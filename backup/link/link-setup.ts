@@ -1,8 +1,8 @@
 /**
- * How a link comes to be, primary's side. The TCP link is there with the standby's first ack, when that has mapped its
- * memory. For the RDMA link the WELCOME names a port and a token; the standby connects there with the token, and then
- * says over the node-to-node connection, which has proved itself, where its memory is (MEMORY). When it cannot, the TCP
- * link takes its place, unless `--transport rdma` forbids.
+ * Sets up the primary's end of a link. The TCP link is there with the standby's first ack, which the standby sends once
+ * it has mapped its memory. For the RDMA link the WELCOME names a port and a token; the standby connects there with the
+ * token, and then says over the proved node-to-node connection where its memory is registered (MEMORY). When RDMA
+ * cannot be had, the TCP link takes its place, unless `--transport rdma` forbids.
  */
 import { HotspareError } from '../../src/base/errors.js';
 import { copyingMs } from '../../src/base/limits.js';
@@ -22,12 +22,12 @@ import type { LinkChoice } from './link-choice.js';
 import { RdmaLink } from './rdma.js';
 import { TcpLink } from './tcp.js';
 
-/** What stands on either side of the node's own half of the superblock. */
+/** The node's own half of the superblock, from and to; all bytes of the region but these are mirrored. */
 export const mirroredSpan = [SuperWord.NODE * 4, superblockBytes] as const;
 
 const tokenBytes = 32;
 
-/** What the WELCOME says of the link. */
+/** The fields of the WELCOME that describe the link. */
 type LinkWelcome = Pick<Welcome, 'provider' | 'fabricPort' | 'token' | 'why'>;
 
 export interface LinkSetupParts {
@@ -54,7 +54,7 @@ export class LinkSetup {
   private readonly expected: ExpectedStandby | null = null;
   private timer: Timer | null = null;
   private connected = false;
-  /** The TCP link carries, or nothing does. */
+  /** Set once RDMA is out of the question: the TCP link carries, or no link does. */
   private isDecided = false;
   private registration: MemoryRegistration | null = null;
   private open: RdmaLink | null = null;
@@ -92,7 +92,7 @@ export class LinkSetup {
     }
   }
 
-  /** Lets the standby in; `opened` or `refused` follows. */
+  /** Sends the WELCOME; `opened` or `refused` follows. */
   start(): void {
     const { region, mirrorSettings, sequence, channel } = this.parts;
     const welcome: Welcome = {
@@ -111,19 +111,19 @@ export class LinkSetup {
       this.fallBack(this.why);
       return;
     }
-    // To reserve or wipe a large file takes long. Over RDMA the standby gives up sooner, and says so.
+    // Reserving or wiping a large memory file takes long. Over RDMA the standby gives up sooner, and says so.
     const late = (): void => this.parts.events.broken('it did not open its memory in time', false);
     this.timer = this.parts.wire.ports.timers.after(copyingMs, late);
   }
 
-  /** The standby acks, before it was sent anything: its memory is there. False when that is not what was asked for. */
+  /** The standby acks before it was sent a batch: its memory is mapped. False when no such ack was awaited. */
   firstAckReceived(type: number): boolean {
     if (type !== FrameType.ACK || this.listener !== null || this.isDecided) return false;
     this.fallBack(this.why);
     return true;
   }
 
-  /** The standby says where its memory is, or why it will not be. False when it makes no sense. */
+  /** The standby says where its memory is registered, or why it is not. False when the message makes no sense. */
   registrationReceived(payload: Uint8Array): boolean {
     const registration = parse('memory', payload);
     if (registration === null || this.listener === null || this.open !== null) return false;
@@ -156,7 +156,7 @@ export class LinkSetup {
 
   private broken(reason: string, revoked: boolean): void {
     this.connected = false;
-    // Before the link is open the standby finds out by itself, and says what follows.
+    // Before the link is open the standby notices by itself, and reports the failure in its MEMORY message.
     if (this.open !== null) this.parts.events.broken(reason, revoked);
   }
 

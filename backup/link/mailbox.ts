@@ -1,6 +1,6 @@
 /**
- * The page beside its region that a standby lets its primary write: native/mailbox.h draws it. A letter is valid when
- * its checksum is; until then it is as if it had not come.
+ * The page beside its region that a standby lets its primary write: native/mailbox.h draws it. A letter whose checksum
+ * is wrong counts as not arrived.
  */
 import { native } from '../../src/native/addon.js';
 
@@ -13,7 +13,7 @@ const letterSeed = 0x6c657474;
 
 export class Mailbox {
   private readonly shared: Uint8Array;
-  /** A letter is copied before it is checked: it may change at any time. */
+  /** The copy of a letter, as the primary may overwrite the letter itself while it is checked. */
   private readonly letter = new Uint8Array(redoBytes);
   private readonly view = new DataView(this.letter.buffer);
 
@@ -21,12 +21,14 @@ export class Mailbox {
     this.shared = new Uint8Array(buffer);
   }
 
-  /** The newest batch that is placed whole, or null when none has been, or it is being written. */
+  /** Sequence of the newest batch that is placed whole; null when there is none, or the letter is being written. */
   sequence(): number | null {
     return this.read(sequenceAt) ? this.wide() : null;
   }
 
-  /** The primary's newest heartbeat, the newest of ours it had heard, and a count of its signs of life in between. */
+  /**
+   * The primary's newest heartbeat, the newest of ours that it had heard, and a count of its signs of life in between.
+   */
   beat(): { readonly beat: number; readonly echo: number; readonly pulse: number } | null {
     if (!this.read(beatAt)) return null;
     const [beat, echo, pulse] = [0, 4, 8].map((at) => this.view.getUint32(at, true));
@@ -34,9 +36,10 @@ export class Mailbox {
   }
 
   /**
-   * The records that were being placed when the writer ended. All that had to be in place before them is, and nothing
-   * else has been written over them since: they may be written again. `sequence` is that of their batch when they are
-   * all of it, else 0. Null when there are none, or they have not arrived whole: then all before them is in place.
+   * The records that were being placed when the writer ended. All records before them are in place, and nothing was
+   * written over their bytes since, so that they may be written once more. `sequence` is that of their batch when they
+   * are the whole batch, else 0. Null when there are none, or they have not arrived whole; then all records before them
+   * are in place as well.
    */
   redo(): { readonly sequence: number; readonly records: Uint8Array } | null {
     this.letter.set(this.shared.subarray(redoAt, redoAt + redoBytes));
@@ -53,7 +56,7 @@ export class Mailbox {
     return this.check() === this.view.getUint32(letterBytes - 4, true);
   }
 
-  /** What stands before a letter's check. */
+  /** The checksum of the bytes before a letter's own checksum. */
   private check(): number {
     return native.crc32c(this.letter, 0, letterBytes - 4, letterSeed) >>> 0;
   }

@@ -1,6 +1,6 @@
 /**
- * The RDMA link, standby's end: opens the region and a mailbox to the primary's writes, and looks into the mailbox.
- * What is written into the region it never reads before the writer is fenced.
+ * The RDMA link, standby's end: opens the region and a mailbox to the primary's writes, and looks into the mailbox. It
+ * reads no byte of the region before the writer is fenced.
  */
 
 import { readFileSync } from 'node:fs';
@@ -21,7 +21,7 @@ import { mirroredSpan } from './link-setup.js';
 import { Mailbox } from './mailbox.js';
 
 export interface RdmaReceiverEvents extends BatchReceiverEvents {
-  /** Connected: the primary may know where the memory is. Or it cannot be, and why. */
+  /** The primary is connected, and may be told where the memory is registered; or RDMA failed, for the reason given. */
   decided(registration: MemoryRegistration): void;
 }
 
@@ -78,7 +78,7 @@ export class RdmaReceiver implements BatchReceiver {
       );
   }
 
-  /** Until the link is open the primary says on the channel that it lives. */
+  /** Until the link is open the primary's heartbeats come over the channel. */
   receive({ type }: FrameHeader): boolean {
     return type === FrameType.HEARTBEAT;
   }
@@ -90,7 +90,8 @@ export class RdmaReceiver implements BatchReceiver {
     if (mailbox === null) return;
     const sequence = mailbox.sequence();
     const letter = mailbox.beat();
-    // Batches are a sign of life, too, and what is mailed within long ones: they keep a heartbeat waiting.
+    // Long batches keep a heartbeat waiting, so a batch is a sign of life, too, and so is a pulse mailed in the midst
+    // of one.
     const moved = sequence !== null && sequence > this.sequence;
     if (moved) this.sequence = sequence;
     const beats = letter !== null && letter.beat !== this.beat;
@@ -118,7 +119,7 @@ export class RdmaReceiver implements BatchReceiver {
     this.timer?.cancel();
     this.timer = null;
     this.mailbox = null;
-    // A peer that is only left, not fenced, learns it from the end of the connection.
+    // A primary that was not fenced notices the end of the connection.
     this.fabric?.close();
     this.fabric = null;
   }
@@ -140,7 +141,7 @@ export class RdmaReceiver implements BatchReceiver {
     this.events.decided(registration ?? { failure, parts: [] });
   }
 
-  /** A batch that was acked and not placed yet is placed, and a word that was cut in two is whole again. */
+  /** Places a batch that was acked but not placed yet, and makes a word whole that was cut in two. */
   private redo(mailbox: Mailbox): void {
     const redo = mailbox.redo();
     if (redo === null) return;
@@ -155,7 +156,7 @@ function sentence({ call, error }: NativeFailure): string {
   return `${call}: ${error}`;
 }
 
-/** What this process may lock, for a registration that was refused. */
+/** How much memory this process may lock, for a registration that was refused. */
 function limits(): string {
   const line = /^Max locked memory +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
   const bytes = line?.[1] ?? 'unlimited';

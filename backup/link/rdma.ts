@@ -1,8 +1,8 @@
 /**
  * The RDMA link, primary's end: every range is written straight into the standby's region, in order. The completion of
- * the last write is the ack, and of a small batch that of the one write that puts it into the mailbox, from where a
- * takeover would place it: the standby's processor does nothing for it. It reads in its mailbox how far the batches
- * are: that is written with the heartbeat, not with every batch, for nobody needs it sooner.
+ * the last write is the ack. A small batch is first written into the standby's mailbox, from where a takeover would
+ * place it, and the completion of that one write is its ack. The standby's processor does nothing for a batch. The
+ * sequence of the newest batch is written into the mailbox with each heartbeat only, for nobody needs it sooner.
  */
 import { assert } from '../../src/base/errors.js';
 import { stagingBytes } from '../../src/base/limits.js';
@@ -25,14 +25,14 @@ export class RdmaLink implements Link {
   private readonly fabric: NativeFabric;
   private readonly channel: Channel;
   private readonly events: LinkEvents;
-  /** The newest batch that needed not be sent. */
+  /** The newest batch that the standby need not be sent: its copy begins behind it. */
   private readonly first: number;
-  /** Newest batch that was given to the fabric. */
+  /** The newest batch that was given to the fabric. */
   private sent: number;
-  /** Newest batch that is placed. */
+  /** The newest batch that is acked. */
   private acked: number;
   private blocks = 0;
-  /** What SYNCED will say, once the standby can read that this batch is placed. */
+  /** The SYNCED frame to send once the standby can read that this batch is placed. */
   private synced: { readonly epoch: number; readonly sequence: number } | null = null;
 
   constructor(
@@ -117,18 +117,20 @@ export class RdmaLink implements Link {
     this.fabric.disconnect();
   }
 
-  /** SYNCED goes another way than the batches: it waits until they are placed, and the mailbox says so. */
+  /**
+   * SYNCED goes over the channel, and could overtake the batches: it waits until the mailbox says that they are placed.
+   */
   private announce(): void {
     const { synced } = this;
     if (synced === null) return;
-    // What needed not be sent the standby was told in the WELCOME.
+    // Up to `first` the standby knows from the WELCOME that no batch is missing.
     const told = Math.max(this.first, this.cell(FabricCell.TOLD_SEQUENCE));
     if (told < synced.sequence) return;
     this.synced = null;
     this.channel.send({ type: FrameType.SYNCED, ...synced });
   }
 
-  /** Without a connection the cells are gone, and with them what they said. */
+  /** Without a connection there are no cells, and every count reads 0. */
   private cell(cell: number): number {
     return this.fabric.cells[cell] ?? 0;
   }

@@ -1,6 +1,6 @@
 /**
- * How a link comes to be, standby's side: the one that the WELCOME names, or the TCP link where RDMA cannot be had
- * after all. See link-setup.ts.
+ * Sets up the standby's end of a link: of the link that the WELCOME names, or of the TCP link where RDMA cannot be had
+ * after all. link-setup.ts is the primary's side.
  */
 import type { NativeRegion } from '../../src/native/addon.js';
 import type { Ports } from '../../src/native/ports.js';
@@ -15,13 +15,13 @@ export interface ReceiverParts extends BatchReceiverEvents {
   readonly nativeRegion: NativeRegion;
   readonly ports: Ports;
   readonly channel: Channel;
-  /** Where the primary is. */
+  /** The primary's host. */
   readonly host: string;
-  /** False when another session has begun, or this one has ended. */
+  /** False once this session has ended, or another has begun. */
   isCurrent(): boolean;
-  /** Takes the receiver: at once, and again when another takes its place. */
+  /** The receiver is there. Called again when another receiver takes its place. */
   opened(receiver: BatchReceiver): void;
-  /** What the primary is to be told of our memory. */
+  /** The registration of this node's region, or why there is none, is known: the primary is to be told. */
   decided(registration: MemoryRegistration): void;
 }
 

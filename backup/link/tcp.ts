@@ -9,7 +9,7 @@ import type { Channel } from '../channel/channel.js';
 import { type FrameHeader, FrameType, frameHeaderBytes } from '../channel/frame.js';
 import type { Batch, BatchReceiver, BatchReceiverEvents, Link, LinkEvents } from './link.js';
 
-/** Bytes before a block: its frame's header and its record's, so that the block is made of whole words. */
+/** Bytes before a block: the headers of its frame and its record, which leave the block aligned to words. */
 const blockHeadroom = frameHeaderBytes + recordHeaderBytes;
 
 export class TcpLink implements Link {
@@ -89,12 +89,12 @@ export class TcpReceiver implements BatchReceiver {
   receivedBytes = 0;
   private readonly regionId: number;
   private readonly regionMemory: Pick<RegionMemoryPort, 'regionApply'>;
-  /** The primary's: it may raise it while it reigns, never lower it. */
+  /** The primary's epoch. A primary may raise it while it reigns, never lower it. */
   private epoch: number;
   private readonly channel: Channel;
   private readonly events: BatchReceiverEvents;
   private blocks = 0;
-  /** The first ack says that memory is there: the primary sends nothing before. */
+  /** True while an ack is due. The first ack tells the primary that memory is mapped, before any batch. */
   private unacked = true;
   private revoked = false;
 
@@ -133,7 +133,7 @@ export class TcpReceiver implements BatchReceiver {
   }
 
   acknowledge(): void {
-    // An ack is a promise, too: none leaves once a takeover has begun.
+    // An ack is a promise not to take over (lease.ts), so none leaves once a takeover has begun.
     if (!this.unacked || this.revoked) return;
     this.unacked = false;
     const { epoch, sequence, blocks: count } = this;

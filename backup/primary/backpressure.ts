@@ -1,13 +1,14 @@
 /**
- * Stops the clients while too much is committed and not acked. A journal that fills within a tick makes batches within
- * it: so it is asked between commands, too, and the sockets follow at the end of the tick.
+ * Backpressure: stops the clients while too much is committed and not acked. A journal that fills up within a tick
+ * makes batches within that tick, so the store asks `isOn` between commands as well; reading from sockets is paused and
+ * resumed at the end of the tick.
  */
 import type { Wire } from '../../src/net/wire.js';
 
 export class Backpressure {
   /** True while nothing more may be executed. */
   isOn = false;
-  /** Times it went on. */
+  /** How many times clients were stopped. */
   stalls = 0;
   private readonly wire: Wire;
   private paused = false;

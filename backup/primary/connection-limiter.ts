@@ -1,16 +1,17 @@
 /**
- * Who of the strangers at the link's port has to go when there are too many. Anybody may connect, and stay; a standby
- * must get in all the same. It says hello at once and proves itself a round trip later, so whoever does not is the
- * first to go: those that were refused, then those that have said nothing, the oldest of them, and of the address that
- * has most. One that has said hello is left alone for as long as a hello may take on a bad day. Pure: time comes in.
+ * Chooses which unproved connection at the link's port is closed when there are too many. Anybody may connect, and
+ * stay; a standby must get in all the same. A standby says hello at once and proves itself a round trip later, so other
+ * connections go first: those that were refused, then those that have said nothing, the oldest first, and from the
+ * address that has most. A connection that has said hello is left alone for as long as a handshake may take on a bad
+ * day. Pure: time comes in.
  */
 import { greetedMs, greetingsMax, greetingsOfAddressMax } from '../../src/base/limits.js';
 
 interface PendingConnection {
-  /** Whose it is: see `neighbourhood`. */
+  /** The peer's address, or its network: see `neighbourhood`. */
   readonly address: string;
   state: 'silent' | 'greeted' | 'refused';
-  /** When it came to this state. */
+  /** When the connection came to this state. */
   sinceMs: number;
 }
 
@@ -22,7 +23,10 @@ export class ConnectionLimiter<Key> {
     return this.connections.size;
   }
 
-  /** One more has come from this host. Returns who has to go for it, itself perhaps; null while there is room. */
+  /**
+   * Adds a connection from this host. Returns the connection to close for it, which may be `key` itself; null while
+   * there is room.
+   */
   add(key: Key, host: string, nowMs: number): Key | null {
     const address = neighbourhood(host);
     const leaves = this.crowding(address, nowMs);
@@ -32,7 +36,7 @@ export class ConnectionLimiter<Key> {
     return leaves?.key ?? null;
   }
 
-  /** It has said hello, or has been refused. */
+  /** The connection has said hello, or has been refused. */
   note(key: Key, state: 'greeted' | 'refused', nowMs: number): void {
     const connection = this.connections.get(key);
     if (connection === undefined) return;
@@ -44,7 +48,9 @@ export class ConnectionLimiter<Key> {
     this.connections.delete(key);
   }
 
-  /** Who goes for a newcomer from this address: null when there is room, `nobody` when all are to stay. */
+  /**
+   * The connection to close for a newcomer from this address: null when there is room, `nobody` when all are to stay.
+   */
   private crowding(address: string, nowMs: number): { readonly key: Key } | 'nobody' | null {
     const counts = new Map<string, number>();
     for (const one of this.connections.values()) {
@@ -75,7 +81,7 @@ export class ConnectionLimiter<Key> {
   }
 }
 
-/** The addresses that one stranger may have: an IPv6 /64 is given to one customer, and counts as one. */
+/** The addresses that one peer may have: an IPv6 /64 is given to one customer, and counts as one address. */
 export function neighbourhood(host: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host);
   if (mapped !== null) return mapped[1]!;

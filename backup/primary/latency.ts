@@ -6,7 +6,7 @@ const nsMost = 2 ** 32 - 1;
 
 export class Latencies {
   private readonly histogram = new Histogram();
-  /** A ring; made when the first comes, for a server without a standby needs none. */
+  /** A ring; made with the first latency, as a server without a standby needs none. */
   private last: Uint32Array | null = null;
   private count = 0;
   private longest = 0;

@@ -22,7 +22,7 @@ export class LinkListener {
   private readonly proved: (handshake: PrimaryHandshake, proof: Proof) => void;
   private readonly handshakes = new Map<PrimaryHandshake, Timer>();
   private readonly limiter = new ConnectionLimiter<PrimaryHandshake>();
-  /** Those that have proved themselves, and wait for an owner. */
+  /** Handshakes that are done, and whose channel waits for an owner. */
   private readonly waiting = new Set<PrimaryHandshake>();
   private listenerId = -1;
   private complainedMs = 0;
@@ -81,7 +81,7 @@ export class LinkListener {
       },
       owned: () => this.waiting.delete(handshake),
     });
-    // Once the connection is gone nobody knows any more.
+    // The peer's address is not known any more once the connection is gone.
     const { peer } = handshake.channel;
     const late = new HotspareError('LINK_BUSY', 'the hello took too long', 'try again');
     const timer = this.wire.ports.timers.after(helloMs, () => handshake.refuse(late));
@@ -95,13 +95,13 @@ export class LinkListener {
     this.waiting.add(handshake);
   }
 
-  /** Somebody goes when the newcomer is one too many; that may be the newcomer. */
+  /** Closes a connection when the newcomer is one too many; it may be the newcomer. */
   private makeRoom(newcomer: PrimaryHandshake): void {
     const { peer, peerHost } = newcomer.channel;
     const leaves = this.limiter.add(newcomer, peerHost, this.wire.nowMs);
     if (leaves === null) return;
     const whose = leaves === newcomer ? peer : leaves.channel.peer;
-    // The wire does not know the newcomer yet.
+    // `Wire` does not know the newcomer yet.
     if (leaves === newcomer) this.wire.ports.timers.soon(() => this.end(leaves));
     else this.end(leaves);
     this.complain(whose, 'too many strangers connect at once: this one is closed');
@@ -109,7 +109,7 @@ export class LinkListener {
 
   private closeIn(ms: number, handshake: PrimaryHandshake): void {
     const timer = this.handshakes.get(handshake);
-    // One that was handed over is closed by its owner.
+    // A channel that was handed over is closed by its owner.
     if (timer === undefined) return;
     timer.cancel();
     const later = this.wire.ports.timers.after(ms, () => this.end(handshake));
@@ -121,7 +121,7 @@ export class LinkListener {
     handshake.channel.close(false);
   }
 
-  /** At most a line a second: anybody may knock. */
+  /** Logs at most a line a second, as anybody may connect, and often. */
   private complain(peer: string, reason: string): void {
     const now = this.wire.ports.clock();
     if (now - this.complainedMs < 1000) {

@@ -1,9 +1,9 @@
-/** What `stats` says of the mirror. docs/MIRROR.md explains the names. */
+/** The rows of the mirror in `stats`. docs/MIRROR.md explains the names. */
 import type { Journal } from '../../src/store/journal.js';
 import type { Replica } from './replica.js';
 import type { UnackedBatches } from './unacked-batches.js';
 
-/** What was counted since the reign began. */
+/** Counts since the reign began. */
 export class MirrorCounts {
   batches = 0;
   ranges = 0;
@@ -27,7 +27,7 @@ export interface MirrorState {
   readonly counts: MirrorCounts;
   readonly ack: string;
   readonly epoch: number;
-  /** Times clients were stopped until acks came in. */
+  /** How many times clients were stopped until acks came in. */
   readonly stalls: number;
 }
 
@@ -71,10 +71,10 @@ export function mirrorStatsDetailed(mirror: MirrorState): (readonly [string, str
   ];
 }
 
-/** What tells one link from another. */
+/** The fields that tell one link from another. */
 type Named = Readonly<Record<'name' | 'provider' | 'device', string>>;
 
-/** A link, for people. */
+/** A link's name, for people. */
 export function linkName({ name, provider, device }: Named): string {
   return device === '' ? name : `${name} (${provider}, ${device})`;
 }

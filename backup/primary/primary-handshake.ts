@@ -1,6 +1,6 @@
 /**
- * The primary's side of the handshake: one instance per connection that came in, until it has proved itself or is sent
- * away with a reason. Not a byte of the cache, nor anything about it, leaves before the proof.
+ * The primary's side of the handshake: one instance for each incoming connection, until the peer has proved itself or
+ * is refused with a reason. Not a byte of the cache, nor anything about it, leaves before the proof.
  */
 import { HotspareError } from '../../src/base/errors.js';
 import type { Wire } from '../../src/net/wire.js';
@@ -12,26 +12,28 @@ import { nonce, type Proof, parse } from '../channel/hello.js';
 import { isProved, type SessionKeys, sessionKeys, withProof } from '../channel/proof.js';
 import type { MirrorSettings } from '../mirror-settings.js';
 
-/** What a handshake needs to know of its node. */
+/** The settings that a handshake needs. */
 export type Credentials = Pick<MirrorSettings, 'secret' | 'cipher'>;
 
 export interface HandshakeEvents {
-  /** A hello that makes sense has come; a proof must follow. */
+  /** A valid HELLO has come; a proof must follow. */
   greeted(handshake: PrimaryHandshake): void;
-  /** The peer knows the secret. The channel is the receiver's once it has set `owner`; until then it may wait. */
+  /** The peer knows the secret. The channel may wait until an owner is set, and is the owner's from then on. */
   proved(handshake: PrimaryHandshake, proof: Proof): void;
-  /** It was refused; a sentence for the log. What it was told is on its way: it may close, or be closed later. */
+  /**
+   * The peer was refused; `reason` is a sentence for the log. The refusal is on its way: the connection is still open.
+   */
   refused(handshake: PrimaryHandshake, reason: string): void;
-  /** The connection ended before that; a sentence for the log, unless it was refused before. */
+  /** The connection ended before the proof; `reason` is a sentence for the log, null after a refusal. */
   ended(handshake: PrimaryHandshake, reason: string | null): void;
-  /** It has an owner, who gets all that comes. */
+  /** An owner was set, and gets all further frames. */
   owned(handshake: PrimaryHandshake): void;
 }
 
-/** What to do about two versions. */
+/** The remedy for two different versions. */
 export const sameVersion = 'run the same version of hotspare on both nodes';
 
-/** What has been said so far, by the letter, and what follows from it. */
+/** The bytes of the handshake so far, over which proofs are made, and the keys that follow from them. */
 interface Transcript {
   readonly hello: Uint8Array;
   readonly challenge: Uint8Array;
@@ -45,7 +47,7 @@ export class PrimaryHandshake implements ChannelOwner {
   private readonly random: (bytes: number) => Buffer;
   private readonly credentials: Credentials;
   private readonly events: HandshakeEvents;
-  /** Null before a hello has come. */
+  /** Null before a HELLO has come. */
   private transcript: Transcript | null = null;
   private proven = false;
 
@@ -56,7 +58,7 @@ export class PrimaryHandshake implements ChannelOwner {
     this.events = events;
   }
 
-  /** Who gets the channel's frames once the peer has proved itself. */
+  /** The owner of the channel once the peer has proved itself. */
   get owner(): ChannelOwner | null {
     return this.nextOwner;
   }
@@ -96,7 +98,10 @@ export class PrimaryHandshake implements ChannelOwner {
     else this.events.ended(this, `${reason} at our proof (give both nodes the same --secret-file)`);
   }
 
-  /** Tells the peer why it may not come in, and hears no more of it. It closes; the door closes those that do not. */
+  /**
+   * Tells the peer why it is refused, and takes no more frames of it. The peer closes; LinkListener closes a peer that
+   * does not.
+   */
   refuse(error: HotspareError): void {
     const { code, message, remedy } = error;
     this.channel.sendMessage(FrameType.REFUSED, { code, reason: message, remedy });
@@ -104,7 +109,9 @@ export class PrimaryHandshake implements ChannelOwner {
     this.events.refused(this, message);
   }
 
-  /** The same to one that has proved itself, which the door knows no more. */
+  /**
+   * Refuses a peer that has proved itself. LinkListener does not watch it any more, so the connection is closed here.
+   */
   refuseAndClose(error: HotspareError): void {
     this.refuse(error);
     this.channel.close(true);
@@ -160,7 +167,7 @@ export class PrimaryHandshake implements ChannelOwner {
   }
 }
 
-/** One sees no need to encrypt, and will not; the other insists. */
+/** The error where one node will not encrypt, and the other insists. */
 function otherCiphers(standby: CipherWish, primary: CipherWish): HotspareError {
   return new HotspareError(
     'LINK_REFUSED',
@@ -177,7 +184,7 @@ export function wrongSecret(who: string): HotspareError {
   );
 }
 
-/** One standby at a time. */
+/** The error for a second standby: a primary takes one at a time. */
 export function taken(standby: string): HotspareError {
   return new HotspareError(
     'LINK_BUSY',
@@ -187,7 +194,7 @@ export function taken(standby: string): HotspareError {
   );
 }
 
-/** Two caches whose epochs say nothing about which of them came after the other. */
+/** The error where two caches meet whose epochs do not show which came after the other. */
 export function noHeir(epoch: number, theirs: number): HotspareError {
   return new HotspareError(
     'LINK_REFUSED',

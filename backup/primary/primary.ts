@@ -1,11 +1,12 @@
 /**
  * The primary's end of the mirror: takes the journal at the end of each tick, gives it to its replicas as a batch, and
- * says which replies must wait for it (law 3). It takes one standby at a time, and refuses a second one with a reason.
+ * says which replies must wait for that batch (law 3). It takes one standby at a time, and refuses a second one with a
+ * reason.
  *
- * A replica (replica.ts) is one standby, attached or just lost. The quorum (quorum.ts) says which batch all in
- * sync have acked: replies that saw a newer one wait. And a reply leaves only when the promise of each of them not to
- * take over covers the moment its request was executed (backup/lease/lease.ts): where it does not, an empty batch asks,
- * and the reply waits for its ack.
+ * A replica (replica.ts) is one standby, attached or just lost. The quorum (quorum.ts) says which batch all standbys in
+ * sync have acked; replies that saw a newer batch wait. Besides, a reply leaves only when each of these standbys has
+ * promised not to take over before the moment at which its request was executed (backup/lease/lease.ts). Where a
+ * promise does not reach so far, an empty batch asks for one, and the reply waits for its ack.
  */
 
 import { HotspareError } from '../../src/base/errors.js';
@@ -38,30 +39,30 @@ import { ackedByAll } from './quorum.js';
 import { type Loss, Replica, type ReplicaEvents, type ReplicaParts } from './replica.js';
 import { UnackedBatches } from './unacked-batches.js';
 
-/** A primary tells its owner of these. */
+/** Events of a primary, told to its owner. */
 export interface PrimaryEvents {
   /** A standby is in sync. */
   synced(): void;
-  /** The standby is gone: `dropped` when the degrade rule ended it. */
+  /** The standby is gone. `dropped`: the primary gave it up, as it acked too late. */
   detached(reason: string, dropped: boolean): void;
   /**
-   * Another node reigns; `link` is where to attach to it, if it said so. `lost`: changes that are given up with it.
-   * `peer`: who has told us, as the transport shows it.
+   * Another node reigns. `link`: where to attach to that node, if it said so. `lost`: our acknowledged changes that it
+   * lacks. `peer`: the address of the node that told us, as the native transport shows it.
    */
   deposed(epoch: number, link: string | null, lost: number, peer: string): void;
 }
 
-/** A primary asks its owner for these: failover/role.ts decides what is to become of it, and of its standbys. */
+/** Questions of a primary to its owner: failover/role.ts decides what becomes of the primary and of its standbys. */
 export interface PrimaryVerdicts {
-  /** Another node that reigns: which of them goes on. */
+  /** Another node that reigns was met: which of the two reigns goes on. */
   met(ours: Reign, theirs: Reign): Outcome;
-  /** A standby says that it reigns, with this epoch: 'ours' where its word counts for nothing. */
+  /** A standby says that it reigns, with this epoch. 'ours' where that claim counts for nothing. */
   claimed(claim: Claim): 'ours' | 'theirs';
   /** Every reply waits for a standby from now on. */
   counted(link: string | null): void;
   /**
-   * A standby is gone: no reply leaves before its hold is over; or the hold ends as soon as the record agrees; or there
-   * is none.
+   * A standby is gone. 'hold': no reply leaves before its hold is over. 'release': the hold ends as soon as the record
+   * agrees. 'forget': there is no hold.
    */
   gone(loss: Loss): 'hold' | 'release' | 'forget';
   /** The standby that was lost will not take over any more. */
@@ -69,7 +70,7 @@ export interface PrimaryVerdicts {
 }
 
 export interface Claim {
-  /** Replies wait for it, or it was lost a moment ago and may take over yet. */
+  /** Replies wait for this standby, or it was lost a moment ago and may take over yet. */
   readonly isMember: boolean;
   readonly epoch: number;
   readonly oursEpoch: number;
@@ -82,13 +83,13 @@ export interface PrimaryParts {
   readonly regionId: number;
   readonly mirrorSettings: MirrorSettings;
   readonly log: Log;
-  /** Of the newest batch of an earlier reign of this process. */
+  /** Sequence of the newest batch of an earlier reign of this process. */
   readonly sequence: number;
   readonly events: PrimaryEvents;
   readonly verdicts: PrimaryVerdicts;
-  /** How much clients have changed since this node opened the region. It never falls. */
+  /** How many changes clients have made since this node opened the region. It never falls. */
   readonly changes: () => number;
-  /** Where clients connect, when they do by TCP; else 0. */
+  /** The TCP port where clients connect, 0 for none. */
   readonly clientPort: () => number;
   /** Asked before this node goes on without a standby that was in sync; left out where there is no witness. */
   readonly record?: ReignRecord;
@@ -111,7 +112,7 @@ export class Primary implements Mirror {
   private readonly linkListener: LinkListener;
   private readonly heartbeat: Timer;
   private readonly clock: () => number;
-  /** The standby that is attached, and one that was lost and may take over for a while yet. */
+  /** The standby that is attached, and a standby that was lost and may take over for a while yet. */
   private replicas: readonly Replica[] = [];
   private readonly replicaParts: ReplicaParts;
   private readonly record: ReignRecord;
@@ -119,9 +120,9 @@ export class Primary implements Mirror {
   private readonly isSync: boolean;
   private readonly fabrics: Fabrics;
   private waiting: Waiting[] = [];
-  /** How many changes each of the standbys that are gone surely has, by node. */
+  /** How many changes each standby that is gone surely has, by node. */
   private readonly departed = new Map<string, number>();
-  /** The nodes that were standbys of ours, by where they let others attach. */
+  /** The nodes that were our standbys, by the address where they let others attach. */
   private readonly nodesAt = new Map<string, string>();
   private readonly backpressure: Backpressure;
   private linkPort = 0;
@@ -185,7 +186,7 @@ export class Primary implements Mirror {
     return mirrorStatsDetailed(this.state());
   }
 
-  /** The standby cannot take over any more: whoever started the nodes knows it. */
+  /** The supervisor knows that the standby's process has ended: the standby cannot take over any more. */
   standbyIsDead(): void {
     const replica = this.held ?? this.attached;
     if (replica !== null) this.gaveUp(replica, 'its process has ended');
@@ -196,7 +197,9 @@ export class Primary implements Mirror {
     return this.unacked.sequence;
   }
 
-  /** Ends the mirror: closes every node-to-node connection and stops listening. Replies that wait never leave. */
+  /**
+   * Ends the mirror: closes every node-to-node connection and stops listening. Replies that are waiting never leave.
+   */
   end(): void {
     this.ended = true;
     this.heartbeat.cancel();
@@ -210,22 +213,23 @@ export class Primary implements Mirror {
     this.region.journal.clear();
   }
 
-  /** The peer knows the secret: it is somebody's standby, or one who reigns as we do. */
+  /** The peer has proved itself: it is a standby, or a node that reigns as this one does. */
   private admit(handshake: PrimaryHandshake, proof: Proof): void {
     if (this.ended || !handshake.channel.isOpen) return;
     if (proof.epoch > 0) {
       this.meet(handshake, proof);
       return;
     }
-    // Another node than the one that was lost waits until that one's lease is over, and hears that we live.
+    // While a lost standby may take over, any other node waits until that standby's lease is over; heartbeats tell it
+    // that we live.
     const { held } = this;
     if (held !== null && proof.node !== held.node) {
       this.waiting.push({ handshake, proof });
       return;
     }
-    // A standby that attaches anew says all it has to say on its new connection.
+    // A standby that attaches anew uses its new connection for everything it has to say.
     held?.channel.close(false);
-    // It saw the link break, and we did not yet.
+    // The same standby comes again: it saw the link break, and this node did not yet.
     if (this.attached?.node === proof.node) this.detach(this.attached, 'it attaches anew', 'lost');
     if (this.attached !== null) {
       handshake.refuseAndClose(taken(this.attached.node));
@@ -252,15 +256,15 @@ export class Primary implements Mirror {
   private replicaEvents(): ReplicaEvents {
     return {
       spoke: (replica) => {
-        // Every ack comes by here.
+        // Every ack comes by here, so the usual case is left at once.
         if (this.replicas.length === 1) return;
         const { held } = this;
-        // It speaks only once it was welcomed, and has given up its old copy then.
+        // A standby speaks only once it was welcomed, and has given up its old copy by then.
         if (held?.node === replica.node) this.gaveUp(held, 'it attaches anew');
       },
       opened: () => {
         const { journal } = this.region;
-        // Earlier changes stand in the region, and the copy takes them from there.
+        // Changes from before the link are in the region, and the copy takes them from there.
         if (!journal.active) journal.clear();
         journal.active = true;
         this.counts.resyncs++;
@@ -292,7 +296,7 @@ export class Primary implements Mirror {
     return this.replicas.find(({ isHeld }) => !isHeld) ?? null;
   }
 
-  /** The standby that was lost, and may take over for a while yet: no reply leaves. */
+  /** The standby that was lost, and may take over for a while yet; meanwhile no reply leaves. */
   private get held(): Replica | null {
     return this.replicas.find(({ isHeld }) => isHeld) ?? null;
   }
@@ -302,7 +306,7 @@ export class Primary implements Mirror {
     return false;
   }
 
-  /** True while there is somebody to send batches to. */
+  /** True while there is a link to send batches over. */
   private get carries(): boolean {
     for (const { link } of this.replicas) if (link !== null) return true;
     return false;
@@ -320,10 +324,10 @@ export class Primary implements Mirror {
     };
   }
 
-  /** Whether the replies of this tick need a batch to ask for their promise. */
+  /** Whether the replies of this tick need an empty batch that asks a standby for its promise. */
   private mustAsk(): boolean {
     if (!this.isSync || !this.wire.hasReplies) return false;
-    // By the clock of now: this node may have stood still within the tick.
+    // The clock is read anew, as this node may have stood still within the tick.
     const now = this.clock();
     for (const replica of this.replicas) if (replica.mustAsk(now)) return true;
     return false;
@@ -333,7 +337,7 @@ export class Primary implements Mirror {
   private send(): void {
     const { replicas, unacked } = this;
     const { journal } = this.region;
-    // Before a link is open a batch would be counted, and never come.
+    // A batch that no link carries would be counted, and never be acked.
     if (this.carries) {
       const sequence = unacked.commit(this.clock(), this.parts.changes());
       this.counts.add(journal);
@@ -344,7 +348,7 @@ export class Primary implements Mirror {
     journal.clear();
   }
 
-  /** Lets those replies leave that saw nothing but what all in sync have acked. */
+  /** Lets replies leave that saw only batches which all standbys in sync have acked. */
   private settle(): void {
     const { unacked, replicas } = this;
     const acked = ackedByAll(unacked.sequence, replicas);
@@ -353,7 +357,7 @@ export class Primary implements Mirror {
     this.wire.transport.release(acked);
   }
 
-  /** Every heartbeat: says that the data path lives, and applies the degrade rule. */
+  /** Called every heartbeat: sends heartbeats from the thread that serves, and drops a standby that acks too late. */
   private beat(): void {
     const now = this.clock();
     this.reassure();
@@ -368,7 +372,7 @@ export class Primary implements Mirror {
     }
   }
 
-  /** The standby is gone, or no longer worth waiting for: the primary goes on alone, now or when its lease is over. */
+  /** The standby is gone, or acks too late. The primary goes on alone, at once or when that standby's lease is over. */
   private detach(replica: Replica, reason: string, how: Loss['how']): void {
     if (this.ended || replica.isHeld || !this.replicas.includes(replica)) return;
     const { node, isCounted } = replica;
@@ -390,14 +394,14 @@ export class Primary implements Mirror {
     this.events.detached(reason, dropped);
   }
 
-  /** A node that is lost now cannot have the changes that follow, and may lack those that it did not ack. */
+  /** Notes which changes a lost node surely has: those of the batches that it acked, and none that follow. */
   private remember({ node, acked }: Replica): void {
     this.departed.delete(node);
     this.departed.set(node, this.unacked.changesAt(acked));
     if (this.departed.size > departedMost) this.departed.delete([...this.departed.keys()][0]!);
   }
 
-  /** Nothing more is sent to it. While it is held, replies wait for a batch that it will never ack. */
+  /** Nothing more is sent to this replica. While it is held, a batch that it will never ack keeps all replies back. */
   private withdraw(replica: Replica): void {
     const { journal } = this.region;
     if (!this.carries) {
@@ -410,7 +414,7 @@ export class Primary implements Mirror {
     this.backpressure.set(this.isFull);
   }
 
-  /** Goes on without a standby that was in sync, when the record agrees: until then its hold goes on. */
+  /** Asks the record whether this node may go on without a standby that was in sync. The hold lasts until it agrees. */
   private askToGoOn(replica: Replica, said = (): void => {}): void {
     this.record.release(replica.node, (granted) => {
       if (!granted || this.ended || !replica.isHeld) return;
@@ -419,7 +423,9 @@ export class Primary implements Mirror {
     });
   }
 
-  /** It has given up its copy, or has ended, and cannot take over any more: nobody need be asked. */
+  /**
+   * A standby that has given up its copy, or ended, cannot take over any more, so that the record need not be asked.
+   */
   private gaveUp(replica: Replica, why: string): void {
     if (!replica.isHeld) {
       this.detach(replica, why, 'dead');
@@ -433,7 +439,7 @@ export class Primary implements Mirror {
     this.log.say(`standby ${node} cannot take over any more (${why}): serving alone`);
   }
 
-  /** Nobody waits for it any more. */
+  /** Replies do not wait for this replica any more. */
   private letGo(replica: Replica): void {
     if (replica.isHeld) this.parts.verdicts.holdOver();
     replica.end(false);
@@ -446,7 +452,7 @@ export class Primary implements Mirror {
     for (const { handshake, proof } of this.waiting.splice(0)) this.admit(handshake, proof);
   }
 
-  /** Those that wait for the end of a lease hear that we live; those that have gone are forgotten. */
+  /** Sends a heartbeat to each standby that waits for the end of a lease; forgets those that have gone. */
   private reassure(): void {
     this.waiting = this.waiting.filter(({ handshake }) => handshake.channel.isOpen);
     for (const { handshake } of this.waiting) {
@@ -454,7 +460,7 @@ export class Primary implements Mirror {
     }
   }
 
-  /** Our own standby reigns in our place: it found us silent while it could still count on its copy. */
+  /** Our own standby says that it reigns in our place: it found us silent while its lease held. */
   private replaced(replica: Replica, epoch: number, link: string | null): void {
     const { node, channel, isMember } = replica;
     if (this.parts.verdicts.claimed({ isMember, epoch, oursEpoch: this.epoch }) === 'theirs') {
@@ -467,7 +473,7 @@ export class Primary implements Mirror {
     this.detach(replica, `it claims to reign ${why}`, 'lost');
   }
 
-  /** Another node that reigns: exactly one of us goes on (reign.ts). */
+  /** Another node that reigns has come: exactly one of the two reigns goes on (reign.ts). */
   private meet(handshake: PrimaryHandshake, theirs: Proof): void {
     const { channel } = handshake;
     const changes = this.changesWithout(theirs.node);
@@ -486,7 +492,7 @@ export class Primary implements Mirror {
         return;
       }
       case 'ours':
-        // Whoever compares epochs from now on finds ours above.
+        // From now on a node that compares the two epochs finds ours above.
         if (theirs.epoch >= ours.epoch) promote(this.region, theirs.epoch);
         this.log.say(
           `node ${theirs.node} reigns with epoch ${theirs.epoch}, and must give way: ` +
@@ -499,27 +505,27 @@ export class Primary implements Mirror {
     }
   }
 
-  /** Changes that were acknowledged and that the node which listens there, once our standby, cannot have. */
+  /** Acknowledged changes that the node which listens at `link`, once our standby, cannot have. */
   changesWithoutAt(link: string): number {
     return this.changesWithout(this.nodesAt.get(link) ?? '');
   }
 
   private changesWithout(node: string): number {
     if (this.attached?.node === node) return 0;
-    // Changes that were executed while replies are held back are not acknowledged.
+    // While replies are held back, the changes that are executed are not acknowledged.
     const { held } = this;
     const before = held === null ? undefined : this.departed.get(held.node);
     const acknowledged = before ?? this.parts.changes();
     return Math.max(0, acknowledged - (this.departed.get(node) ?? 0));
   }
 
-  /** The last word on a connection: who reigns, and where. */
+  /** The last word on a connection: which node reigns, and where it listens. */
   private tell(channel: Channel, epoch: number, node: string, link: string | null): void {
     channel.sendMessage(FrameType.DEPOSED, { node, link }, epoch);
     channel.close(true);
   }
 
-  /** Law 4: we answer nobody any more. Our own standby is told who reigns, or it would take us for dead. */
+  /** Law 4: this node answers nobody any more. Its standby is told which node reigns, or it would take us for dead. */
   private depose(
     { epoch, node }: Pick<Reign, 'epoch' | 'node'>,
     link: string | null,

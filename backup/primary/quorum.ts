@@ -1,17 +1,17 @@
-/** Which replies may leave (law 3): those that saw nothing which one of the in-sync set has not acked. Pure. */
+/** Decides which replies may leave (law 3): those that saw only batches which every standby in sync has acked. Pure. */
 
-/** A replica, as far as it is asked what may leave. */
+/** The part of a replica that decides which replies may leave. */
 export interface Member {
-  /** Newest batch that it has acked. */
+  /** The newest batch that the replica has acked. */
   readonly acked: number;
-  /** It is in sync, or was when it was lost: it may reign, and must then hold all that was acknowledged. */
+  /** The standby is in sync, or was when it was lost: it may reign, and must then hold all that was acknowledged. */
   readonly isMember: boolean;
 }
 
-/** The newest of all batches, up to `sequence`, that every member has acked; without a member nobody is waited for. */
+/** The newest batch, up to `sequence`, that every member has acked; `sequence` itself where there is no member. */
 export function ackedByAll(sequence: number, replicas: readonly Member[]): number {
   let least = sequence;
-  // Every tick comes by here: acks are compared first, for of most replicas all is acked.
+  // Every tick comes by here. Acks are compared first, as most replicas have acked everything.
   for (const replica of replicas) {
     if (replica.acked < least && replica.isMember) least = replica.acked;
   }

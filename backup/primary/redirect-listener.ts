@@ -1,8 +1,8 @@
 /**
- * The link port of a node that was deposed, and mirrors another now: it tells whoever comes where that one is. Two
- * heirs of one primary, each behind a cut of its own, know nothing of each other but the address of that primary: here
- * they are led together, and settle which of them goes on (reign.ts). A standby that looks for its primary finds the
- * new one.
+ * The link port of a node that was deposed, and mirrors another now: it tells every node that comes where the mirrored
+ * one is. A standby that looks for its primary so finds the new one. Two heirs of one primary, each behind a cut of its
+ * own, know only the address of that primary; here each is told of the other, and they settle which of them goes on
+ * (reign.ts).
  */
 import { HotspareError } from '../../src/base/errors.js';
 import type { Wire } from '../../src/net/wire.js';
@@ -11,24 +11,24 @@ import { FrameType } from '../channel/frame.js';
 import { type MirrorSettings, seenLink } from '../mirror-settings.js';
 import { LinkListener } from './link-listener.js';
 
-/** Who is mirrored: its random name, null while it has not welcomed us, and where it lets standbys attach. */
+/** The primary that this node mirrors: its random name, null before its welcome, and where it lets standbys attach. */
 export interface Mirrored {
   readonly node: string | null;
   readonly link: string;
 }
 
-/** A node that came to the signpost, and has proved that it knows the secret. */
+/** A node that came to this port, and has proved that it knows the secret. */
 export interface Passer {
-  /** It serves; otherwise it looks for a primary. */
+  /** The node serves; otherwise it looks for a primary. */
   readonly reigns: boolean;
-  /** It has a cache, or a whole copy of one. */
+  /** The node has a cache, or a whole copy of a cache. */
   readonly holds: boolean;
-  /** Where it lets standbys attach when it serves; null: nowhere. */
+  /** Where the node lets standbys attach when it serves; null for nowhere. */
   readonly link: string | null;
 }
 
 export interface RedirectOwner {
-  /** Whom this node mirrors, or looks for; null: it does not know. */
+  /** The primary that this node mirrors, or looks for; null when none is known. */
   mirrored(): Mirrored | null;
   met(passer: Passer): void;
 }
@@ -42,13 +42,13 @@ export class RedirectListener {
       const link = seenLink(proof.link, channel.peer);
       owner.met({ reigns: proof.epoch > 0, holds: proof.cache !== '', link });
       const where = owner.mirrored();
-      // A node that looks for a primary must not be led to itself, where it would look for ever.
+      // A node that looks for a primary must not be redirected to itself, where it would look for ever.
       if (where === null || (proof.epoch === 0 && link === where.link)) {
         const sentence = 'this node does not serve, and looks for one that does';
         handshake.refuseAndClose(new HotspareError('LINK_BUSY', sentence, 'try again'));
         return;
       }
-      // The one that is mirrored knocks here as well, and need not be led to itself.
+      // The mirrored primary announces its reign here as well, and need not be redirected to itself.
       const known = proof.node === where.node || link === where.link;
       if (!known) {
         const message = { node: mirrorSettings.node, link: where.link };
@@ -68,5 +68,5 @@ export class RedirectListener {
   }
 }
 
-/** Epoch of a DEPOSED that is no verdict on anybody's reign: it says only where to look. */
+/** Epoch of a DEPOSED that deposes nobody, and says only where to look. */
 export const redirectEpoch = 0;

@@ -8,9 +8,10 @@
  *                                                    ▲                                                 ▼
  *                                                    └──lease over, it attaches anew, or it is dead── HELD
  *
- * From COUNTED on it is a member of the in-sync set: every reply waits for its acks, so a standby that believes itself
- * whole never lacks what a client was told. Replies wait for it while it is HELD, too: it may take over for as long as
- * its lease lasts, and it acks nothing. The channel stays open then where it can: a standby that reigns says so there.
+ * From COUNTED on the standby is a member of the in-sync set: every reply waits for its acks, so that a standby which
+ * believes itself whole never lacks what a client was told. A HELD standby acks nothing, and may take over for as long
+ * as its lease lasts, so replies wait for it, too. Its channel stays open where it can, as a standby that reigns says
+ * so there.
  */
 import { copyingMs, unackedBatchesMax } from '../../src/base/limits.js';
 import type { Wire } from '../../src/net/wire.js';
@@ -32,35 +33,38 @@ import type { UnackedBatches } from './unacked-batches.js';
 
 export type ReplicaState = 'opening' | 'copying' | 'counted' | 'in_sync' | 'held' | 'out';
 
-/** A standby that is gone. */
+/** How a standby was lost. */
 export interface Loss {
-  /** 'broken': its channel still carries. 'dead': it has given up its copy, or its process has ended. */
+  /**
+   * 'broken': the link is lost, and the channel still carries. 'dead': the standby has given up its copy, or its
+   * process has ended.
+   */
   readonly how: 'lost' | 'broken' | 'dropped' | 'dead';
-  /** Every reply waited for it. */
+  /** Every reply waited for this standby. */
   readonly isMember: boolean;
   /** `--ack sync`. */
   readonly isSync: boolean;
 }
 
-/** A replica tells its primary of these. */
+/** Events of a replica, told to its primary. */
 export interface ReplicaEvents {
-  /** A frame came from it, on a connection that has not been given up. */
+  /** A frame came from the standby, on a connection that has not been given up. */
   spoke(replica: Replica): void;
-  /** Its link carries: the copy has begun, and batches may be sent. */
+  /** The link carries: the copy has begun, and batches may be sent. */
   opened(replica: Replica): void;
-  /** It has acked more than before. */
+  /** The standby has acked more than before. */
   acked(replica: Replica): void;
-  /** SYNCED goes to it: every reply waits for it from now on. */
+  /** SYNCED is about to be sent: every reply waits for this standby from now on. */
   counted(replica: Replica): void;
-  /** It may take over from now on. */
+  /** The standby may take over from now on. */
   synced(replica: Replica): void;
-  /** Seals what the journal holds for all replicas: returns the newest sequence. */
+  /** Sends the journal's records to all replicas as a batch; returns the newest sequence. */
   flush(): number;
-  /** It is of no use any more. `broken`: the data have no way, and its channel still carries. */
+  /** The replica is of no use any more. 'broken': its link is lost, and its channel still carries. */
   lost(replica: Replica, reason: string, how: 'lost' | 'broken'): void;
-  /** It says that it reigns, and where standbys attach to it. */
+  /** The standby says that it reigns, and where standbys attach to it. */
   reigns(replica: Replica, epoch: number, link: string | null): void;
-  /** It has ended in order, and given up its copy. */
+  /** The standby has ended in order, and given up its copy. */
   left(replica: Replica): void;
 }
 
@@ -74,29 +78,29 @@ export interface ReplicaParts {
   readonly log: Log;
   readonly unacked: UnackedBatches;
   readonly events: ReplicaEvents;
-  /** The epoch of now. */
+  /** The present epoch. */
   readonly epoch: () => number;
 }
 
 export class Replica implements ChannelOwner, Member {
   readonly node: string;
   readonly channel: Channel;
-  /** Where it lets standbys attach when it reigns, or null. */
+  /** Where the standby lets others attach when it reigns, or null. */
   readonly address: string | null;
-  /** Newest batch that it has acked; not of a later one than it was sent. */
+  /** The newest batch that the standby has acked. */
   acked: number;
-  /** Null until it carries, and when it is lost. */
+  /** Null until the link carries, and once it is lost. */
   link: Link | null = null;
   private readonly parts: ReplicaParts;
   private readonly lease: PrimaryLease;
-  /** How its link comes to be, and why it is that one; it ends with it. */
+  /** Sets the link up, and knows why it is that link; lives as long as the link. */
   private linkSetup: LinkSetup | null = null;
-  /** The copy, until it may take over. */
+  /** The copy, until the standby may take over. */
   private resync: Resync | null = null;
   private blocksAcked = 0;
-  /** The batch SYNCED stands behind. */
+  /** The batch behind which SYNCED is sent. */
   private syncedSequence = 0;
-  /** When a frame last came from it. */
+  /** When a frame last came from the standby. */
   private heardMs: number;
 
   constructor(parts: ReplicaParts, channel: Channel, proof: Proof) {
@@ -132,29 +136,29 @@ export class Replica implements ChannelOwner, Member {
     return this.lease.state === 'held';
   }
 
-  /** How long nobody is answered once it is lost. */
+  /** How long nobody is answered once this standby is lost. */
   get holdMs(): number {
     return this.lease.holdMs;
   }
 
-  /** Why its link is what it is. */
+  /** Why this link was chosen. */
   get why(): string {
     return this.linkSetup?.why ?? '';
   }
 
-  /** How far the copy is; null before it begins, and once it is whole. */
+  /** The progress of the copy; null before it begins, and once it is whole. */
   get copy(): Pick<Resync, 'doneBytes' | 'totalBytes'> | null {
     return this.resync;
   }
 
-  /** True when no more should be sent to it for now. */
+  /** True when no more should be sent to this standby for now. */
   get isFull(): boolean {
     const { link } = this;
     if (link === null) return false;
     return link.isFull || this.parts.unacked.sequence - this.acked >= unackedBatchesMax - 1;
   }
 
-  /** Lets it in; `opened` follows. */
+  /** Welcomes the standby; `opened` follows. */
   open(parts: Omit<LinkSetupParts, 'channel' | 'events'>, choice: LinkChoice): void {
     const { channel } = this;
     const { events } = this.parts;
@@ -174,7 +178,7 @@ export class Replica implements ChannelOwner, Member {
         },
         broken: (reason: string, revoked: boolean) => {
           if (this.isGone) return;
-          // It closed its memory to us: that is what it does before it reigns.
+          // A standby closes its memory to us right before it reigns.
           if (revoked) events.reigns(this, this.parts.epoch() + 1, this.address);
           else events.lost(this, reason, 'broken');
         },
@@ -196,7 +200,7 @@ export class Replica implements ChannelOwner, Member {
         return;
       default:
     }
-    // Its link broke, and it has not noticed yet.
+    // A frame of a standby whose link broke, and which has not noticed yet, is passed over.
     if (this.isGone) return;
     events.spoke(this);
     this.heardMs = wire.nowMs;
@@ -216,7 +220,7 @@ export class Replica implements ChannelOwner, Member {
     if (!this.isGone) this.parts.events.lost(this, reason, 'lost');
   }
 
-  /** Whether a reply to what was executed by now needs a batch of its own, to ask if this standby has taken over. */
+  /** Whether a reply to a request executed by now needs an empty batch, to ask if this standby has taken over. */
   mustAsk(nowMs: number): boolean {
     if (nowMs <= this.lease.promisedUntilMs || this.link === null) return false;
     const { sequence } = this.parts.unacked;
@@ -225,13 +229,13 @@ export class Replica implements ChannelOwner, Member {
     return this.lease.mustAsk(nowMs, sentMs, this.link.ackedByProcess);
   }
 
-  /** Keeps a few blocks on their way, and says SYNCED behind the last. */
+  /** Keeps a few blocks on their way, and sends SYNCED behind the last. */
   proceed(): void {
     const { resync, link, parts } = this;
     if (resync === null || link === null || this.isCounted || resync.waitsForTurn) return;
     const epoch = parts.epoch();
     if (resync.proceed(link, epoch, this.blocksAcked)) {
-      // More is looked at when clients and heartbeats have had their turn.
+      // The copy goes on once clients and heartbeats have had their turn.
       resync.waitsForTurn = true;
       parts.wire.ports.timers.soon(() => {
         resync.waitsForTurn = false;
@@ -239,20 +243,21 @@ export class Replica implements ChannelOwner, Member {
       });
     }
     if (!resync.isSent || this.blocksAcked < resync.blocksSent) return;
-    // A block may be read late, and hold bytes of any batch up to the newest one.
+    // A block may be read late, and hold bytes of any batch up to the newest, so the copy is whole only behind that
+    // batch.
     this.syncedSequence = parts.events.flush();
     this.lease.count();
     parts.events.counted(this);
     link.sendSynced(epoch, this.syncedSequence);
   }
 
-  /** Every heartbeat. Returns why it is to be dropped, by the degrade rule; null when it is not. */
+  /** Called every heartbeat. Returns why the standby is to be dropped, as it acks too late; null when it is not. */
   overdue(nowMs: number): string | null {
-    // After an absence of our own the acks that came meanwhile must be read before anybody is judged by them.
+    // After an absence of our own, acks that came meanwhile are read before the standby is judged by them.
     if (!this.lease.wasAwake(nowMs)) return null;
     const waitedMs = this.waitedMs(nowMs);
     const silentMs = nowMs - this.heardMs;
-    // While it copies nobody waits for it, and mapping its memory may take long.
+    // No reply waits for a standby that copies, and mapping its memory may take long.
     const { ackTimeoutMs } = this.parts.mirrorSettings;
     const limitMs = this.isCounted ? ackTimeoutMs : copyingMs;
     if (waitedMs <= limitMs && silentMs <= limitMs) return null;
@@ -261,7 +266,7 @@ export class Replica implements ChannelOwner, Member {
     return `${what} for ${ms} ms (${this.isCounted ? `--ack-timeout ${limitMs}` : `${limitMs} ms`})`;
   }
 
-  /** Says that the data path lives, and what was heard. */
+  /** Sends a heartbeat, with the echo of the standby's newest. */
   beat(nowMs: number): void {
     const { link, lease } = this;
     const epoch = this.parts.epoch();
@@ -277,29 +282,29 @@ export class Replica implements ChannelOwner, Member {
   }
 
   /**
-   * A member is given up: it counts until `end`. With `mayReign` it may take over for a while yet; the others have no
-   * lease any more.
+   * A member is lost: it stays a member until `end`. With `mayReign` it may take over for a while yet; without, its
+   * lease is over.
    */
   hold(nowMs: number, mayReign: boolean, how: Loss['how']): void {
     this.lease.lose(nowMs, mayReign);
     this.closeLink();
-    // A standby that took over says so on the channel: there it is heard for as long as it may.
+    // A standby that took over says so on the channel, which therefore stays open while it may take over.
     if (how === 'lost' || !mayReign) this.channel.close(how !== 'lost');
   }
 
-  /** True once, when it was lost and cannot take over any more. */
+  /** True once: when this lost standby cannot take over any more. */
   isOver(nowMs: number): boolean {
     return this.lease.isOver(nowMs);
   }
 
-  /** It does not count any more. With `flush`, what it was told last still leaves. */
+  /** The replica is no member any more. With `flush` the frames sent before still leave. */
   end(flush: boolean): void {
     this.lease.end();
     this.closeLink();
     this.channel.close(flush);
   }
 
-  /** True when no word of it matters any more, except that it reigns. */
+  /** True when no frame of the standby matters any more, except that it reigns. */
   private get isGone(): boolean {
     return this.isHeld || this.lease.state === 'out';
   }
@@ -317,7 +322,7 @@ export class Replica implements ChannelOwner, Member {
     this.proceed();
   }
 
-  /** A frame that is the link's, or from which one comes to be. False when it is neither. */
+  /** A frame for the link, or for the link that is being set up. False when it is for neither. */
   private takes(header: FrameHeader): boolean {
     const { link, linkSetup } = this;
     return link === null
@@ -354,7 +359,7 @@ export class Replica implements ChannelOwner, Member {
     this.parts.log.say(`resync of ${node}: ${quarter} % of ${total} MiB`);
   }
 
-  /** A heartbeat of its own was echoed behind SYNCED: it may take over now. */
+  /** A heartbeat of the standby was echoed behind SYNCED: it may take over now. */
   private confirm(): void {
     const { resync, node } = this;
     if (resync === null) return;

@@ -1,10 +1,10 @@
 /**
- * A full copy of the region while it is being served: every used page and what stands before the pages, block by
- * block. Batches flow at the same time, in order after the blocks they touch, so the copy converges. Little is on its
- * way at once, which is the rate limit: clients share the loop with the copy.
+ * A full copy of the region while it is being served: the head of the region and every used page, block by block.
+ * Batches flow at the same time, in order after the blocks they touch, so the copy converges. Clients share the loop
+ * with the copy, so only a few blocks are on their way at once.
  *
- * The copy starts as zeroes, so pages of 4 KiB that are all zero are passed over. Those that were never written the
- * kernel knows; others are looked at. No call looks at more than its budget, whatever the region holds
+ * The copy starts as zeroes, so pages of 4 KiB that are all zero are passed over. The kernel knows which were never
+ * written; all others are read. No call reads more than its budget, whatever the region holds
  * (docs/decisions/sparse-resync.md).
  */
 
@@ -15,21 +15,21 @@ import { headBytes, SuperWord, superblockBytes } from '../../src/store/layout.js
 import type { Region } from '../../src/store/region.js';
 import type { Link } from '../link/link.js';
 
-/** Copies smaller than this are done before anybody has read how far they are. */
+/** Progress is logged of copies of at least this size only; smaller ones are done before anybody reads the line. */
 const loggedBytesLeast = 64 * 2 ** 20;
 
 type ResyncPorts = Pick<Ports, 'clock' | 'memory'>;
 
 export class Resync {
-  /** Bytes that were passed, and that there are to pass, as of the start. */
+  /** Bytes of the region that were copied or passed over, of so many in all, as counted at the start. */
   doneBytes = 0;
   readonly totalBytes: number;
   blocksSent = 0;
   /** True when no block is left to send. */
   isSent = false;
-  /** True while the loop turns before more is looked at: one look a turn, however many acks come. */
+  /** True until the next turn of the loop: `proceed` looks once a turn, however many acks come. */
   waitsForTurn = false;
-  /** Bytes that were read in all, and most in one call. */
+  /** Bytes that were read in all, and the most in one call. */
   lookedBytes = 0;
   lookedBytesMost = 0;
   private quarter = 0;
@@ -37,7 +37,7 @@ export class Resync {
   private readonly regionId: number;
   private readonly ports: ResyncPorts;
   private readonly extents: Iterator<readonly [from: number, to: number]>;
-  /** What is left of the extent that is being copied. */
+  /** The rest of the extent that is being copied. */
   private at = 0;
   private end = 0;
   /** Lengths of the blocks that are on their way. */
@@ -48,7 +48,7 @@ export class Resync {
     this.regionId = regionId;
     this.ports = ports;
     const { geometry } = region;
-    // Which pages had a class when the copy began: one that gets its class later is filled by batches alone.
+    // The pages that had a class when the copy began. A page that gets its class later is filled by batches alone.
     const classes = region.pageTable.slice();
     let used = 0;
     for (const slabClass of classes) if (slabClass !== 0) used++;
@@ -56,7 +56,7 @@ export class Resync {
     this.extents = extentsOf(region, classes);
   }
 
-  /** Percent of the copy passed since the last call, in quarters, for the log; null in between and for small copies. */
+  /** Percent of the copy that is done, when another quarter is; null in between and for small copies. For the log. */
   passedQuarter(): number | null {
     const quarter = Math.floor((this.doneBytes / this.totalBytes) * 4);
     if (this.totalBytes < loggedBytesLeast || quarter <= this.quarter || quarter === 4) return null;
@@ -65,8 +65,8 @@ export class Resync {
   }
 
   /**
-   * Looks for what is not zero and sends it, until enough is on its way. True when the budget of this call was spent
-   * before: there is more to do once the loop has turned.
+   * Looks for blocks that are not zero and sends them, until enough is on its way. True when the budget of this call
+   * was spent before: the next turn of the loop goes on.
    */
   proceed(link: Link, epoch: number, blocksAcked: number): boolean {
     this.settle(blocksAcked);

@@ -1,22 +1,25 @@
-/** The batches that are on their way: which is the newest, which all have acked, and how long the oldest has waited. */
+/**
+ * The batches that are on their way: the newest, the newest that all standbys have acked, and how long the oldest has
+ * waited.
+ */
 import { unackedBatchesMax } from '../../src/base/limits.js';
 import { Latencies } from './latency.js';
 
 export class UnackedBatches {
-  /** Of the newest batch that was committed. */
+  /** Sequence of the newest batch that was committed. */
   sequence: number;
-  /** Of the newest batch that every replica in sync has acked, or that nobody waits for any more. */
+  /** Sequence of the newest batch that every replica in sync has acked, or that no reply waits for any more. */
   acked: number;
-  /** The longest that a batch has waited for its ack, or for that nobody would wait any more, in ms. */
+  /** The longest that a batch has waited, in ms: for its ack, or until no reply waited for it any more. */
   longestMs = 0;
   readonly latencies = new Latencies();
-  /** When each batch was committed, by sequence. */
+  /** The time at which each batch was committed, by sequence. */
   private readonly committedMs = new Float64Array(unackedBatchesMax);
 
-  /** How much clients had changed when each batch was committed, by sequence. */
+  /** How many changes clients had made when each batch was committed, by sequence. */
   private readonly changes = new Float64Array(unackedBatchesMax);
 
-  /** Goes on counting where an earlier reign ended. */
+  /** Goes on counting from the sequence at which an earlier reign ended. */
   constructor(sequence: number) {
     this.sequence = sequence;
     this.acked = sequence;
@@ -26,17 +29,17 @@ export class UnackedBatches {
     return this.acked === this.sequence;
   }
 
-  /** No more batches can be remembered. */
+  /** True when no more batches can be remembered. */
   get isFull(): boolean {
     return this.sequence - this.acked >= unackedBatchesMax - 1;
   }
 
-  /** When the batch with this sequence was committed, which is one of the last `unackedBatchesMax`. */
+  /** The time at which this batch was committed; one of the last `unackedBatchesMax`. */
   committedAt(sequence: number): number {
     return this.committedMs[sequence & (unackedBatchesMax - 1)]!;
   }
 
-  /** A batch is committed: its sequence. `changes`: how much clients have changed by now. */
+  /** A batch is committed; returns its sequence. `changes`: how many changes clients have made by now. */
   commit(nowMs: number, changes: number): number {
     this.sequence++;
     this.committedMs[this.sequence & (unackedBatchesMax - 1)] = nowMs;
@@ -49,7 +52,7 @@ export class UnackedBatches {
     this.changes[this.sequence & (unackedBatchesMax - 1)] = changes;
   }
 
-  /** What a standby has that has acked this batch; one of the last `unackedBatchesMax`. */
+  /** How many changes a standby has that has acked this batch, one of the last `unackedBatchesMax`. */
   changesAt(sequence: number): number {
     return this.changes[sequence & (unackedBatchesMax - 1)]!;
   }
@@ -71,7 +74,7 @@ export class UnackedBatches {
     return nowMs - this.committedAt(this.acked + 1);
   }
 
-  /** Nobody waits for what was committed: there is no standby any more. */
+  /** There is no standby any more, so no reply waits for a batch. */
   forget(nowMs: number): void {
     this.longestMs = Math.max(this.longestMs, this.waitedMs(nowMs));
     this.acked = this.sequence;

@@ -1,22 +1,22 @@
-/** What a standby lets a primary send, and under which terms it will not be its standby. Pure. */
+/** A standby's checks: which frames a primary may send at each stage, and which welcome is refused. Pure. */
 import { FrameType } from '../channel/frame.js';
 import type { Welcome } from '../channel/hello.js';
 import { leaseMsOf } from '../lease/lease.js';
 import type { LinkOffer } from '../link/link-choice.js';
 import type { MirrorSettings } from '../mirror-settings.js';
 
-/** How far the hello with the primary has come. */
+/** How far the handshake with the primary has come. */
 export const HandshakeStage = { UNPROVED: 0, PROVED: 1, WELCOMED: 2 } as const;
 
-/** Heartbeats that may pass between the last one that was confirmed and the beginning of a silence. */
+/** Heartbeats that may pass between the last confirmed one and the beginning of a silence. */
 const leaseSlackHeartbeats = 3;
 
-/** What a peer may send before and after it has proved itself and let us in. */
+/** Whether a frame of this type may arrive at this stage. */
 export function mayArrive(type: number, stage: number): boolean {
   if (type === FrameType.REFUSED) return true;
   if (stage === HandshakeStage.UNPROVED) return type === FrameType.CHALLENGE;
   if (type === FrameType.DEPOSED) return true;
-  // A heartbeat says: wait, another standby may still take over.
+  // A heartbeat before the welcome says that we must wait, as another standby may still take over.
   if (stage === HandshakeStage.PROVED)
     return type === FrameType.WELCOME || type === FrameType.HEARTBEAT;
   switch (type) {
@@ -31,7 +31,7 @@ export function mayArrive(type: number, stage: number): boolean {
   }
 }
 
-/** Why the link that the primary chose is none for us, or null. */
+/** Why this node does not accept the link that the primary chose; null when it does. */
 export function unwantedLink({ transport, providers }: LinkOffer, welcome: Welcome): string | null {
   const { provider, why } = welcome;
   const known = provider === '' || (providers as readonly string[]).includes(provider);
@@ -39,7 +39,10 @@ export function unwantedLink({ transport, providers }: LinkOffer, welcome: Welco
   return provider === '' && transport === 'rdma' ? `--transport rdma: ${why}` : null;
 }
 
-/** A death that is found only after the lease has ended could never lead to a takeover: says so, or null. */
+/**
+ * Refuses times with which the primary's death is found only after the lease is over: no takeover would ever follow.
+ * Null when they fit.
+ */
 export function deathFoundTooLate(
   { deadAfterMs, heartbeatMs }: MirrorSettings,
   welcome: Welcome,

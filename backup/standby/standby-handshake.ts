@@ -34,7 +34,7 @@ export class StandbyHandshake {
     channel.sendPayload(FrameType.HELLO, this.hello);
   }
 
-  /** Answers the challenge with a proof of who we are. An error is what is wrong with the challenge. */
+  /** Answers the challenge with our proof. Returns an error when the challenge is wrong. */
   prove(payload: Uint8Array, claims: Omit<Proof, 'proof'>): HotspareError | null {
     const { channel, secret } = this;
     const challenge = parse('challenge', payload);

@@ -1,6 +1,6 @@
 /**
- * The standby's end of the mirror: attaches to a primary, takes its geometry, and lets its batches land in a region of
- * its own, over whichever link. It executes nothing and knows no key. What it holds may be served only while `isWhole`
+ * The standby's end of the mirror: attaches to a primary, takes its geometry, and receives its batches into a region of
+ * its own, over either kind of link. It executes nothing and knows no key. Its copy may be served only while `isWhole`
  * is true.
  */
 
@@ -31,34 +31,36 @@ export interface StandbyEvents {
   welcomed(welcome: Welcome, gaveUp: number | null): void;
   /** The copy is whole. */
   synced(): void;
-  /** The connection is gone; what we hold is as it was. */
+  /** The connection is gone; our copy is as it was. */
   lost(reason: string): void;
-  /** Nobody listens there (ECONNREFUSED), or the address cannot be reached. */
+  /** No process listens there (ECONNREFUSED), or the address cannot be reached. */
   unreachable(errno: number): void;
-  /** The primary, or we, will not have this mirror. LINK_BUSY: for now. */
+  /** The primary, or this node, refuses this mirror; with LINK_BUSY only for now. */
   refused(error: HotspareError): void;
-  /** Another node reigns, and has said where it listens for standbys; null: it has not. */
+  /** Another node reigns. `link`: where it listens for standbys; null when it did not say. */
   outranked(epoch: number, link: string | null): void;
-  /** To a reign announcer: the node that answers reigns no more, and mirrors a node that can be met at this address. */
+  /**
+   * Told to a reign announcer: the node that answers reigns no more, and mirrors one that can be met at this address.
+   */
   redirected?(link: string): void;
-  /** The primary goes on without us: the copy is out of date. */
+  /** The primary goes on without this standby: the copy is out of date. */
   dropped(): void;
   /**
-   * Asked before what we hold is given up for a copy of this primary's cache: 'keep' where it is not, and the owner
-   * has ended this connection. `ours`: what we hold a copy of.
+   * Asked before our copy is given up for a copy of this primary's cache. 'keep': it is not given up, and the owner has
+   * ended this connection. `ours`: the cache of our copy.
    */
   met(theirs: CacheAt, ours: CacheAt): 'mirror' | 'keep';
 }
 
-/** What a node that reigns says of itself to the node that it took over from, and where standbys attach to it. */
+/** A reign as its node announces it, and where standbys attach to that node. */
 export type Reigning = Pick<Reign, 'epoch' | 'cache' | 'changes'> & {
   readonly link: string | null;
 };
 
-/** A cache as it was, or is, under this reign. */
+/** A cache, as of this epoch. */
 export type CacheAt = Pick<Reign, 'cache' | 'epoch'>;
 
-/** Where a standby attaches. */
+/** The address where a standby attaches. */
 export interface PrimaryAddress {
   readonly host: string;
   readonly port: number;
@@ -68,9 +70,9 @@ export class Standby implements ChannelOwner {
   /** The copy, once a primary has welcomed us. */
   nativeRegion: NativeRegion | null = null;
   geometry: Geometry | null = null;
-  /** When the primary was last heard of, in ms of the wire's clock. */
+  /** When the primary was last heard, in ms of the clock of the ports. */
   heardMs = 0;
-  /** The epoch of the primary we mirror. */
+  /** The epoch of the mirrored primary. */
   epoch = 0;
   private readonly wire: Wire;
   private address: PrimaryAddress;
@@ -79,12 +81,12 @@ export class Standby implements ChannelOwner {
   private readonly memoryOptions: MemoryOptions;
   private readonly fabrics: Fabrics;
   private channel: Channel | null = null;
-  /** What lets the primary's bytes into `nativeRegion`. */
+  /** Takes the primary's bytes into `nativeRegion`. */
   private receiver: BatchReceiver | null = null;
-  /** Ends when no thread works on memory for a copy. */
+  /** Resolves when no thread maps or wipes memory for a copy. */
   private mapping: Promise<void> = Promise.resolve();
   private welcome: Welcome | null = null;
-  /** Which cache we hold a copy of. */
+  /** The identity of the cache of our copy. */
   private cache = '';
   private readonly lease: StandbyLease;
   private isSyncedReported = false;
@@ -111,19 +113,19 @@ export class Standby implements ChannelOwner {
     this.lease = new StandbyLease(firstHeartbeat(wire.ports.random));
   }
 
-  /** Sequence of the newest batch that landed. */
+  /** Sequence of the newest batch that was received. */
   get sequence(): number {
     return this.receiver?.sequence ?? 0;
   }
 
-  /** Bytes of blocks and batches that have landed, or null where this processor does not see them. */
+  /** Bytes of blocks and batches that were received, or null over RDMA, where this processor does not see them. */
   get receivedBytes(): number | null {
     return this.receiver?.receivedBytes ?? null;
   }
 
   /**
-   * True while the region surely holds everything the primary has acknowledged to anybody: it is whole, and the primary
-   * was heard to be ours so lately that it cannot have gone on without us yet.
+   * True while the region surely holds everything that the primary has acknowledged: the copy is whole, and the primary
+   * confirmed us so lately that it cannot have gone on without us yet.
    */
   isWhole(nowMs: number): boolean {
     return this.lease.mayServe(nowMs);
@@ -134,18 +136,18 @@ export class Standby implements ChannelOwner {
     return this.lease.endsMs;
   }
 
-  /** What the primary has told of itself; null before the welcome. */
+  /** The primary's WELCOME; null before it came. */
   get primaryWelcome(): Welcome | null {
     return this.welcome;
   }
 
-  /** How long the copy may be served without a word of the primary. 0 before the welcome. */
+  /** How long the copy may be served without a heartbeat of the primary. 0 before the welcome. */
   get leaseMs(): number {
     return this.lease.lengthMs;
   }
 
   /**
-   * Attaches as one who reigns; `reign` is asked for when the hello has come so far. A primary steps down instead of
+   * Attaches to announce a reign; `reign` is called when the proof is made. A primary there steps down instead of
    * welcoming us, or says that we must (`outranked`).
    */
   announceReign(reign: () => Reigning): void {
@@ -153,17 +155,17 @@ export class Standby implements ChannelOwner {
     this.attach();
   }
 
-  /** From now on the primary is looked for there. */
+  /** Attempts from now on go to this address. */
   moveTo(address: PrimaryAddress): void {
     this.address = address;
   }
 
-  /** Ends the connection, or the attempt to have one, without an event. What is held stays as it is. */
+  /** Ends the connection, or the attempt to connect, without an event. Our copy stays as it is. */
   hangUp(): void {
     this.leave();
   }
 
-  /** Starts to attach; one of the events follows. What was held before stays until the primary welcomes us. */
+  /** Starts to attach; one of the events follows. Our copy is kept until the primary welcomes us. */
   attach(): void {
     const { host, port } = this.address;
     this.welcome = null;
@@ -189,7 +191,7 @@ export class Standby implements ChannelOwner {
       this.mirrorSettings,
       this.wire.ports.random,
     );
-    // While the challenge is on its way, so that the proof need not wait for it.
+    // Asks libfabric while the challenge is on its way, so that the proof need not wait for the offer.
     this.fabrics.offer(this.channel!.localHost, true);
   }
 
@@ -251,7 +253,7 @@ export class Standby implements ChannelOwner {
     else this.refuse('LINK_LOST', reason, 'name the --link-listen of a primary with --of');
   }
 
-  /** Says that this node lives, and looks whether the primary does. */
+  /** Sends a heartbeat, and looks for the primary's. */
   beat(nowMs: number): void {
     this.receiver?.poll();
     const { lease } = this;
@@ -261,8 +263,8 @@ export class Standby implements ChannelOwner {
   }
 
   /**
-   * Law 4: from now on not one byte of the primary's lands, and what was acked is in its place. A takeover begins, so
-   * nothing is promised any more: neither an echo nor an ack leaves.
+   * Law 4: from now on not one more byte of the primary's is placed, and all acked bytes are in place. A takeover
+   * begins, so nothing is promised any more: neither an echo nor an ack leaves.
    */
   revoke(): void {
     this.lease.claim(this.wire.ports.clock());
@@ -271,29 +273,32 @@ export class Standby implements ChannelOwner {
       this.epoch = Math.max(this.epoch, epochOf(new Int32Array(this.nativeRegion.head)));
   }
 
-  /** Tells the primary, if it can hear, that we reign with this epoch, and where it can attach. Ends the connection. */
+  /**
+   * Tells the primary, if it can hear, that this node reigns with this epoch, and where to attach. Ends the connection.
+   */
   depose(epoch: number, link: string | null): void {
     const deposed: Deposed = { node: this.mirrorSettings.node, link };
     this.channel?.sendMessage(FrameType.DEPOSED, deposed, epoch);
     this.leave();
   }
 
-  /** In sync is a copy that is whole, of a primary that counts on it. */
+  /** Reports `synced` once the copy is whole and the primary has confirmed that it counts on this standby. */
   private reportSynced(): void {
-    // An RDMA link's heartbeats are still read when its connection is gone: nobody is in sync without one.
+    // Heartbeats of an RDMA link are still read when the channel is gone, and must not report a standby without a
+    // primary.
     if (this.channel === null) return;
     if (this.isSyncedReported || this.lease.state !== 'whole' || !this.lease.isConfirmed) return;
     this.isSyncedReported = true;
     this.events.synced();
   }
 
-  /** Ends both, without an event. */
+  /** Ends the connection and the receiver, without an event. */
   close(): void {
     this.leave();
     this.receiver?.close();
   }
 
-  /** Ends both, and gives the copy up. Resolves once its memory file may be mapped again. */
+  /** Ends the connection and the receiver, and gives the copy up. Resolves once its memory file may be mapped again. */
   async giveUp(): Promise<void> {
     this.close();
     this.forget();
@@ -301,9 +306,10 @@ export class Standby implements ChannelOwner {
   }
 
   /**
-   * Ends both in order: the primary is told that this copy is given up, and need not wait for it. Resolves once it has
-   * heard that, which it shows by closing the connection, or after `leavingMs`. A connection that is closed at this end
-   * while frames are on their way here is reset, and the reset may overtake the word.
+   * Ends the connection and the receiver in order: the primary is told that this copy is given up, and need not wait
+   * for it. Resolves once the primary has closed the connection, which shows that it has heard, or after `leavingMs`.
+   * This end does not close first: frames may be on their way here, and a close would then reset the connection before
+   * LEAVING is read.
    */
   async depart(): Promise<void> {
     const { channel } = this;
@@ -318,13 +324,13 @@ export class Standby implements ChannelOwner {
     this.close();
   }
 
-  /** Ends the connection, without an event. What we hold stays as it is. */
+  /** Ends the connection, without an event. Our copy stays as it is. */
   private leave(): void {
     this.channel?.close(true);
     this.channel = null;
   }
 
-  /** Nothing more will land: the connection is of no use without. */
+  /** No more batches can come, and without them the connection is of no use. */
   private broken(reason: string): void {
     if (this.channel === null || this.left !== null) return;
     this.leave();
@@ -332,7 +338,7 @@ export class Standby implements ChannelOwner {
   }
 
   private finish(header: FrameHeader): void {
-    // The mark stays until this node takes over: a copy that is left behind goes out of date.
+    // The mark of an inconsistent region stays until this node takes over, as a copy goes out of date without notice.
     const head = new Int32Array(this.nativeRegion!.head);
     const found = inspect(head);
     if (found.kind !== 'region' || this.receiver?.holds(header.sequence) !== true) {
@@ -344,7 +350,7 @@ export class Standby implements ChannelOwner {
     this.reportSynced();
   }
 
-  /** Our primary reigns no more, or never has over us: the copy is not that of the reign that goes on. */
+  /** The peer says that another node reigns: our copy is not of the reign that goes on. */
   private outrank(epoch: number, payload: Uint8Array): void {
     const peer = this.channel?.peer ?? '';
     const link = seenLink(parse('deposed', payload)?.link ?? null, peer);
@@ -383,7 +389,7 @@ export class Standby implements ChannelOwner {
     else this.refuse(failure.code, failure.message, failure.remedy);
   }
 
-  /** What a standby says of itself: nothing, or which cache it holds a whole copy of. */
+  /** The claims of a standby: no reign, and the cache of which it holds a whole copy. */
   private claims(): Reigning {
     const holds = this.isWhole(this.wire.ports.clock());
     return {
@@ -428,7 +434,7 @@ export class Standby implements ChannelOwner {
     this.map(welcome);
   }
 
-  /** Heartbeats go on meanwhile. One mapping after the other: the memory file is in use until the last has ended. */
+  /** Maps memory for the copy while heartbeats go on. Mappings follow each other, as each uses the same memory file. */
   private map(welcome: Welcome): void {
     const { channel } = this;
     const regionMemory = this.wire.ports.memory;
@@ -479,14 +485,14 @@ export class Standby implements ChannelOwner {
     });
   }
 
-  /** The RDMA link is ready for the primary's writes; or it cannot be, and only then may another take its place. */
+  /** The RDMA link is ready for the primary's writes; or it failed, and the TCP link may take its place. */
   private decided(registration: MemoryRegistration): void {
     const must = registration.failure !== '' && this.mirrorSettings.transport === 'rdma';
     if (!must) this.channel!.sendMessage(FrameType.MEMORY, registration, this.epoch);
     else this.refuse('FABRIC', `--transport rdma: ${registration.failure}`, 'run hotspare doctor');
   }
 
-  /** Gives up what was held: a new copy begins. */
+  /** Gives our copy up: a new one begins. */
   private forget(): void {
     this.receiver?.close();
     this.receiver = null;
