@@ -1,4 +1,4 @@
-/** How a command ends that cannot do what it was asked for. */
+/** Ends a command that cannot do what it was asked for. */
 import { exitStatus, HotspareError } from '../src/base/errors.js';
 import { tell } from '../src/process/log.js';
 import { tellStarter } from '../src/process/process.js';
@@ -13,7 +13,7 @@ export function run(body: () => void | Promise<void>): void {
     });
 }
 
-/** One line that names what is wrong and what to do, and the status that belongs to it. */
+/** Ends the process with one line, the error and its remedy, and the exit status of the error. */
 export function fail(error: HotspareError): never {
   const line = `hotspare: ${error.message} (${error.remedy})\n`;
   tell(line);

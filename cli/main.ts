@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The command line: which commands there are, and their flags. Nothing imports this file. */
+/**
+ * The command line: all commands and their flags (those of drill, doctor and bench in tools.ts). Nothing imports this
+ * file.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
@@ -64,7 +67,7 @@ function main(): void {
   program.parse();
 }
 
-/** What the parser of the command line says, as one line like all others. */
+/** The error of commander, the parser of the command line, as one line like all other errors. */
 function usageLine(text: string): string {
   const sentence = text
     .trim()

@@ -23,7 +23,7 @@ export async function serve(command: Command): Promise<void> {
   superviseNode(node, log);
   node.startPrimary();
   if (start.user !== null) giveUpRoot(start.user);
-  // It stays who this process is now, so it comes after root is given up.
+  // The keeper process keeps the user that this process has now, so it is started after root is given up.
   native.keeperStart();
 }
 
@@ -57,7 +57,7 @@ function newNode({ settings, mirrorSettings, log }: Start): Node {
   return node;
 }
 
-/** Asks whoever started this node to end the old primary; null when there is nobody to ask. */
+/** Asks the supervisor to end the old primary; null when this node has no supervisor. */
 function fencing(): NodeOptions['fence'] {
   if (!isSupervised()) return null;
   return (untilMs) =>
@@ -72,7 +72,7 @@ function fencing(): NodeOptions['fence'] {
     });
 }
 
-/** Ends a node with the signals it gets, and passes on what its supervisor knows. */
+/** Ends a node on signals, and on the word of its supervisor; tells it of the standby's death. */
 function superviseNode(node: Node, log: Log): void {
   process.on('SIGHUP', () => node.reload());
   const end = stopOnSignals(() => node.stop(), log);

@@ -1,4 +1,7 @@
-/** What comes before a node or a pair: its flags are read and checked, and the process becomes what it shall be. */
+/**
+ * The steps before a node or a pair starts: its flags are read and checked, and the process becomes a daemon where it
+ * shall.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -30,11 +33,13 @@ export interface Start {
   readonly settings: Settings;
   readonly mirrorSettings: MirrorSettings;
   readonly log: Log;
-  /** Whom to become, or null. */
+  /** The user to become, or null. */
   readonly user: ReturnType<typeof userToBe>;
 }
 
-/** All that comes before a node or a pair. Null: another process goes on with it, or nothing is left to do. */
+/**
+ * Takes all steps before a node or a pair starts. Null: a daemon goes on in another process, or nothing is left to do.
+ */
 export async function prepare(command: Command): Promise<Start | null> {
   const flags = command.opts<Values>();
   if (flags['license'] === true) {
@@ -54,7 +59,7 @@ export async function prepare(command: Command): Promise<Start | null> {
     mayBindAgain: paired || flags['of'] !== undefined || mirrorSettings.linkListen !== null,
   });
   const log = paired ? logger('pair', settings.verbosity) : nodeLog(settings);
-  // Whoever started this process has said it already.
+  // A supervisor, or the starter of a daemon, has printed these lines already.
   const first = process.env['HOTSPARE_SUPERVISED'] !== '1' && !isDaemon();
   if (first) for (const remark of remarks) log.say(remark);
   if (flags['daemon'] === true && !isDaemon()) {
@@ -63,12 +68,12 @@ export async function prepare(command: Command): Promise<Start | null> {
   }
   const pidFile = flags['pidfile'] as string | undefined;
   if (pidFile !== undefined) writePidFile(pidFile, log);
-  // The nodes of a pair each look for themselves.
+  // Each node of a pair checks its own descriptors.
   const fitting = paired ? settings : withRoom(settings, descriptorsMost(), log);
   return { settings: fitting, mirrorSettings, log, user };
 }
 
-/** Flags before `standby` or `pair` would be the server's, and so nobody's. */
+/** Refuses flags before `standby` or `pair`, which would belong to the server's command, and be ignored. */
 function checkPlace(command: Command): void {
   const { parent } = command;
   const lost = parent?.options.find(
@@ -85,7 +90,7 @@ function checkPair(settings: Settings, flags: Values): void {
   if (settings.memoryFile !== null) throw usage('-e: the nodes of a pair cannot share one file');
 }
 
-/** Promises that flags make together and the process could not keep. */
+/** Refuses combinations of flags that this process could not carry out. */
 function checkCombinations(
   settings: Settings,
   { user, mayBindAgain }: { user: string | null; mayBindAgain: boolean },

@@ -7,7 +7,7 @@ import { benchCommands } from './measure/bench.js';
 
 type Flags = Readonly<Record<string, unknown>>;
 
-/** `entry` is the program, for the processes they start; `fail` ends this one with an error. */
+/** `entry`: the program, for the processes that these commands start. `fail`: ends this process with an error. */
 export function toolCommands(
   program: Command,
   entry: string,

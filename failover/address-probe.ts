@@ -1,6 +1,6 @@
 /**
- * Whether a standby could serve at once: whether the clients' address can be bound. A standby that is not ready says so
- * while its primary lives, when it can still be helped, and says when that changes.
+ * Tries whether the clients' address can be bound, so that a standby could serve at once. A standby that is not ready
+ * says so while its primary lives, when the operator can still help, and says when that changes.
  */
 import { addressLookMs } from '../src/base/limits.js';
 import type { Settings } from '../src/flags/options.js';
@@ -22,7 +22,7 @@ export class AddressProbe {
     this.log = log;
   }
 
-  /** For the line that says that a standby is in sync. */
+  /** The end of the log line that says that a standby is in sync. */
   get sentence(): string {
     return this.taken === '' ? 'ready to take over' : `NOT ready to take over: ${this.taken}`;
   }
@@ -32,8 +32,8 @@ export class AddressProbe {
   }
 
   /**
-   * Tries the address. `shared`: the primary itself holds it, on this machine, until it dies. `tells`: the standby is
-   * in sync, so that a change is news.
+   * Tries the address. `shared`: the primary holds it, on this machine, until it dies. `tells`: the standby is in sync,
+   * so that a change is logged.
    */
   look(nowMs: number, shared: boolean, tells: boolean): void {
     this.lookedMs = nowMs;

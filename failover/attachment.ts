@@ -1,6 +1,6 @@
 /**
- * The side of a node that looks for a primary and mirrors it: it connects, pauses between attempts, listens for
- * silence, and knows where a primary may be. It reports what it sees, and does what role.ts says.
+ * The side of a node that looks for a primary and mirrors it: it connects, pauses between attempts, watches for
+ * silence, and knows where a primary may be. It reports to role.ts what it sees, and carries out its actions.
  */
 
 import type { MirrorSettings } from '../backup/mirror-settings.js';
@@ -33,7 +33,7 @@ import { listensAt } from './reign-announcer.js';
 import type { Reporter } from './report.js';
 import { holdsNothing, type Observation, type Role, type VerdictOf } from './role.js';
 
-/** Takes what was seen to role.ts. Null: the node has ended. */
+/** Reports an observation to role.ts, and returns its verdict. Null once the node has ended. */
 export type Observe = <W extends Observation['what']>(
   seen: Extract<Observation, { what: W }>,
 ) => VerdictOf<W> | null;
@@ -46,31 +46,31 @@ export interface AttachmentParts {
   readonly report: Reporter;
   readonly linkPort: LinkPort;
   readonly observe: Observe;
-  /** What the node is, for what is said. */
+  /** The node's present role. */
   readonly role: () => Role;
 }
 
 export class Attachment implements RedirectOwner {
-  /** What keeps this node from being a standby. */
+  /** The error that keeps this node from being a standby. */
   error: () => HotspareError = () => linkLost('its primary', 'not found', undefined);
-  /** Why the primary is dead, in words, and since when this node knows. */
+  /** Why the primary is dead, for the log, and since when this node knows. */
   private death = { reason: (): string => '', atMs: 0 };
   private readonly parts: AttachmentParts;
   private readonly primaryAddresses: PrimaryAddresses;
   private readonly probe: AddressProbe;
   private readonly throttle: LogThrottle;
-  /** The address that the operator named, if he named one. */
+  /** The address given by `--of`, or null. */
   private named: PrimaryAddress | null = null;
-  /** Where this node has looked last. */
+  /** The address that was tried last. */
   private of: PrimaryAddress | null = null;
   private standby: Standby | null = null;
-  /** The end of the mirror whose copy this node has taken over with: its lease goes on. */
+  /** The standby whose copy this node took over with; its lease still counts. */
   private takenOver: Standby | null = null;
-  /** The address that came with the newest observation. */
+  /** The address that came with the newest observation; the action 'follow' turns to it. */
   private lead: PrimaryAddress | null = null;
   private looker: Timer | null = null;
   private detector: Detector | null = null;
-  /** While set, the next attempt to attach is still to come. */
+  /** The pause before the next attempt to attach, while it lasts. */
   private pause: Timer | null = null;
   private pauseMs = attachAgainMsLeast;
 
@@ -85,19 +85,19 @@ export class Attachment implements RedirectOwner {
     this.primaryAddresses = new PrimaryAddresses(isSelf);
   }
 
-  /** For how long what this node holds may be served, in ms; 0 when it may not. */
+  /** For how long this node's copy may still be served, in ms; 0 when it may not. */
   get leaseLeftMs(): number {
     const standby = this.standby ?? this.takenOver;
     const now = this.now();
     return standby?.isWhole(now) === true ? standby.leaseEndsMs - now : 0;
   }
 
-  /** When that ends, by the clock of this machine. */
+  /** When the lease ends, by the clock of this machine. */
   get leaseEndsMs(): number {
     return this.standby?.leaseEndsMs ?? 0;
   }
 
-  /** Where the primary is mirrored, or looked for. */
+  /** The address at which a primary is mirrored, or looked for. */
   get primaryName(): string {
     return this.of === null ? 'a primary' : nameOf(this.of);
   }
@@ -106,7 +106,7 @@ export class Attachment implements RedirectOwner {
     return this.primaryAddresses.all;
   }
 
-  /** Looks for a primary where the operator says that there is one. */
+  /** Begins to look for a primary, at the address given by `--of`. */
   begin(named: PrimaryAddress): void {
     this.named = named;
     this.primaryAddresses.prefer(named);
@@ -116,7 +116,7 @@ export class Attachment implements RedirectOwner {
   attach(): void {
     const of = this.primaryAddresses.current;
     this.of = of;
-    // Whoever reigns did not say where, and nobody else is known: this node's own link port may be found.
+    // No address is known yet, as the node that reigns gave none: it may come to this node's own link port.
     if (of === null) {
       this.attachLater();
       return;
@@ -124,13 +124,14 @@ export class Attachment implements RedirectOwner {
     this.endPause();
     this.standby ??= this.newStandby(of);
     this.standby.moveTo(of);
-    // A reconnect does not count as having heard something.
+    // While this node looks for a primary, silence counts from each attempt; in a reconnect, from when the lost primary
+    // was last heard.
     if (this.parts.role().state === 'looking') this.standby.heardMs = this.now();
     if (this.looker === null) this.watch();
     this.standby.attach();
   }
 
-  /** Tries again, less and less often; says why it has to, the first time and then now and then. */
+  /** Tries again, less and less often; logs why, the first time and then once a minute. */
   attachLater(): void {
     this.standby?.hangUp();
     this.endPause();
@@ -160,7 +161,7 @@ export class Attachment implements RedirectOwner {
     this.parts.observe({ what: 'revoked' });
   }
 
-  /** The primary's end is over: what it has left is this node's own from now on. Only of a whole copy. */
+  /** Hands over the standby with its whole copy, which is this node's own cache from now on. */
   takeOver(): Standby {
     this.endWatch();
     const standby = this.standby!;
@@ -170,8 +171,9 @@ export class Attachment implements RedirectOwner {
   }
 
   /**
-   * Another node reigns, as we are told. `link`: where standbys attach to it; null: it did not say, and it was seen at
-   * the host `from`, if that is not empty. Most nodes of a cluster have one link port.
+   * This node was told that another node reigns. `link`: where standbys attach to that node. When it is null the node
+   * did not say, and was seen at the host `from`, if that is not empty; it is then looked for at our own link port's
+   * number, as most nodes of a cluster have the same.
    */
   learn(epoch: number, link: string | null, from: string): void {
     const { linkListen } = this.parts.mirrorSettings;
@@ -186,7 +188,7 @@ export class Attachment implements RedirectOwner {
     return { node: this.standby?.primaryWelcome?.node ?? null, link: this.primaryName };
   }
 
-  /** A node has come to our link port while we do not reign. */
+  /** A node has come to our link port while this node does not reign. */
   met({ reigns, holds, link }: Passer): void {
     const address = link === null ? null : parseLink(link);
     if (address === null || (!reigns && holds)) return;
@@ -212,7 +214,7 @@ export class Attachment implements RedirectOwner {
     this.error = tooLate;
   }
 
-  /** 'told' follows. */
+  /** Says why the primary is dead; 'told' follows. */
   reportDead(): void {
     const { log, report, observe } = this.parts;
     const reason = this.death.reason();
@@ -226,7 +228,7 @@ export class Attachment implements RedirectOwner {
     this.parts.report({ event: 'synced' });
   }
 
-  /** Says who reigns now, and where it is looked for. */
+  /** Logs that another node reigns now, and where it is looked for. */
   sayOutranked(epoch: number, link: string | null): void {
     const names = this.addresses.map(nameOf).join(', ');
     const where =
@@ -239,12 +241,12 @@ export class Attachment implements RedirectOwner {
     this.takenOver!.depose(epoch, link);
   }
 
-  /** What was taken over is given up. */
+  /** The cache that was taken over is given up. */
   forgetTakenOver(): void {
     this.takenOver = null;
   }
 
-  /** Gives up what it holds, which is not whole. Resolves once the memory file may be mapped again. */
+  /** Gives up the copy, which is not whole. Resolves once the memory file may be mapped again. */
   async discard(): Promise<void> {
     this.endTimers();
     const { standby } = this;
@@ -252,7 +254,7 @@ export class Attachment implements RedirectOwner {
     await standby?.giveUp();
   }
 
-  /** Ends in order: the primary need not wait for this copy any more. */
+  /** Ends in order: tells the primary not to wait for this copy. */
   async depart(): Promise<void> {
     this.endTimers();
     await this.standby?.depart();
@@ -280,7 +282,7 @@ export class Attachment implements RedirectOwner {
       },
       synced: () => observe({ what: 'synced' }),
       lost: (reason) => {
-        // Whoever has nothing in hand says why he goes on looking.
+        // A node without a copy logs the error itself when it goes on looking, so it is not logged twice.
         const complains = holdsNothing(role().state);
         this.error = this.linkLost(reason);
         observe({ what: 'lost' });
@@ -309,7 +311,7 @@ export class Attachment implements RedirectOwner {
   private turnedAway(error: HotspareError): void {
     const { code, message } = error;
     this.error = () => error;
-    // Our own system could not even begin to connect (no route, no descriptor): that says nothing of the primary.
+    // This system could not even begin to connect (no route, no descriptor), which says nothing about the primary.
     if (code === 'LINK_UNREACHABLE') {
       this.parts.observe({ what: 'unreachable' });
       return;
@@ -321,7 +323,7 @@ export class Attachment implements RedirectOwner {
     this.parts.observe({ what: 'turnedAway', why, mayBeElsewhere });
   }
 
-  /** Listens for silence, and notes this node's own absence. */
+  /** Begins to watch for silence, and for this node's own absence. */
   private watch(): void {
     const { heartbeatMs, deadAfterMs } = this.parts.mirrorSettings;
     const lookMs = Math.max(1, Math.min(heartbeatMs, deadAfterMs / 5));
@@ -335,7 +337,7 @@ export class Attachment implements RedirectOwner {
     if (standby === null || detector === null) return;
     standby.beat(now);
     if (this.probe.isDue(now)) this.lookAtAddress();
-    // What landed just now may have ended the connection, or more.
+    // The heartbeats just read may have ended this standby.
     if (this.standby !== standby) return;
     const ms = now - standby.heardMs;
     const awakeMs = detector.look(now, standby.heardMs);
@@ -358,7 +360,7 @@ export class Attachment implements RedirectOwner {
     this.probe.look(this.now(), shared, this.parts.role().state === 'standby');
   }
 
-  /** True when the primary's link is on this machine: then a refusal is proof of its death. */
+  /** True when the primary's link is on this machine, where a refused connection proves its death. */
   private isHere(): boolean {
     if (this.of === null) return false;
     const { host } = this.of;

@@ -1,14 +1,14 @@
 /**
- * How long a peer has been silent. Pure: it is told when something was heard and what time it is. Role.ts says when
- * that is a death.
+ * Measures how long a peer has been silent. Pure: it is told when something was heard and what time it is. Role.ts
+ * decides which silence is a death.
  *
  * A primary sends something at least every heartbeat. The standby looks at the clock about as often, and adds up how
- * long it has heard nothing *while it was itself awake*: a gap between two looks counts as one look's worth, because
- * whoever slept through it cannot know who spoke. So a standby that was stopped, or waited long for a processor, does
- * not take its own absence for the other's death: what counts is the silence that it was there to hear.
+ * long it has heard nothing *while it was itself awake*: a long gap between two looks counts as two looks' time at
+ * most, because a standby that slept through the gap cannot know whether the primary spoke. A standby that was stopped,
+ * or waited long for a processor, therefore does not take its own absence for the primary's death.
  */
 
-/** A longer gap than this many looks is the observer's own absence. */
+/** A gap of more than this many looks is the observer's own absence. */
 const awakeLooks = 2;
 
 export class Detector {
@@ -22,7 +22,7 @@ export class Detector {
     this.lookedMs = nowMs;
   }
 
-  /** `heardMs` is when something was last heard. Returns the silence that was heard so far, in ms. */
+  /** `heardMs`: when something was last heard. Returns the silence that the standby was awake to hear, in ms. */
   look(nowMs: number, heardMs: number): number {
     const heard = heardMs >= this.lookedMs;
     const silence = nowMs - (heard ? heardMs : this.lookedMs);

@@ -1,4 +1,4 @@
-/** What a node says when it loses its primary, or its place: each error in a sentence, with what to do about it. */
+/** The errors of a node that loses its primary, or its place: each in a sentence, with a remedy. */
 import { constants } from 'node:os';
 import type { Welcome } from '../backup/channel/hello.js';
 import type { PrimaryAddress } from '../backup/standby/standby.js';
@@ -8,7 +8,7 @@ import type { Observation } from './role.js';
 
 const { ECONNREFUSED, ECONNRESET } = constants.errno;
 
-/** `gaveUp`: the epoch of the cache that stood in the memory file, or null. */
+/** `gaveUp`: the epoch of the cache that the memory file held, or null. */
 export function attachedTo(primary: string, welcome: Welcome, gaveUp: number | null): string {
   const attached = `attached to ${primary} (node ${welcome.node}, epoch ${welcome.epoch})`;
   if (gaveUp === null) return attached;
@@ -16,8 +16,8 @@ export function attachedTo(primary: string, welcome: Welcome, gaveUp: number | n
 }
 
 /**
- * `copiedBytes`: what has landed of a copy that is not whole; null where nobody counts (rdma), undefined when the copy
- * was whole, or had not begun.
+ * `copiedBytes`: the bytes received of a copy that is not whole; null where they are not counted (RDMA), undefined when
+ * the copy was whole, or had not begun.
  */
 export function linkLost(
   primary: string,
@@ -32,7 +32,7 @@ export function linkLost(
   return new HotspareError('LINK_LOST', sentence, 'start the primary, then this standby again');
 }
 
-/** What a connection that could not be opened shows of the primary; role.ts says what that means. */
+/** The observation in a connection that could not be opened; role.ts decides what it means. */
 export function connectFailure(errno: number, isHere: boolean): Observation {
   if (errno === ECONNREFUSED) return { what: 'refused', isHere };
   return { what: errno === ECONNRESET ? 'reset' : 'unreachable' };
@@ -45,14 +45,14 @@ export function unreachable(primary: string, errno: number): HotspareError {
   return new HotspareError('LINK_UNREACHABLE', sentence, remedy);
 }
 
-/** Somebody takes the connection, and does not speak as a primary does. */
+/** A process accepts the connection, and does not speak as a primary does. */
 export function silent(primary: string, afterMs: number): HotspareError {
   const sentence = `no answer from ${primary} within ${afterMs / 1000} s`;
   const remedy = "is that the --link-listen of a primary, and not its clients' port? Correct --of";
   return new HotspareError('LINK_UNREACHABLE', sentence, remedy);
 }
 
-/** The primary is dead, and may have gone on alone before. */
+/** The primary is dead, and may have gone on alone before it died. */
 export function doubtful(reason: string, leaseMs: number): HotspareError {
   const sentence =
     `the primary is dead (${reason}), but was not heard to count on this copy for the last ` +
@@ -61,7 +61,7 @@ export function doubtful(reason: string, leaseMs: number): HotspareError {
   return new HotspareError('LINK_LOST', sentence, remedy);
 }
 
-/** The lease of this standby ended in the midst of its takeover: it stood still meanwhile. */
+/** This standby stood still in the midst of its takeover, until its lease was over. */
 export function tooLate(): HotspareError {
   const sentence =
     'not taking over: this node stood still until its lease was over, and the primary may have gone on alone';
@@ -76,7 +76,7 @@ export function unanswered(primary: string): HotspareError {
   return new HotspareError('LINK_LOST', sentence, 'make that node reachable, or start it again');
 }
 
-/** Another node reigns, and this one cannot mirror it yet. `link`: where it says that standbys attach, or null. */
+/** Another node reigns, and this node cannot mirror it yet. `link`: where standbys attach to that node, or null. */
 export function reignsElsewhere(epoch: number, link: string | null): HotspareError {
   const where = link === null ? ', and did not say where standbys attach' : `: at ${link}`;
   const sentence = `epoch ${epoch} reigns elsewhere${where}`;
@@ -84,7 +84,7 @@ export function reignsElsewhere(epoch: number, link: string | null): HotspareErr
   return new HotspareError('LINK_LOST', sentence, remedy);
 }
 
-/** The address another node gave us, or null when it is none. */
+/** The address that another node gave; null when it is none. */
 export function parseLink(link: string): PrimaryAddress | null {
   try {
     return address(link, 0);

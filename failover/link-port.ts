@@ -1,6 +1,6 @@
 /**
- * What stands at a node's `--link-listen`: while it reigns, the primary's door for standbys; when it reigned once and
- * mirrors another now, a redirect to that one (backup/primary/redirect-listener.ts); otherwise nothing.
+ * A node's `--link-listen`. While the node reigns, its primary lets standbys attach there. A node that reigned once and
+ * mirrors another now redirects there to that one (backup/primary/redirect-listener.ts). Otherwise the port is closed.
  */
 
 import { advertisedLink, linkAt, type MirrorSettings } from '../backup/mirror-settings.js';
@@ -12,7 +12,7 @@ import type { Timer } from '../src/native/ports.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 
-/** How often the port is tried while somebody else holds it. */
+/** How often the port is tried while another process holds it. */
 const againMs = 50;
 
 export class LinkPort {
@@ -30,17 +30,17 @@ export class LinkPort {
     this.log = log;
   }
 
-  /** True while this node can be met at its link port, as whatever it is. */
+  /** True while this node can be met at its link port, in any role. */
   get isOpen(): boolean {
     return this.port !== 0 || this.redirectListener !== null;
   }
 
-  /** Where standbys attach, for people. */
+  /** The address where standbys attach, for people. */
   get text(): string {
     return addressText(this.mirrorSettings.linkListen!.host, this.port);
   }
 
-  /** Where other nodes are told to attach; null where that is not known. */
+  /** The address where other nodes are told to attach; null where it is not known. */
   get advertised(): string | null {
     return linkAt(this.mirrorSettings, this.port) ?? advertisedLink(this.mirrorSettings);
   }
@@ -54,7 +54,7 @@ export class LinkPort {
     this.port = primary.listen(linkListen.host, linkListen.port);
   }
 
-  /** The same for a node that has taken over: it serves, also while no standby can attach to it yet. */
+  /** As `open`, for a node that has taken over: it serves even while no standby can attach to it yet. */
   openOrTryOn(primary: Primary | null, complained = false): void {
     this.again = null;
     try {
@@ -67,7 +67,7 @@ export class LinkPort {
     }
   }
 
-  /** The primary has ended: whoever comes is led to the one that is mirrored now. */
+  /** The primary has ended: every node that comes is redirected to the one that is mirrored now. */
   redirect(owner: RedirectOwner): void {
     const { port } = this;
     this.close();
@@ -82,7 +82,7 @@ export class LinkPort {
     }
   }
 
-  /** Nothing stands there any more; a primary's door is closed by the primary. */
+  /** Closes the port. A primary closes its own listener. */
   close(): void {
     this.again?.cancel();
     this.again = null;

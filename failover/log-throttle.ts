@@ -1,4 +1,4 @@
-/** What keeps a node from its work, said once, and again now and then for as long as it is so. */
+/** Logs an error that keeps a node from its work once, and again once a minute for as long as it lasts. */
 import type { HotspareError } from '../src/base/errors.js';
 import { complaintMs } from '../src/base/limits.js';
 import type { Log } from '../src/process/log.js';
@@ -15,7 +15,7 @@ export class LogThrottle {
     this.log = log;
   }
 
-  /** Says what is wrong, `what` the node does about it itself, and what the operator can do. */
+  /** Logs the error, `what` the node does about it itself, and the remedy for the operator. */
   say({ message, remedy }: HotspareError, what: string, nowMs: number): void {
     const { saidMs } = this;
     const lastMs = saidMs.get(message);
@@ -26,7 +26,7 @@ export class LogThrottle {
     this.log.say(`${message}; ${what} (${remedy})`);
   }
 
-  /** The next time it is another matter, whatever its words. */
+  /** Logs the next error at once, even with the same words. */
   forget(): void {
     this.saidMs.clear();
   }

@@ -1,6 +1,7 @@
 /**
- * A node: primary or standby, and whatever it becomes. It takes what its parts see to role.ts, and does what that says:
- * nothing here decides who serves. Attachment.ts is the side that mirrors a primary, service.ts the side that reigns.
+ * A node: a primary or a standby, each of which may become the other. It reports to role.ts what its parts observe, and
+ * carries out the actions that role.ts returns; nothing here decides who serves. Attachment.ts is the side that mirrors
+ * a primary, service.ts the side that reigns.
  */
 import { checkTransport } from '../backup/link/fabrics.js';
 import type { MirrorSettings } from '../backup/mirror-settings.js';
@@ -26,20 +27,20 @@ import { type Action, decide, firstRole, holdsNothing, type Role } from './role.
 import { openOwn, Service, type ServiceParts } from './service.js';
 
 export interface NodeOptions {
-  /** What the node runs on. */
+  /** Time, timers, network, memory and randomness. */
   readonly ports: Ports;
   readonly settings: Settings;
   readonly mirrorSettings: MirrorSettings;
   readonly log: Log;
   /**
-   * Ends the old primary when it does not speak any more but may still hold the address, unless `untilMs` (of
-   * `monotonicMs`) has passed. Resolves to whether it has ended. Null where nobody can: then an announcer tells whoever
-   * serves at its address.
+   * Ends the old primary, which does not speak any more but may still hold the address, unless `untilMs` (of
+   * `monotonicMs`) has passed. Resolves to whether it has ended. Null without a supervisor; the old primary is then
+   * told of the new reign instead (reign-announcer.ts).
    */
   readonly fence: ((untilMs: number) => Promise<boolean>) | null;
-  /** Tells whoever started this process. */
+  /** Sends a report to the process that started this one. */
   readonly report: Reporter;
-  /** Told whether this process should be the first that the kernel ends when memory runs short. */
+  /** Called with whether this process should be the first that the kernel ends when memory runs short. */
   readonly goesFirst: (first: boolean) => void;
   /** Ends this process with an error. */
   readonly fail: (error: HotspareError) => void;
@@ -47,7 +48,7 @@ export interface NodeOptions {
 
 /** How often connections that drain for too long are looked for. */
 const sweepMs = 1000;
-/** How often an address that is taken is tried: at first often, for a dead process gives it up within milliseconds. */
+/** How often an address that is taken is tried: often at first, as a dead process gives it up within milliseconds. */
 const bindRetryMs = 1;
 const bindRetriesQuick = 1000;
 const bindRetrySlowMs = 100;
@@ -62,12 +63,12 @@ export class Node {
   private readonly attachment: Attachment;
   private readonly serviceParts: ServiceParts;
   private role: Role;
-  /** What runs while this node reigns. */
+  /** The service of this node; null while it does not reign. */
   private service: Service | null = null;
-  /** While set, a pause is under way that this node has made, rather than its attachment. */
+  /** A pause of this node's own, while it lasts; the attachment has its own pauses. */
   private pause: Timer | null = null;
   private bindAttempts = 0;
-  /** Newest sequence that replies of this process ever waited for: a later reign counts on from there. */
+  /** The newest sequence that replies of this process ever waited for; a later reign counts on from there. */
   private newestSequence = 0;
 
   constructor(options: NodeOptions) {
@@ -92,8 +93,8 @@ export class Node {
   }
 
   /**
-   * Serves a new region, or the one in the memory file. A node that others may attach to listens for a moment before it
-   * answers anybody: one who took its place while it was away says so. Throws HotspareError.
+   * Serves a new region, or the one in the memory file. A node that others may attach to waits for a moment before it
+   * answers clients: a node that took its place while it was away says so. Throws HotspareError.
    */
   startPrimary(): void {
     const { settings, mirrorSettings, log } = this.options;
@@ -107,7 +108,7 @@ export class Node {
     this.observe({ what: 'opened', isAttachable: service.primary !== null });
   }
 
-  /** Mirrors a primary until it dies. Throws HotspareError when it could not serve then. */
+  /** Mirrors a primary, and serves when it dies. Throws HotspareError when this node could not serve. */
   startStandby(of: PrimaryAddress): void {
     checkTransport(this.options.mirrorSettings, this.options.log);
     checkAddresses(this.wire, this.options.settings);
@@ -125,12 +126,12 @@ export class Node {
     return this.service?.primary?.unacked.latencies.newest() ?? new Uint32Array(0);
   }
 
-  /** SIGHUP: who may use the cache is read again. */
+  /** SIGHUP: reads again which clients may use the cache. */
   reload(): void {
     this.access.credentials?.reload();
   }
 
-  /** Ends in order: clients and links are closed. Resolves when whoever counts on this node has heard it. */
+  /** Ends in order: closes clients and links. Resolves when the primary that counts on this node has heard it. */
   async stop(): Promise<void> {
     this.role = { ...this.role, state: 'ended' };
     this.endPause();
@@ -139,7 +140,7 @@ export class Node {
     await this.attachment.depart();
     this.service?.depose();
     this.wire.transport.destroy();
-    // Last, for a disk may take its time: everybody has heard by now that this node is gone.
+    // A disk may take its time, so the file is written last, when all others know that this node is gone.
     this.service?.flush();
   }
 
@@ -154,13 +155,13 @@ export class Node {
   private readonly observe: Observe = (seen) => {
     const before = this.role;
     if (before.state === 'ended') return null;
-    // The lease is looked at in this moment: what is decided by it is done with nothing in between.
+    // The lease is read at this very moment, and the actions decided by it are done with nothing in between.
     const { role, actions, verdict } = decide(before, seen, this.attachment.leaseLeftMs);
     this.role = role;
     for (const action of actions) this.act(action);
     if (actions.length === 0 && role.state === before.state) return verdict;
     this.options.goesFirst(holdsNothing(this.role.state));
-    // Behind what had to be done: whoever writes a log may have to wait.
+    // The log is written behind the actions, as writing may block.
     this.options.log.detail(`${before.state}: ${seen.what} → ${role.state}`);
     return verdict;
   };
@@ -230,7 +231,7 @@ export class Node {
     }
   }
 
-  /** The new reign begins: nobody is served yet, but whoever looks for us finds us. */
+  /** The new reign begins: no client is served yet, but standbys can attach. */
   private promote(): void {
     const { nativeRegion, geometry, sequence } = this.attachment.takeOver();
     assert(nativeRegion !== null && geometry !== null, 'only a whole copy takes over');
@@ -250,7 +251,10 @@ export class Node {
     );
   }
 
-  /** The kernel may need a moment to free a dead process's sockets; whoever else holds the address, longer. */
+  /**
+   * Binding may fail for a moment, until the kernel has freed a dead process's sockets; or longer, while another
+   * process holds the address.
+   */
   private bind(): void {
     const error = this.service!.tryToBind();
     if (error === null) {
@@ -263,7 +267,7 @@ export class Node {
     this.observe({ what: 'bindFailed' });
   }
 
-  /** Nobody holds the cache any more: this node, which was started to serve, serves an empty one. */
+  /** No node holds the cache any more: this node, which was started to serve, serves an empty one. */
   private beginAnew(): void {
     this.options.log.say(
       'the cache is lost: every node that is known looks for a primary, and none holds a copy; beginning anew, empty',
@@ -275,7 +279,7 @@ export class Node {
     const { settings } = this.options;
     if (this.role.state !== 'starting') return;
     try {
-      // What stands in the file was to be given up for the copy of the next primary.
+      // The cache in the file is discarded, as the next primary's copy would have replaced it.
       const options = { ...memoryOptions(settings), discard: true };
       const { primary } = this.open(openOwn(this.serviceParts, options));
       this.bindAttempts = 0;
@@ -288,7 +292,7 @@ export class Node {
     }
   }
 
-  /** A cache of this node's own, whose clients are not answered yet. */
+  /** Opens the service of a cache of this node's own; clients are not answered yet. */
   private open({ nativeRegion, region }: ReturnType<typeof openOwn>): Service {
     this.service = this.newService(nativeRegion, region, 'here');
     this.wire.pause('starting', true);
@@ -304,7 +308,7 @@ export class Node {
     return new Service(this.serviceParts, { nativeRegion, region, sequence, origin });
   }
 
-  /** Law 4: whoever knows that another reign goes on answers nobody, and looks for it. */
+  /** Law 4: a node that knows that another reign goes on answers nobody, and looks for that reign's node. */
   private outranked(epoch: number, link: string | null, from: string): void {
     this.options.report({ event: 'deposed', epoch });
     this.attachment.learn(epoch, link, from);

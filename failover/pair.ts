@@ -1,7 +1,7 @@
 /**
- * A primary and its standby as two processes on this machine, sharing the clients' address. Whichever dies is started
- * again as the new standby; one that hangs is ended first, so that the address is free. The pair itself serves nobody:
- * when it is ended, both nodes are.
+ * A primary and its standby as two processes on this machine, sharing the clients' address. A node that dies is started
+ * again as the new standby; a node that hangs is ended first, so that the address is free. The pair itself serves
+ * nobody: when it is ended, both nodes are.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -24,23 +24,25 @@ export interface PairOptions {
   /** Where the nodes link; the loopback unless a device is to be used. */
   readonly linkHost?: string;
   readonly log: Log;
-  /** A node's report, as it comes. */
+  /** Called with each report of a node. */
   readonly onReport?: (report: Report, member: Member) => void;
-  /** Takes what the nodes print; without it they print where the pair does. */
+  /** Takes the output of the nodes; without it they print where the pair does. */
   readonly onOutput?: (text: string, member: Member) => void;
-  /** Both nodes are gone. */
-  /** `status`: that of a first primary that never served, and has said why; null otherwise. */
+  /**
+   * Both nodes are gone. `status`: the exit status of a first primary that never served, and has said why; null
+   * otherwise.
+   */
   readonly onEnd?: (reason: string, status: number | null) => void;
 }
 
-/** One of the two processes. */
+/** A node of the pair, and its process. */
 export interface Member {
   readonly name: 'a' | 'b';
   readonly process: ChildProcess;
   role: 'primary' | 'standby';
   /** True while a standby's copy is whole, or a primary serves. */
   ready: boolean;
-  /** Set once it is being ended: what it still asks for is not done. */
+  /** Set once the node is being ended: its requests are ignored from then on. */
   doomed: boolean;
   linkPort: number;
 }
@@ -49,21 +51,21 @@ export interface Member {
 const restartMsLeast = 100;
 const restartMsMost = 10_000;
 /**
- * After a takeover the clients come first: a node that starts takes a processor for as long as this, and its start made
- * the gap that clients saw twice as long on a machine with two.
+ * Pause after a takeover, in which the clients come first: a starting node takes a processor for about as long, which
+ * doubled the gap that clients saw on a machine with two processors.
  */
 const replaceMs = 100;
 /** Length of the secret that a pair draws. */
 const secretBytes = 32;
 /** How long a node may take to end in order. */
 const endMs = 5000;
-/** A signal for all processes of a pair reaches the pair itself within this, if it does. */
+/** A signal that was sent to all processes of a pair reaches the pair itself within this. */
 const askedMs = 200;
 
 export class Pair {
   private readonly options: PairOptions;
   private readonly members: { a: Member | null; b: Member | null } = { a: null, b: null };
-  /** Known to the two nodes only: any user of this machine can connect to their link. */
+  /** Known to the two nodes only, as any user of this machine can connect to their link. */
   private readonly secret: Uint8Array;
   private ending = false;
   /** True once any node has served. */
@@ -142,7 +144,7 @@ export class Pair {
 
   private handOver(child: ChildProcess): void {
     const pipe = child.stdio[secretDescriptor] as Writable;
-    // The node may end before it has read it.
+    // The node may end before it has read the secret.
     pipe.on('error', () => {});
     pipe.end(this.secret);
   }
@@ -172,8 +174,8 @@ export class Pair {
   }
 
   /**
-   * A standby asks for the end of the primary that does not speak: it may hold the address. When the standby's lease is
-   * over the primary may have gone on alone, and lives.
+   * A standby asks to end the primary, which does not speak and may hold the address. Once the standby's lease is over
+   * the primary may have gone on alone, and is not ended.
    */
   private fence(asker: Member, untilMs: number): void {
     if (asker.doomed) return;
@@ -189,7 +191,7 @@ export class Pair {
     }
   }
 
-  /** Ends a node for another that holds the cache. The last node that holds it is never ended. */
+  /** Ends a hanging node for the sake of another that holds the cache. The last node that holds it is never ended. */
   private endHung(member: Member | null, other: Member, reason: string): void {
     if (member === null || member.doomed || !other.ready || other.doomed) return;
     member.doomed = true;
@@ -197,7 +199,7 @@ export class Pair {
     this.options.log.say(`node ${member.name} hangs (${reason}): ended`);
   }
 
-  /** A signal for the whole pair reaches each of its processes: then the pair is ending, in its own order. */
+  /** A node was sent a signal. If all processes of the pair were, the pair is ending by then, in its own order. */
   private asked(member: Member, signal: string): void {
     this.timers.after(askedMs, () => {
       if (this.ending || member.doomed) return;
@@ -228,7 +230,10 @@ export class Pair {
     }
   }
 
-  /** A standby that cannot start, for want of memory say, must not take the processor from the clients. */
+  /**
+   * The pause before a standby is started again: a standby that cannot start must not take the processor from the
+   * clients.
+   */
   private backOffMs(standby: Member): number {
     if (standby.ready) return 0;
     const delayMs = Math.min(restartMsLeast * 2 ** this.failures, restartMsMost);
@@ -263,14 +268,14 @@ async function ended(member: Member, timers: Timers): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const forced = timers.after(endMs, () => child.kill('SIGKILL'));
   notify(member, { end: true });
-  // A process that has only just started does not hear yet.
+  // A process that has only just started does not read notices yet, but ends by the signal.
   child.kill('SIGTERM');
   await once(child, 'exit');
   forced.cancel();
 }
 
-/** Tells a node something, if it is still there to hear it. */
+/** Sends a node a notice, if its process still runs. */
 function notify(member: Member, notice: Notice): void {
-  // It may end in this very moment: then there is nobody to tell.
+  // An error is ignored, as the process may end at this very moment.
   if (member.process.connected) member.process.send(notice, () => {});
 }

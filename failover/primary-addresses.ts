@@ -1,42 +1,45 @@
 /**
- * Where a primary may be found: the address this node was started with, those it was told of, and those of the nodes it
- * has met. A node that holds no whole copy tries them in turn. It also notes who of them has come here to look for a
- * primary with nothing in hand: when all have, nobody holds the cache any more. Pure.
+ * The addresses at which a primary may be found: the one that this node was started with, those it was told of, and
+ * those of the nodes it has met. A node that holds no whole copy tries them in turn. Nodes that came here to look for a
+ * primary, with no copy themselves, are noted: when all have come so, no node holds the cache any more. Pure.
  */
 
 import type { PrimaryAddress } from '../backup/standby/standby.js';
 import { addressText } from '../src/flags/options.js';
 
-/** A node that came here looking is believed to look still for so long, in ms: several times the longest pause. */
+/**
+ * A node that came here to look for a primary is taken to look still for so long, in ms: several times the longest
+ * pause.
+ */
 const seekingMs = 5_000;
 
 export class PrimaryAddresses {
   private readonly addresses: PrimaryAddress[] = [];
-  /** When each came here to look for a primary, with nothing in hand. */
+  /** When each node came here to look for a primary, with no copy. */
   private readonly seekers = new Map<string, number>();
   private readonly isSelf: (address: PrimaryAddress) => boolean;
 
-  /** `isSelf`: this node itself listens there now, and nobody else can be met. That may change. */
+  /** `isSelf`: whether this node itself listens there at present, so that no other node can be met. */
   constructor(isSelf: (address: PrimaryAddress) => boolean) {
     this.isSelf = isSelf;
   }
 
-  /** Where it is tried now; null: nothing is known. */
+  /** The address that is tried now; null when none is known. */
   get current(): PrimaryAddress | null {
     return this.all[0] ?? null;
   }
 
-  /** All at which another node may be met. */
+  /** All addresses at which another node may be met. */
   get all(): readonly PrimaryAddress[] {
     return this.addresses.filter((address) => !this.isSelf(address));
   }
 
-  /** Another address at which there may be one; it is tried last. */
+  /** Adds an address at which there may be a primary; it is tried last. */
   add(address: PrimaryAddress): void {
     if (!this.isSelf(address) && this.at(address) < 0) this.addresses.push(address);
   }
 
-  /** The address that is tried from now on. False for this node's own. */
+  /** Tries this address from now on. False for this node's own. */
   prefer(address: PrimaryAddress): boolean {
     if (this.isSelf(address)) return false;
     const at = this.at(address);
@@ -46,7 +49,7 @@ export class PrimaryAddresses {
     return true;
   }
 
-  /** Nobody was found where it was tried: the next. */
+  /** No primary was found at the current address: turns to the next. */
   rotate(): void {
     const { current } = this;
     if (current === null) return;
@@ -54,13 +57,13 @@ export class PrimaryAddresses {
     this.addresses.push(current);
   }
 
-  /** The node that listens there has come here, and looks for a primary with nothing in hand. */
+  /** The node that listens at this address has come here, and looks for a primary with no copy. */
   seeks(address: PrimaryAddress, nowMs: number): void {
     this.add(address);
     this.seekers.set(textOf(address), nowMs);
   }
 
-  /** True when every node that is known looks for a primary as we do. */
+  /** True when every known node looks for a primary as this one does. */
   areAllSeeking(nowMs: number): boolean {
     const { all } = this;
     return all.length > 0 && all.every((address) => this.isSeeking(address, nowMs));

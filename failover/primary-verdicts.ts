@@ -1,9 +1,14 @@
-/** A primary's questions about other nodes, as observations: role.ts answers them. */
+/**
+ * Answers a primary's questions about other nodes: each goes to role.ts as an observation, and comes back as a verdict.
+ */
 import type { PrimaryVerdicts } from '../backup/primary/primary.js';
 import type { Observe } from './attachment.js';
 import { decide, firstRole } from './role.js';
 
-/** `isOld`: there the old primary lets standbys attach. Where the node has ended, nothing changes any more. */
+/**
+ * `isOld`: whether the old primary lets standbys attach there. The defaults are for a node that has ended, where
+ * nothing changes any more.
+ */
 export function primaryVerdicts(
   observe: Observe,
   isOld: (link: string) => boolean = () => false,
@@ -20,7 +25,7 @@ export function primaryVerdicts(
   };
 }
 
-/** The verdicts of a node that reigns and does nothing else: of a primary that is measured, or tested, by itself. */
+/** The verdicts for a primary without a node, which is measured or tested by itself. */
 export function lonePrimaryVerdicts(): PrimaryVerdicts {
   let role = { ...firstRole('starting', { isSupervised: true, deadAfterMs: 0 }) };
   return primaryVerdicts((seen) => {

@@ -1,8 +1,8 @@
 /**
- * Tells whoever serves at the address of a primary that was taken over from that another node reigns: the old primary
- * itself, if it was only silent or cut off, or what was started in its place, with an old cache or an empty one. It
- * knocks for as long as this node reigns, as nobody knows when such a node is started. The other may answer that it
- * went on while nobody used this reign: then this node is outranked.
+ * Announces this node's reign at the address of the primary that was taken over from. The old primary may still serve
+ * there, if it was only silent or cut off; or a node was started in its place, with an old cache or an empty one. Such
+ * a node may be started at any time, so the announcer knocks for as long as this node reigns. The other node may answer
+ * that it went on while nobody used this reign; then this node is outranked.
  */
 import { constants } from 'node:os';
 import { anywhere, type MirrorSettings } from '../backup/mirror-settings.js';
@@ -21,14 +21,14 @@ export interface ReignAnnouncerParts {
   readonly old: PrimaryAddress;
   readonly mirrorSettings: MirrorSettings;
   readonly log: Log;
-  /** This node's reign, as it is now, towards whoever is at this address. */
+  /** This node's present reign, for the node at this address. */
   reign(at: PrimaryAddress): Reigning;
-  /** Another reign goes on, and this one must not. */
+  /** Another reign goes on, and this node's must end. */
   outranked(epoch: number, link: string | null): void;
 }
 
 const { ECONNREFUSED } = constants.errno;
-/** A longer gap between two looks at a knock, in `knockMs`, is this node's own absence. */
+/** A gap between two looks at a knock of more than this many `knockMs` is this node's own absence. */
 const awayKnocks = 2;
 
 export class ReignAnnouncer {
@@ -53,8 +53,8 @@ export class ReignAnnouncer {
   }
 
   /**
-   * Knocks now. `answered` follows, unless this node is outranked: true when it is known that nobody at that address
-   * went on. A silence of two `knockMs` is no answer, nor is a machine elsewhere that refuses.
+   * Knocks now. `answered` follows, unless this node is outranked: true when it is known that no node at that address
+   * went on. Neither two `knockMs` of silence nor a refusal by another machine is an answer.
    */
   ask(answered: (isAnswer: boolean) => void): void {
     if (this.timer === null) {
@@ -75,23 +75,23 @@ export class ReignAnnouncer {
 
   private attempt(): void {
     const now = this.parts.wire.ports.clock();
-    // A node that stood still has not read yet what came meanwhile.
+    // A node that stood still has not read yet the answers that came meanwhile.
     const wasAway = now - this.lookedMs > awayKnocks * knockMs;
     const isNew = now - this.knockedMs < knockMs;
     this.lookedMs = now;
     if (this.knock !== null) {
       if (wasAway || isNew) return;
-      // Nobody has answered it: they cannot be reached.
+      // The knock was not answered: no node can be reached there.
       this.over(this.knock, false);
     }
     this.knockNow();
   }
 
-  /** At the old primary's address, or where we were led from there. */
+  /** Knocks at the old primary's address, or at the address that the node there redirected us to. */
   private knockNow(at = this.parts.old): void {
     const { wire, old, mirrorSettings, log } = this.parts;
     const knock: Standby = new Standby(wire, at, mirrorSettings, anonymous, {
-      // It has stepped down, or the connection broke before: the next knock finds nobody, or tries again.
+      // The other node has stepped down, or the connection broke before: the next knock finds out.
       lost: () => this.over(knock),
       unreachable: (errno) => this.over(knock, errno === ECONNREFUSED && this.isHere(at)),
       refused: (error) => {
@@ -128,7 +128,7 @@ export class ReignAnnouncer {
     knock.announceReign(() => this.parts.reign(at));
   }
 
-  /** `isAnswer`: nobody is there, or whoever is there does not go on. */
+  /** `isAnswer`: no node is there, or the node there does not go on. */
   private over(knock: Standby, isAnswer = true): void {
     if (this.knock !== knock) return;
     this.knock = null;
@@ -141,7 +141,7 @@ export class ReignAnnouncer {
   }
 }
 
-/** True when this node itself listens there: nobody else can be met. */
+/** True when this node itself listens there, so that no other node can be met. */
 export function listensAt(
   own: MirrorSettings['linkListen'],
   { host, port }: PrimaryAddress,

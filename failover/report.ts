@@ -1,4 +1,4 @@
-/** What a node tells whoever started it, over Node's IPC channel: the pair and the drill read it. */
+/** The reports of a node to the process that started it, over Node's IPC channel; the pair and the drill read them. */
 
 import { reportsUnreadMost } from '../src/base/limits.js';
 import { monotonicMs } from '../src/native/clock.js';
@@ -6,13 +6,13 @@ import { monotonicMs } from '../src/native/clock.js';
 export type Report =
   /** A standby's copy is whole. */
   | { readonly event: 'synced'; readonly atMs: number }
-  /** A standby has begun a copy: what it held before is given up. */
+  /** A standby has begun a copy, and given up its earlier one. */
   | { readonly event: 'copying'; readonly atMs: number }
   /** A standby has no primary, and looks for one. */
   | { readonly event: 'waiting'; readonly atMs: number }
-  /** The node was sent a signal that ends it; whoever started the nodes ends them, in order. */
+  /** The node was sent a signal that ends it; its supervisor ends both nodes, in order. */
   | { readonly event: 'asked'; readonly signal: string; readonly atMs: number }
-  /** A primary answers clients. `linkPort` is where standbys attach, 0 for nowhere. */
+  /** A primary answers clients. `linkPort`: where standbys attach, 0 for nowhere. */
   | {
       readonly event: 'serving';
       readonly port: number;
@@ -20,23 +20,23 @@ export type Report =
       readonly epoch: number;
       readonly atMs: number;
     }
-  /** The primary is found dead: by whom, and why. */
+  /** The sender has found its primary dead, for this reason. */
   | { readonly event: 'dead'; readonly reason: string; readonly atMs: number }
   /**
-   * The standby asks for the end of the old primary before it serves; `Notice.fenced` is the answer. After `untilMs`
-   * its lease is over, and the old primary must not be ended any more: it may have gone on alone.
+   * The standby asks to end the old primary before it serves; `Notice.fenced` is the answer. After `untilMs` its lease
+   * is over, and the old primary must not be ended any more, as it may have gone on alone.
    */
   | { readonly event: 'fence'; readonly untilMs: number; readonly atMs: number }
-  /** A primary lost its standby; `dropped` when the standby may still be there. */
+  /** A primary lost its standby. `dropped`: the standby acked too late, and its process may still run. */
   | { readonly event: 'detached'; readonly dropped: boolean; readonly atMs: number }
   /** A primary's standby is in sync. */
   | { readonly event: 'attached'; readonly atMs: number }
   /** A node with a higher epoch reigns. */
   | { readonly event: 'deposed'; readonly epoch: number; readonly atMs: number };
 
-/** What whoever started a node tells it. */
+/** The notices of a supervisor to a node. */
 export interface Notice {
-  /** The old primary has ended. False: it was not ended, for the lease was over. */
+  /** Whether the old primary has ended. False: it was not ended, as the lease was over. */
   readonly fenced?: boolean;
   /** The node shall end, in order. */
   readonly end?: true;
@@ -44,21 +44,21 @@ export interface Notice {
   readonly standbyDead?: true;
 }
 
-/** Sends a report. `atMs` is of the clock of all processes of this machine (default: now). */
+/** Sends a report. `atMs`: by the clock of all processes of this machine (default: now). */
 export type Reporter = (what: WithoutTime<Report>, atMs?: number) => void;
 
-/** A report as it is made. */
+/** A report before its time is added. */
 export type WithoutTime<R> = R extends Report ? Omit<R, 'atMs'> : never;
 
-/** Reports that are not read yet. */
+/** How many reports are not read yet. */
 let unread = 0;
 
 /**
- * Sends a report, when somebody listens. Times are CLOCK_BOOTTIME in ms, the same for all processes of a machine. A
- * report that cannot be sent stops nobody: it comes in the midst of a takeover.
+ * Sends a report, when a supervisor listens. Times are CLOCK_BOOTTIME in ms, the same for all processes of a machine. A
+ * report may come in the midst of a takeover, so one that cannot be sent is dropped.
  */
 export const report: Reporter = (what, atMs = monotonicMs()) => {
-  // Whoever listened may have left, as a daemon's starter does, or does not read.
+  // The process that listened may have left, as a daemon's starter does, or may not read.
   if (!process.connected || unread >= reportsUnreadMost) return;
   unread++;
   try {

@@ -1,8 +1,8 @@
 /**
- * Who may serve: what a node is, and what makes it something else. Pure. A node reports what it sees; `decide` takes
- * that, the role so far, and how long the lease still lasts, and returns the next role and the actions. All transitions
- * stand in the two tables below, and nothing else in failover/ decides who serves. Whatever is not in a table is a bug,
- * and ends the process.
+ * Decides which node may serve: the state machine of a node's role. Pure. A node reports what it observes; `decide`
+ * takes the observation, the role so far, and how long the lease still lasts, and returns the next role and the
+ * actions. All transitions stand in the two tables below, and nothing else in failover/ decides which node serves. An
+ * observation that is not in a table is a bug, and ends the process.
  */
 // biome-ignore format: the drawing
 /*
@@ -42,22 +42,24 @@ import { assert } from '../src/base/errors.js';
 import { copyingMs, helloMs } from '../src/base/limits.js';
 
 export type State =
-  /** It has a cache of its own, and answers nobody yet: whoever reigns may say so. */
+  /** The node has a cache of its own, and answers nobody yet: a node that reigns in its place may still say so. */
   | 'starting'
-  /** It has no copy that may be served, and looks for a primary. A primary that was deposed does so, too. */
+  /** The node has no copy that may be served, and looks for a primary, as a deposed primary does. */
   | 'looking'
   | 'copying'
-  /** Its copy is whole, and the primary counts on it. */
+  /** The node's copy is whole, and the primary counts on it. */
   | 'standby'
-  /** The same, but the link is lost. */
+  /** The node's copy is whole, and its link is lost. */
   | 'reconnecting'
-  /** It takes over: nothing of the old primary's lands any more. */
+  /** The node takes over: not one more byte of the old primary's is placed. */
   | 'fencing'
-  /** It reigns, and wants the clients' addresses. */
+  /** The node reigns, and wants the clients' addresses. */
   | 'binding'
-  /** It reigns, but its lease ended before it could serve: whoever is at the old primary's address is asked. */
+  /**
+   * The node reigns, but its lease ended before it could serve: it asks at the old primary's address whether a node went on.
+   */
   | 'asking'
-  /** It answers clients. */
+  /** The node answers clients. */
   | 'primary'
   | 'ended';
 
@@ -67,26 +69,26 @@ export interface Role {
   readonly state: State;
   /** 'alone' in every state that does not reign. */
   readonly mirror: Mirror;
-  /** A supervisor ends a process before another takes its place, and knows whether nodes live. */
+  /** The node has a supervisor, which ends a process before another takes its place, and knows which nodes live. */
   readonly isSupervised: boolean;
-  /** It was started to serve: it begins anew when no node holds the cache any more. */
+  /** The node was started to serve, and begins anew when no node holds the cache any more. */
   readonly isFounder: boolean;
   /** `--dead-after`. */
   readonly deadAfterMs: number;
-  /** Epoch of the cache that was found in the primary's place, 0 for none: the new reign must be above it. */
+  /** Epoch of the cache that was found in the primary's place, 0 for none. The new reign's epoch must be above it. */
   readonly epochMet: number;
   /**
-   * The old primary cannot have gone on alone: its process ended while the lease held, or nobody at its address said
-   * that it did. Then the lease is not asked any more. False: it may live.
+   * The old primary cannot have gone on alone: its process ended while the lease held, or no node at its address said
+   * that it did. The lease is not looked at any more then. False: the old primary may live.
    */
   readonly isCertain: boolean;
-  /** It said that it reigns while the lease still held. */
+  /** The node announced its reign while the lease still held. */
   readonly isToldInTime: boolean;
 }
 
 export type Observation =
-  // Of the connection to a primary.
-  /** Nobody listens there, says a machine: this one (`isHere`), or another. */
+  // Observations of the connection to a primary.
+  /** A machine said that no process listens there: this one (`isHere`), or another. */
   | { readonly what: 'refused'; readonly isHere: boolean }
   /** A connection that was being opened was reset. */
   | { readonly what: 'reset' }
@@ -95,8 +97,8 @@ export type Observation =
   /** A connection that was open ended. */
   | { readonly what: 'lost' }
   /**
-   * Nothing was heard for `ms`, of which `awakeMs` are known to this node: it was there to hear (detector.ts). It is
-   * seen at every look at the clock. `isAsking`: an attempt to attach is under way, or has succeeded.
+   * Nothing was heard for `ms`, of which this node was awake to hear `awakeMs` (detector.ts). Reported at every look at
+   * the clock. `isAsking`: an attempt to attach is under way, or has succeeded.
    */
   | {
       readonly what: 'silence';
@@ -104,44 +106,44 @@ export type Observation =
       readonly awakeMs: number;
       readonly isAsking: boolean;
     }
-  /** A primary would let us in: which cache it has, and which one this node has a copy of. */
+  /** A primary would let this node in: the cache that it has, and the cache of this node's copy. */
   | { readonly what: 'metCache'; readonly theirs: CacheAt; readonly ours: CacheAt }
-  /** A primary has let us in, and its copy begins. */
+  /** A primary has let this node in, and the copy begins. */
   | { readonly what: 'welcomed' }
   /** The copy is whole. */
   | { readonly what: 'synced' }
-  /** The primary goes on without us. */
+  /** The primary goes on without this node. */
   | { readonly what: 'dropped' }
   /**
-   * Whoever is there will not have us. `why`: it is 'busy'; it is not of our kind ('peer': version, secret, terms, or
-   * no hotspare at all); or this node cannot have a copy ('own': no memory, no device). `mayBeElsewhere`: other
-   * addresses are known, or the operator did not name this one.
+   * The peer refused this node, or this node the peer. `why`: 'busy', it has another standby; 'peer', its version,
+   * secret or times do not fit, or it is no hotspare at all; 'own', this node cannot have a copy (no memory, no
+   * device). `mayBeElsewhere`: other addresses are known, or the operator did not name this one.
    */
   | {
       readonly what: 'turnedAway';
       readonly why: 'busy' | 'peer' | 'own';
       readonly mayBeElsewhere: boolean;
     }
-  /** Another node reigns, and its reign goes on: told by DEPOSED, or by a verdict on 'metReign' or 'claimed'. */
+  /** Another node reigns, and its reign goes on: a DEPOSED said so, or a verdict on 'metReign' or 'claimed'. */
   | { readonly what: 'outranked' }
   /**
-   * A node came to our link port while we do not reign, and says that it does. It comes again and again, several times
-   * a second. `isAsked`: its address is being asked already, or some primary has let this node in.
+   * A node that reigns came to our link port while this node does not. It comes again and again, several times a
+   * second. `isAsked`: this node is attaching to its address already, or some primary has let this node in.
    */
   | { readonly what: 'passerReigns'; readonly isAsked: boolean }
-  /** The same, and it looks for a primary with nothing in hand. `all`: so does every node that is known. */
+  /** A node that looks for a primary, with no copy, came to our link port. `all`: every known node has come so. */
   | { readonly what: 'passerLooks'; readonly all: boolean }
 
-  // Of the acts of a takeover, and of a start.
-  /** The old primary can write into our region no more. */
+  // Observations of the acts of a takeover, and of a start.
+  /** The old primary cannot write into our region any more. */
   | { readonly what: 'revoked' }
   /** The supervisor has ended the old primary. */
   | { readonly what: 'oldEnded' }
-  /** The supervisor has not, for the lease was over: the old primary may have gone on alone. */
+  /** The supervisor has not ended the old primary, as the lease was over: the old primary may have gone on alone. */
   | { readonly what: 'oldLives' }
-  /** This node reigns, with an epoch of its own, and has said so wherever it can be heard. */
+  /** This node reigns, with an epoch of its own, and has said so to every node that it can reach. */
   | { readonly what: 'told' }
-  /** Whoever is at the old primary's address does not go on, or nobody is there. */
+  /** No node at the old primary's address goes on. */
   | { readonly what: 'answered' }
   /** The old primary's address cannot be reached: it may have gone on. */
   | { readonly what: 'unanswered' }
@@ -150,33 +152,33 @@ export type Observation =
   /** A cache of this node's own is open. `isAttachable`: other nodes can attach. */
   | { readonly what: 'opened'; readonly isAttachable: boolean }
   | { readonly what: 'openFailed' }
-  /** The pause is over that the last action asked for. */
+  /** The pause that the last action asked for is over. */
   | { readonly what: 'paused' }
 
-  // Of the own standby, and of other nodes that reign.
-  /** SYNCED goes to a standby: it may take over from now on, so every reply waits for it. */
+  // Observations of the own standby, and of other nodes that reign.
+  /** SYNCED is about to be sent to a standby: it may take over from now on, so every reply waits for it. */
   | { readonly what: 'counted' }
-  /** That standby is the old primary: it reigns no more. */
+  /** The standby of 'counted' is the old primary, which therefore reigns no more. */
   | { readonly what: 'oldMirrors' }
-  /** A standby is gone. `isMember`: it counted. `isSync`: replies wait (`--ack sync`). */
+  /** A standby is gone. `isMember`: replies waited for it. `isSync`: `--ack sync`. */
   | {
       readonly what: 'standbyGone';
       readonly how: 'lost' | 'broken' | 'dropped' | 'dead';
       readonly isMember: boolean;
       readonly isSync: boolean;
     }
-  /** A standby that was lost will not take over any more: its hold is over, it is back, or it gave up its copy. */
+  /** A lost standby will not take over any more: its hold is over, it is back, or it gave up its copy. */
   | { readonly what: 'holdOver' }
   /** The supervisor says that the standby's process has ended. */
   | { readonly what: 'standbyDied' }
-  /** The own standby says that it reigns, with this epoch. `isMember`: it counts, or counted when it was lost. */
+  /** The own standby says that it reigns, with this epoch. `isMember`: replies wait for it, or did when it was lost. */
   | {
       readonly what: 'claimed';
       readonly isMember: boolean;
       readonly epoch: number;
       readonly oursEpoch: number;
     }
-  /** Another node that reigns. */
+  /** Another node that reigns was met. */
   | { readonly what: 'metReign'; readonly ours: Reign; readonly theirs: Reign };
 
 export interface CacheAt {
@@ -187,67 +189,70 @@ export interface CacheAt {
 type What = Observation['what'];
 type Seen<W extends What> = Extract<Observation, { what: W }>;
 
-/** The answer to whoever has to know it at once; null where nobody asks. */
+/** The answer to an observation whose reporter has to know it at once; null for all others. */
 export type VerdictOf<W extends What> = W extends 'metReign'
   ? Outcome
   : W extends 'claimed'
-    ? /** Our standby reigns in our place; or its word counts for nothing. */ 'theirs' | 'ours'
+    ? /** 'theirs': our standby reigns in our place. 'ours': its claim counts for nothing. */
+      'theirs' | 'ours'
     : W extends 'standbyGone'
-      ? /** No reply leaves before the hold is over; or it ends at once; or there is none. */
+      ? /** No reply leaves before the hold is over; or the hold ends at once; or there is none. */
         'hold' | 'release' | 'forget'
       : W extends 'metCache'
-        ? /** What we hold is given up for a copy of that one; or it is not. */ 'mirror' | 'keep'
+        ? /** 'mirror': our copy is given up for a copy of theirs. 'keep': it is not. */
+            | 'mirror'
+            | 'keep'
         : null;
 
 export type Action =
-  /** Connect to the primary. */
+  /** Connect to the current address. */
   | 'attach'
-  /** The same, after a pause; 'paused' follows. */
+  /** Pause before the next attempt to connect; 'paused' follows. */
   | 'attachLater'
-  /** The next of the addresses that are known is tried from now on. */
+  /** Turn to the next of the known addresses. */
   | 'lookElsewhere'
-  /** The address that came with the observation, if one did, is tried from now on. */
+  /** Turn to the address that came with the observation, if one did. */
   | 'follow'
   /** End the connection. */
   | 'hangUp'
-  /** Law 4: from now on not one byte of the old primary's lands; 'revoked' follows. */
+  /** Law 4: take not one more byte of the old primary's; 'revoked' follows. */
   | 'revoke'
-  /** Let the supervisor end the old primary, while the lease holds; 'oldEnded' or 'oldLives' follows. */
+  /** Let the supervisor end the old primary while the lease holds; 'oldEnded' or 'oldLives' follows. */
   | 'endOld'
-  /** Begin the new reign: new epoch, region opened, link port open. */
+  /** Begin the new reign: new epoch, region open, link port open. */
   | 'promote'
   /** Tell the old primary on the link that this node reigns, if it can hear. */
   | 'depose'
-  /** Tell whoever serves where a primary may be, for as long as this node reigns (reign-announcer.ts). */
+  /** Announce the reign at every address where a primary may be, for as long as it lasts (reign-announcer.ts). */
   | 'announce'
   /** Say why the old primary is dead; 'told' follows. */
   | 'reportDead'
   /** Bind the clients' addresses, where they are not bound yet; 'bound' or 'bindFailed' follows. */
   | 'bind'
-  /** 'paused' follows. */
+  /** Pause before the next attempt to bind; 'paused' follows. */
   | 'bindLater'
-  /** Ask at the old primary's address who went on; 'answered' follows, unless 'outranked' does. */
+  /** Ask at the old primary's address whether a node went on; 'answered' or 'unanswered' follows, or 'outranked'. */
   | 'ask'
-  /** Say why nobody is served yet; 'paused' follows. */
+  /** Log why nobody is served yet, and ask after a pause; 'paused' follows. */
   | 'askLater'
-  /** 'paused' follows. */
+  /** Pause, so that a node that reigns already can say so; 'paused' follows. */
   | 'awaitChallenge'
   /** Answer clients. */
   | 'serve'
-  /** Open a new, empty cache: the one that was is gone. 'opened' or 'openFailed' follows. */
+  /** Open a new, empty cache, as the old one is lost; 'opened' or 'openFailed' follows. */
   | 'beginAnew'
   /** Close all clients, unanswered, and give up the region. */
   | 'retire'
-  /** Lead whoever comes to the link port to the one that is mirrored from now on. */
+  /** Redirect every node that comes to the link port to the primary that is mirrored from now on. */
   | 'leadOn'
   | 'closeLinkPort'
-  /** Whatever the primary waits for from its standby will not come. */
+  /** Wait no more for the standby, whose process has ended. */
   | 'forgetStandby'
   | 'reportSynced'
   | 'reportServing'
-  /** Why this copy is not served, though the primary is dead. */
+  /** Note why this copy is not served, though the primary is dead. */
   | 'sayDoubtful'
-  /** Why this takeover is given up. */
+  /** Note why this takeover is given up. */
   | 'sayLate'
   /** End the process with the error that came with the observation. */
   | 'fail';
@@ -274,13 +279,14 @@ export interface Decision<W extends What = What> {
 /** Nothing changes. */
 const stay = {};
 const fail = { next: 'ended', actions: ['fail'] } as const;
-/** Nobody else has this cache: it was made, or opened from its file, by this node. */
+/** This node made this cache, or opened it from its file, so no other node has it. */
 const serveOwn = { next: 'binding', actions: ['bind'], sets: { isCertain: true } } as const;
-/** Nobody is to be had there. */
+/** No primary can be mirrored there. */
 const again = { next: 'looking', actions: ['lookElsewhere', 'attachLater'] } as const;
 /**
- * Another reign goes on: it is looked for where it is said to be, and wherever else it may be. A supervisor knows who
- * reigns; elsewhere heirs behind cuts of their own know nothing but this node's link port, and are led on from there.
+ * Another reign goes on: it is looked for where it is said to be, and at all other known addresses. With a supervisor
+ * no other node needs this link port. Without one, heirs behind cuts of their own may know no other address than this
+ * link port, so it redirects them.
  */
 function retire({ isSupervised }: Role): Change {
   const port = isSupervised ? 'closeLinkPort' : 'leadOn';
@@ -289,8 +295,8 @@ function retire({ isSupervised }: Role): Change {
 }
 
 /**
- * The new reign begins. Nobody can end the old primary without a supervisor: it is told instead, for whoever was only
- * silent may come back, and what died may be started again with an old cache, or an empty one.
+ * The new reign begins. Without a supervisor the old primary cannot be ended. It may have been only silent, or may be
+ * started again with an old cache, or an empty one, so the reign is announced at its address.
  */
 function reign({ isSupervised }: Role, sets: Partial<Role> = {}): Change {
   const told = isSupervised ? [] : (['announce'] as const);
@@ -298,12 +304,12 @@ function reign({ isSupervised }: Role, sets: Partial<Role> = {}): Change {
   return { next: 'binding', actions, sets: { mirror: 'alone', ...sets } };
 }
 
-/** The lease is over, so that the old primary may have gone on alone: what this node holds is served no more. */
+/** The lease is over, so that the old primary may have gone on alone: this node's copy is served no more. */
 const doubtful = { ...again, actions: ['sayDoubtful', ...again.actions] } as const;
 const late = { ...again, actions: ['sayLate', ...again.actions] } as const;
 const mirror = { verdict: 'mirror' } as const;
 
-/** The primary is dead, or must be: the copy is served, while it may be. */
+/** The primary is dead, or will be ended: the copy is served, if its lease holds. */
 function takeOver(leaseLeftMs: number, isCertain: boolean, epochMet = 0): Change {
   if (leaseLeftMs <= 0) return doubtful;
   return { next: 'fencing', actions: ['revoke'], sets: { isCertain, epochMet } };
@@ -313,36 +319,36 @@ function turnedAway(_: Role, { why, mayBeElsewhere }: Seen<'turnedAway'>): Chang
   return why === 'busy' || (why === 'peer' && mayBeElsewhere) ? again : fail;
 }
 
-/** Half a cache is not served, however dead the primary is: there is no hurry. */
+/** Half a copy is never served, so a silent primary is waited for longer. */
 function silentFor(patienceMs: number) {
   return (_: Role, { isAsking, ms }: Seen<'silence'>): Change =>
     isAsking && ms > patienceMs ? again : stay;
 }
 
-/** A primary that was only silent may live. */
+/** The primary of a whole copy was silent, and may live. */
 function silentWhole(role: Role, { awakeMs }: Seen<'silence'>, leaseLeftMs: number): Change {
   return awakeMs >= role.deadAfterMs ? takeOver(leaseLeftMs, false) : stay;
 }
 
-/** Nobody else goes on with this cache; or the lease must hold at this moment. */
+/** Binds when no other node can go on with this cache, or while the lease holds; otherwise asks first. */
 function bindOrAsk(role: Role, _: unknown, leaseLeftMs: number): Change {
   if (role.isCertain || leaseLeftMs > 0) return { actions: ['bind'] };
   return { next: 'asking', actions: ['ask'] };
 }
 
-/** Nodes may come to the link port of any node that reigned once; most of them know no more than this one. */
+/** Nodes that come to the link port of a node that reigned once; most of them know no more than this one. */
 const passers = { passerReigns: stay, passerLooks: stay } as const;
 
 export const transitions: Readonly<Record<State, Rules>> = {
   starting: {
     opened: (role, { isAttachable }) =>
-      // A supervisor knows that nobody reigns; to a node without a link port nobody could say so.
+      // A supervisor knows that no node reigns, and without a link port no node could say that it does.
       role.isSupervised || !isAttachable ? serveOwn : { actions: ['awaitChallenge'] },
     paused: serveOwn,
-    // Of a cache that is begun anew.
+    // The memory of a cache that begins anew could not be had.
     openFailed: again,
     outranked: retire,
-    // The redirect listener of a node that begins anew stands until its memory is free.
+    // The redirect listener of a node that begins anew is open until its memory is free.
     ...passers,
   },
   looking: {
@@ -355,9 +361,9 @@ export const transitions: Readonly<Record<State, Rules>> = {
     turnedAway,
     metCache: mirror,
     welcomed: { next: 'copying' },
-    // After a pause, for two nodes may lead each to the other.
+    // A pause comes first, as two nodes may redirect each to the other.
     outranked: { actions: ['follow', 'attachLater'] },
-    // To reserve or wipe the memory for a copy takes longer than a passer needs to come again.
+    // While memory for a copy is reserved and wiped, which takes long, the same node may come again, and is ignored.
     passerReigns: (_, { isAsked }) =>
       isAsked ? stay : { actions: ['hangUp', 'follow', 'attach'] },
     passerLooks: (role, { all }) =>
@@ -382,28 +388,30 @@ export const transitions: Readonly<Record<State, Rules>> = {
   },
   reconnecting: {
     paused: { actions: ['attach'] },
-    // On this machine a refusal is proof: no process listens there. Across machines a firewall refuses as well, as do
-    // a balancer without back ends and a port forward that restarts. It does not even shorten the wait: the primary
-    // may answer for as long as this node has promised to stand still (docs/decisions/refused-elsewhere.md).
+    // On this machine a refusal is proof that no process listens there. Across machines a firewall refuses as well, as
+    // do a balancer without back ends and a port forward that restarts. Such a refusal does not even shorten the wait,
+    // as the primary may answer for as long as this node has promised to stand still
+    // (docs/decisions/refused-elsewhere.md).
     refused: (_, { isHere }, leaseLeftMs) =>
       isHere ? takeOver(leaseLeftMs, true) : { actions: ['attachLater'] },
-    // A listener that is being closed, as those of a dying process are: it is knocked at again at once.
+    // A reset comes from a listener that is being closed, as those of a dying process are: a new attempt follows at
+    // once.
     reset: { actions: ['attach'] },
-    // The address may come back, or the silence will grow long enough.
+    // Either the address comes back, or the silence grows long enough.
     unreachable: { actions: ['attachLater'] },
     lost: { actions: ['attach'] },
     silence: silentWhole,
-    // Our own primary has no reason to refuse us while it counts on our copy: somebody else was started in its place.
+    // Our own primary has no reason to refuse us while it counts on our copy: another node was started in its place.
     turnedAway: (role, seen, leaseLeftMs) => {
       if (leaseLeftMs <= 0) return turnedAway(role, seen);
-      // What this node itself lacks says nothing of the primary.
+      // A lack of this node's own says nothing about the primary.
       return seen.why === 'own' ? { actions: ['attachLater'] } : takeOver(leaseLeftMs, true);
     },
     metCache: (_, { theirs, ours }, leaseLeftMs) => {
-      // The same process, or one restarted from its memory file: that holds all that the copy does (law 2).
+      // It is the same process, or one restarted from its memory file, which holds all that the copy does (law 2).
       const isOurs = theirs.cache === ours.cache && theirs.epoch >= ours.epoch;
       if (isOurs || leaseLeftMs <= 0) return mirror;
-      // The only whole copy is not given up for a primary that began anew, or from an old file.
+      // The only whole copy is not given up for a primary that began empty, or from an old file.
       const takesOver = takeOver(leaseLeftMs, true, theirs.epoch);
       return { ...takesOver, actions: ['hangUp', 'revoke'], verdict: 'keep' };
     },
@@ -429,7 +437,7 @@ export const transitions: Readonly<Record<State, Rules>> = {
       return next === undefined ? { actions: actions!, sets } : { actions: actions!, next, sets };
     },
     bound: { next: 'primary', actions: ['serve', 'reportServing'] },
-    // Whoever holds the only copy never ends for want of an address: it tries on.
+    // A node that holds the only copy never ends for want of an address, but tries on.
     bindFailed: { actions: ['bindLater'] },
     paused: bindOrAsk,
     outranked: retire,
@@ -437,8 +445,8 @@ export const transitions: Readonly<Record<State, Rules>> = {
   asking: {
     answered: { next: 'binding', actions: ['bind'], sets: { isCertain: true } },
     oldMirrors: { next: 'binding', actions: ['bind'], sets: { isCertain: true } },
-    // A node that said in time that it reigns is an heir behind a cut, as any other. One that stood still before it
-    // could say so has a copy that is out of date, for all it knows: it asks on.
+    // A node that announced its reign in time serves, as any heir behind a cut does. A node that stood still before it
+    // could do so may have a copy that is out of date, so it asks on.
     unanswered: ({ isToldInTime }) =>
       isToldInTime
         ? { next: 'binding', actions: ['bind'], sets: { isCertain: true } }
@@ -452,29 +460,29 @@ export const transitions: Readonly<Record<State, Rules>> = {
   ended: {},
 };
 
-/** A primary whose standby goes need not wait for its lease where that is over, or of no use to it. */
+/** Whether a primary that loses a standby must wait until its lease is over. */
 function memberGone(_: Role, { isMember, how, isSync }: Seen<'standbyGone'>): Step<'standbyGone'> {
   if (!isMember) return { verdict: 'forget' };
   if (how === 'dead') return { sets: { mirror: 'alone' }, verdict: 'forget' };
-  // A dropped standby has no lease: none is given that would outlast the ack timeout.
+  // A dropped standby's lease has expired, as no echo renews a lease beyond the ack timeout.
   const holds = isSync && how !== 'dropped';
   return { sets: { mirror: 'held' }, verdict: holds ? 'hold' : 'release' };
 }
 
-/** The word of a standby counts while replies wait for it: of any other the copy is out of date. */
+/** A standby may reign in our place only while replies wait for it; the copy of any other is out of date. */
 function claimed(role: Role, { isMember, epoch, oursEpoch }: Seen<'claimed'>): Step<'claimed'> {
   assert(!isMember || role.mirror !== 'alone', 'a member reigns, and nobody was waited for');
-  // 'outranked' follows, once others have been told.
+  // 'outranked' follows once the others have been told.
   return { verdict: isMember && epoch > oursEpoch ? 'theirs' : 'ours' };
 }
 
-/** In whatever state it reigns. */
+/** Rules of every node that reigns. */
 const reigning: Rules = {
-  // An answer that is not waited for any more.
+  // The node does not wait for an answer any more.
   answered: stay,
   unanswered: stay,
   oldMirrors: stay,
-  // Where theirs goes on 'outranked' follows, once the own standby has been told.
+  // If their reign goes on, 'outranked' follows once the own standby has been told.
   metReign: (_, { ours, theirs }) => ({ verdict: outcome(ours, theirs) }),
   standbyDied: { actions: ['forgetStandby'] },
   claimed,
@@ -484,7 +492,7 @@ export const mirrors: Readonly<Record<Mirror, Rules>> = {
   alone: {
     ...reigning,
     counted: { sets: { mirror: 'mirrored' } },
-    // It was copying.
+    // The standby that is gone was still copying.
     standbyGone: (role, seen) => {
       assert(!seen.isMember, 'a member is gone, and nobody was waited for');
       return memberGone(role, seen);
@@ -496,7 +504,7 @@ export const mirrors: Readonly<Record<Mirror, Rules>> = {
   },
   held: {
     ...reigning,
-    // It was let in anew, and has not spoken yet.
+    // The standby that is gone had been let in anew, and had not spoken yet.
     standbyGone: (role, seen) => {
       assert(!seen.isMember, 'a member is gone twice');
       return memberGone(role, seen);
@@ -505,12 +513,12 @@ export const mirrors: Readonly<Record<Mirror, Rules>> = {
   },
 };
 
-/** The supervisor may say so before it knows that this node does not reign any more. */
+/** The supervisor may report the standby's death before it knows that this node does not reign any more. */
 const elsewhere: Rules = { standbyDied: stay };
 
 /**
- * What becomes of a role. `leaseLeftMs`: for how long the copy may still be served, as it is at this moment; 0 or less
- * when it may not. Throws when the tables know no answer: the caller is wrong.
+ * Decides the next role, the actions and the verdict. `leaseLeftMs`: for how long the copy may still be served, read at
+ * this very moment; 0 or less when it may not. Throws when the tables have no rule, which is the caller's fault.
  */
 export function decide<W extends What>(
   role: Role,
@@ -547,12 +555,15 @@ export function firstRole(
   };
 }
 
-/** It has a cache that is its own to serve, though it may answer nobody yet. */
+/** The node has a cache of its own to serve, though it may answer nobody yet. */
 export function reigns(state: State): boolean {
   return state === 'starting' || state === 'binding' || state === 'asking' || state === 'primary';
 }
 
-/** Such a node has nothing that could be served: when memory runs short, the one with the only copy must stay. */
+/**
+ * The node has nothing that could be served. When memory runs short it goes first, so that the node with the only copy
+ * stays.
+ */
 export function holdsNothing(state: State): boolean {
   return state === 'looking' || state === 'copying';
 }

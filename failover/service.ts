@@ -1,6 +1,6 @@
 /**
- * What a node runs while it reigns: a server over its region, the end of the mirror that standbys attach to, and the
- * announcers that tell of it where somebody else may serve. It does what role.ts says.
+ * The side of a node that reigns: a server over its region, the end of the mirror that standbys attach to, and the
+ * announcers of its reign where another node may serve. It carries out the actions of role.ts.
  */
 
 import { hostOf, type MirrorSettings } from '../backup/mirror-settings.js';
@@ -34,9 +34,9 @@ export interface ServiceParts {
   readonly report: Reporter;
   readonly linkPort: LinkPort;
   readonly observe: Observe;
-  /** Whether the old primary let standbys attach there. */
+  /** Whether the old primary let standbys attach at this address. */
   isOld(link: string): boolean;
-  /** Another reign goes on; `from`: the host that told us, where it is known. */
+  /** Another reign goes on. `from`: the host that told us, empty where it is not known. */
   outranked(epoch: number, link: string | null, from: string): void;
 }
 
@@ -44,7 +44,7 @@ export interface ServiceParts {
 export interface Opened {
   readonly nativeRegion: NativeRegion;
   readonly region: Region;
-  /** Of the newest batch that replies of this process ever waited for. */
+  /** Sequence of the newest batch that replies of this process ever waited for. */
   readonly sequence: number;
   readonly origin: Origin;
 }
@@ -56,7 +56,7 @@ export class Service {
   private readonly parts: ServiceParts;
   private readonly nativeRegion: NativeRegion;
   private readonly head: Int32Array;
-  /** One for each place where somebody may still serve; the first goes to the old primary. */
+  /** An announcer for each address where another node may still serve; the first knocks at the old primary's. */
   private announcers: readonly ReignAnnouncer[] = [];
   private isBound = false;
 
@@ -79,12 +79,15 @@ export class Service {
     return this.primary?.sequence ?? 0;
   }
 
-  /** Tells whoever serves at these addresses who reigns, for as long as this node does. */
+  /** Announces this node's reign at these addresses, for as long as it lasts. */
   announce(addresses: readonly PrimaryAddress[]): void {
     this.announcers = addresses.map((at) => this.newAnnouncer(at));
   }
 
-  /** Asks whoever is at the old primary's address; an answer, or none, follows, unless this node must give way. */
+  /**
+   * Asks at the old primary's address whether a node went on there. 'answered' or 'unanswered' follows, unless this
+   * node must give way.
+   */
   ask(): void {
     const answered = (isAnswer: boolean): void =>
       void this.parts.observe({ what: isAnswer ? 'answered' : 'unanswered' });
@@ -99,7 +102,7 @@ export class Service {
     this.isBound = true;
   }
 
-  /** The same. Returns why that cannot be done now, or null. */
+  /** Binds as `bind` does. Returns the error where that cannot be done now, or null. */
   tryToBind(): HotspareError | null {
     try {
       this.bind();
@@ -194,7 +197,7 @@ export class Service {
   }
 }
 
-/** Opens this node's own memory: what stands in the file, or a new cache. Throws HotspareError. */
+/** Opens this node's own cache, from the memory file or new. Throws HotspareError. */
 export function openOwn(
   { wire, settings, log }: ServiceParts,
   options: MemoryOptions,

@@ -1,11 +1,14 @@
-/** How far the peer's clock is from ours, to the second: clients' absolute exptimes are meant by it. */
+/**
+ * Compares the peer's clock with ours, to the second: clients' absolute expiry times mean the same on both only if the
+ * clocks agree.
+ */
 import { connect } from 'node:net';
 import { address } from '../../src/flags/options.js';
 import { wallSeconds } from '../../src/native/clock.js';
 import type { Finding } from './doctor.js';
 
 const answerMs = 3000;
-/** Times have whole seconds, and the answer takes a moment. */
+/** Differences up to this are not seen, as times have whole seconds, and the answer takes a moment. */
 const secondsUnseen = 1;
 
 export async function clock(peer: string): Promise<Finding> {

@@ -1,5 +1,5 @@
 /**
- * `hotspare doctor`: what this machine can do for a mirror, and what to do about what it cannot. It changes nothing.
+ * `hotspare doctor`: says what this machine can do for a mirror, and how to mend what it cannot. It changes nothing.
  */
 import { type Command, InvalidArgumentError } from 'commander';
 import { memoryMebibytesDefault } from '../../src/base/limits.js';
@@ -10,13 +10,13 @@ import { clock } from './clock.js';
 import { fabrics } from './fabrics.js';
 import { machine } from './machine.js';
 
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Finding {
   readonly what: string;
-  /** `fail`: what was asked for cannot be had. `note`: it can, but not at its best. */
+  /** `fail`: RDMA over a device cannot be had. `note`: it can, but not at its best. */
   readonly state: 'good' | 'note' | 'fail';
   readonly found: string;
-  /** What to do; empty when there is nothing to do. */
+  /** The remedy; empty when there is nothing to do. */
   readonly remedy: string;
 }
 
@@ -35,7 +35,7 @@ export function doctorFlags(command: Command): Command {
     .option('--json', 'print one JSON object');
 }
 
-/** Prints what it found; resolves to whether an RDMA link over a device can be had. */
+/** Prints its findings; resolves to whether an RDMA link over a device can be had. */
 export async function doctor(flags: Flags): Promise<boolean> {
   const host = address(String(flags['host']), 0).host;
   const bytes = (flags['memoryLimit'] as number) * 2 ** 20;

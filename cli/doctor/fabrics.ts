@@ -1,4 +1,4 @@
-/** What libfabric and its devices have to say. */
+/** Checks of libfabric, its providers and devices. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fabricRemedy } from '../../backup/link/fabrics.js';
 import { anywhere } from '../../backup/mirror-settings.js';
@@ -22,9 +22,9 @@ export function fabrics(host: string, providers: readonly FabricProvider[]): Fin
 
 function providerAt(provider: FabricProvider, host: string): Finding {
   const what = `provider ${provider}`;
-  // libfabric's tcp finds itself at any address.
+  // libfabric's tcp provider finds itself at any address, so the address is checked here.
   if (!anywhere.includes(host) && isOwnAddress(host) === false) {
-    // Link-local ones need their interface named, and a link does not take that.
+    // Link-local addresses need their interface named, which `--link-listen` does not take.
     const addresses = (ownAddresses() ?? []).filter(({ address }) => !address.startsWith('fe80:'));
     return {
       what,

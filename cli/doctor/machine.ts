@@ -1,4 +1,4 @@
-/** What this process may do on this machine: lock memory, use huge pages, own an address. */
+/** Checks of this process's rights on this machine: to lock memory, use huge pages, own an address. */
 import { readFileSync } from 'node:fs';
 import type { Finding } from './doctor.js';
 
@@ -12,7 +12,7 @@ export function machine(bytes: number): Finding[] {
   return [lockedMemory(bytes, may(capability.lockMemory)), hugePages(), ...addresses(may)];
 }
 
-/** Registered memory is locked: all of `-m`, and the buckets beside it. */
+/** RDMA registers memory, which locks it: all of `-m`, and the buckets beside it. */
 function lockedMemory(bytes: number, unlimited: boolean): Finding {
   const what = 'locked memory';
   const text = readFileSync('/proc/self/limits', 'utf8');
@@ -45,7 +45,7 @@ function hugePages(): Finding {
   return { what, state: used ? 'good' : 'note', found: mode, remedy: used ? '' : remedy };
 }
 
-/** Only an address that moves between machines needs these. */
+/** Rights that only an address that moves between machines needs. */
 function addresses(may: (bit: bigint) => boolean): Finding[] {
   const rights = [
     { what: 'address rights', bit: capability.netAdmin, name: 'CAP_NET_ADMIN' },

@@ -1,4 +1,4 @@
-/** `hotspare bench`: the measurements of the systems before this one, on this one. Latencies go to a file. */
+/** `hotspare bench`: the usual measurements of replicated memory stores, on hotspare. Latencies go to a file. */
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { systemReason } from '../../src/base/errors.js';
@@ -17,7 +17,7 @@ type Run = (body: () => Promise<void>) => void;
 const barWidth = 50;
 const keyBytesLeast = 4;
 
-/** Adds the commands; `run` runs one and ends the process. */
+/** Adds the commands of `bench`; `run` runs a command and ends the process. */
 export function benchCommands(program: Command, entry: string, run: Run): void {
   const bench = program.command('bench').description('measure the mirror, or a server');
   const mirror = bench
@@ -86,7 +86,9 @@ interface LatenciesFile {
   readonly descriptor: number;
 }
 
-/** Opened before anything is measured: nobody waits for a run whose result has no place. Throws HotspareError. */
+/**
+ * Opens the file before anything is measured, so that no run ends without a place for its result. Throws HotspareError.
+ */
 function latenciesFile(flags: Flags, kind: string): LatenciesFile {
   const name = (flags['latencies'] as string | undefined) ?? `${kind}.latencies`;
   if (isForeignLink(name)) {
@@ -103,7 +105,7 @@ function latenciesFile(flags: Flags, kind: string): LatenciesFile {
   }
 }
 
-/** Quantiles, a histogram, and the file. */
+/** Prints quantiles and a histogram, and writes the file. */
 function finish(latencies: ArrayLike<number>, file: LatenciesFile): void {
   const histogram = new Histogram();
   const list = Array.from(latencies, Math.round);
@@ -116,7 +118,7 @@ function finish(latencies: ArrayLike<number>, file: LatenciesFile): void {
   print(`${list.length} latencies (ns) in ${file.name}`);
 }
 
-/** A bar for every power of two. */
+/** The histogram as text: a bar for every power of two. */
 function bars(histogram: Histogram): string {
   const counts = new Map<number, number>();
   for (const [value, count] of histogram.buckets()) {

@@ -21,7 +21,7 @@ export interface ClientOptions {
 
 export interface Measured {
   readonly ns: number;
-  /** Of each request, in ns, in order. */
+  /** The latency of each request, in ns, in order. */
   readonly latencies: Float64Array;
 }
 
@@ -29,7 +29,7 @@ export interface Measured {
 const keys = 1000;
 /** A put and the get behind it have the same key. */
 const requestsPerKey = 2;
-/** A miss is shorter than what is waited for. */
+/** A miss is shorter than the answer that is awaited, and shows as a timeout. */
 const answerMs = 5_000;
 
 export async function measureClient(options: ClientOptions): Promise<Measured> {
@@ -37,7 +37,7 @@ export async function measureClient(options: ClientOptions): Promise<Measured> {
   try {
     socket.setNoDelay(true);
     socket.setTimeout(answerMs, () => socket.destroy(new Error(`no answer in ${answerMs} ms`)));
-    // What is read must be there.
+    // The keys that are read must exist.
     if (options.mix !== 'puts-only') {
       await run(socket, { ...options, mix: 'puts-only', count: keys * requestsPerKey });
     }
@@ -74,7 +74,7 @@ function run(socket: Socket, options: ClientOptions): Promise<Measured> {
     };
     const take = (bytes: Buffer): void => {
       owed += bytes.length;
-      // A miss, an error, or an answer of another length is none of these.
+      // Answers are counted by length: a miss, an error, or an answer of another length is not taken for one.
       for (;;) {
         const length = requests.answerBytes(isPut(mix, answered));
         if (answered >= sent || owed < length) break;

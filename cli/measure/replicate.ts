@@ -38,22 +38,22 @@ export interface ReplicateOptions {
 export interface Replicated {
   readonly description: string;
   readonly ns: number;
-  /** Processor time in µs a mutation: of this process, and of the standby's. */
+  /** Processor time in µs a mutation: of this process, and of the standby's process. */
   readonly primaryUs: number;
   readonly standbyUs: number;
-  /** What the standby's takes in as much time without a mutation: its heartbeat. */
+  /** Processor time of the standby's process in as much time without a mutation, for its heartbeats. */
   readonly idleUs: number;
   readonly stats: ReadonlyMap<string, string | number>;
-  /** ns. */
+  /** The latencies, in ns. */
   readonly latencies: Uint32Array;
 }
 
-/** Processor time is counted in hundredths of a second. */
+/** How long the idle standby is measured: long, as the kernel counts processor time in hundredths of a second. */
 const idleMs = 2_000;
 const memoryBytes = 64 * 2 ** 20;
-/** A standby that has not attached by then never will. */
+/** A standby that has not attached within this never will. */
 const attachMs = 60_000;
-/** Nothing is rehearsed here: a busy machine is no dead one. */
+/** Long times, as no failure is rehearsed here, and a busy machine must not look dead. */
 const times = { ackTimeoutMs: 30_000, heartbeatMs: 100, deadAfterMs: 10_000 } as const;
 
 export async function replicate(options: ReplicateOptions): Promise<Replicated> {
@@ -126,8 +126,8 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
     return await Promise.race([measure(primary!, region, standby, options), lost]);
   } finally {
     clearTimeout(late);
-    // The standby first: without a primary it would take over. Once SIGKILL is sent it runs no more, and the primary,
-    // which ends in the same turn, does not see it go and complain.
+    // The standby ends first, as it would take over from a primary that is gone. The primary ends in the same turn of
+    // the loop, before it can notice and complain.
     const runs = standby !== null && standby.exitCode === null && standby.signalCode === null;
     const exited = runs ? once(standby!, 'exit') : null;
     standby?.kill('SIGKILL');
@@ -179,7 +179,7 @@ async function measure(
   const beforeStandby = processorUs(standby.pid!);
   const begun = monotonicMs();
   await new Promise<void>((resolve) => {
-    // As a server does: a tick, and then a turn of the loop.
+    // The pace of a server: a tick, and then a turn of the loop.
     const pump = (): void => {
       const room = outstanding - (unacked.sequence - unacked.acked);
       const left = count - (unacked.sequence - first);
@@ -217,14 +217,14 @@ function linkOf(stats: ReadonlyMap<string, string | number>): string {
   });
 }
 
-/** The share of a processor that a process takes while nothing is asked of it. */
+/** The share of a processor that an idle process takes. */
 async function idleShare(pid: number): Promise<number> {
   const before = processorUs(pid);
   await new Promise((resolve) => setTimeout(resolve, idleMs));
   return (processorUs(pid) - before) / (idleMs * 1000);
 }
 
-/** What a set reports: its chunk, which nobody can reach yet, and the bucket that then leads to it. */
+/** Changes the region as a set does: a chunk that nothing refers to yet, and then the bucket that refers to it. */
 function mutate(region: Region, number: number, payload: number): void {
   const bytes = (headerBytes + payload + 7) & ~7;
   const chunks = Math.floor(region.geometry.pageBytes / bytes);

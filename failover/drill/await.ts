@@ -1,4 +1,4 @@
-/** Waiting for what must come, with a deadline that names what did not. */
+/** Waits for a condition, with a deadline; the error names what did not come. */
 import { HotspareError } from '../../src/base/errors.js';
 
 const lookMs = 1;

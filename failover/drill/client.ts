@@ -1,7 +1,7 @@
 /**
- * One client: a connection, and keys that only it writes. It keeps a few requests on their way, and records what was
- * sent and what was acknowledged. After every reconnect it first reads back all of its keys: what a takeover lost must
- * be seen before it is written again.
+ * A client of the drill: a connection, and keys that no other client writes. It keeps a few requests on their way, and
+ * records what was sent and what was acknowledged. After every reconnect it first reads back all of its keys, as a lost
+ * write must be seen before its key is written again.
  */
 import { monotonicMs } from '../../src/native/clock.js';
 import { Connection, type Reply } from './connection.js';
@@ -10,7 +10,7 @@ import { choose, compareAndSet, requestOf } from './mix.js';
 import type { Random } from './random.js';
 import { judge, judgeReply, type Violation } from './verify.js';
 
-/** What all clients count together. */
+/** The counts of all clients together. */
 export class Tally {
   /** Writes that were acknowledged. */
   acknowledged = 0;
@@ -19,7 +19,7 @@ export class Tally {
   /** CAS ids from before a takeover that were used after it. */
   casUsed = 0;
   readonly violations: Violation[] = [];
-  /** The highest CAS id that anybody has seen: ids come from one counter. */
+  /** The highest CAS id that any client has seen; all ids come from one counter. */
   casHighest = 0;
 
   note(violation: Violation | null): void {
@@ -38,15 +38,15 @@ export interface ClientOptions {
   readonly onAnswer: (client: Client) => void;
 }
 
-/** Requests on their way at most, of one client. */
+/** The most requests that a client has on their way. */
 const windowMost = 4;
-/** Keys of one read-back request, and of one round of CAS ids from before. */
+/** Keys of one read-back request, and CAS ids from before a takeover that are used after it. */
 const keysPerRead = 50;
 const casProbes = 8;
 const numericEvery = 5;
 
 export class Client {
-  /** When the last answer came, in ms; the longest time between two since `watch`. */
+  /** When the last answer came, and the longest time between two answers since `watch`, both in ms. */
   answeredMs = 0;
   longestGapMs = 0;
   /** The first answer on a connection that was opened after `watch`, in ms; 0: none yet. */
@@ -80,7 +80,7 @@ export class Client {
     return this.isServed && this.connection.outstanding === 0;
   }
 
-  /** What is sent while nobody is there would be sent before the keys are read back. */
+  /** Requests that were sent without a connection would leave before the keys are read back. */
   private get isServed(): boolean {
     return this.isReady && this.connection.isOpen;
   }
@@ -117,7 +117,7 @@ export class Client {
   private opened(): void {
     this.isReady = false;
     this.isNew = true;
-    // One small request first: how long an ordinary client waits is what is measured. Then all the rest.
+    // The first request is small, so that the wait of an ordinary client is measured. All others follow its answer.
     this.read(this.histories.slice(0, 1), true, () => {
       this.useOldCas();
       this.readBack();
@@ -145,7 +145,7 @@ export class Client {
     history.sent(write, tally.casHighest);
     this.connection.send(requestOf(history.key, write), (reply) => {
       tally.acknowledged++;
-      // Before the keys are read back only CAS ids from before are used.
+      // Writes before the keys are read back use CAS ids from before the takeover.
       if (!this.isReady) tally.casUsed++;
       tally.note(judgeReply(history, reply.status));
       this.options.onAnswer(this);

@@ -1,6 +1,6 @@
 /**
- * A client's connection: requests out, replies in order, and again from the start as soon as it breaks. Replies are
- * read by memcache-parser, which is somebody else's reading of the protocol.
+ * A client's connection: sends requests, takes replies in order, and connects anew when it breaks. Replies are read by
+ * memcache-parser, which is another author's reading of the protocol.
  *
  * It reconnects at once when the server closes it, and about every millisecond while it is refused.
  */
@@ -16,9 +16,9 @@ export interface Reply {
 }
 
 export interface ConnectionEvents {
-  /** Requests may be sent. What was sent before and not answered never will be. */
+  /** Requests may be sent. Earlier requests without an answer never get one. */
   opened(): void;
-  /** A reply has come, before it is given to whoever asked. */
+  /** A reply has come; called before `receive` of its request. */
   answered(): void;
 }
 
@@ -83,7 +83,7 @@ export class Connection {
     this.socket?.destroy();
   }
 
-  /** What was sent in one turn leaves in one packet. */
+  /** Sends all requests of one turn of the loop in one packet. */
   private flush(): void {
     if (this.corked.length === 0) return;
     this.socket!.write(this.corked.join(''), 'latin1');

@@ -1,6 +1,6 @@
 /**
- * `hotspare drill`: a rehearsed failure, measured and verified. It starts a pair of its own, loads it through somebody
- * else's parser, kills its primary again and again, and compares every key with what was acknowledged.
+ * `hotspare drill`: a rehearsed failure, measured and verified. It starts a pair of its own, loads it through another
+ * author's parser, kills its primary again and again, and compares every key with the value that was acknowledged last.
  *
  * The parts are those of etcd's robustness tests: traffic (client.ts), history, fault (drilled-pair.ts), model
  * (verify.ts) and report (results.ts). A drill cannot show a machine that dies with its kernel, nor more than one
@@ -25,7 +25,10 @@ import { Traffic } from './traffic.js';
 type Flags = Readonly<Record<string, unknown>>;
 
 const defaults = { rounds: 5, rate: 5000, valueBytes: 100, connections: 8, keys: 200 } as const;
-/** Memory for the keys: chunks are larger than values, and a key may have two at a time. */
+/**
+ * Memory for the keys, in MiB at least, and for each byte of them: chunks are larger than values, and a key may have
+ * two.
+ */
 const memoryLeast = 64;
 const memoryPerKeyByte = 6;
 /** The standby may take this long to be in sync, and this much longer for every MiB. */
@@ -75,7 +78,7 @@ export async function drill(flags: Flags, program: readonly string[]): Promise<b
   const settings = settingsOf(flags);
   const linkHost = address(String(flags['linkHost']), 0).host;
   const link = transportOf(flags);
-  // What its nodes would say as they end; with auto, they choose.
+  // Fails here, before nodes are started that would end with the same error. With auto, the nodes choose.
   if (link.transport === 'rdma')
     checkTransport({ ...link, linkListen: { host: linkHost, port: 0 } }, logger('drill', 0));
   const print = (text: string): void => {

@@ -1,6 +1,6 @@
 /**
- * The pair that is rehearsed with, and the fault: it starts the pair, knows from the nodes' reports who is what, kills
- * or stops the primary, and says when the others noticed.
+ * The pair of a drill, and the fault: starts the pair, follows the roles of its nodes by their reports, kills or stops
+ * the primary, and says when the standby noticed.
  */
 
 import { HotspareError } from '../../src/base/errors.js';
@@ -24,7 +24,7 @@ export interface DrilledPairOptions {
 
 export type Fault = 'kill' | 'hang';
 
-/** What happened after a fault; times of CLOCK_BOOTTIME in ms. */
+/** The takeover after a fault; times of CLOCK_BOOTTIME in ms. */
 export interface Takeover {
   readonly faultMs: number;
   readonly deadMs: number;
@@ -44,7 +44,7 @@ export class DrilledPair {
   /** The standby has found the primary dead, and does not serve yet. */
   private dying = false;
   private epoch = 0;
-  /** Times the standby took over although nobody had touched the primary: a false alarm. */
+  /** How many times the standby took over although the drill had not touched the primary. */
   unplanned = 0;
   private planned = false;
 

@@ -27,7 +27,7 @@ export async function fill(port: number, items: number): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const socket = net.connect({ host, port, noDelay: true });
     try {
-      // An error ends every wait in `send`; so does this, should nothing come at all.
+      // An error ends every wait in `send`, and so does this timeout, should nothing come at all.
       socket.setTimeout(patienceMs, () => socket.destroy(new Error('no answer')));
       await send(socket, items);
       return;
@@ -39,7 +39,7 @@ export async function fill(port: number, items: number): Promise<void> {
   }
 }
 
-/** noreply, for speed; the answer to the command behind them says that all were executed. */
+/** Sets with noreply, for speed. The answer to the command behind them shows that all were executed. */
 async function send(socket: net.Socket, items: number): Promise<void> {
   await once(socket, 'connect');
   for (let at = 0; at < items; at += itemsPerWrite) {
@@ -53,7 +53,7 @@ async function send(socket: net.Socket, items: number): Promise<void> {
   await once(socket, 'data');
 }
 
-/** Reads back some of them, chosen by the seed, and compares. */
+/** Reads back some of the keys, chosen by the seed, and compares. */
 export async function checkFill(
   port: number,
   items: number,
@@ -74,7 +74,7 @@ export async function checkFill(
   });
 }
 
-/** What `stats` says. */
+/** The rows of `stats`. */
 export async function statistics(port: number): Promise<ReadonlyMap<string, string>> {
   let stats: ReadonlyMap<string, string> = new Map();
   await ask(port, (connection, done) => {

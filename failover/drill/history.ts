@@ -1,5 +1,5 @@
 /**
- * What was sent about each key and what was acknowledged, in order: the ground that verify.ts judges on. Pure.
+ * The writes of each key that were sent, and those that were acknowledged, in order; verify.ts judges by them. Pure.
  *
  * A key belongs to one connection, so its commands have one order, and "the last acknowledged value" has one meaning.
  * When a connection breaks, the writes without an answer are in doubt: the first n of them may have happened, for any
@@ -22,21 +22,21 @@ export type Write =
   | { readonly verb: 'append'; readonly value: string }
   | { readonly verb: 'incr'; readonly delta: number }
   | { readonly verb: 'delete' }
-  /** Sent only with the id of the value that the key has then, so it succeeds. */
+  /** Sent only with the CAS id that the key's value has then, so that it succeeds. */
   | { readonly verb: 'cas'; readonly value: string; readonly flags: number; readonly id: number };
 
 /** A write on its way. */
 export interface Sent {
   readonly write: Write;
-  /** The highest CAS id that anybody had seen when it was sent: what it writes must get a higher one. */
+  /** The highest CAS id that any client had seen when the write was sent; the written value must get a higher one. */
   readonly casFloor: number;
 }
 
 export class KeyHistory {
   readonly key: string;
-  /** Keys that hold numbers are for incr. */
+  /** The key holds numbers, and takes incr. */
   readonly numeric: boolean;
-  /** What the last acknowledged write left. */
+  /** The item that the last acknowledged write left. */
   item: Item | null = null;
   /** The CAS id of `item`, once it was read. */
   cas: number | null = null;
@@ -44,7 +44,7 @@ export class KeyHistory {
   casFloor = 0;
   /** Writes without an answer, in the order they were sent. */
   readonly unanswered: Sent[] = [];
-  /** Grows with every write, and stands in every value: an old value is known as old. */
+  /** Grows with every write, and stands in every value, so that an old value is known as old. */
   serial = 0;
 
   constructor(key: string, numeric: boolean) {
@@ -80,7 +80,7 @@ export class KeyHistory {
     }
   }
 
-  /** Takes what was found for granted, so that one fault is counted once. */
+  /** Takes the item that was found for right, so that one fault is counted once. */
   accept(found: ItemRead | null): void {
     this.unanswered.length = 0;
     this.item = found;
@@ -94,7 +94,9 @@ export class KeyHistory {
   }
 }
 
-/** What a write makes of a key, and the reply that belongs to it. The same object comes back when nothing changes. */
+/**
+ * The item that a write makes of a key's item, and the right reply. The same object comes back when nothing changes.
+ */
 export function apply(item: Item | null, write: Write): { item: Item | null; reply: string } {
   switch (write.verb) {
     case 'set':

@@ -1,9 +1,9 @@
-/** What clients do: which command comes next for a key, and its bytes. Pure; the choice comes from a seed. */
+/** The mix of commands: chooses the next command for a key, and makes its bytes. Pure; the choice comes from a seed. */
 import type { KeyHistory, Write } from './history.js';
 import type { Random } from './random.js';
 import { numberOf, textOf } from './values.js';
 
-/** Of a hundred commands so many are reads; the rest write. */
+/** Reads among a hundred commands; the others write. */
 const readsPercent = 20;
 const flagsMost = 2 ** 32 - 1;
 /** incr adds so little that numberOf stays ahead of it. */

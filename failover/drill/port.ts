@@ -7,8 +7,8 @@ const portLeast = 15_000;
 const portMost = 32_000;
 
 /**
- * A free port that no outgoing connection takes by itself: clients that are refused would else now and then connect to
- * themselves, and hold the port that the standby needs. Nor does a listener that leaves the choice to the kernel.
+ * A free port that the kernel gives to no outgoing connection and to no listener that leaves the choice to it. On
+ * another port a client that is refused may connect to itself, and hold the port that the standby needs.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

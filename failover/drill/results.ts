@@ -1,4 +1,4 @@
-/** The rounds put together: medians, the verdict, and how they are shown. Pure. */
+/** The results of all rounds: medians, the verdict, and their text. Pure. */
 import type { RoundResult } from './round.js';
 
 export interface DrillSettings {

@@ -1,4 +1,7 @@
-/** One round: wait until the pair is whole, load it, break it, load it on, and read everything back. */
+/**
+ * A round of the drill: waits until the pair is in sync, loads it, breaks it, goes on loading it, and reads everything
+ * back.
+ */
 import { monotonicMs } from '../../src/native/clock.js';
 import type { Tally } from './client.js';
 import type { DrilledPair, Fault } from './drilled-pair.js';
@@ -7,14 +10,14 @@ import type { Random } from './random.js';
 import type { Traffic } from './traffic.js';
 import type { Violation } from './verify.js';
 
-/** What a round found. Times in ms after the fault. */
+/** The result of a round. Times in ms after the fault. */
 export interface RoundResult {
   readonly round: number;
-  /** The standby found the primary dead. */
+  /** When the standby found the primary dead. */
   readonly detectMs: number;
-  /** The standby served. */
+  /** When the standby served. */
   readonly promoteMs: number;
-  /** Any client had an answer from it. */
+  /** When the first client had an answer from it. */
   readonly answerMs: number;
   /** The longest time between two answers that any client saw. */
   readonly gapMs: number;
@@ -29,7 +32,7 @@ export interface RoundResult {
   readonly epochBefore: number;
   readonly epochAfter: number;
   readonly evictions: number;
-  /** Takeovers that nothing called for: silence of a primary that lived. */
+  /** Takeovers without a fault, after the silence of a primary that lived. */
   readonly unplanned: number;
   readonly items: number;
   readonly violations: readonly Violation[];
@@ -50,7 +53,7 @@ export interface RoundParts {
 /** The fault comes at a random moment of this span. */
 const loadMsLeast = 100;
 const loadMsMost = 400;
-/** And the load goes on at least this long after the takeover. */
+/** The load goes on at least this long after the takeover. */
 const afterMs = 100;
 /** This many violations of a round are kept. */
 const violationsKept = 20;

@@ -16,9 +16,9 @@ export interface TrafficOptions {
 }
 
 const tickMs = 1;
-/** What was not written in time is not made up for, beyond this much. */
+/** Writes that were not made in time are made up for, but not beyond this much. */
 const arrearsMs = 20;
-/** Whatever the clients wait for comes well before this, or never. */
+/** An answer comes well before this, or never. */
 const patienceMs = 30_000;
 
 export class Traffic {

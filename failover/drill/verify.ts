@@ -1,5 +1,6 @@
 /**
- * The judge: may this be read, after what was acknowledged? Pure; its test shows that it catches what it is for.
+ * Judges whether a value may be read, after the writes that were acknowledged. Pure; its test shows that it catches
+ * each violation:
  *
  *   lost        an acknowledged write is gone: the key is missing, or has an older value
  *   resurrected an acknowledged delete is gone: an older value is back
