@@ -56,7 +56,8 @@ export type State =
   /** The node reigns, and wants the clients' addresses. */
   | 'binding'
   /**
-   * The node reigns, but its lease ended before it could serve: it asks at the old primary's address whether a node went on.
+   * The node reigns, but its lease ended before it could serve: it asks at the old primary's address whether a node
+   * went on.
    */
   | 'asking'
   /** The node answers clients. */
