@@ -42,7 +42,7 @@ export interface Member {
   role: 'primary' | 'standby';
   /** True while a standby's copy is whole, or a primary serves. */
   ready: boolean;
-  /** Set once the node is being ended: its requests are ignored from then on. */
+  /** Set once the node is being ended: its reports are not acted on from then on. */
   doomed: boolean;
   linkPort: number;
 }
