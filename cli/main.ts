@@ -23,8 +23,8 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const standbyFlags = allFlags.filter(({ scope }) => scope !== 'geometry');
 
 /**
- * The path of a request is many small functions. V8 stops to inline them after 920 bytes of bytecode by default, which
- * is in the middle of it: 3000 makes gets and sets a tenth faster (docs/BENCHMARKS.md).
+ * The path of a request is many small functions. By default V8 stops to inline them after 920 bytes of bytecode, in the
+ * middle of that path; with 3000, gets and sets are a tenth faster (docs/BENCHMARKS.md).
  */
 setFlagsFromString('--max-inlined-bytecode-size-cumulative=3000');
 main();

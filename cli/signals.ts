@@ -2,15 +2,15 @@
 import { report } from '../failover/report.js';
 import type { Log } from '../src/process/log.js';
 
-/** True when another process started this node beside a second one, and knows of both whether they live. */
+/** True when a pair started this node: it has a supervisor, which knows whether each node lives. */
 export function isSupervised(): boolean {
   return process.env['HOTSPARE_SUPERVISED'] === '1' && process.send !== undefined;
 }
 
 /**
  * SIGINT, SIGTERM and SIGUSR1 end the process in order. A terminal and a service manager send them to all processes at
- * once; of two nodes the standby must end first, or it takes over for a moment: so a supervised node leaves it to its
- * supervisor. Returns what ends the process.
+ * once, but of two nodes the standby must end first, or it takes over for a moment. A supervised node therefore leaves
+ * its end to the supervisor. Returns a function that ends the process.
  */
 export function stopOnSignals(stop: () => Promise<void>, log: Log): (why: string) => void {
   let ending = false;

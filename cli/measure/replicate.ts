@@ -153,7 +153,7 @@ function flagsOf(link: ReplicateOptions['link']): string[] {
   return [...flags, ...timeouts, ...fabric, '--link-cipher', link.cipher];
 }
 
-/** A signal ends this process after `cleanUp`, which must not wait. Returns what takes that back. */
+/** A signal ends this process after `cleanUp`, which must not wait. Returns a function that undoes that. */
 function endOnSignals(cleanUp: () => void): () => void {
   const end = (signal: NodeJS.Signals): void => {
     cleanUp();
