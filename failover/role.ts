@@ -201,8 +201,7 @@ export type VerdictOf<W extends What> = W extends 'metReign'
         'hold' | 'release' | 'forget'
       : W extends 'metCache'
         ? /** 'mirror': our copy is given up for a copy of theirs. 'keep': it is not. */
-            | 'mirror'
-            | 'keep'
+          'mirror' | 'keep'
         : null;
 
 export type Action =

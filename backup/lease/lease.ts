@@ -8,7 +8,7 @@
  * left for clocks that do not run alike.
  *
  * 1. The standby promises: I begin no takeover before `--dead-after` has passed since I heard this. A reply leaves only
- *    when this promise covers the moment its request was executed. The primary counts from the messages that it knows to
+ *    when this promise covers the moment its request was executed. The primary counts from messages that it knows to
  *    have been heard; a message that was merely sent proves nothing, for a cut may swallow it.
  * 2. The primary promises: I answer nobody without you before your lease is over. The standby may begin a takeover
  *    until then, and looks at its lease again right before each act: it may have stood still since it looked last.
