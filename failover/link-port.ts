@@ -47,6 +47,8 @@ export class LinkPort {
   /** Lets standbys attach to a primary, where the node has a `--link-listen`. Throws HotspareError LISTEN. */
   open(primary: Primary | null): void {
     const { linkListen } = this.settings;
+    this.again?.cancel();
+    this.again = null;
     this.signpost?.close();
     this.signpost = null;
     if (primary === null || linkListen === null) return;
@@ -70,14 +72,22 @@ export class LinkPort {
   direct(owner: SignpostOwner): void {
     const { port } = this;
     this.close();
-    if (port === 0) return;
+    if (port !== 0) this.directFrom(port, owner);
+  }
+
+  private directFrom(port: number, owner: SignpostOwner, complained = false): void {
+    this.again = null;
     const signpost = new Signpost(this.wire, this.settings, this.log, owner);
     try {
       signpost.listen(this.settings.linkListen!.host, port);
       this.signpost = signpost;
     } catch (error) {
       if (!(error instanceof HotspareError)) throw error;
-      this.log.say(`${error.message}; whoever comes there is not led to the new primary`);
+      signpost.close();
+      if (!complained) {
+        this.log.say(`${error.message}; trying on: nobody is led to the new primary from there`);
+      }
+      this.again = this.wire.ports.timers.after(againMs, () => this.directFrom(port, owner, true));
     }
   }
 

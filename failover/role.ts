@@ -24,6 +24,8 @@
  *    ├──────outranked──────────────────────────────── PRIMARY                         │  │
  *    └────────────────────────────────────────────────────────────────────────────────┴──┘
  *
+ * ASKING ends in LOOKING, too, where the old primary is dead, and this node had not said in time that it reigns.
+ *
  * A node that reigns (STARTING, BINDING, ASKING, PRIMARY) has a mirror, which is in one of these as well:
  *
  *   ALONE ──a standby counts──► MIRRORED ──its link breaks──► HELD
@@ -35,11 +37,12 @@
  * The rules, in short: a copy is served only while it is whole and its lease holds; the lease is looked at right before
  * each act that cannot be undone, with nothing in between that may block; a node that reigns gives way only to a reign
  * that goes on (backup/lease/reign.ts), and looks for it then for as long as it takes. A node ends by itself only for
- * what waiting cannot cure.
+ * what waiting cannot cure, and only before it was whole for the first time.
  */
 import { type Outcome, outcome, type Reign } from '../backup/lease/reign.js';
 import { assert } from '../src/base/errors.js';
 import { copyingMs, helloMs } from '../src/base/limits.js';
+import type { Answer } from './herald.js';
 
 export type State =
   /** It has a cache of its own, and answers nobody yet: whoever reigns may say so. */
@@ -82,6 +85,8 @@ export interface Role {
   readonly isCertain: boolean;
   /** It said that it reigns while the lease still held. */
   readonly isToldInTime: boolean;
+  /** This process has held a whole copy, or has reigned: whatever it lacks now, it had then. */
+  readonly wasWhole: boolean;
 }
 
 export type Observation =
@@ -141,10 +146,8 @@ export type Observation =
   | { readonly what: 'oldLives' }
   /** This node reigns, with an epoch of its own, and has said so wherever it can be heard. */
   | { readonly what: 'told' }
-  /** Whoever is at the old primary's address does not go on, or nobody is there. */
-  | { readonly what: 'answered' }
-  /** The old primary's address cannot be reached: it may have gone on. */
-  | { readonly what: 'unanswered' }
+  /** What was found at the old primary's address (herald.ts); when it is 'silent', the old primary may have gone on. */
+  | { readonly what: 'answered'; readonly answer: Answer }
   | { readonly what: 'bound' }
   | { readonly what: 'bindFailed' }
   /** A cache of this node's own is open. `isAttachable`: other nodes can attach. */
@@ -226,7 +229,7 @@ export type Action =
   | 'bind'
   /** 'paused' follows. */
   | 'bindLater'
-  /** Ask at the old primary's address who went on; 'answered' follows, unless 'outranked' does. */
+  /** Ask at the old primary's address who went on; 'answered' follows, or 'outranked'. */
   | 'ask'
   /** Say why nobody is served yet; 'paused' follows. */
   | 'askLater'
@@ -274,18 +277,29 @@ export interface Decision<W extends What = What> {
 /** Nothing changes. */
 const stay = {};
 const fail = { next: 'ended', actions: ['fail'] } as const;
-/** Nobody else has this cache: it was made, or opened from its file, by this node. */
-const serveOwn = { next: 'binding', actions: ['bind'], sets: { isCertain: true } } as const;
+/** Nobody else goes on with this cache: this node has made it or opened it from its file, or the old primary yields. */
+const bindCertain = { next: 'binding', actions: ['bind'], sets: { isCertain: true } } as const;
 /** Nobody is to be had there. */
 const again = { next: 'looking', actions: ['lookElsewhere', 'attachLater'] } as const;
 /**
  * Another reign goes on: it is looked for where it is said to be, and wherever else it may be. A supervisor knows who
  * reigns; elsewhere heirs behind cuts of their own know nothing but this node's link port, and are led on from there.
  */
-function retire({ isSupervised }: Role): Change {
-  const port = isSupervised ? 'closeLinkPort' : 'leadOn';
-  const actions = ['retire', port, 'follow', 'attach'] as const;
-  return { next: 'looking', actions, sets: { mirror: 'alone' } };
+function retire(role: Role): Change {
+  return reignNoMore(['retire', portAfter(role), 'follow', 'attach']);
+}
+
+/** The reign ends before it has answered anybody: its copy may be out of date, and no other node is known to reign. */
+function giveUp(role: Role): Change {
+  return reignNoMore(['sayLate', 'retire', portAfter(role), 'lookElsewhere', 'attachLater']);
+}
+
+function portAfter({ isSupervised }: Role): Action {
+  return isSupervised ? 'closeLinkPort' : 'leadOn';
+}
+
+function reignNoMore(actions: readonly Action[]): Change {
+  return { next: 'looking', actions, sets: { mirror: 'alone', wasWhole: true } };
 }
 
 /**
@@ -309,8 +323,13 @@ function takeOver(leaseLeftMs: number, isCertain: boolean, epochMet = 0): Change
   return { next: 'fencing', actions: ['revoke'], sets: { isCertain, epochMet } };
 }
 
-function turnedAway(_: Role, { why, mayBeElsewhere }: Seen<'turnedAway'>): Change {
-  return why === 'busy' || (why === 'peer' && mayBeElsewhere) ? again : fail;
+/**
+ * A process that was whole once waits, whatever is wrong: its memory was enough and its primary of its kind, and both
+ * may be so again. A process that never was ends, so that its operator sees what to change.
+ */
+function turnedAway({ wasWhole }: Role, { why, mayBeElsewhere }: Seen<'turnedAway'>): Change {
+  const waits = wasWhole || why === 'busy' || (why === 'peer' && mayBeElsewhere);
+  return waits ? again : fail;
 }
 
 /** Half a cache is not served, however dead the primary is: there is no hurry. */
@@ -337,8 +356,8 @@ export const transitions: Readonly<Record<State, Rules>> = {
   starting: {
     opened: (role, { isAttachable }) =>
       // A supervisor knows that nobody reigns; to a node without a link port nobody could say so.
-      role.isSupervised || !isAttachable ? serveOwn : { actions: ['awaitChallenge'] },
-    paused: serveOwn,
+      role.isSupervised || !isAttachable ? bindCertain : { actions: ['awaitChallenge'] },
+    paused: bindCertain,
     // Of a cache that is begun anew.
     openFailed: again,
     outranked: retire,
@@ -364,7 +383,7 @@ export const transitions: Readonly<Record<State, Rules>> = {
       all && role.isFounder ? { next: 'starting', actions: ['beginAnew'] } : stay,
   },
   copying: {
-    synced: { next: 'standby', actions: ['reportSynced'] },
+    synced: { next: 'standby', actions: ['reportSynced'], sets: { wasWhole: true } },
     lost: again,
     silence: silentFor(copyingMs),
     dropped: again,
@@ -435,14 +454,13 @@ export const transitions: Readonly<Record<State, Rules>> = {
     outranked: retire,
   },
   asking: {
-    answered: { next: 'binding', actions: ['bind'], sets: { isCertain: true } },
-    oldMirrors: { next: 'binding', actions: ['bind'], sets: { isCertain: true } },
-    // A node that said in time that it reigns is an heir behind a cut, as any other. One that stood still before it
-    // could say so has a copy that is out of date, for all it knows: it asks on.
-    unanswered: ({ isToldInTime }) =>
-      isToldInTime
-        ? { next: 'binding', actions: ['bind'], sets: { isCertain: true } }
-        : { actions: ['askLater'] },
+    answered: (role, { answer }) => {
+      // A node that said in time that it reigns is an heir as any other. A node that stood still before it could say so
+      // has a copy that is out of date, for all it knows: the old primary may have gone on before it died.
+      if (role.isToldInTime || answer === 'yields') return bindCertain;
+      return answer === 'gone' ? giveUp(role) : { actions: ['askLater'] };
+    },
+    oldMirrors: bindCertain,
     paused: { actions: ['ask'] },
     outranked: retire,
   },
@@ -472,7 +490,6 @@ function claimed(role: Role, { isMember, epoch, oursEpoch }: Seen<'claimed'>): S
 const reigning: Rules = {
   // An answer that is not waited for any more.
   answered: stay,
-  unanswered: stay,
   oldMirrors: stay,
   // Where theirs goes on 'outranked' follows, once the own standby has been told.
   metReign: (_, { ours, theirs }) => ({ verdict: outcome(ours, theirs) }),
@@ -544,6 +561,7 @@ export function firstRole(
     epochMet: 0,
     isCertain: false,
     isToldInTime: false,
+    wasWhole: false,
   };
 }
 
