@@ -48,6 +48,8 @@ export class LinkPort {
   /** Lets standbys attach to a primary, where the node has a `--link-listen`. Throws HotspareError LISTEN. */
   open(primary: Primary | null): void {
     const { linkListen } = this.mirrorSettings;
+    this.again?.cancel();
+    this.again = null;
     this.redirectListener?.close();
     this.redirectListener = null;
     if (primary === null || linkListen === null) return;
@@ -71,14 +73,23 @@ export class LinkPort {
   redirect(owner: RedirectOwner): void {
     const { port } = this;
     this.close();
-    if (port === 0) return;
+    if (port !== 0) this.redirectFrom(port, owner);
+  }
+
+  private redirectFrom(port: number, owner: RedirectOwner, complained = false): void {
+    this.again = null;
     const redirectListener = new RedirectListener(this.wire, this.mirrorSettings, this.log, owner);
     try {
       redirectListener.listen(this.mirrorSettings.linkListen!.host, port);
       this.redirectListener = redirectListener;
     } catch (error) {
       if (!(error instanceof HotspareError)) throw error;
-      this.log.say(`${error.message}; whoever comes there is not led to the new primary`);
+      redirectListener.close();
+      if (!complained) {
+        this.log.say(`${error.message}; trying on: nobody is led to the new primary from there`);
+      }
+      const again = (): void => this.redirectFrom(port, owner, true);
+      this.again = this.wire.ports.timers.after(againMs, again);
     }
   }
 

@@ -15,6 +15,12 @@ import type { Log } from '../src/process/log.js';
 import { anonymous } from '../src/server/memory.js';
 import { parseLink } from './link-errors.js';
 
+/**
+ * The finding of a knock. 'yields': a node answered, and does not go on. 'gone': this machine knows that no node is
+ * there. 'silent': two `knockMs` of silence, a refusal by another machine, or a connection that broke.
+ */
+export type Answer = 'yields' | 'gone' | 'silent';
+
 export interface ReignAnnouncerParts {
   readonly wire: Wire;
   /** Where the old primary let standbys attach. */
@@ -36,7 +42,7 @@ export class ReignAnnouncer {
   private readonly name: string;
   private readonly timer: Timer | null = null;
   private knock: Standby | null = null;
-  private asking: ((isAnswer: boolean) => void)[] = [];
+  private asking: ((answer: Answer) => void)[] = [];
   private complained = false;
   /** When the knock that is under way began, and when it was last looked at. */
   private knockedMs = 0;
@@ -52,13 +58,11 @@ export class ReignAnnouncer {
     this.attempt();
   }
 
-  /**
-   * Knocks now. `answered` follows, unless this node is outranked: true when it is known that no node at that address
-   * went on. Neither two `knockMs` of silence nor a refusal by another machine is an answer.
-   */
-  ask(answered: (isAnswer: boolean) => void): void {
+  /** Knocks now. `answered` follows, unless this node is outranked. */
+  ask(answered: (answer: Answer) => void): void {
+    // Without a timer this node itself listens at the address.
     if (this.timer === null) {
-      answered(true);
+      answered('gone');
       return;
     }
     this.asking.push(answered);
@@ -81,8 +85,7 @@ export class ReignAnnouncer {
     this.lookedMs = now;
     if (this.knock !== null) {
       if (wasAway || isNew) return;
-      // The knock was not answered: no node can be reached there.
-      this.over(this.knock, false);
+      this.over(this.knock, 'silent');
     }
     this.knockNow();
   }
@@ -91,11 +94,13 @@ export class ReignAnnouncer {
   private knockNow(at = this.parts.old): void {
     const { wire, old, mirrorSettings, log } = this.parts;
     const knock: Standby = new Standby(wire, at, mirrorSettings, anonymous, {
-      // The other node has stepped down, or the connection broke before: the next knock finds out.
-      lost: () => this.over(knock),
-      unreachable: (errno) => this.over(knock, errno === ECONNREFUSED && this.isHere(at)),
+      // The other node has stepped down, has died, or the connection broke: the next knock finds out which.
+      lost: () => this.over(knock, 'silent'),
+      unreachable: (errno) => {
+        this.over(knock, errno === ECONNREFUSED && this.isHere(at) ? 'gone' : 'silent');
+      },
       refused: (error) => {
-        this.over(knock);
+        this.over(knock, 'yields');
         if (this.complained) return;
         this.complained = true;
         log.say(`${this.name} does not step down: ${error.message}; ${error.remedy}`);
@@ -111,7 +116,7 @@ export class ReignAnnouncer {
           there === null ||
           listensAt(mirrorSettings.linkListen, there, wire.ports.network)
         ) {
-          this.over(knock);
+          this.over(knock, 'yields');
         } else {
           this.knock = null;
           this.knockNow(there);
@@ -128,12 +133,11 @@ export class ReignAnnouncer {
     knock.announceReign(() => this.parts.reign(at));
   }
 
-  /** `isAnswer`: no node is there, or the node there does not go on. */
-  private over(knock: Standby, isAnswer = true): void {
+  private over(knock: Standby, answer: Answer): void {
     if (this.knock !== knock) return;
     this.knock = null;
     knock.close();
-    for (const answered of this.asking.splice(0)) answered(isAnswer);
+    for (const answered of this.asking.splice(0)) answered(answer);
   }
 
   private isHere({ host }: PrimaryAddress): boolean {

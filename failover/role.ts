@@ -24,6 +24,8 @@
  *    ├──────outranked──────────────────────────────── PRIMARY                         │  │
  *    └────────────────────────────────────────────────────────────────────────────────┴──┘
  *
+ * ASKING ends in LOOKING, too, where the old primary is dead, and this node had not said in time that it reigns.
+ *
  * A node that reigns (STARTING, BINDING, ASKING, PRIMARY) has a mirror, which is in one of these as well:
  *
  *   ALONE ──a standby counts──► MIRRORED ──its link breaks──► HELD
@@ -35,11 +37,12 @@
  * The rules, in short: a copy is served only while it is whole and its lease holds; the lease is looked at right before
  * each act that cannot be undone, with nothing in between that may block; a node that reigns gives way only to a reign
  * that goes on (backup/lease/reign.ts), and looks for it then for as long as it takes. A node ends by itself only for
- * what waiting cannot cure.
+ * what waiting cannot cure, and only before it was whole for the first time.
  */
 import { type Outcome, outcome, type Reign } from '../backup/lease/reign.js';
 import { assert } from '../src/base/errors.js';
 import { copyingMs, helloMs } from '../src/base/limits.js';
+import type { Answer } from './reign-announcer.js';
 
 export type State =
   /** The node has a cache of its own, and answers nobody yet: a node that reigns in its place may still say so. */
@@ -85,6 +88,8 @@ export interface Role {
   readonly isCertain: boolean;
   /** The node announced its reign while the lease still held. */
   readonly isToldInTime: boolean;
+  /** This process has held a whole copy, or has reigned, so that it had then all that it may lack now. */
+  readonly wasWhole: boolean;
 }
 
 export type Observation =
@@ -144,10 +149,8 @@ export type Observation =
   | { readonly what: 'oldLives' }
   /** This node reigns, with an epoch of its own, and has said so to every node that it can reach. */
   | { readonly what: 'told' }
-  /** No node at the old primary's address goes on. */
-  | { readonly what: 'answered' }
-  /** The old primary's address cannot be reached: it may have gone on. */
-  | { readonly what: 'unanswered' }
+  /** The answer at the old primary's address (reign-announcer.ts); after 'silent' the old primary may have gone on. */
+  | { readonly what: 'answered'; readonly answer: Answer }
   | { readonly what: 'bound' }
   | { readonly what: 'bindFailed' }
   /** A cache of this node's own is open. `isAttachable`: other nodes can attach. */
@@ -231,7 +234,7 @@ export type Action =
   | 'bind'
   /** Pause before the next attempt to bind; 'paused' follows. */
   | 'bindLater'
-  /** Ask at the old primary's address whether a node went on; 'answered' or 'unanswered' follows, or 'outranked'. */
+  /** Ask at the old primary's address whether a node went on; 'answered' follows, or 'outranked'. */
   | 'ask'
   /** Log why nobody is served yet, and ask after a pause; 'paused' follows. */
   | 'askLater'
@@ -279,8 +282,8 @@ export interface Decision<W extends What = What> {
 /** Nothing changes. */
 const stay = {};
 const fail = { next: 'ended', actions: ['fail'] } as const;
-/** This node made this cache, or opened it from its file, so no other node has it. */
-const serveOwn = { next: 'binding', actions: ['bind'], sets: { isCertain: true } } as const;
+/** No other node goes on with this cache: this node made it or opened it from its file, or the old primary yields. */
+const bindCertain = { next: 'binding', actions: ['bind'], sets: { isCertain: true } } as const;
 /** No primary can be mirrored there. */
 const again = { next: 'looking', actions: ['lookElsewhere', 'attachLater'] } as const;
 /**
@@ -288,10 +291,21 @@ const again = { next: 'looking', actions: ['lookElsewhere', 'attachLater'] } as 
  * no other node needs this link port. Without one, heirs behind cuts of their own may know no other address than this
  * link port, so it redirects them.
  */
-function retire({ isSupervised }: Role): Change {
-  const port = isSupervised ? 'closeLinkPort' : 'leadOn';
-  const actions = ['retire', port, 'follow', 'attach'] as const;
-  return { next: 'looking', actions, sets: { mirror: 'alone' } };
+function retire(role: Role): Change {
+  return reignNoMore(['retire', portAfter(role), 'follow', 'attach']);
+}
+
+/** The reign ends before it has answered anybody: its copy may be out of date, and no other node is known to reign. */
+function giveUp(role: Role): Change {
+  return reignNoMore(['sayLate', 'retire', portAfter(role), 'lookElsewhere', 'attachLater']);
+}
+
+function portAfter({ isSupervised }: Role): Action {
+  return isSupervised ? 'closeLinkPort' : 'leadOn';
+}
+
+function reignNoMore(actions: readonly Action[]): Change {
+  return { next: 'looking', actions, sets: { mirror: 'alone', wasWhole: true } };
 }
 
 /**
@@ -315,8 +329,13 @@ function takeOver(leaseLeftMs: number, isCertain: boolean, epochMet = 0): Change
   return { next: 'fencing', actions: ['revoke'], sets: { isCertain, epochMet } };
 }
 
-function turnedAway(_: Role, { why, mayBeElsewhere }: Seen<'turnedAway'>): Change {
-  return why === 'busy' || (why === 'peer' && mayBeElsewhere) ? again : fail;
+/**
+ * A process that was whole once waits, whatever is wrong: its memory was enough and its primary of its kind, and both
+ * may be so again. A process that never was ends, so that its operator sees what to change.
+ */
+function turnedAway({ wasWhole }: Role, { why, mayBeElsewhere }: Seen<'turnedAway'>): Change {
+  const waits = wasWhole || why === 'busy' || (why === 'peer' && mayBeElsewhere);
+  return waits ? again : fail;
 }
 
 /** Half a copy is never served, so a silent primary is waited for longer. */
@@ -343,8 +362,8 @@ export const transitions: Readonly<Record<State, Rules>> = {
   starting: {
     opened: (role, { isAttachable }) =>
       // A supervisor knows that no node reigns, and without a link port no node could say that it does.
-      role.isSupervised || !isAttachable ? serveOwn : { actions: ['awaitChallenge'] },
-    paused: serveOwn,
+      role.isSupervised || !isAttachable ? bindCertain : { actions: ['awaitChallenge'] },
+    paused: bindCertain,
     // The memory of a cache that begins anew could not be had.
     openFailed: again,
     outranked: retire,
@@ -370,7 +389,7 @@ export const transitions: Readonly<Record<State, Rules>> = {
       all && role.isFounder ? { next: 'starting', actions: ['beginAnew'] } : stay,
   },
   copying: {
-    synced: { next: 'standby', actions: ['reportSynced'] },
+    synced: { next: 'standby', actions: ['reportSynced'], sets: { wasWhole: true } },
     lost: again,
     silence: silentFor(copyingMs),
     dropped: again,
@@ -443,14 +462,13 @@ export const transitions: Readonly<Record<State, Rules>> = {
     outranked: retire,
   },
   asking: {
-    answered: { next: 'binding', actions: ['bind'], sets: { isCertain: true } },
-    oldMirrors: { next: 'binding', actions: ['bind'], sets: { isCertain: true } },
-    // A node that announced its reign in time serves, as any heir behind a cut does. A node that stood still before it
-    // could do so may have a copy that is out of date, so it asks on.
-    unanswered: ({ isToldInTime }) =>
-      isToldInTime
-        ? { next: 'binding', actions: ['bind'], sets: { isCertain: true } }
-        : { actions: ['askLater'] },
+    answered: (role, { answer }) => {
+      // A node that announced its reign in time serves, as any heir does. A node that stood still before it could do so
+      // may have a copy that is out of date, as the old primary may have gone on before it died.
+      if (role.isToldInTime || answer === 'yields') return bindCertain;
+      return answer === 'gone' ? giveUp(role) : { actions: ['askLater'] };
+    },
+    oldMirrors: bindCertain,
     paused: { actions: ['ask'] },
     outranked: retire,
   },
@@ -480,7 +498,6 @@ function claimed(role: Role, { isMember, epoch, oursEpoch }: Seen<'claimed'>): S
 const reigning: Rules = {
   // The node does not wait for an answer any more.
   answered: stay,
-  unanswered: stay,
   oldMirrors: stay,
   // If their reign goes on, 'outranked' follows once the own standby has been told.
   metReign: (_, { ours, theirs }) => ({ verdict: outcome(ours, theirs) }),
@@ -552,6 +569,7 @@ export function firstRole(
     epochMet: 0,
     isCertain: false,
     isToldInTime: false,
+    wasWhole: false,
   };
 }
 

@@ -6,7 +6,7 @@
 import { hostOf, type MirrorSettings } from '../backup/mirror-settings.js';
 import { Primary } from '../backup/primary/primary.js';
 import type { PrimaryAddress, Reigning } from '../backup/standby/standby.js';
-import { HotspareError } from '../src/base/errors.js';
+import { assert, HotspareError } from '../src/base/errors.js';
 import { addressText, type Settings } from '../src/flags/options.js';
 import type { NativeRegion } from '../src/native/addon.js';
 import type { Access } from '../src/net/access.js';
@@ -85,15 +85,12 @@ export class Service {
   }
 
   /**
-   * Asks at the old primary's address whether a node went on there. 'answered' or 'unanswered' follows, unless this
-   * node must give way.
+   * Asks at the old primary's address whether a node went on there. 'answered' follows, unless this node must give way.
    */
   ask(): void {
-    const answered = (isAnswer: boolean): void =>
-      void this.parts.observe({ what: isAnswer ? 'answered' : 'unanswered' });
     const [first] = this.announcers;
-    if (first === undefined) answered(true);
-    else first.ask(answered);
+    assert(first !== undefined, 'only a node that tells of its reign asks for another');
+    first.ask((answer) => void this.parts.observe({ what: 'answered', answer }));
   }
 
   /** Binds the clients' addresses, once. Throws HotspareError. */

@@ -127,11 +127,32 @@ export const breaks: readonly Break[] = [
     ],
   },
   {
+    name: 'late-heir-serves',
+    what: 'an heir whose lease ended before it could say that it reigns serves when its primary is dead',
+    changes: [
+      ['failover/role.js', "answer === 'gone' ? giveUp(role)", "answer === 'gone' ? bindCertain"],
+    ],
+  },
+  {
+    name: 'passers-call-away',
+    what: 'an announcer calls a node away from the primary that is about to let it in',
+    changes: [['failover/role.js', 'isAsked ? stay :', 'false ? stay :']],
+  },
+  {
+    name: 'whole-once-ends',
+    what: 'a node that was whole once ends for want of memory',
+    changes: [['failover/role.js', 'const waits = wasWhole ||', 'const waits =']],
+  },
+  {
     name: 'herald-own-absence',
     what: 'an announcer takes its own absence for an answer that does not come',
     changes: [
       ['failover/reign-announcer.js', 'if (wasAway || isNew)\n                return;', ''],
-      ['failover/reign-announcer.js', 'this.over(this.knock, false);', 'this.over(this.knock);'],
+      [
+        'failover/reign-announcer.js',
+        "this.over(this.knock, 'silent');",
+        "this.over(this.knock, 'yields');",
+      ],
     ],
   },
   {

@@ -40,19 +40,24 @@ export class SimDisk {
 export class SimMemory implements RegionMemoryPort {
   /** The region that was mapped last and is not closed: what the node holds. */
   newest: NativeRegion | null = null;
-  /** Makes the next so many calls fail. */
-  failures = 0;
   private readonly disk: SimDisk;
   private readonly timers: Timers;
   private readonly slownessMs: number;
+  private readonly fails: (call: 'map' | 'wipe') => boolean;
   private readonly regions = new Map<number, Mapped>();
   private lastId = 0;
 
-  /** `slownessMs`: how long it takes to reserve or to wipe memory. */
-  constructor(disk: SimDisk, timers: Timers, slownessMs: number) {
+  /** `slownessMs`: how long it takes to reserve or to wipe memory. `fails`: whether a call does. */
+  constructor(
+    disk: SimDisk,
+    timers: Timers,
+    slownessMs: number,
+    fails: (call: 'map' | 'wipe') => boolean,
+  ) {
     this.disk = disk;
     this.timers = timers;
     this.slownessMs = slownessMs;
+    this.fails = fails;
   }
 
   /** The process has ended: its files may be mapped again. */
@@ -63,10 +68,7 @@ export class SimMemory implements RegionMemoryPort {
   }
 
   regionOpen(options: RegionOptions): NativeRegion | NativeFailure {
-    if (this.failures > 0) {
-      this.failures--;
-      return { error: 'ENOMEM', call: 'mmap' };
-    }
+    if (this.fails('map')) return { error: 'ENOMEM', call: 'mmap' };
     const { file, headBytes, segmentBytes } = options;
     const contents = this.contentsOf(options);
     if ('error' in contents) return contents;
@@ -99,6 +101,10 @@ export class SimMemory implements RegionMemoryPort {
     const words = this.regions.get(id)?.words;
     // A process that has ended goes on to the end of what it was doing: nobody sees it.
     if (words === undefined || words === null) return;
+    if (this.fails('wipe')) {
+      this.later(() => done({ error: 'EIO', call: 'fallocate' }));
+      return;
+    }
     // From the end to the superblock, as the addon does.
     for (const segment of words.segments) segment.fill(0);
     words.head.fill(0);

@@ -40,6 +40,21 @@ export type Fault =
       readonly forMs: number;
       readonly delayMs: number;
     }
+  /** A call of the process fails, once, after `after` more of its kind that do not. */
+  | {
+      readonly kind: 'fails';
+      readonly node: string;
+      readonly atMs: number;
+      readonly call: Call;
+      readonly after: number;
+    }
+  /** What the process has set a timer for comes late; what comes from the network does not. */
+  | {
+      readonly kind: 'late';
+      readonly node: string;
+      readonly atMs: number;
+      readonly forMs: number;
+    }
   /** The process stands still in the midst of what it does: after it has looked at the clock `looks` times more. */
   | {
       readonly kind: 'stall';
@@ -48,6 +63,10 @@ export type Fault =
       readonly forMs: number;
       readonly looks: number;
     };
+
+/** Calls into the system that may fail. */
+export const calls = ['listen', 'connect', 'accept', 'send', 'map', 'wipe'] as const;
+export type Call = (typeof calls)[number];
 
 export interface Scenario {
   readonly seed: number;
@@ -124,6 +143,33 @@ export function scenarioOf(seed: number): Scenario {
   };
 }
 
+/** A scenario in which each of two nodes leaves and comes back, with a file to wipe, and one call of a node fails. */
+export function failingOnce(node: string, call: Call, after: number): Scenario {
+  return {
+    seed: 1,
+    nodes: ['a', 'b'],
+    oneMachine: false,
+    supervised: false,
+    files: ['a', 'b'],
+    clockRates: [1, 1],
+    deadAfterMs: 500,
+    ackTimeoutMs: 2000,
+    heartbeatMs: 20,
+    delayMs: 1,
+    lostPercent: 0,
+    memoryMs: 50,
+    writers: 1,
+    readers: 1,
+    faults: [
+      { kind: 'fails', node, call, after, atMs: 0 },
+      { kind: 'reset', from: 'a', to: 'b', atMs: 1500 },
+      { kind: 'pause', node: 'a', atMs: 2500, forMs: 1500 },
+      { kind: 'kill', node: 'b', atMs: 6000, downMs: 1000 },
+    ],
+    faultsEndMs: 9000,
+  };
+}
+
 /** A dice of its own: no other part of a scenario depends on it. */
 function memoryMsOf(seed: number): number {
   const random = new Random(seed ^ 0x3e3);
@@ -178,8 +224,13 @@ function faultOf(
   const node = pick();
   const to = nodes[(nodes.indexOf(node) + random.between(1, nodes.length - 1)) % nodes.length]!;
   const dice = random.next();
-  if (dice < 0.28) return { kind: 'kill', node, atMs, downMs: span() };
-  if (dice < 0.48) return { kind: 'pause', node, atMs, forMs: span() };
+  if (dice < 0.25) return { kind: 'kill', node, atMs, downMs: span() };
+  if (dice < 0.42) return { kind: 'pause', node, atMs, forMs: span() };
+  if (dice < 0.48) {
+    const call = calls[random.between(0, calls.length - 1)]!;
+    return { kind: 'fails', node, atMs, call, after: random.between(0, 8) };
+  }
+  if (dice < 0.5) return { kind: 'late', node, atMs, forMs: span() };
   if (dice < 0.56) {
     return { kind: 'stall', node, atMs, forMs: span(), looks: random.between(1, 12) };
   }

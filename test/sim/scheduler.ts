@@ -106,6 +106,8 @@ export class Process {
   private lag = 0;
   private stall: { looks: number; readonly forMs: number } | null = null;
   private backlog: Event[] = [];
+  /** Timers that come due before this come late. */
+  private timersAtMs = 0;
 
   /** `rate`: milliseconds of its clock in one of true time; `beganMs`: what its clock showed at the beginning. */
   constructor(scheduler: Scheduler, rate: number, beganMs: number) {
@@ -113,7 +115,7 @@ export class Process {
     this.rate = rate;
     this.beganMs = beganMs;
     this.timers = {
-      after: (ms, run) => scheduler.after(Math.max(0, ms) / rate, run, this),
+      after: (ms, run) => this.after(ms, run),
       every: (ms, run) => this.every(ms, run),
       soon: (run) => scheduler.after(0, run, this),
     };
@@ -140,6 +142,11 @@ export class Process {
   /** It stands still for so long right before it has looked at its clock for the n-th time from now. */
   stallAfter(looks: number, forMs: number): void {
     this.stall = { looks, forMs };
+  }
+
+  /** Its timers that come due within so long come at the end of that. */
+  delayTimers(forMs: number): void {
+    this.timersAtMs = Math.max(this.timersAtMs, this.scheduler.nowMs + forMs);
   }
 
   /** Runs what the process does to the world: late, if it stood still before. */
@@ -187,15 +194,27 @@ export class Process {
     });
   }
 
+  private after(ms: number, run: () => void): Timer {
+    const { scheduler } = this;
+    let timer: Timer;
+    const turn = (): void => {
+      const lateMs = this.timersAtMs - scheduler.nowMs;
+      if (lateMs > 0) timer = scheduler.after(lateMs, turn, this);
+      else run();
+    };
+    timer = scheduler.after(Math.max(0, ms) / this.rate, turn, this);
+    return { cancel: () => timer.cancel() };
+  }
+
   /** Like Node's: the next turn is counted from this one, and turns that were missed are not made up for. */
   private every(ms: number, run: () => void): Timer {
     let cancelled = false;
     const turn = (): void => {
       if (cancelled) return;
       run();
-      if (!cancelled) this.scheduler.after(ms / this.rate, turn, this);
+      if (!cancelled) this.after(ms, turn);
     };
-    this.scheduler.after(ms / this.rate, turn, this);
+    this.after(ms, turn);
     return {
       cancel: () => {
         cancelled = true;

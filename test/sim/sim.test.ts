@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { type Scenario, scenarioOf } from './scenario.js';
+import { type Call, failingOnce, type Scenario, scenarioOf } from './scenario.js';
 import { play } from './world.js';
 
 const folder = join(__dirname, '..', '..', '..', 'test', 'sim', 'scenarios');
@@ -42,6 +42,37 @@ describe('scenarios that found a fault', () => {
     async (name) => {
       const scenario = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Scenario;
       expect((await play(scenario)).violations).toEqual([]);
+    },
+    patienceMs,
+  );
+});
+
+describe('a call that fails, whichever of them it is', () => {
+  // So many are tried one by one; those of a stream of data only now and then.
+  const steps: Readonly<Record<Call, number>> = {
+    listen: 1,
+    connect: 1,
+    accept: 1,
+    map: 1,
+    wipe: 1,
+    send: 97,
+  };
+  const cases = Object.keys(steps).flatMap((call) => [
+    { node: 'a', call: call as Call },
+    { node: 'b', call: call as Call },
+  ]);
+  test.each(cases)(
+    '$call of node $node',
+    async ({ node, call }) => {
+      const found: string[] = [];
+      let after = 0;
+      for (; ; after += steps[call]) {
+        const { violations: broken, failures } = await play(failingOnce(node, call, after));
+        if (broken.length > 0) found.push(`${call} ${after}: ${broken[0]}`);
+        if (failures === 0) break;
+      }
+      expect(found).toEqual([]);
+      expect(after).toBeGreaterThan(0);
     },
     patienceMs,
   );

@@ -15,7 +15,7 @@ import type { Checker, Reign } from './checker.js';
 import { type Content, contentOf } from './content.js';
 import { SimDisk, SimMemory } from './memory.js';
 import type { SimNetwork } from './network.js';
-import type { Scenario } from './scenario.js';
+import type { Call, Scenario } from './scenario.js';
 import { Process, type Scheduler } from './scheduler.js';
 import { SimTransport } from './transport.js';
 
@@ -55,6 +55,8 @@ export class Slot {
   process: Process;
   /** While somebody else holds the clients' address. */
   isTaken = false;
+  /** Calls that a fault has made fail. */
+  failures = 0;
   isSynced = false;
   /** It holds a whole copy, or serves. */
   holds = false;
@@ -68,6 +70,12 @@ export class Slot {
   private syncedWith: Slot | null = null;
   private incarnation = 0;
   private isStarting = false;
+  /** Calls that are to fail, and after how many of the same kind. */
+  private readonly failing = new Map<Call, number>();
+  /** A call of this process has failed. */
+  private hasFailed = false;
+  /** This process has held a whole copy, or reigned. */
+  private hasHeld = false;
 
   constructor(parts: SlotParts) {
     this.parts = parts;
@@ -93,9 +101,11 @@ export class Slot {
     this.process = this.newProcess();
     this.isSynced = false;
     this.holds = false;
+    this.hasFailed = false;
+    this.hasHeld = false;
     this.syncedWith = null;
     if (!this.hasFile) this.lineage = null;
-    this.memory = new SimMemory(this.disk, this.process.timers, memoryMs);
+    this.memory = new SimMemory(this.disk, this.process.timers, memoryMs, this.fails);
     const node = new Node({
       ports: this.ports(this.memory),
       settings: this.settings(),
@@ -171,7 +181,12 @@ export class Slot {
       timers: process.timers,
       network: {
         transportCreate: (options, onTick) => {
-          const parts = { network, process, host, faults: { isTaken: this.takes } };
+          const parts = {
+            network,
+            process,
+            host,
+            faults: { isTaken: this.takes, fails: this.fails },
+          };
           this.transport = new SimTransport(parts, options, onTick);
           return this.transport;
         },
@@ -188,6 +203,29 @@ export class Slot {
       },
     };
   }
+
+  /** The next call of this kind fails, after `after` more that do not. */
+  failCall(call: Call, after: number): void {
+    this.failing.set(call, after);
+  }
+
+  /** No fault is to come any more. */
+  mend(): void {
+    this.isTaken = false;
+    this.failing.clear();
+  }
+
+  private readonly fails = (call: Call): boolean => {
+    const left = this.failing.get(call);
+    if (left === undefined) return false;
+    this.failing.set(call, left - 1);
+    if (left > 0) return false;
+    this.failing.delete(call);
+    this.hasFailed = true;
+    this.failures++;
+    this.parts.trace(`${this.name}: ${call} fails`);
+    return true;
+  };
 
   private readonly takes = (port: number): boolean => this.isTaken && port === this.port;
 
@@ -231,9 +269,9 @@ export class Slot {
     const gaveWay = /^deposed: epoch (\d+) reigns now.*?(?:; (\d+) changes .* lost)?$/.exec(line);
     if (gaveWay !== null) {
       const epoch = Number(gaveWay[1]);
-      const winner = checker.reigns.findLast(
-        (one) => one.epoch === epoch && one.node !== this.name && one.endedMs === null,
-      );
+      const above = checker.reigns.filter((one) => one.epoch === epoch && one.node !== this.name);
+      // The word of a reign may arrive after its end.
+      const winner = above.findLast(({ endedMs }) => endedMs === null) ?? above.at(-1);
       const admitted = Number(gaveWay[2] ?? 0);
       checker.givesWay(this.name, winner ?? null, admitted, scheduler.nowMs);
       return;
@@ -245,6 +283,7 @@ export class Slot {
     if (synced !== null) {
       this.isSynced = true;
       this.holds = true;
+      this.hasHeld = true;
       const primary = this.parts.slotAt(synced[1]!);
       this.syncedWith = primary ?? null;
       this.lineage = primary === undefined ? null : checker.reignOf(primary.name);
@@ -263,6 +302,7 @@ export class Slot {
       const parent = this.lineage?.cache === content.cache ? this.lineage : null;
       const isOwn = !this.holds;
       this.holds = true;
+      this.hasHeld = true;
       checker.begins(this.name, { ...content, parent, isOwn }, content.values, scheduler.nowMs);
       this.lineage = checker.reignOf(this.name);
       this.syncedWith = null;
@@ -277,8 +317,10 @@ export class Slot {
   }
 
   private failed(error: HotspareError): void {
-    // A node that starts while somebody else holds its address ends, as memcached does: it has nothing to lose.
-    if (error.code === 'LISTEN' && this.isStarting) {
+    // A node that starts while somebody else holds its address ends, as memcached does: it has nothing to lose. So does
+    // one that cannot have memory, and never had any.
+    const cannot = this.isStarting || !this.hasHeld;
+    if ((error.code === 'LISTEN' && this.isStarting) || (this.hasFailed && cannot)) {
       this.parts.trace(`${this.name}: ended: ${error.message}`);
       if (this.node !== null) this.end();
       this.parts.startAgain(this);

@@ -16,11 +16,14 @@ import {
   type TransportOptions,
 } from '../../src/native/addon.js';
 import type { Acceptor, SimNetwork, Socket } from './network.js';
+import type { Call } from './scenario.js';
 import type { Process } from './scheduler.js';
 
 /** Cells of the counters; src/native/addon.ts says what each is. */
 const Cell = { ROWS: 0, HELD: 3, CONNECTIONS: 4, TICKS: 6, NOW: 7, LINK_PENDING: 10, WALL: 11 };
 const { ECONNABORTED } = constants.errno;
+/** Listeners that were turned off for want of something are turned on again after this. */
+const sweepMs = 1000;
 /** Bytes behind an event that may be read. */
 const slackBytes = 64;
 
@@ -60,10 +63,12 @@ interface Listener extends Acceptor {
   readonly group: number;
 }
 
-/** Makes calls fail that bind an address. */
+/** Makes calls fail. */
 export interface Faults {
   /** True while somebody else holds this port. */
   isTaken(port: number): boolean;
+  /** To be asked at every call: true when this one fails. */
+  fails(call: Call): boolean;
 }
 
 export class SimTransport implements NativeTransport {
@@ -131,6 +136,7 @@ export class SimTransport implements NativeTransport {
     const bound = port === 0 ? this.network.freePort() : port;
     const taken = this.network.isTaken(host, bound) || this.faults.isTaken(bound);
     if (taken) return { error: 'EADDRINUSE', call: 'bind' };
+    if (this.faults.fails('listen')) return { error: 'EMFILE', call: 'socket' };
     const id = this.lastListener++;
     const listener: Listener = {
       id,
@@ -162,6 +168,7 @@ export class SimTransport implements NativeTransport {
     if (this.connections.size >= this.options.connectionsMax) {
       return { error: 'ENOBUFS', call: 'connect' };
     }
+    if (this.faults.fails('connect')) return { error: 'EMFILE', call: 'socket' };
     let connection: Connection | null = null;
     const connected = (errno: number): void => {
       if (connection === null || connection.draining) return;
@@ -191,7 +198,7 @@ export class SimTransport implements NativeTransport {
     if (found === undefined || found.draining) return -1;
     const copy = Buffer.from(bytes.subarray(offset, offset + length));
     const waits = this.held.find((one) => one.connection === found);
-    if (waits === undefined) this.process.act(() => found.socket.send(copy));
+    if (waits === undefined) this.write(found, copy);
     else this.held.push({ connection: found, bytes: copy, token: -1, barrier: waits.barrier });
     return found.socket.pendingBytes;
   }
@@ -287,6 +294,14 @@ export class SimTransport implements NativeTransport {
   private readonly closing: Connection[] = [];
 
   private accept(listener: Listener, socket: Socket): void {
+    // For want of a descriptor: the connection waits in the kernel's queue for the next sweep.
+    if (this.faults.fails('accept')) {
+      this.process.timers.after(sweepMs, () => {
+        if (this.listeners.has(listener.id)) this.accept(listener, socket);
+        else socket.close();
+      });
+      return;
+    }
     const clients = [...this.connections.values()].filter(({ group }) => group === 0).length;
     const isFull = this.connections.size >= this.options.connectionsMax;
     if (isFull || (listener.group === 0 && clients >= this.limitOfClients)) {
@@ -510,12 +525,21 @@ export class SimTransport implements NativeTransport {
         rest.push(one);
         continue;
       }
-      this.process.act(() => one.connection.socket.send(one.bytes));
+      this.write(one.connection, one.bytes);
       if (one.token >= 0) this.free(one.token);
       if (one.connection.draining) this.finish(one.connection);
     }
     this.held = rest;
     this.counters[Cell.HELD] = rest.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
+  /** A send that fails breaks the connection. */
+  private write({ socket }: Connection, bytes: Buffer): void {
+    const isBroken = this.faults.fails('send');
+    this.process.act(() => {
+      if (isBroken) socket.reset();
+      else socket.send(bytes);
+    });
   }
 
   private free(token: number): void {

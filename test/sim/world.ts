@@ -16,6 +16,8 @@ export interface Outcome {
   readonly takeovers: number;
   readonly answers: number;
   readonly events: number;
+  /** Calls that a fault has made fail. */
+  readonly failures: number;
   /** What happened, line by line. */
   readonly trace: readonly string[];
 }
@@ -97,7 +99,9 @@ class World {
 
   outcome(): Outcome {
     const { violations, takeovers, answers } = this.checker;
-    return { violations, takeovers, answers, events: this.scheduler.events, trace: this.lines };
+    const failures = this.slots.reduce((sum, slot) => sum + slot.failures, 0);
+    const { events } = this.scheduler;
+    return { violations, takeovers, answers, events, failures, trace: this.lines };
   }
 
   private get failed(): boolean {
@@ -208,6 +212,17 @@ class World {
         undo(() => network.reject(host, false));
         return;
       }
+      case 'fails':
+        this.slot(fault.node).failCall(fault.call, fault.after);
+        return;
+      case 'late':
+        this.slot(fault.node).process.delayTimers(fault.forMs);
+        for (const { name } of this.slots) {
+          if (name === fault.node) continue;
+          this.contact.mute(fault.node, name, scheduler.nowMs + fault.forMs);
+          this.contact.mute(name, fault.node, scheduler.nowMs + fault.forMs);
+        }
+        return;
       case 'stall':
         this.slot(fault.node).process.stallAfter(fault.looks, fault.forMs);
         return;
@@ -250,7 +265,7 @@ class World {
     this.trace('all is mended');
     this.network.mend();
     for (const slot of this.slots) {
-      slot.isTaken = false;
+      slot.mend();
       if (!slot.isUp) this.startAgain(slot, 0);
     }
   }

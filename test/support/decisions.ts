@@ -4,9 +4,9 @@
  */
 export const decisions: Readonly<Record<string, readonly string[]>> = {
   starting: [
-    'looking retire leadOn follow attach <- outranked',
+    'looking retire leadOn follow attach wasWhole=true <- outranked',
     'starting <- passer reigns; passer reigns, and is asked; passer looks; all look; ' +
-      'answered; unanswered; old mirrors',
+      'old yields; old gone; old silent; old mirrors',
     'starting awaitChallenge <- opened, attachable',
     'binding bind isCertain=true <- opened, by itself; paused',
     'looking lookElsewhere attachLater <- open failed',
@@ -38,7 +38,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'copying <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello; silence, a hello, in a pause; passer reigns; ' +
       'passer reigns, and is asked; passer looks; all look; standby died',
-    'standby reportSynced <- synced',
+    'standby reportSynced wasWhole=true <- synced',
     'ended fail <- turned away, of another kind; cannot have a copy',
     'looking follow attach <- outranked',
   ],
@@ -87,10 +87,10 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding promote depose announce reportDead isCertain=true <- old ended',
   ],
   binding: [
-    'looking retire leadOn follow attach <- outranked',
+    'looking retire leadOn follow attach wasWhole=true <- outranked',
     'binding bind isToldInTime=true <- told',
     'asking ask <- told, lease over; paused, lease over',
-    'binding <- answered; unanswered; old mirrors',
+    'binding <- old yields; old gone; old silent; old mirrors',
     'primary serve reportServing <- bound',
     'binding bindLater <- bind failed',
     'binding bind <- paused',
@@ -102,9 +102,10 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding (apart) <- met a reign of another cache',
   ],
   asking: [
-    'looking retire leadOn follow attach <- outranked',
-    'binding bind isCertain=true <- answered; old mirrors',
-    'asking askLater <- unanswered',
+    'looking retire leadOn follow attach wasWhole=true <- outranked',
+    'binding bind isCertain=true <- old yields; old mirrors',
+    'looking sayLate retire leadOn lookElsewhere attachLater wasWhole=true <- old gone',
+    'asking askLater <- old silent',
     'asking ask <- paused',
     'asking mirror=mirrored <- counted',
     'asking (forget) <- copying standby lost; copying standby dropped',
@@ -114,8 +115,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'asking (apart) <- met a reign of another cache',
   ],
   primary: [
-    'looking retire leadOn follow attach <- outranked',
-    'primary <- answered; unanswered; old mirrors',
+    'looking retire leadOn follow attach wasWhole=true <- outranked',
+    'primary <- old yields; old gone; old silent; old mirrors',
     'primary mirror=mirrored <- counted',
     'primary (forget) <- copying standby lost; copying standby dropped',
     'primary forgetStandby <- standby died',
@@ -125,9 +126,9 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   ended: ['ended <- standby died'],
   'starting, supervised': [
-    'looking retire closeLinkPort follow attach <- outranked',
+    'looking retire closeLinkPort follow attach wasWhole=true <- outranked',
     'starting <- passer reigns; passer reigns, and is asked; passer looks; all look; ' +
-      'answered; unanswered; old mirrors',
+      'old yields; old gone; old silent; old mirrors',
     'binding bind isCertain=true <- opened, attachable; opened, by itself; paused',
     'looking lookElsewhere attachLater <- open failed',
     'starting mirror=mirrored <- counted',
@@ -153,6 +154,20 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'starting beginAnew <- all look',
     'looking attach <- paused',
   ],
+  'looking, whole once': [
+    'looking lookElsewhere attachLater <- refused here; refused elsewhere; reset; ' +
+      'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; turned away, ' +
+      'of another kind; turned away, may be elsewhere; cannot have a copy',
+    'looking <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
+      'dead-after, asleep; silence, a hello, in a pause; passer reigns, and is asked; passer ' +
+      'looks; all look; standby died',
+    'looking (mirror) <- met our cache; met our cache, later; met our cache, earlier; met ' +
+      'another cache',
+    'copying <- welcomed',
+    'looking follow attachLater <- outranked',
+    'looking hangUp follow attach <- passer reigns',
+    'looking attach <- paused',
+  ],
   'fencing, supervised': [
     'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello; silence, a hello, in a pause; silence, a copy; ' +
@@ -169,10 +184,10 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'looking sayLate lookElsewhere attachLater <- old lives',
   ],
   'binding, certain': [
-    'looking retire leadOn follow attach <- outranked',
+    'looking retire leadOn follow attach wasWhole=true <- outranked',
     'binding bind isToldInTime=true <- told',
     'binding bind <- told, lease over; paused',
-    'binding <- answered; unanswered; old mirrors',
+    'binding <- old yields; old gone; old silent; old mirrors',
     'primary serve reportServing <- bound',
     'binding bindLater <- bind failed',
     'binding mirror=mirrored <- counted',
@@ -183,8 +198,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding (apart) <- met a reign of another cache',
   ],
   'asking, told in time': [
-    'looking retire leadOn follow attach <- outranked',
-    'binding bind isCertain=true <- answered; unanswered; old mirrors',
+    'looking retire leadOn follow attach wasWhole=true <- outranked',
+    'binding bind isCertain=true <- old yields; old gone; old silent; old mirrors',
     'asking ask <- paused',
     'asking mirror=mirrored <- counted',
     'asking (forget) <- copying standby lost; copying standby dropped',
@@ -194,10 +209,10 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'asking (apart) <- met a reign of another cache',
   ],
   'binding, mirrored': [
-    'looking retire leadOn follow attach mirror=alone <- outranked',
+    'looking retire leadOn follow attach mirror=alone wasWhole=true <- outranked',
     'binding bind isToldInTime=true <- told',
     'asking ask <- told, lease over; paused, lease over',
-    'binding <- answered; unanswered; old mirrors',
+    'binding <- old yields; old gone; old silent; old mirrors',
     'primary serve reportServing <- bound',
     'binding bindLater <- bind failed',
     'binding bind <- paused',
@@ -211,8 +226,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding (apart) <- met a reign of another cache',
   ],
   'primary, supervised': [
-    'looking retire closeLinkPort follow attach <- outranked',
-    'primary <- answered; unanswered; old mirrors',
+    'looking retire closeLinkPort follow attach wasWhole=true <- outranked',
+    'primary <- old yields; old gone; old silent; old mirrors',
     'primary mirror=mirrored <- counted',
     'primary (forget) <- copying standby lost; copying standby dropped',
     'primary forgetStandby <- standby died',
@@ -221,8 +236,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'primary (apart) <- met a reign of another cache',
   ],
   'primary, mirrored': [
-    'looking retire leadOn follow attach mirror=alone <- outranked',
-    'primary <- answered; unanswered; old mirrors',
+    'looking retire leadOn follow attach mirror=alone wasWhole=true <- outranked',
+    'primary <- old yields; old gone; old silent; old mirrors',
     'primary mirror=held (hold) <- standby lost; standby broken',
     'primary mirror=held (release) <- standby lost, --ack async; standby dropped',
     'primary mirror=alone (forget) <- standby dead',
@@ -233,8 +248,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'primary (apart) <- met a reign of another cache',
   ],
   'primary, held': [
-    'looking retire leadOn follow attach mirror=alone <- outranked',
-    'primary <- answered; unanswered; old mirrors',
+    'looking retire leadOn follow attach mirror=alone wasWhole=true <- outranked',
+    'primary <- old yields; old gone; old silent; old mirrors',
     'primary (forget) <- copying standby lost; copying standby dropped',
     'primary mirror=alone <- hold over',
     'primary forgetStandby <- standby died',

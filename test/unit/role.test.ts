@@ -74,8 +74,9 @@ const observations: Readonly<Record<string, Observation>> = {
   'old ended': { what: 'oldEnded' },
   'old lives': { what: 'oldLives' },
   told: { what: 'told' },
-  answered: { what: 'answered' },
-  unanswered: { what: 'unanswered' },
+  'old yields': { what: 'answered', answer: 'yields' },
+  'old gone': { what: 'answered', answer: 'gone' },
+  'old silent': { what: 'answered', answer: 'silent' },
   bound: { what: 'bound' },
   'bind failed': { what: 'bindFailed' },
   'opened, attachable': { what: 'opened', isAttachable: true },
@@ -200,6 +201,7 @@ const roles: Readonly<Record<string, Role>> = {
   ...Object.fromEntries(states.map((state) => [state, roleIn(state)])),
   'starting, supervised': roleIn('starting', { isSupervised: true }),
   'looking, a founder': roleIn('looking', { isFounder: true }),
+  'looking, whole once': roleIn('looking', { wasWhole: true }),
   'fencing, supervised': roleIn('fencing', { isSupervised: true }),
   'fencing, certain': roleIn('fencing', { isSupervised: true, isCertain: true }),
   'binding, certain': roleIn('binding', { isCertain: true }),
@@ -263,9 +265,8 @@ describe('roles', () => {
       }
       if (actions.includes('bind')) {
         const own = state === 'starting';
-        const isKnown = label === 'answered' || label === 'old mirrors';
-        const isBehindCut = label === 'unanswered' && role.isToldInTime;
-        expect(own || isCertain || leaseLeftMs > 0 || isKnown || isBehindCut).toBe(true);
+        const isKnown = label === 'old yields' || label === 'old mirrors';
+        expect(own || isCertain || leaseLeftMs > 0 || isKnown || role.isToldInTime).toBe(true);
       }
       if (next.state !== state && reigns(next.state) && !reigns(state)) {
         expect(actions).toContain(state === 'fencing' ? 'promote' : 'beginAnew');
@@ -368,7 +369,7 @@ describe('roles', () => {
       const { role, actions } = decide(roleIn('binding'), observations[label]!, 0);
       expect([role.state, actions]).toEqual(['asking', ['ask']]);
     }
-    expect(play(roleIn('asking'), 'answered', 'bind failed', 'paused', 'bound').state).toBe(
+    expect(play(roleIn('asking'), 'old yields', 'bind failed', 'paused', 'bound').state).toBe(
       'primary',
     );
   });

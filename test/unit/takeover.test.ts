@@ -6,6 +6,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { Answer } from '../../failover/reign-announcer.js';
 import {
   type Action,
   decide,
@@ -17,8 +18,8 @@ import {
 const leaseMs = 500;
 const deadAfterMs = 100;
 
-/** How the old primary can be reached. */
-type Old = 'reachable' | 'cut' | 'dead';
+/** How the old primary can be reached: 'cut' until it is asked, or 'dying' as soon as it is, on this machine. */
+type Old = 'reachable' | 'cut' | 'dying' | 'dead';
 
 interface Scenario {
   readonly old: Old;
@@ -124,24 +125,43 @@ class World {
         return;
       case 'ask':
         this.act();
-        // It went on, and says so: this node must give way.
-        if (scenario.old === 'reachable' && this.wentOnMs !== null) {
-          this.observe({ what: 'outranked' });
-          return;
-        }
-        if (scenario.old === 'reachable') this.deposedMs ??= this.nowMs;
-        this.later.push(() => this.observe({ what: 'answered' }));
+        this.ask();
+        return;
+      case 'askLater':
+        this.later.push(() => this.observe({ what: 'paused' }));
         return;
       default:
         this.done.push(action);
     }
   }
 
+  private ask(): void {
+    const { old } = this.scenario;
+    const answered = (answer: Answer): void => {
+      this.later.push(() => this.observe({ what: 'answered', answer }));
+    };
+    if (old === 'dying' || old === 'dead') answered('gone');
+    else if (old === 'cut' && !this.hasAsked) answered('silent');
+    // It went on, and says so: this node must give way.
+    else if (this.wentOnMs !== null) this.observe({ what: 'outranked' });
+    else {
+      this.deposedMs ??= this.nowMs;
+      answered('yields');
+    }
+    this.hasAsked = true;
+  }
+
+  /** True when it said that it reigns while its lease held. */
+  get isToldInTime(): boolean {
+    return this.role.isToldInTime;
+  }
+
   private bindAttempts = 0;
+  private hasAsked = false;
 }
 
 const scenarios = fc.record({
-  old: fc.constantFrom<Old[]>('reachable', 'cut', 'dead'),
+  old: fc.constantFrom<Old[]>('reachable', 'cut', 'dying', 'dead'),
   stopAt: fc.integer({ min: 0, max: 12 }),
   stopMs: fc.integer({ min: 0, max: 3000 }),
   refusals: fc.integer({ min: 0, max: 4 }),
@@ -163,6 +183,21 @@ describe('a takeover that stands still anywhere', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  // An old primary that went on and then died took acknowledged writes with it that this copy lacks.
+  test('does not serve once an old primary went on, unless it had said in time that it reigns', () => {
+    let gaveUp = 0;
+    fc.assert(
+      fc.property(scenarios, (scenario) => {
+        const world = play({ ...scenario, supervised: false });
+        if (world.wentOnMs === null || world.isToldInTime) return;
+        expect(world.servedMs).toBe(null);
+        gaveUp++;
+      }),
+      { numRuns: 2000 },
+    );
+    expect(gaveUp).toBeGreaterThan(50);
   });
 
   test('serves, or gives way, or comes too late: it never ends in between', () => {
