@@ -21,6 +21,8 @@ namespace {
 
 constexpr size_t kQueuedBytesMax = size_t{256} * 1024;
 constexpr size_t kStackBytes = size_t{128} * 1024;
+/// A busy machine may keep a thread from a processor for so long.
+constexpr std::chrono::seconds kBusyPatience{5};
 
 struct Line {
   std::string head;
@@ -55,6 +57,11 @@ class Writer {
     std::unique_lock guard(mutex_);
     const auto isDone = [this] { return lines_.empty() && !writing_; };
     if (written_.wait_for(guard, patience, isDone)) return true;
+    // The thread has a line in hand. Where stderr takes bytes it only waits for a processor.
+    const auto end = std::chrono::steady_clock::now() + kBusyPatience;
+    while (writing_ && isReady() && std::chrono::steady_clock::now() < end) {
+      written_.wait_for(guard, std::chrono::milliseconds(10));
+    }
     // On a busy machine the thread may not have run yet: the process must not end without its last
     // words for that.
     while (!writing_ && !lines_.empty() && writeHere(lines_.front())) {
@@ -85,13 +92,17 @@ class Writer {
     return started_;
   }
 
+  /// True when stderr takes a line at once.
+  static bool isReady() {
+    pollfd ready{STDERR_FILENO, POLLOUT, 0};
+    return poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0;
+  }
+
   /// Without a thread a line is written at once, if that makes nobody wait: a process that may have
   /// no thread has something to say. A pipe that is ready has room for PIPE_BUF bytes.
   bool writeHere(const Line& line) {
     const std::string text = textOf(line, lost_ - told_);
-    pollfd ready{STDERR_FILENO, POLLOUT, 0};
-    const bool waits = poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0;
-    if (waits || text.size() > PIPE_BUF) return false;
+    if (!isReady() || text.size() > PIPE_BUF) return false;
     if (::write(STDERR_FILENO, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
       return false;
     }
