@@ -91,6 +91,16 @@ export function mapRegion(
   return formatted(fresh, geometry, journal, reason.message, ports.random);
 }
 
+/** Maps a new region that is to be served, and gives up what its file holds. Throws HotspareError. */
+export function mapNew(
+  geometry: Geometry,
+  options: MemoryOptions,
+  journal: Journal,
+  ports: MemoryPorts = machine,
+): Mapped {
+  return formatted(open(geometry, options, true, ports), geometry, journal, null, ports.random);
+}
+
 /** Memory for a copy, all zero and marked as one that must not be served. */
 export interface MappedCopy {
   readonly memory: NativeRegion;
