@@ -2,7 +2,7 @@
 #include <map>
 
 #include "addon.h"
-#include "fabric.h"
+#include "fabric_endpoint.h"
 #include "fabric_loop.h"
 #include "mailbox.h"
 

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "fabric.h"
+#include "fabric_endpoint.h"
 #include "libuv.h"
 
 namespace hotspare {

@@ -1,6 +1,6 @@
-// See fabric.h. Here: opening, connecting, exposing memory, and the queue of connection events.
-// Writes are in fabric_writes.cc.
-#include "fabric.h"
+// See fabric_endpoint.h. Here: opening, connecting, exposing memory, and the queue of connection
+// events. Writes are in mirror_writer.cc.
+#include "fabric_endpoint.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

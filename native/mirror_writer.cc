@@ -1,11 +1,11 @@
-// See fabric.h. Here: posting writes, and their completions.
+// See fabric_endpoint.h. Here: posting writes, and their completions.
 #include <poll.h>
 
 #include <algorithm>
 #include <cstring>
 
 #include "check.h"
-#include "fabric.h"
+#include "fabric_endpoint.h"
 #include "records.h"
 #include "transport.h"
 
