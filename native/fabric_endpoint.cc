@@ -1,24 +1,22 @@
-// See fabric_endpoint.h. Here: opening, connecting, exposing memory, and the queue of connection
-// events. Writes are in mirror_writer.cc.
+// See fabric_endpoint.h.
 #include "fabric_endpoint.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sys/mman.h>
+#include <poll.h>
 #include <sys/random.h>
 
-#include <algorithm>
-#include <cstring>
-
 #include "check.h"
-#include "mailbox.h"
+#include "transport.h"
 
 namespace hotspare {
 namespace {
 
 constexpr size_t kPrivateBytesMost = 56;  // what a connection manager of InfiniBand carries
 constexpr uint32_t kQueueLength = 4096;   // completions: more than any queue of writes holds
-constexpr size_t kSignalsPerQueue = 4;
+constexpr int kRemoteAccessError = 10;    // IBV_WC_REM_ACCESS_ERR
+constexpr size_t kCompletionsAtOnce = 32;
+constexpr int kWaitMs = 1;
 
 uint64_t randomKey(size_t bytes) {
   uint64_t key = 0;
@@ -28,31 +26,25 @@ uint64_t randomKey(size_t bytes) {
 
 }  // namespace
 
-std::unique_ptr<Fabric> Fabric::open(const FabricOptions& options, double* cells,
-                                     FabricFailure* failure) {
-  FabricInfo info = findFabric(options.query, failure);
+std::unique_ptr<FabricEndpoint> FabricEndpoint::open(const FabricQuery& query, double patienceMs,
+                                                     FabricFailure* failure) {
+  FabricInfo info = findFabric(query, failure);
   if (info == nullptr) return nullptr;
-  std::unique_ptr<Fabric> fabric(new Fabric(options, std::move(info), cells));
-  *failure = fabric->openDomain();
-  return *failure ? nullptr : std::move(fabric);
+  std::unique_ptr<FabricEndpoint> endpoint(new FabricEndpoint(query, patienceMs, std::move(info)));
+  *failure = endpoint->openDomain();
+  return *failure ? nullptr : std::move(endpoint);
 }
 
-Fabric::Fabric(const FabricOptions& options, FabricInfo info, double* cells)
-    : options_(options), cells_(cells), info_(std::move(info)), staging_(options.stagingBytes) {
+FabricEndpoint::FabricEndpoint(const FabricQuery& query, double patienceMs, FabricInfo info)
+    : patienceMs_(patienceMs),
+      info_(std::move(info)),
+      isCard_(query.provider == "verbs"),
+      deliver_(isCard_ ? 0 : FI_DELIVERY_COMPLETE) {
   FabricFailure none;
   library_ = FabricLibrary::load(&none);
-  isCard_ = options.query.provider == "verbs";
-  deliver_ = isCard_ ? 0 : FI_DELIVERY_COMPLETE;
-  signalEvery_ = std::max<size_t>(1, info_->tx_attr->size / kSignalsPerQueue);
 }
 
-Fabric::~Fabric() {
-  while (!requests_.empty()) reject(requests_.begin()->first);
-  disconnect();
-  if (mailbox_ != nullptr) munmap(mailbox_, kMailboxBytes);
-}
-
-FabricFailure Fabric::openDomain() {
+FabricFailure FabricEndpoint::openDomain() {
   fid_fabric* fabric = nullptr;
   if (const int code = library_->fabric(info_->fabric_attr, &fabric, nullptr); code != 0) {
     return library_->failed("fi_fabric", code);
@@ -73,14 +65,11 @@ FabricFailure Fabric::openDomain() {
     return library_->failed("fi_domain", code);
   }
   domain_.reset(domain);
-  if (staging_.length() == 0) return {};
-  if (staging_.bytes() == nullptr) return {"no memory for the ring of writes", "mmap"};
-  if (!isLocal()) return {};
-  return registerMemory(staging_.bytes(), staging_.length(), FI_WRITE, &stagingRegistration_);
+  return {};
 }
 
-FabricFailure Fabric::registerMemory(void* bytes, size_t length, uint64_t access,
-                                     Fid<fid_mr>* memory) {
+FabricFailure FabricEndpoint::registerMemory(void* bytes, size_t length, uint64_t access,
+                                             Fid<fid_mr>* memory) {
   fid_mr* opened = nullptr;
   const uint64_t key = randomKey(info_->domain_attr->mr_key_size);
   const int code = fi_mr_reg(domain_.get(), bytes, length, access, 0, key, 0, &opened, nullptr);
@@ -89,7 +78,7 @@ FabricFailure Fabric::registerMemory(void* bytes, size_t length, uint64_t access
   return {};
 }
 
-FabricFailure Fabric::listen(int* port) {
+FabricFailure FabricEndpoint::listen(int* port) {
   fid_pep* listener = nullptr;
   if (const int code = fi_passive_ep(fabric_.get(), info_.get(), &listener, nullptr); code != 0) {
     return library_->failed("fi_passive_ep", code);
@@ -111,7 +100,7 @@ FabricFailure Fabric::listen(int* port) {
   return {};
 }
 
-FabricFailure Fabric::openEndpoint(fi_info* info) {
+FabricFailure FabricEndpoint::openEndpoint(fi_info* info) {
   fi_cq_attr completions{};
   completions.size = kQueueLength;
   completions.format = FI_CQ_FORMAT_CONTEXT;
@@ -138,7 +127,7 @@ FabricFailure Fabric::openEndpoint(fi_info* info) {
   return {};
 }
 
-FabricFailure Fabric::accept(int request) {
+FabricFailure FabricEndpoint::accept(int request) {
   const auto found = requests_.find(request);
   if (found == requests_.end()) return {"the request is gone", "accept"};
   const FabricInfo info = std::move(found->second);
@@ -155,14 +144,14 @@ FabricFailure Fabric::accept(int request) {
   return failure;
 }
 
-void Fabric::reject(int request) {
+void FabricEndpoint::reject(int request) {
   const auto found = requests_.find(request);
   if (found == requests_.end()) return;
   fi_reject(listener_.get(), found->second->handle, nullptr, 0);
   requests_.erase(found);
 }
 
-FabricFailure Fabric::connect(const void* bytes, size_t length) {
+FabricFailure FabricEndpoint::connect(const void* bytes, size_t length) {
   FabricFailure failure = openEndpoint(info_.get());
   if (!failure) {
     const int code = fi_connect(endpoint_.get(), info_->dest_addr, bytes, length);
@@ -172,77 +161,52 @@ FabricFailure Fabric::connect(const void* bytes, size_t length) {
   return failure;
 }
 
-void Fabric::fail(const std::string& reason) {
+void FabricEndpoint::fail(const std::string& reason) {
   broke(reason, false);
   closeEndpoint();
 }
 
-void Fabric::closeEndpoint() {
+void FabricEndpoint::closeEndpoint() {
   if (enabled_) fi_shutdown(endpoint_.get(), 0);
   enabled_ = false;
   endpoint_.reset();
 }
 
-void Fabric::disconnect() {
+void FabricEndpoint::disconnect() {
   closeEndpoint();
   completionQueue_.reset();
   completionsDescriptor_ = -1;
-  windows_.clear();
-  exposed_.clear();
-  staging_.clear();
-  firstSignalled_ += signalled_.size();
-  signalled_.clear();
-  unsignalled_ = 0;
-  sequence_ = 0;
-  placed_ = 0;
-  acked_ = 0;
-  unlettered_ = 0;
-  heartbeat_ = 0;
-  pulses_ = 0;
-  owed_.clear();
-  redoStands_ = false;
+  if (initiator_ != nullptr) initiator_->ended();
+  closeExposed();
+  queueStalls_ = 0;
   connected_ = false;
   broken_ = false;
   std::erase_if(events_,
                 [](const FabricEvent& event) { return event.kind != FabricEvent::kRequest; });
-  for (double* cell = cells_; cell < cells_ + kCells; cell++) *cell = 0;
 }
 
-FabricFailure Fabric::expose(const RegionSpan& region, RemoteMemory parts[kParts]) {
-  if (mailbox_ == nullptr) {
-    void* at =
-        mmap(nullptr, kMailboxBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED) return {"no memory for the mailbox", "mmap"};
-    mailbox_ = static_cast<uint8_t*>(at);
-  }
-  const struct {
-    uint8_t* bytes;
-    size_t length;
-  } spans[kParts] = {{region.bytes, region.headBytes},
-                     {region.bytes + region.bodyOffset, region.length - region.bodyOffset},
-                     {mailbox_, kMailboxBytes}};
-  for (int part = 0; part < kParts; part++) {
-    Fid<fid_mr> memory;
-    const auto& span = spans[part];
-    const FabricFailure failure = registerMemory(span.bytes, span.length, FI_REMOTE_WRITE, &memory);
-    if (failure) {
-      exposed_.clear();
-      return failure;
-    }
-    const bool virtualAddresses = (info_->domain_attr->mr_mode & FI_MR_VIRT_ADDR) != 0;
-    parts[part].address = virtualAddresses ? reinterpret_cast<uintptr_t>(span.bytes) : 0;
-    parts[part].key = fi_mr_key(memory.get());
-    exposed_.push_back(std::move(memory));
-  }
-  return {};
-}
-
-void Fabric::revoke() {
-  exposed_.clear();
+void FabricEndpoint::close() {
+  while (!requests_.empty()) reject(requests_.begin()->first);
   disconnect();
 }
 
-bool Fabric::takeEvent(FabricEvent* event) {
+FabricFailure FabricEndpoint::expose(void* bytes, size_t length, RemoteMemory* where) {
+  Fid<fid_mr> memory;
+  const FabricFailure failure = registerMemory(bytes, length, FI_REMOTE_WRITE, &memory);
+  if (failure) return failure;
+  const bool virtualAddresses = (info_->domain_attr->mr_mode & FI_MR_VIRT_ADDR) != 0;
+  where->address = virtualAddresses ? reinterpret_cast<uintptr_t>(bytes) : 0;
+  where->key = fi_mr_key(memory.get());
+  exposed_.push_back(std::move(memory));
+  return {};
+}
+
+void FabricEndpoint::revoke() {
+  closeExposed();
+  disconnect();
+}
+
+bool FabricEndpoint::takeEvent(FabricEvent* event) {
   if (events_.empty()) return false;
   *event = std::move(events_.front());
   events_.pop_front();
@@ -251,30 +215,30 @@ bool Fabric::takeEvent(FabricEvent* event) {
   return true;
 }
 
-bool Fabric::progress() {
+bool FabricEndpoint::progress() {
   if (completionQueue_ != nullptr) readCompletions();
   readEvents();
   return maySleep();
 }
 
-bool Fabric::progressWrites() {
+bool FabricEndpoint::progressWrites() {
   // With nothing on its way there is nothing to be woken for.
-  if (completionQueue_ == nullptr || signalled_.empty()) return true;
+  if (completionQueue_ == nullptr || !hasWritesUnderWay()) return true;
   readCompletions();
-  if (signalled_.empty()) return true;
+  if (!hasWritesUnderWay()) return true;
   fid* queue = &completionQueue_->fid;
   return fi_trywait(fabric_.get(), &queue, 1) == 0;
 }
 
-bool Fabric::maySleep() {
+bool FabricEndpoint::maySleep() {
   fid* queues[] = {&eventQueue_->fid, nullptr};
   int count = 1;
   // A card's queue that was asked once wakes the process for the next write, which is then slower.
-  if (completionQueue_ != nullptr && awaits()) queues[count++] = &completionQueue_->fid;
+  if (completionQueue_ != nullptr && awaitsCompletions()) queues[count++] = &completionQueue_->fid;
   return fi_trywait(fabric_.get(), queues, count) == 0;
 }
 
-void Fabric::readEvents() {
+void FabricEndpoint::readEvents() {
   for (;;) {
     alignas(fi_eq_cm_entry) char buffer[sizeof(fi_eq_cm_entry) + kPrivateBytesMost];
     uint32_t kind = 0;
@@ -301,7 +265,7 @@ void Fabric::readEvents() {
   }
 }
 
-bool Fabric::readEventError() {
+bool FabricEndpoint::readEventError() {
   fi_eq_err_entry error{};
   if (fi_eq_readerr(eventQueue_.get(), &error, 0) < 0) return false;
   const bool ours = endpoint_ != nullptr && error.fid == &endpoint_->fid;
@@ -309,7 +273,92 @@ bool Fabric::readEventError() {
   return true;
 }
 
-void Fabric::broke(const std::string& reason, bool revoked) {
+FabricFailure FabricEndpoint::registerSource(void* bytes, size_t length, Fid<fid_mr>* source) {
+  if ((info_->domain_attr->mr_mode & FI_MR_LOCAL) == 0) return {};
+  return registerMemory(bytes, length, FI_WRITE, source);
+}
+
+bool FabricEndpoint::write(const FabricWrite& one, bool signalled, bool more, uint64_t context) {
+  if (!carries()) return false;
+  const bool inlined = one.length <= inlineBytes();
+  uint64_t flags = 0;
+  if (inlined) flags |= FI_INJECT;
+  if (signalled) flags |= FI_COMPLETION | deliver_;
+  if (more && !signalled) flags |= FI_MORE;
+  iovec source{const_cast<void*>(one.bytes), one.length};
+  fi_rma_iov target{one.target.address, one.length, one.target.key};
+  void* descriptor = one.source == nullptr ? nullptr : fi_mr_desc(one.source);
+  fi_msg_rma message{};
+  message.msg_iov = &source;
+  message.desc = inlined ? nullptr : &descriptor;
+  message.iov_count = 1;
+  message.rma_iov = &target;
+  message.rma_iov_count = 1;
+  message.context = reinterpret_cast<void*>(context);
+  ssize_t code = fi_writemsg(endpoint_.get(), &message, flags);
+  if (code == -FI_EAGAIN) {
+    queueStalls_++;
+    const auto posted = [&] {
+      code = fi_writemsg(endpoint_.get(), &message, flags);
+      return code != -FI_EAGAIN;
+    };
+    if (!wait(posted)) return false;
+  }
+  if (code == 0) return true;
+  broke(library_->strerror(static_cast<int>(-code)), false);
+  return false;
+}
+
+bool FabricEndpoint::wait(const std::function<bool()>& ready) {
+  const double deadline = monotonicMs() + patienceMs_;
+  while (!broken_) {
+    readCompletions();
+    // An event that nobody reads keeps every sleep short; and a peer that has gone is not waited
+    // for.
+    readEvents();
+    if (broken_) return false;
+    if (ready()) return true;
+    if (monotonicMs() > deadline) {
+      broke("the queue of writes stood still", false);
+      return false;
+    }
+    if (!maySleep()) continue;
+    pollfd queue{completionsDescriptor_, POLLIN, 0};
+    poll(&queue, 1, kWaitMs);
+  }
+  return false;
+}
+
+void FabricEndpoint::readCompletions() {
+  fi_cq_entry entries[kCompletionsAtOnce];
+  for (;;) {
+    const ssize_t count = fi_cq_read(completionQueue_.get(), entries, kCompletionsAtOnce);
+    if (count == -FI_EAVAIL) {
+      if (!readCompletionError()) break;
+      continue;
+    }
+    if (count <= 0) break;
+    for (ssize_t i = 0; i < count; i++) {
+      if (broken_ || initiator_ == nullptr) continue;
+      initiator_->completed(reinterpret_cast<uint64_t>(entries[i].op_context));
+    }
+    if (static_cast<size_t>(count) < kCompletionsAtOnce) break;
+  }
+}
+
+bool FabricEndpoint::readCompletionError() {
+  fi_cq_err_entry error{};
+  if (fi_cq_readerr(completionQueue_.get(), &error, 0) < 0) return false;
+  char text[128] = "";
+  const char* detail =
+      fi_cq_strerror(completionQueue_.get(), error.prov_errno, error.err_data, text, sizeof text);
+  std::string reason = library_->strerror(error.err);
+  if (error.prov_errno != 0 && detail != nullptr) reason += std::string(" (") + detail + ")";
+  broke(reason, isCard_ && error.prov_errno == kRemoteAccessError);
+  return true;
+}
+
+void FabricEndpoint::broke(const std::string& reason, bool revoked) {
   if (broken_) return;
   broken_ = true;
   events_.push_back({FabricEvent::kBroken, 0, reason, revoked});

@@ -1,16 +1,19 @@
-// One-sided writes into another process' memory, over libfabric: one connection at a time.
+// One end of a connection over libfabric, on which one end writes into the memory of the other. It
+// carries one connection at a time.
 //
-//   passive (the primary)              active (the standby)
+// clang-format off
+//   passive                            active
 //   listen ──► kRequest, accept   ◄──  connect, with private bytes
 //              kConnected              kConnected
-//   aim at the peer's memory           expose memory: keys for the peer, write-only
-//   post, block, beat ────────────►    (its processor does nothing on verbs)
+//   write ────────────────────────►    expose: keys for the peer, write-only
+//              completed               (its processor does nothing on verbs)
 //              kBroken            ◄──  revoke
+// clang-format on
 //
-// Writes are placed in the order they were posted, and one completion, of the last, stands for a
-// batch: on tcp it is asked for when the bytes are placed (FI_DELIVERY_COMPLETE), on verbs it is
-// the peer's ack anyway. Beside the region the peer exposes a mailbox, where sequence and heartbeat
-// are written (mailbox.h). Not a word of when to promote, of secrets, or of what the bytes mean.
+// Writes are placed in the order they were posted, and one completion, of the last, stands for all
+// before it: on tcp it is asked for when the bytes are placed (FI_DELIVERY_COMPLETE), on verbs it
+// is the peer's ack anyway. The initiator decides what is written and when (mirror_writer.h is
+// one), and the owner whom to let in: the endpoint knows no secrets, and no meaning of a byte.
 #pragma once
 
 #include <rdma/fi_cm.h>
@@ -21,6 +24,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,9 +32,6 @@
 #include <vector>
 
 #include "fabric_library.h"
-#include "mailbox.h"
-#include "records.h"
-#include "staging.h"
 
 namespace hotspare {
 
@@ -41,37 +42,17 @@ struct CloseFid {
 template <typename Object>
 using Fid = std::unique_ptr<Object, CloseFid>;
 
-struct FabricOptions {
-  FabricQuery query;
-  /// Bytes of the ring that waits for completions; 0 for an end that posts nothing.
-  size_t stagingBytes = 0;
-  /// A full queue or ring is waited for this long.
-  double patienceMs = 0;
-  /// So long `post` waits for the ack of its batch.
-  double spinUs = 0;
-};
-
-/// Where the peer's memory is written: the ranges of the region that it exposes, and its mailbox.
+/// Where memory of the peer is written.
 struct RemoteMemory {
   uint64_t address = 0;
   uint64_t key = 0;
 };
-enum Part : int { kHead = 0, kBody = 1, kMailbox = 2, kParts = 3 };
 
-/// A region, as both ends know it: all but [headBytes, bodyOffset) is open to the peer.
-struct RegionSpan {
-  uint8_t* bytes = nullptr;
-  size_t length = 0;
-  size_t headBytes = 0;
-  size_t bodyOffset = 0;
-};
-
-/// Why `post` wrote nothing (FabricRefusal in src/native/fabric.ts). All of them are errors of the
-/// caller.
-enum Refusal : int64_t {
-  kForeign = -1,      // malformed, or not the peer's to have
-  kUnconnected = -2,  // the connection does not carry yet
-  kOutOfOrder = -3,   // the batch does not follow the one before
+struct FabricWrite {
+  const void* bytes;
+  size_t length;
+  fid_mr* source;  // the registration of the bytes: not needed up to `inlineBytes`
+  RemoteMemory target;
 };
 
 struct FabricEvent {
@@ -81,32 +62,37 @@ struct FabricEvent {
   bool revoked = false;
 };
 
-/// Cells that TypeScript reads (FabricCell in src/native/fabric.ts).
-enum FabricCell : int {
-  kAckedSequence,
-  kAckedBlocks,
-  kStagedBytes,
-  kWrites,
-  kInlineWrites,
-  kPlacedBytes,
-  kCompletions,
-  kQueueStalls,
-  kStagingStalls,
-  kMergedRanges,
-  kToldSequence,
-  kRedoBatches,
-  kCells
-};
-
-class Fabric {
+class FabricEndpoint {
  public:
-  static std::unique_ptr<Fabric> open(const FabricOptions& options, double* cells,
-                                      FabricFailure* failure);
-  Fabric(const Fabric&) = delete;
-  Fabric& operator=(const Fabric&) = delete;
-  ~Fabric();
+  /// The user of an endpoint that posts writes.
+  class Initiator {
+   public:
+    virtual ~Initiator() = default;
+    /// The write that was posted with this context is placed, and so is every write before it. Not
+    /// called for a connection that is broken.
+    virtual void completed(uint64_t context) = 0;
+    /// Completions are to come.
+    virtual bool hasWritesUnderWay() const = 0;
+    /// The connection is closed, and nothing reads the bytes of its writes any more: registrations
+    /// that were made for it may go.
+    virtual void ended() = 0;
+  };
+
+  /// `patienceMs`: a full queue is waited for this long.
+  static std::unique_ptr<FabricEndpoint> open(const FabricQuery& query, double patienceMs,
+                                              FabricFailure* failure);
+  FabricEndpoint(const FabricEndpoint&) = delete;
+  FabricEndpoint& operator=(const FabricEndpoint&) = delete;
+  ~FabricEndpoint() { close(); }
+
+  /// There is at most one, and it must outlive its connections. Null: nobody writes.
+  void setInitiator(Initiator* initiator) { initiator_ = initiator; }
 
   const fi_info& info() const { return *info_; }
+  /// A card (verbs) places a word whole and drives itself; a stream (tcp) may end within a word.
+  bool isCard() const { return isCard_; }
+  /// Bytes of a write up to this length are copied into the queue itself.
+  size_t inlineBytes() const { return info_->tx_attr->inject_size; }
 
   /// Readable when `progress` should be called; the second is -1 without a connection.
   int eventsDescriptor() const { return eventsDescriptor_; }
@@ -115,11 +101,11 @@ class Fabric {
   bool progress();
   /// The same for writes alone. True when it is safe to sleep, as far as they are concerned.
   bool progressWrites();
+  /// Completions are to come: the second descriptor may be slept on.
+  bool awaitsCompletions() const { return !isCard_ || hasWritesUnderWay(); }
   /// The oldest event that nobody has heard of yet. False when there is none. One is taken at a
   /// time, for what its owner does about it may be the end of the connection that others tell of.
   bool takeEvent(FabricEvent* event);
-  /// Completions are to come: the second descriptor may be slept on.
-  bool awaits() const { return !isCard_ || !signalled_.empty(); }
   bool hasEvents() const { return !events_.empty(); }
 
   FabricFailure listen(int* port);
@@ -129,103 +115,62 @@ class Fabric {
   /// Ends the connection and what belongs to it. The peer finds out by itself. No event of it
   /// follows, not even one that has come already.
   void disconnect();
+  /// Rejects who asked, and disconnects.
+  void close();
 
-  /// Registers a region and the mailbox for the peer's writes; `parts` are what it needs to know.
-  FabricFailure expose(const RegionSpan& region, RemoteMemory parts[kParts]);
+  /// Registers memory for the peer's writes, until the connection ends; `where` is what the peer
+  /// needs to know.
+  FabricFailure expose(void* bytes, size_t length, RemoteMemory* where);
+  /// Closes the registrations for the peer's writes, and leaves the connection as it is.
+  void closeExposed() { exposed_.clear(); }
   /// First the registrations, then the connection: not one more byte is placed.
   void revoke();
-  /// The connection is of no use, for a reason of the owner's: it counts as broken, and the peer
-  /// finds out.
-  void fail(const std::string& reason);
-  uint8_t* mailbox() const { return mailbox_; }
 
-  /// The peer's memory, and the region whose bytes stand at the same offsets here.
-  void aim(const RegionSpan& region, const RemoteMemory parts[kParts]);
-  /// Writes a list of records in order, as batch `sequence`, which is the one before + 1. Returns
-  /// the number of records, or a Refusal. An ack that comes at once is taken. A small batch is
-  /// acked once it stands in the peer's mailbox; its ranges are written by `place`, or before
-  /// anything else is. On a connection that is broken it writes nothing, and no ack follows.
-  int64_t post(const uint8_t* list, size_t length, uint64_t sequence);
-  bool owes() const { return !owed_.empty(); }
   /// A connection has been made, and its owner was told: what is written now arrives, or an event
   /// tells that it broke.
   bool isConnected() const { return connected_ || broken_; }
-  void place();
-  /// Writes bytes of the region from where they are. False when they are not the peer's to have, or
-  /// there is no connection yet.
-  bool postBlock(uint64_t offset, size_t length);
-  /// Mails the heartbeat, and the sequence of the newest batch. False without a connection.
-  bool beat(uint32_t beat, uint32_t echo);
-  /// Mails the sequence of the newest batch, and counts it as told when it has arrived. False
-  /// without a connection.
-  bool tell();
+  bool isBroken() const { return broken_; }
+  bool carries() const { return connected_ && !broken_; }
+  /// The connection counts as broken, and its owner is told why. Only the first reason is.
+  void broke(const std::string& reason, bool revoked);
+  /// The connection is of no use, for a reason of the owner's: it counts as broken, and the peer
+  /// finds out.
+  void fail(const std::string& reason);
+
+  /// Registers memory that writes are made from. Null, without a failure, where the provider wants
+  /// no registration.
+  FabricFailure registerSource(void* bytes, size_t length, Fid<fid_mr>* source);
+  /// Posts a write. `signalled`: its completion is told, with the context. `more`: another follows
+  /// at once. False when it was not posted, for want of a connection that carries, or because the
+  /// connection broke over it.
+  bool write(const FabricWrite& one, bool signalled, bool more, uint64_t context);
+  /// Times that a write found the queue full, since the connection was made.
+  uint64_t queueStalls() const { return queueStalls_; }
+  void readCompletions();
+  /// Takes completions until `ready`, for as long as patience lasts: then the connection counts as
+  /// broken. False when it is.
+  bool wait(const std::function<bool()>& ready);
 
  private:
-  /// What a completion stands for: a batch, a piece of a block, its last piece, or a letter: that
-  /// the peer was told a sequence, or only that it can be written to.
-  enum class Signal : uint8_t { kNone, kBatch, kPiece, kBlock, kTold, kHeard };
-  /// A write that was posted with a completion.
-  struct Signalled {
-    Signal signal;
-    bool done;
-    uint64_t sequence;  // of the newest batch then
-    uint64_t staged;    // the ring is free up to here when it is done
-    uint64_t window;    // of a piece
-  };
-  /// Pages of the region that are registered as a source.
-  struct Window {
-    uint64_t number;
-    Fid<fid_mr> registration;
-    int pieces;  // on their way
-  };
-  struct Write {
-    const void* bytes;
-    size_t length;
-    void* descriptor;
-    RemoteMemory target;
-  };
-
-  Fabric(const FabricOptions& options, FabricInfo info, double* cells);
+  FabricEndpoint(const FabricQuery& query, double patienceMs, FabricInfo info);
   FabricFailure openDomain();
   FabricFailure openEndpoint(fi_info* info);
   void closeEndpoint();
   void readEvents();
   bool readEventError();
-  void readCompletions();
   bool readCompletionError();
-  void completed(uint64_t id);
-  void broke(const std::string& reason, bool revoked);
   bool maySleep();
-  bool carries() const { return connected_ && !broken_; }
-
-  // What posts says whether all was posted. Where it was not the connection is broken: nothing is
-  // left out on one that carries, for a later completion would ack it.
-  bool ranges(const uint8_t* list, size_t length, Signal signal, bool tears);
-  bool range(const uint8_t* list, const uint8_t* next, Signal signal, bool more);
-  bool redo(uint64_t sequence, const uint8_t* records, size_t length, Signal signal);
-  bool clearRedo();
-  bool mailSequence(Signal signal);
-  bool pulse();
-  bool mail(size_t offset, const uint8_t* letters, size_t length, Signal signal);
-  bool write(const Write& write, Signal signal, uint64_t window, bool more);
-  bool stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target, Signal signal,
-                   bool more);
-  uint8_t* stage(size_t length);
-  bool nothingPosted() const;
-  void placed(uint64_t sequence, bool whole);
-  void acked(uint64_t sequence);
-  template <typename Ready>
-  bool wait(Ready ready, FabricCell stall);
-  bool isTheirs(const uint8_t* list, size_t length) const;
-  bool targetOf(uint64_t offset, uint64_t length, RemoteMemory* target) const;
+  bool hasWritesUnderWay() const {
+    return initiator_ != nullptr && initiator_->hasWritesUnderWay();
+  }
   FabricFailure registerMemory(void* bytes, size_t length, uint64_t access, Fid<fid_mr>* memory);
-  Window* windowOf(uint64_t offset);
-  bool isLocal() const { return (info_->domain_attr->mr_mode & FI_MR_LOCAL) != 0; }
 
-  const FabricOptions options_;
   const FabricLibrary* library_ = nullptr;
-  double* const cells_;
+  const double patienceMs_;
   FabricInfo info_;
+  const bool isCard_;
+  const uint64_t deliver_;  // flag of a write that must be known to be placed
+  Initiator* initiator_ = nullptr;
   // Closed in the opposite order: what stands below hangs on what stands above.
   Fid<fid_fabric> fabric_;
   Fid<fid_eq> eventQueue_;
@@ -235,8 +180,6 @@ class Fabric {
   Fid<fid_ep> endpoint_;
   bool enabled_ = false;  // it may be shut down: before that some providers fall over it
   std::vector<Fid<fid_mr>> exposed_;
-  Fid<fid_mr> stagingRegistration_;
-  std::vector<Window> windows_;
 
   int eventsDescriptor_ = -1;
   int completionsDescriptor_ = -1;
@@ -245,27 +188,7 @@ class Fabric {
   std::deque<FabricEvent> events_;
   bool connected_ = false;  // and its owner has been told
   bool broken_ = false;
-
-  uint8_t* mailbox_ = nullptr;
-  Staging staging_;
-  RegionSpan region_;
-  RemoteMemory remote_[kParts];
-  /// A card (verbs) places a word whole and drives itself; a stream (tcp) may end within a word.
-  bool isCard_ = false;
-  uint64_t deliver_ = 0;  // flag of a write that must be known to be placed
-  std::deque<Signalled> signalled_;
-  uint64_t firstSignalled_ = 0;  // id of signalled_.front()
-  size_t unsignalled_ = 0;       // writes since the last one with a completion
-  size_t signalEvery_ = 1;
-  uint64_t sequence_ = 0;   // of the newest batch; 0 before the first
-  uint64_t placed_ = 0;     // of the newest batch whose every range was posted
-  uint64_t acked_ = 0;      // of the newest batch that is acked; 0 before the first
-  uint64_t heartbeat_ = 0;  // the newest, as it was mailed
-  uint32_t pulses_ = 0;
-  uint64_t unlettered_ = 0;  // bytes of batches since the peer was last told a sequence
-  /// Records that stand in the redo, and not yet in their place: all of batch `sequence_`.
-  std::vector<uint8_t> owed_;
-  bool redoStands_ = false;  // the redo is that of a batch, and not cleared yet
+  uint64_t queueStalls_ = 0;
 };
 
 }  // namespace hotspare

@@ -3,8 +3,6 @@
 // the replies have left. It deletes itself when all of libuv's handles are closed.
 #pragma once
 
-#include <memory>
-
 #include "fabric_endpoint.h"
 #include "libuv.h"
 
@@ -21,18 +19,21 @@ class FabricLoop {
     virtual void turned() = 0;
     /// True when some have that `turned` was not called for.
     virtual bool isBehind() const = 0;
+    /// Writes were put off until `place`, which is called before the loop sleeps.
+    virtual bool owes() const = 0;
+    virtual void place() = 0;
   };
 
-  FabricLoop(uv_loop_s* loop, std::unique_ptr<Fabric> fabric, Owner* owner);
+  FabricLoop(uv_loop_s* loop, FabricEndpoint* endpoint, Owner* owner);
 
   /// To be called once. 0, or libuv's code: then there is nothing left but to stop it.
   int begin();
-  Fabric* fabric() { return fabric_.get(); }
   /// To be called after every call of the fabric: what it left to do is done soon.
   void settle();
   /// The same after writes, which change no connection.
   void settleWrites();
-  /// Closes the fabric at once, and itself when libuv has let go of it.
+  /// Lets go of the endpoint at once, which may then be closed, and deletes itself when libuv has
+  /// let go of the handles.
   void stop();
 
   /// Closes the connection's descriptor here before the fabric does.
@@ -54,7 +55,7 @@ class FabricLoop {
   void close(uv_handle_s* handle);
 
   uv_loop_s* loop_;
-  std::unique_ptr<Fabric> fabric_;
+  FabricEndpoint* endpoint_;
   Owner* owner_;
   uv_handle_s* events_ = nullptr;
   uv_handle_s* completions_ = nullptr;

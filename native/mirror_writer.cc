@@ -1,11 +1,11 @@
-// See fabric_endpoint.h. Here: posting writes, and their completions.
-#include <poll.h>
+// See mirror_writer.h.
+#include "mirror_writer.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "check.h"
-#include "fabric_endpoint.h"
+#include "mailbox.h"
 #include "records.h"
 #include "transport.h"
 
@@ -13,9 +13,7 @@ namespace hotspare {
 namespace {
 
 constexpr uint64_t kWindowBytes = uint64_t{4} << 20;
-constexpr int kRemoteAccessError = 10;  // IBV_WC_REM_ACCESS_ERR
-constexpr size_t kCompletionsAtOnce = 32;
-constexpr int kWaitMs = 1;
+constexpr size_t kSignalsPerQueue = 4;
 /// Bytes of batches without a letter: a standby that sees none for long believes that nobody lives.
 constexpr uint64_t kUnletteredBytes = uint64_t{256} << 10;
 /// Ranges of one batch between two signs of life: 20 ms where each is a slow system call.
@@ -38,7 +36,48 @@ const uint8_t* endOfRun(const uint8_t* list, const uint8_t* end) {
 
 }  // namespace
 
-void Fabric::aim(const RegionSpan& region, const RemoteMemory parts[kParts]) {
+std::unique_ptr<MirrorWriter> MirrorWriter::open(FabricEndpoint* endpoint,
+                                                 const MirrorWriterOptions& options, double* cells,
+                                                 FabricFailure* failure) {
+  std::unique_ptr<MirrorWriter> writer(new MirrorWriter(endpoint, options, cells));
+  *failure = writer->openStaging();
+  return *failure ? nullptr : std::move(writer);
+}
+
+MirrorWriter::MirrorWriter(FabricEndpoint* endpoint, const MirrorWriterOptions& options,
+                           double* cells)
+    : endpoint_(endpoint),
+      spinUs_(options.spinUs),
+      cells_(cells),
+      staging_(options.stagingBytes),
+      signalEvery_(std::max<size_t>(1, endpoint->info().tx_attr->size / kSignalsPerQueue)) {
+  endpoint->setInitiator(this);
+}
+
+FabricFailure MirrorWriter::openStaging() {
+  if (staging_.length() == 0) return {};
+  if (staging_.bytes() == nullptr) return {"no memory for the ring of writes", "mmap"};
+  return endpoint_->registerSource(staging_.bytes(), staging_.length(), &stagingRegistration_);
+}
+
+void MirrorWriter::ended() {
+  windows_.clear();
+  staging_.clear();
+  firstSignalled_ += signalled_.size();
+  signalled_.clear();
+  unsignalled_ = 0;
+  sequence_ = 0;
+  placed_ = 0;
+  acked_ = 0;
+  unlettered_ = 0;
+  heartbeat_ = 0;
+  pulses_ = 0;
+  owed_.clear();
+  redoStands_ = false;
+  for (double* cell = cells_; cell < cells_ + kCells; cell++) *cell = 0;
+}
+
+void MirrorWriter::aim(const RegionSpan& region, const RemoteMemory parts[kParts]) {
   region_ = region;
   for (int part = 0; part < kParts; part++) remote_[part] = parts[part];
 }
@@ -46,14 +85,14 @@ void Fabric::aim(const RegionSpan& region, const RemoteMemory parts[kParts]) {
 /// A small batch is acked by its redo, and placed later. Of a larger one the last write is the one
 /// with a completion: that of its last range. The sequence is mailed by itself where there is no
 /// range, and now and then; the next heartbeat carries it anyway.
-int64_t Fabric::post(const uint8_t* list, size_t length, uint64_t sequence) {
+int64_t MirrorWriter::post(const uint8_t* list, size_t length, uint64_t sequence) {
   const int64_t records = countRecords(list, length, region_.length);
   if (records < 0 || !isTheirs(list, length)) return kForeign;
-  if (!isConnected()) return kUnconnected;
+  if (!endpoint_->isConnected()) return kUnconnected;
   if (sequence_ != 0 && sequence != sequence_ + 1) return kOutOfOrder;
   place();
   sequence_ = sequence;
-  if (broken_) return records;
+  if (endpoint_->isBroken()) return records;
   unlettered_ += length;
   if (records > 0 && length <= kRedoRecordsBytes) {
     owed_.assign(list, list + length);
@@ -64,19 +103,18 @@ int64_t Fabric::post(const uint8_t* list, size_t length, uint64_t sequence) {
     const bool cleared = !redoStands_ || clearRedo();
     const bool lettered = records == 0 || unlettered_ >= kUnletteredBytes;
     const Signal last = lettered ? Signal::kNone : Signal::kBatch;
-    placed(sequence, cleared && ranges(list, length, last, !isCard_));
+    placed(sequence, cleared && ranges(list, length, last, !endpoint_->isCard()));
     if (lettered) mailSequence(Signal::kBatch);
   }
-  const double spinUs = options_.spinUs;
-  const double until = spinUs > 0 ? monotonicMs() + spinUs / 1000 : 0;
+  const double until = spinUs_ > 0 ? monotonicMs() + spinUs_ / 1000 : 0;
   do {
-    readCompletions();
-  } while (spinUs > 0 && !broken_ && cells_[kAckedSequence] < static_cast<double>(sequence) &&
-           monotonicMs() < until);
+    endpoint_->readCompletions();
+  } while (spinUs_ > 0 && !endpoint_->isBroken() &&
+           cells_[kAckedSequence] < static_cast<double>(sequence) && monotonicMs() < until);
   return records;
 }
 
-void Fabric::place() {
+void MirrorWriter::place() {
   if (owed_.empty()) return;
   placed(sequence_, ranges(owed_.data(), owed_.size(), Signal::kNone, false));
   owed_.clear();
@@ -85,14 +123,14 @@ void Fabric::place() {
 
 /// The ranges of a batch were posted: `whole` when all of them were. Every batch comes here, in
 /// order, so one that was put off and forgotten is noticed by the next.
-void Fabric::placed(uint64_t sequence, bool whole) {
-  HOTSPARE_CHECK(placed_ == 0 || broken_ || sequence == placed_ + 1);
-  HOTSPARE_CHECK(whole || broken_);
+void MirrorWriter::placed(uint64_t sequence, bool whole) {
+  HOTSPARE_CHECK(placed_ == 0 || endpoint_->isBroken() || sequence == placed_ + 1);
+  HOTSPARE_CHECK(whole || endpoint_->isBroken());
   if (whole) placed_ = sequence;
 }
 
 /// Every batch is acked, in order, and none before its every range was posted, or its redo was.
-void Fabric::acked(uint64_t sequence) {
+void MirrorWriter::acked(uint64_t sequence) {
   HOTSPARE_CHECK(acked_ == 0 || sequence == acked_ + 1);
   HOTSPARE_CHECK(sequence <= placed_ || (!owed_.empty() && sequence == sequence_));
   acked_ = sequence;
@@ -101,13 +139,13 @@ void Fabric::acked(uint64_t sequence) {
 
 /// What a write answers that was not posted. It is ours to see that this happens to a broken
 /// connection only: to leave a write out of one that carries on is to lose it.
-bool Fabric::nothingPosted() const {
-  HOTSPARE_CHECK(broken_);
+bool MirrorWriter::nothingPosted() const {
+  HOTSPARE_CHECK(endpoint_->isBroken());
   return false;
 }
 
 /// Writes the ranges in order. `tears`: a word may arrive in two halves, and no redo covers it yet.
-bool Fabric::ranges(const uint8_t* list, size_t length, Signal signal, bool tears) {
+bool MirrorWriter::ranges(const uint8_t* list, size_t length, Signal signal, bool tears) {
   const uint8_t* end = list + length;
   for (size_t written = 1; list < end; written++) {
     const uint8_t* next = endOfRun(list, end);
@@ -123,7 +161,7 @@ bool Fabric::ranges(const uint8_t* list, size_t length, Signal signal, bool tear
 
 /// The records in [list, next) are one range: a word that is published, or bytes that nobody can
 /// reach yet.
-bool Fabric::range(const uint8_t* list, const uint8_t* next, Signal signal, bool more) {
+bool MirrorWriter::range(const uint8_t* list, const uint8_t* next, Signal signal, bool more) {
   const Record first = recordAt(list);
   size_t length = 0;
   for (const uint8_t* at = list; at < next; at += recordAt(at).size) length += recordAt(at).length;
@@ -139,42 +177,40 @@ bool Fabric::range(const uint8_t* list, const uint8_t* next, Signal signal, bool
     to += record.length;
     cells_[kMergedRanges]++;
   }
-  void* descriptor = isLocal() ? fi_mr_desc(stagingRegistration_.get()) : nullptr;
-  return write({staged, length, descriptor, target}, signal, 0, more);
+  return write({staged, length, stagingRegistration_.get(), target}, signal, 0, more);
 }
 
-bool Fabric::postBlock(uint64_t offset, size_t length) {
-  if (!isConnected()) return false;
+bool MirrorWriter::postBlock(uint64_t offset, size_t length) {
+  if (!endpoint_->isConnected()) return false;
   place();
   while (length > 0) {
     const uint64_t left = kWindowBytes - offset % kWindowBytes;
     const size_t piece = std::min<uint64_t>(length, left);
     RemoteMemory target;
     if (!targetOf(offset, piece, &target)) return false;
-    Window* window = broken_ ? nullptr : windowOf(offset);
+    Window* window = endpoint_->isBroken() ? nullptr : windowOf(offset);
     if (window == nullptr) break;
-    void* descriptor = isLocal() ? fi_mr_desc(window->registration.get()) : nullptr;
     window->pieces++;
     const bool last = piece == length;
     const Signal signal = last ? Signal::kBlock : Signal::kPiece;
-    const Write one{region_.bytes + offset, piece, descriptor, target};
+    const FabricWrite one{region_.bytes + offset, piece, window->registration.get(), target};
     if (!write(one, signal, window->number, !last)) break;
     length -= piece;
     offset += piece;
   }
-  HOTSPARE_CHECK(length == 0 || broken_);
-  readCompletions();
+  HOTSPARE_CHECK(length == 0 || endpoint_->isBroken());
+  endpoint_->readCompletions();
   return true;
 }
 
-bool Fabric::pulse() {
+bool MirrorWriter::pulse() {
   const Letter heartbeat(heartbeat_, ++pulses_);
   return mail(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kNone);
 }
 
 /// A heartbeat asks for its completion: that of a write without one tells no failure (verbs).
-bool Fabric::beat(uint32_t beat, uint32_t echo) {
-  if (!isConnected()) return false;
+bool MirrorWriter::beat(uint32_t beat, uint32_t echo) {
+  if (!endpoint_->isConnected()) return false;
   place();
   heartbeat_ = beat | uint64_t{echo} << 32;
   const Letter heartbeat(heartbeat_, pulses_);
@@ -188,29 +224,29 @@ bool Fabric::beat(uint32_t beat, uint32_t echo) {
   uint8_t letters[2 * kLetterBytes];
   std::memcpy(letters, sequence.bytes, kLetterBytes);
   std::memcpy(letters + kLetterBytes, heartbeat.bytes, kLetterBytes);
-  HOTSPARE_CHECK(placed_ == sequence_ || broken_);
+  HOTSPARE_CHECK(placed_ == sequence_ || endpoint_->isBroken());
   mail(kSequenceAt, letters, sizeof letters, Signal::kHeard);
   unlettered_ = 0;
   return true;
 }
 
-bool Fabric::tell() {
-  if (!isConnected()) return false;
+bool MirrorWriter::tell() {
+  if (!endpoint_->isConnected()) return false;
   place();
   if (sequence_ != 0) mailSequence(Signal::kTold);
-  readCompletions();
+  endpoint_->readCompletions();
   return true;
 }
 
 /// Says that all ranges up to the newest batch are placed, once they are.
-bool Fabric::mailSequence(Signal signal) {
-  HOTSPARE_CHECK(placed_ == sequence_ || broken_);
+bool MirrorWriter::mailSequence(Signal signal) {
+  HOTSPARE_CHECK(placed_ == sequence_ || endpoint_->isBroken());
   const Letter letter(sequence_);
   unlettered_ = 0;
   return mail(kSequenceAt, letter.bytes, sizeof letter.bytes, signal);
 }
 
-bool Fabric::redo(uint64_t sequence, const uint8_t* records, size_t length, Signal signal) {
+bool MirrorWriter::redo(uint64_t sequence, const uint8_t* records, size_t length, Signal signal) {
   const Letter head(sequence, records, length);
   uint8_t bytes[kRedoBytes];
   std::memcpy(bytes, head.bytes, sizeof head.bytes);
@@ -218,14 +254,14 @@ bool Fabric::redo(uint64_t sequence, const uint8_t* records, size_t length, Sign
   return mail(kRedoAt, bytes, sizeof head.bytes + length, signal);
 }
 
-bool Fabric::clearRedo() {
+bool MirrorWriter::clearRedo() {
   const uint8_t none[kLetterBytes] = {};
   redoStands_ = false;
   return mail(kRedoAt, none, sizeof none, Signal::kNone);
 }
 
 /// Letters are sent at once, but for a redo that is acked with what follows it.
-bool Fabric::mail(size_t offset, const uint8_t* letters, size_t length, Signal signal) {
+bool MirrorWriter::mail(size_t offset, const uint8_t* letters, size_t length, Signal signal) {
   RemoteMemory target = remote_[kMailbox];
   target.address += offset;
   const bool more = offset == kRedoAt && signal == Signal::kNone;
@@ -233,63 +269,37 @@ bool Fabric::mail(size_t offset, const uint8_t* letters, size_t length, Signal s
 }
 
 /// A write whose bytes may change as soon as this returns.
-bool Fabric::stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target,
-                         Signal signal, bool more) {
-  if (length <= info_->tx_attr->inject_size) {
+bool MirrorWriter::stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target,
+                               Signal signal, bool more) {
+  if (length <= endpoint_->inlineBytes()) {
     cells_[kInlineWrites]++;
     return write({bytes, length, nullptr, target}, signal, 0, more);
   }
   uint8_t* staged = stage(length);
   if (staged == nullptr) return nothingPosted();
   std::memcpy(staged, bytes, length);
-  void* descriptor = isLocal() ? fi_mr_desc(stagingRegistration_.get()) : nullptr;
-  return write({staged, length, descriptor, target}, signal, 0, more);
+  return write({staged, length, stagingRegistration_.get(), target}, signal, 0, more);
 }
 
-uint8_t* Fabric::stage(size_t length) {
-  if (!carries()) return nullptr;
+uint8_t* MirrorWriter::stage(size_t length) {
+  if (!endpoint_->carries()) return nullptr;
   uint8_t* staged = staging_.take(length);
   if (staged != nullptr) return staged;
-  wait(
-      [&] {
-        staged = staging_.take(length);
-        return staged != nullptr;
-      },
-      kStagingStalls);
+  cells_[kStagingStalls]++;
+  endpoint_->wait([&] {
+    staged = staging_.take(length);
+    return staged != nullptr;
+  });
   return staged;
 }
 
-bool Fabric::write(const Write& one, Signal signal, uint64_t window, bool more) {
-  if (!carries()) return nothingPosted();
-  const bool inlined = one.length <= info_->tx_attr->inject_size;
+bool MirrorWriter::write(const FabricWrite& one, Signal signal, uint64_t window, bool more) {
   // A queue whose writes are never completed is never emptied.
   const bool signalled = signal != Signal::kNone || ++unsignalled_ >= signalEvery_;
-  uint64_t flags = 0;
-  if (inlined) flags |= FI_INJECT;
-  if (signalled) flags |= FI_COMPLETION | deliver_;
-  if (more && !signalled) flags |= FI_MORE;
-  iovec source{const_cast<void*>(one.bytes), one.length};
-  fi_rma_iov target{one.target.address, one.length, one.target.key};
-  void* descriptor = one.descriptor;
-  fi_msg_rma message{};
-  message.msg_iov = &source;
-  message.desc = inlined ? nullptr : &descriptor;
-  message.iov_count = 1;
-  message.rma_iov = &target;
-  message.rma_iov_count = 1;
-  message.context = reinterpret_cast<void*>(firstSignalled_ + signalled_.size());
-  ssize_t code = fi_writemsg(endpoint_.get(), &message, flags);
-  if (code == -FI_EAGAIN) {
-    const auto posted = [&] {
-      code = fi_writemsg(endpoint_.get(), &message, flags);
-      return code != -FI_EAGAIN;
-    };
-    if (!wait(posted, kQueueStalls)) return nothingPosted();
-  }
-  if (code != 0) {
-    broke(library_->strerror(static_cast<int>(-code)), false);
-    return nothingPosted();
-  }
+  const uint64_t id = firstSignalled_ + signalled_.size();
+  const bool posted = endpoint_->write(one, signalled, more, id);
+  cells_[kQueueStalls] = static_cast<double>(endpoint_->queueStalls());
+  if (!posted) return nothingPosted();
   cells_[kWrites]++;
   cells_[kPlacedBytes] += static_cast<double>(one.length);
   if (signalled) {
@@ -300,60 +310,8 @@ bool Fabric::write(const Write& one, Signal signal, uint64_t window, bool more) 
   return true;
 }
 
-/// Takes completions until `ready`, for as long as patience lasts: then the connection counts as
-/// broken.
-template <typename Ready>
-bool Fabric::wait(Ready ready, FabricCell stall) {
-  cells_[stall]++;
-  const double deadline = monotonicMs() + options_.patienceMs;
-  while (!broken_) {
-    readCompletions();
-    // An event that nobody reads keeps every sleep short; and a peer that has gone is not waited
-    // for.
-    readEvents();
-    if (broken_) return false;
-    if (ready()) return true;
-    if (monotonicMs() > deadline) {
-      broke("the queue of writes stood still", false);
-      return false;
-    }
-    if (!maySleep()) continue;
-    pollfd queue{completionsDescriptor_, POLLIN, 0};
-    poll(&queue, 1, kWaitMs);
-  }
-  return false;
-}
-
-void Fabric::readCompletions() {
-  fi_cq_entry entries[kCompletionsAtOnce];
-  for (;;) {
-    const ssize_t count = fi_cq_read(completionQueue_.get(), entries, kCompletionsAtOnce);
-    if (count == -FI_EAVAIL) {
-      if (!readCompletionError()) break;
-      continue;
-    }
-    if (count <= 0) break;
-    for (ssize_t i = 0; i < count; i++) {
-      completed(reinterpret_cast<uint64_t>(entries[i].op_context));
-    }
-    if (static_cast<size_t>(count) < kCompletionsAtOnce) break;
-  }
-}
-
-bool Fabric::readCompletionError() {
-  fi_cq_err_entry error{};
-  if (fi_cq_readerr(completionQueue_.get(), &error, 0) < 0) return false;
-  char text[128] = "";
-  const char* detail =
-      fi_cq_strerror(completionQueue_.get(), error.prov_errno, error.err_data, text, sizeof text);
-  std::string reason = library_->strerror(error.err);
-  if (error.prov_errno != 0 && detail != nullptr) reason += std::string(" (") + detail + ")";
-  broke(reason, isCard_ && error.prov_errno == kRemoteAccessError);
-  return true;
-}
-
-void Fabric::completed(uint64_t id) {
-  if (broken_ || id < firstSignalled_ || id - firstSignalled_ >= signalled_.size()) return;
+void MirrorWriter::completed(uint64_t id) {
+  if (id < firstSignalled_ || id - firstSignalled_ >= signalled_.size()) return;
   cells_[kCompletions]++;
   signalled_[id - firstSignalled_].done = true;
   while (!signalled_.empty() && signalled_.front().done) {
@@ -375,7 +333,7 @@ void Fabric::completed(uint64_t id) {
   cells_[kStagedBytes] = static_cast<double>(staging_.used());
 }
 
-bool Fabric::isTheirs(const uint8_t* list, size_t length) const {
+bool MirrorWriter::isTheirs(const uint8_t* list, size_t length) const {
   RemoteMemory target;
   for (const uint8_t* end = list + length; list < end; list += recordAt(list).size) {
     const Record record = recordAt(list);
@@ -384,7 +342,7 @@ bool Fabric::isTheirs(const uint8_t* list, size_t length) const {
   return true;
 }
 
-bool Fabric::targetOf(uint64_t offset, uint64_t length, RemoteMemory* target) const {
+bool MirrorWriter::targetOf(uint64_t offset, uint64_t length, RemoteMemory* target) const {
   const uint64_t end = offset + length;
   if (end <= region_.headBytes) {
     *target = remote_[kHead];
@@ -399,22 +357,20 @@ bool Fabric::targetOf(uint64_t offset, uint64_t length, RemoteMemory* target) co
 
 /// The window that holds an offset, registered once as a source; those with nothing on its way are
 /// closed.
-Fabric::Window* Fabric::windowOf(uint64_t offset) {
+MirrorWriter::Window* MirrorWriter::windowOf(uint64_t offset) {
   const uint64_t number = offset / kWindowBytes;
   for (Window& window : windows_) {
     if (window.number == number) return &window;
   }
   std::erase_if(windows_, [](const Window& window) { return window.pieces == 0; });
   Fid<fid_mr> registration;
-  if (isLocal()) {
-    const uint64_t start = number * kWindowBytes;
-    const uint64_t length = std::min(kWindowBytes, region_.length - start);
-    const FabricFailure failure =
-        registerMemory(region_.bytes + start, length, FI_WRITE, &registration);
-    if (failure) {
-      broke("a part of the region cannot be registered: " + failure.reason, false);
-      return nullptr;
-    }
+  const uint64_t start = number * kWindowBytes;
+  const uint64_t length = std::min(kWindowBytes, region_.length - start);
+  const FabricFailure failure =
+      endpoint_->registerSource(region_.bytes + start, length, &registration);
+  if (failure) {
+    endpoint_->broke("a part of the region cannot be registered: " + failure.reason, false);
+    return nullptr;
   }
   windows_.push_back({number, std::move(registration), 0});
   return &windows_.back();
