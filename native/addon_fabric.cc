@@ -86,7 +86,7 @@ std::unique_ptr<MirrorEnd> MirrorEnd::open(const FabricQuery& query, double pati
   return std::unique_ptr<MirrorEnd>(new MirrorEnd{std::move(endpoint), std::move(writer)});
 }
 
-/// NativeFabric in src/native/fabric.ts. It lives in JavaScript; until it is closed it keeps itself
+/// NativeFabric in src/native/fabric.ts. JavaScript owns it; until it is closed it keeps itself
 /// alive.
 class FabricObject final : public Napi::ObjectWrap<FabricObject>, public FabricLoop::Owner {
  public:
@@ -98,8 +98,8 @@ class FabricObject final : public Napi::ObjectWrap<FabricObject>, public FabricL
   void event(const FabricEvent& event) override;
   void turned() override;
   bool isBehind() const override { return cells_[kCompletions] != told_; }
-  bool owes() const override { return end_->writer->owes(); }
-  void place() override { end_->writer->place(); }
+  bool owesWrites() const override { return end_->writer->owesRanges(); }
+  void postOwed() override { end_->writer->placeOwed(); }
 
  private:
   static constexpr int kCompleted = 3;  // a kind beside FabricEvent's
@@ -128,7 +128,7 @@ class FabricObject final : public Napi::ObjectWrap<FabricObject>, public FabricL
   double cells_[kCells] = {};
   std::unique_ptr<MirrorEnd> end_;  // null once this is closed
   FabricLoop* loop_ = nullptr;      // drives the endpoint for as long as there is one
-  double told_ = 0;                 // completions
+  double told_ = 0;                 // completions that JavaScript knows of
   Napi::FunctionReference onEvent_;
   std::unique_ptr<Napi::AsyncContext> context_;
   Napi::Reference<Napi::ArrayBuffer> mailbox_;
@@ -339,8 +339,8 @@ Napi::Value FabricObject::post(Call call) {
   const uint8_t* bytes = arguments.bytes(0, &length);
   const double sequence = arguments.number(3, "sequence", 1, kSafeIntegerMax);
   if (!arguments.good() || end_ == nullptr) return Env().Undefined();
-  const int64_t records = end_->writer->post(bytes, length, static_cast<uint64_t>(sequence));
-  told_ = cells_[kCompletions];  // whoever posts looks at the cells by himself
+  const int64_t records = end_->writer->postBatch(bytes, length, static_cast<uint64_t>(sequence));
+  told_ = cells_[kCompletions];  // the caller of `post` looks at the cells by itself
   loop_->settleWrites();
   return Napi::Number::New(Env(), static_cast<double>(records));
 }
@@ -361,14 +361,14 @@ Napi::Value FabricObject::beat(Call call) {
   const auto beat = static_cast<uint32_t>(arguments.number(0, "beat", 0, UINT32_MAX));
   const auto echo = static_cast<uint32_t>(arguments.number(1, "echo", 0, UINT32_MAX));
   if (!arguments.good() || end_ == nullptr) return Env().Undefined();
-  const bool mailed = end_->writer->beat(beat, echo);
+  const bool mailed = end_->writer->postHeartbeat(beat, echo);
   loop_->settle();
   return Napi::Boolean::New(Env(), mailed);
 }
 
 Napi::Value FabricObject::tell(Call) {
   if (end_ == nullptr) return Env().Undefined();
-  const bool mailed = end_->writer->tell();
+  const bool mailed = end_->writer->postSequence();
   loop_->settle();
   return Napi::Boolean::New(Env(), mailed);
 }

@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <rdma/fi_cm.h>
+#include <rdma/fi_rma.h>
 #include <sys/random.h>
 
 #include "check.h"
@@ -68,16 +70,6 @@ FabricFailure FabricEndpoint::openDomain() {
   return {};
 }
 
-FabricFailure FabricEndpoint::registerMemory(void* bytes, size_t length, uint64_t access,
-                                             Fid<fid_mr>* memory) {
-  fid_mr* opened = nullptr;
-  const uint64_t key = randomKey(info_->domain_attr->mr_key_size);
-  const int code = fi_mr_reg(domain_.get(), bytes, length, access, 0, key, 0, &opened, nullptr);
-  if (code != 0) return library_->failed("fi_mr_reg", code);
-  memory->reset(opened);
-  return {};
-}
-
 FabricFailure FabricEndpoint::listen(int* port) {
   fid_pep* listener = nullptr;
   if (const int code = fi_passive_ep(fabric_.get(), info_.get(), &listener, nullptr); code != 0) {
@@ -98,6 +90,23 @@ FabricFailure FabricEndpoint::listen(int* port) {
                              : reinterpret_cast<sockaddr_in*>(&address)->sin_port;
   *port = ntohs(named);
   return {};
+}
+
+FabricFailure FabricEndpoint::accept(int request) {
+  const auto found = requests_.find(request);
+  if (found == requests_.end()) return {"the request is gone", "accept"};
+  const FabricInfo info = std::move(found->second);
+  requests_.erase(found);
+  disconnect();
+  FabricFailure failure = openEndpoint(info.get());
+  // Without an endpoint nothing else tells the peer that it is not let in.
+  if (endpoint_ == nullptr) fi_reject(listener_.get(), info->handle, nullptr, 0);
+  if (!failure) {
+    const int code = fi_accept(endpoint_.get(), nullptr, 0);
+    if (code != 0) failure = library_->failed("fi_accept", code);
+  }
+  if (failure) disconnect();
+  return failure;
 }
 
 FabricFailure FabricEndpoint::openEndpoint(fi_info* info) {
@@ -127,23 +136,6 @@ FabricFailure FabricEndpoint::openEndpoint(fi_info* info) {
   return {};
 }
 
-FabricFailure FabricEndpoint::accept(int request) {
-  const auto found = requests_.find(request);
-  if (found == requests_.end()) return {"the request is gone", "accept"};
-  const FabricInfo info = std::move(found->second);
-  requests_.erase(found);
-  disconnect();
-  FabricFailure failure = openEndpoint(info.get());
-  // Whoever asked is told, if nobody else will.
-  if (endpoint_ == nullptr) fi_reject(listener_.get(), info->handle, nullptr, 0);
-  if (!failure) {
-    const int code = fi_accept(endpoint_.get(), nullptr, 0);
-    if (code != 0) failure = library_->failed("fi_accept", code);
-  }
-  if (failure) disconnect();
-  return failure;
-}
-
 void FabricEndpoint::reject(int request) {
   const auto found = requests_.find(request);
   if (found == requests_.end()) return;
@@ -161,28 +153,24 @@ FabricFailure FabricEndpoint::connect(const void* bytes, size_t length) {
   return failure;
 }
 
-void FabricEndpoint::fail(const std::string& reason) {
-  broke(reason, false);
-  closeEndpoint();
-}
-
-void FabricEndpoint::closeEndpoint() {
-  if (enabled_) fi_shutdown(endpoint_.get(), 0);
-  enabled_ = false;
-  endpoint_.reset();
-}
-
+/// The endpoint goes first, so that no card reads or writes memory that is not registered any more.
 void FabricEndpoint::disconnect() {
   closeEndpoint();
   completionQueue_.reset();
   completionsDescriptor_ = -1;
-  if (initiator_ != nullptr) initiator_->ended();
+  if (initiator_ != nullptr) initiator_->connectionEnded();
   closeExposed();
   queueStalls_ = 0;
   connected_ = false;
   broken_ = false;
   std::erase_if(events_,
                 [](const FabricEvent& event) { return event.kind != FabricEvent::kRequest; });
+}
+
+void FabricEndpoint::closeEndpoint() {
+  if (enabled_) fi_shutdown(endpoint_.get(), 0);
+  enabled_ = false;
+  endpoint_.reset();
 }
 
 void FabricEndpoint::close() {
@@ -206,76 +194,19 @@ void FabricEndpoint::revoke() {
   disconnect();
 }
 
-bool FabricEndpoint::takeEvent(FabricEvent* event) {
-  if (events_.empty()) return false;
-  *event = std::move(events_.front());
-  events_.pop_front();
-  // Not before: whoever writes must know that there is somebody, on fast machines and on slow ones.
-  if (event->kind == FabricEvent::kConnected) connected_ = true;
-  return true;
-}
-
-bool FabricEndpoint::progress() {
-  if (completionQueue_ != nullptr) readCompletions();
-  readEvents();
-  return maySleep();
-}
-
-bool FabricEndpoint::progressWrites() {
-  // With nothing on its way there is nothing to be woken for.
-  if (completionQueue_ == nullptr || !hasWritesUnderWay()) return true;
-  readCompletions();
-  if (!hasWritesUnderWay()) return true;
-  fid* queue = &completionQueue_->fid;
-  return fi_trywait(fabric_.get(), &queue, 1) == 0;
-}
-
-bool FabricEndpoint::maySleep() {
-  fid* queues[] = {&eventQueue_->fid, nullptr};
-  int count = 1;
-  // A card's queue that was asked once wakes the process for the next write, which is then slower.
-  if (completionQueue_ != nullptr && awaitsCompletions()) queues[count++] = &completionQueue_->fid;
-  return fi_trywait(fabric_.get(), queues, count) == 0;
-}
-
-void FabricEndpoint::readEvents() {
-  for (;;) {
-    alignas(fi_eq_cm_entry) char buffer[sizeof(fi_eq_cm_entry) + kPrivateBytesMost];
-    uint32_t kind = 0;
-    const ssize_t length = fi_eq_read(eventQueue_.get(), &kind, buffer, sizeof buffer, 0);
-    if (length == -FI_EAVAIL) {
-      if (!readEventError()) return;
-      continue;
-    }
-    if (length < 0) return;
-    const auto* entry = reinterpret_cast<const fi_eq_cm_entry*>(buffer);
-    if (kind == FI_CONNREQ) {
-      const auto bytes = static_cast<size_t>(length) - sizeof *entry;
-      const int request = ++requestsSeen_;
-      requests_[request] = FabricInfo(entry->info);
-      events_.push_back({FabricEvent::kRequest, request,
-                         std::string(reinterpret_cast<const char*>(entry->data), bytes)});
-    } else if (endpoint_ != nullptr && entry->fid == &endpoint_->fid) {
-      if (kind == FI_CONNECTED) {
-        events_.push_back({FabricEvent::kConnected});
-      } else if (kind == FI_SHUTDOWN) {
-        broke("the peer closed it", false);
-      }
-    }
-  }
-}
-
-bool FabricEndpoint::readEventError() {
-  fi_eq_err_entry error{};
-  if (fi_eq_readerr(eventQueue_.get(), &error, 0) < 0) return false;
-  const bool ours = endpoint_ != nullptr && error.fid == &endpoint_->fid;
-  if (ours) broke(library_->strerror(error.err), false);
-  return true;
-}
-
 FabricFailure FabricEndpoint::registerSource(void* bytes, size_t length, Fid<fid_mr>* source) {
   if ((info_->domain_attr->mr_mode & FI_MR_LOCAL) == 0) return {};
   return registerMemory(bytes, length, FI_WRITE, source);
+}
+
+FabricFailure FabricEndpoint::registerMemory(void* bytes, size_t length, uint64_t access,
+                                             Fid<fid_mr>* memory) {
+  fid_mr* opened = nullptr;
+  const uint64_t key = randomKey(info_->domain_attr->mr_key_size);
+  const int code = fi_mr_reg(domain_.get(), bytes, length, access, 0, key, 0, &opened, nullptr);
+  if (code != 0) return library_->failed("fi_mr_reg", code);
+  memory->reset(opened);
+  return {};
 }
 
 bool FabricEndpoint::write(const FabricWrite& one, bool signalled, bool more, uint64_t context) {
@@ -305,7 +236,7 @@ bool FabricEndpoint::write(const FabricWrite& one, bool signalled, bool more, ui
     if (!wait(posted)) return false;
   }
   if (code == 0) return true;
-  broke(library_->strerror(static_cast<int>(-code)), false);
+  markBroken(library_->strerror(static_cast<int>(-code)), false);
   return false;
 }
 
@@ -313,13 +244,13 @@ bool FabricEndpoint::wait(const std::function<bool()>& ready) {
   const double deadline = monotonicMs() + patienceMs_;
   while (!broken_) {
     readCompletions();
-    // An event that nobody reads keeps every sleep short; and a peer that has gone is not waited
-    // for.
+    // Events are read, too: an unread event ends every sleep at once, and an event may tell that
+    // there is no peer left to wait for.
     readEvents();
     if (broken_) return false;
     if (ready()) return true;
     if (monotonicMs() > deadline) {
-      broke("the queue of writes stood still", false);
+      markBroken("the queue of writes stood still", false);
       return false;
     }
     if (!maySleep()) continue;
@@ -327,6 +258,30 @@ bool FabricEndpoint::wait(const std::function<bool()>& ready) {
     poll(&queue, 1, kWaitMs);
   }
   return false;
+}
+
+bool FabricEndpoint::progress() {
+  if (completionQueue_ != nullptr) readCompletions();
+  readEvents();
+  return maySleep();
+}
+
+bool FabricEndpoint::progressWrites() {
+  // With no write under way nothing will wake the sleeper, and nothing needs to.
+  if (completionQueue_ == nullptr || !hasWritesUnderWay()) return true;
+  readCompletions();
+  if (!hasWritesUnderWay()) return true;
+  fid* queue = &completionQueue_->fid;
+  return fi_trywait(fabric_.get(), &queue, 1) == 0;
+}
+
+bool FabricEndpoint::maySleep() {
+  fid* queues[] = {&eventQueue_->fid, nullptr};
+  int count = 1;
+  // A card's queue that has been armed wakes the process for the next write, which is then slower:
+  // it is armed only when a completion is to come.
+  if (completionQueue_ != nullptr && awaitsCompletions()) queues[count++] = &completionQueue_->fid;
+  return fi_trywait(fabric_.get(), queues, count) == 0;
 }
 
 void FabricEndpoint::readCompletions() {
@@ -340,7 +295,7 @@ void FabricEndpoint::readCompletions() {
     if (count <= 0) break;
     for (ssize_t i = 0; i < count; i++) {
       if (broken_ || initiator_ == nullptr) continue;
-      initiator_->completed(reinterpret_cast<uint64_t>(entries[i].op_context));
+      initiator_->writeCompleted(reinterpret_cast<uint64_t>(entries[i].op_context));
     }
     if (static_cast<size_t>(count) < kCompletionsAtOnce) break;
   }
@@ -354,14 +309,64 @@ bool FabricEndpoint::readCompletionError() {
       fi_cq_strerror(completionQueue_.get(), error.prov_errno, error.err_data, text, sizeof text);
   std::string reason = library_->strerror(error.err);
   if (error.prov_errno != 0 && detail != nullptr) reason += std::string(" (") + detail + ")";
-  broke(reason, isCard_ && error.prov_errno == kRemoteAccessError);
+  markBroken(reason, isCard_ && error.prov_errno == kRemoteAccessError);
   return true;
 }
 
-void FabricEndpoint::broke(const std::string& reason, bool revoked) {
+void FabricEndpoint::readEvents() {
+  for (;;) {
+    alignas(fi_eq_cm_entry) char buffer[sizeof(fi_eq_cm_entry) + kPrivateBytesMost];
+    uint32_t kind = 0;
+    const ssize_t length = fi_eq_read(eventQueue_.get(), &kind, buffer, sizeof buffer, 0);
+    if (length == -FI_EAVAIL) {
+      if (!readEventError()) return;
+      continue;
+    }
+    if (length < 0) return;
+    const auto* entry = reinterpret_cast<const fi_eq_cm_entry*>(buffer);
+    if (kind == FI_CONNREQ) {
+      const auto bytes = static_cast<size_t>(length) - sizeof *entry;
+      const int request = ++requestsSeen_;
+      requests_[request] = FabricInfo(entry->info);
+      events_.push_back({FabricEvent::kRequest, request,
+                         std::string(reinterpret_cast<const char*>(entry->data), bytes)});
+    } else if (endpoint_ != nullptr && entry->fid == &endpoint_->fid) {
+      if (kind == FI_CONNECTED) {
+        events_.push_back({FabricEvent::kConnected});
+      } else if (kind == FI_SHUTDOWN) {
+        markBroken("the peer closed it", false);
+      }
+    }
+  }
+}
+
+bool FabricEndpoint::readEventError() {
+  fi_eq_err_entry error{};
+  if (fi_eq_readerr(eventQueue_.get(), &error, 0) < 0) return false;
+  const bool ours = endpoint_ != nullptr && error.fid == &endpoint_->fid;
+  if (ours) markBroken(library_->strerror(error.err), false);
+  return true;
+}
+
+bool FabricEndpoint::takeEvent(FabricEvent* event) {
+  if (events_.empty()) return false;
+  *event = std::move(events_.front());
+  events_.pop_front();
+  // Not before: a write to a peer of which the owner has not heard would pass on a fast machine and
+  // be refused on a slow one.
+  if (event->kind == FabricEvent::kConnected) connected_ = true;
+  return true;
+}
+
+void FabricEndpoint::markBroken(const std::string& reason, bool revoked) {
   if (broken_) return;
   broken_ = true;
   events_.push_back({FabricEvent::kBroken, 0, reason, revoked});
+}
+
+void FabricEndpoint::fail(const std::string& reason) {
+  markBroken(reason, false);
+  closeEndpoint();
 }
 
 }  // namespace hotspare

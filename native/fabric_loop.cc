@@ -43,15 +43,16 @@ void FabricLoop::settleWrites() {
   const bool restless = !endpoint_->progressWrites();
   await();
   if (restless || endpoint_->hasEvents() || owner_->isBehind()) wake(true);
-  if (!owner_->owes()) return;
+  if (!owner_->owesWrites()) return;
   uv_prepare_start(reinterpret_cast<uv_prepare_s*>(prepare_), [](uv_prepare_s* handle) {
-    static_cast<FabricLoop*>(uv_handle_get_data(reinterpret_cast<uv_handle_s*>(handle)))->place();
+    static_cast<FabricLoop*>(uv_handle_get_data(reinterpret_cast<uv_handle_s*>(handle)))
+        ->postOwed();
   });
 }
 
-void FabricLoop::place() {
+void FabricLoop::postOwed() {
   uv_prepare_stop(reinterpret_cast<uv_prepare_s*>(prepare_));
-  owner_->place();
+  owner_->postOwed();
   settleWrites();
 }
 

@@ -1,13 +1,13 @@
-// The parts of a standby's memory that a primary writes: the region but for the bytes that are the
-// standby's own, and the mailbox beside it (mailbox.h).
+// The parts of a standby's memory that its primary writes: the region, except the bytes that are
+// the standby's own, and the mailbox beside it (mailbox.h).
 //
 // clang-format off
 //   0         headBytes        bodyOffset              length
 //   ├─ kHead ─┤ standby's own  ├─ kBody ───────────────┤        ├─ kMailbox ─┤
 // clang-format on
 //
-// Both ends hold a region of this shape. Each part has a registration of its own, so an address in
-// one is counted from the part's beginning (mirror_target.h exposes them, mirror_writer.h aims).
+// Both ends hold a region of this shape. Each part is registered by itself, and its remote address
+// is that of its first byte: mirror_target.cc exposes the parts, mirror_writer.cc aims at them.
 #pragma once
 
 #include <cstddef>

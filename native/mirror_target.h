@@ -15,12 +15,12 @@ class MirrorTarget {
   explicit MirrorTarget(FabricEndpoint* endpoint) : endpoint_(endpoint) {}
   MirrorTarget(const MirrorTarget&) = delete;
   MirrorTarget& operator=(const MirrorTarget&) = delete;
-  /// The endpoint must be closed by then, and with it the mailbox' registration.
+  /// The endpoint must have been closed, and with it the registration of the mailbox.
   ~MirrorTarget();
 
-  /// Registers a region and the mailbox for the peer's writes; `parts` are what it needs to know.
+  /// Registers a region and the mailbox for the peer's writes. The peer needs `parts` to aim.
   FabricFailure expose(const RegionSpan& region, RemoteMemory parts[kParts]);
-  /// Null before it was exposed; then it stays for as long as this object.
+  /// Null before the first `expose`; from then on it stays for as long as this object.
   uint8_t* mailbox() const { return mailbox_; }
 
  private:

@@ -14,13 +14,14 @@ namespace {
 
 constexpr uint64_t kWindowBytes = uint64_t{4} << 20;
 constexpr size_t kSignalsPerQueue = 4;
-/// Bytes of batches without a letter: a standby that sees none for long believes that nobody lives.
+/// Bytes of batches that go without a letter: a standby that sees no letter for long believes the
+/// primary dead.
 constexpr uint64_t kUnletteredBytes = uint64_t{256} << 10;
 /// Ranges of one batch between two signs of life: 20 ms where each is a slow system call.
 constexpr size_t kPulseRanges = 1024;
 
-/// The end of the neighbouring records that one write may carry: law 2 lets bytes that nobody can
-/// reach arrive in any order, and a word only alone.
+/// The end of the neighbouring records that a single write may carry: law 2 lets bytes that nobody
+/// can reach arrive in any order, but a word must be written by itself.
 const uint8_t* endOfRun(const uint8_t* list, const uint8_t* end) {
   Record last = recordAt(list);
   const uint8_t* next = list + last.size;
@@ -60,51 +61,35 @@ FabricFailure MirrorWriter::openStaging() {
   return endpoint_->registerSource(staging_.bytes(), staging_.length(), &stagingRegistration_);
 }
 
-void MirrorWriter::ended() {
-  windows_.clear();
-  staging_.clear();
-  firstSignalled_ += signalled_.size();
-  signalled_.clear();
-  unsignalled_ = 0;
-  sequence_ = 0;
-  placed_ = 0;
-  acked_ = 0;
-  unlettered_ = 0;
-  heartbeat_ = 0;
-  pulses_ = 0;
-  owed_.clear();
-  redoStands_ = false;
-  for (double* cell = cells_; cell < cells_ + kCells; cell++) *cell = 0;
-}
-
 void MirrorWriter::aim(const RegionSpan& region, const RemoteMemory parts[kParts]) {
   region_ = region;
   for (int part = 0; part < kParts; part++) remote_[part] = parts[part];
 }
 
-/// A small batch is acked by its redo, and placed later. Of a larger one the last write is the one
-/// with a completion: that of its last range. The sequence is mailed by itself where there is no
-/// range, and now and then; the next heartbeat carries it anyway.
-int64_t MirrorWriter::post(const uint8_t* list, size_t length, uint64_t sequence) {
+/// A small batch is acked by its redo, and placed later. A larger batch asks for the completion of
+/// its last write only, which is that of its last range, or of a letter with the sequence. The
+/// letter is written for a batch without a range, and now and then; the next heartbeat carries the
+/// sequence anyway.
+int64_t MirrorWriter::postBatch(const uint8_t* list, size_t length, uint64_t sequence) {
   const int64_t records = countRecords(list, length, region_.length);
   if (records < 0 || !isTheirs(list, length)) return kForeign;
   if (!endpoint_->isConnected()) return kUnconnected;
   if (sequence_ != 0 && sequence != sequence_ + 1) return kOutOfOrder;
-  place();
+  placeOwed();
   sequence_ = sequence;
   if (endpoint_->isBroken()) return records;
   unlettered_ += length;
   if (records > 0 && length <= kRedoRecordsBytes) {
     owed_.assign(list, list + length);
-    redo(sequence, list, length, Signal::kBatch);
+    postRedo(sequence, list, length, Signal::kBatch);
     redoStands_ = true;
     cells_[kRedoBatches]++;
   } else {
-    const bool cleared = !redoStands_ || clearRedo();
+    const bool cleared = !redoStands_ || postClearedRedo();
     const bool lettered = records == 0 || unlettered_ >= kUnletteredBytes;
     const Signal last = lettered ? Signal::kNone : Signal::kBatch;
-    placed(sequence, cleared && ranges(list, length, last, !endpoint_->isCard()));
-    if (lettered) mailSequence(Signal::kBatch);
+    countPlaced(sequence, cleared && postRanges(list, length, last, !endpoint_->isCard()));
+    if (lettered) postSequenceLetter(Signal::kBatch);
   }
   const double until = spinUs_ > 0 ? monotonicMs() + spinUs_ / 1000 : 0;
   do {
@@ -114,46 +99,47 @@ int64_t MirrorWriter::post(const uint8_t* list, size_t length, uint64_t sequence
   return records;
 }
 
-void MirrorWriter::place() {
+void MirrorWriter::placeOwed() {
   if (owed_.empty()) return;
-  placed(sequence_, ranges(owed_.data(), owed_.size(), Signal::kNone, false));
+  countPlaced(sequence_, postRanges(owed_.data(), owed_.size(), Signal::kNone, false));
   owed_.clear();
-  if (unlettered_ >= kUnletteredBytes) mailSequence(Signal::kNone);
+  if (unlettered_ >= kUnletteredBytes) postSequenceLetter(Signal::kNone);
 }
 
 /// The ranges of a batch were posted: `whole` when all of them were. Every batch comes here, in
-/// order, so one that was put off and forgotten is noticed by the next.
-void MirrorWriter::placed(uint64_t sequence, bool whole) {
+/// order, so that the next batch notices a batch that was put off and forgotten.
+void MirrorWriter::countPlaced(uint64_t sequence, bool whole) {
   HOTSPARE_CHECK(placed_ == 0 || endpoint_->isBroken() || sequence == placed_ + 1);
   HOTSPARE_CHECK(whole || endpoint_->isBroken());
   if (whole) placed_ = sequence;
 }
 
-/// Every batch is acked, in order, and none before its every range was posted, or its redo was.
-void MirrorWriter::acked(uint64_t sequence) {
+/// Every batch is acked, in order, and none before all its ranges were posted, or its redo was.
+void MirrorWriter::countAcked(uint64_t sequence) {
   HOTSPARE_CHECK(acked_ == 0 || sequence == acked_ + 1);
   HOTSPARE_CHECK(sequence <= placed_ || (!owed_.empty() && sequence == sequence_));
   acked_ = sequence;
   cells_[kAckedSequence] = static_cast<double>(sequence);
 }
 
-/// What a write answers that was not posted. It is ours to see that this happens to a broken
-/// connection only: to leave a write out of one that carries on is to lose it.
+/// The answer of a write that was not posted. The check sees to it that this happens on a broken
+/// connection only: a write that is left out of a connection that carries on is lost.
 bool MirrorWriter::nothingPosted() const {
   HOTSPARE_CHECK(endpoint_->isBroken());
   return false;
 }
 
-/// Writes the ranges in order. `tears`: a word may arrive in two halves, and no redo covers it yet.
-bool MirrorWriter::ranges(const uint8_t* list, size_t length, Signal signal, bool tears) {
+/// Writes the ranges in order. `tears`: a word may arrive in two halves, and no redo covers it yet,
+/// so each word's redo is written before it.
+bool MirrorWriter::postRanges(const uint8_t* list, size_t length, Signal signal, bool tears) {
   const uint8_t* end = list + length;
   for (size_t written = 1; list < end; written++) {
     const uint8_t* next = endOfRun(list, end);
     const Record first = recordAt(list);
-    if (written % kPulseRanges == 0 && !pulse()) return false;
-    const bool covered = !tears || !first.isWord() || redo(0, list, first.size, Signal::kNone);
+    if (written % kPulseRanges == 0 && !postPulse()) return false;
+    const bool covered = !tears || !first.isWord() || postRedo(0, list, first.size, Signal::kNone);
     if (!covered) return false;
-    if (!range(list, next, next == end ? signal : Signal::kNone, next < end)) return false;
+    if (!postRange(list, next, next == end ? signal : Signal::kNone, next < end)) return false;
     list = next;
   }
   return true;
@@ -161,14 +147,14 @@ bool MirrorWriter::ranges(const uint8_t* list, size_t length, Signal signal, boo
 
 /// The records in [list, next) are one range: a word that is published, or bytes that nobody can
 /// reach yet.
-bool MirrorWriter::range(const uint8_t* list, const uint8_t* next, Signal signal, bool more) {
+bool MirrorWriter::postRange(const uint8_t* list, const uint8_t* next, Signal signal, bool more) {
   const Record first = recordAt(list);
   size_t length = 0;
   for (const uint8_t* at = list; at < next; at += recordAt(at).size) length += recordAt(at).length;
   RemoteMemory target;
   HOTSPARE_CHECK(targetOf(first.offset, length, &target));
-  if (length == first.length) return stagedWrite(first.bytes, length, target, signal, more);
-  uint8_t* staged = stage(length);
+  if (length == first.length) return postCopy(first.bytes, length, target, signal, more);
+  uint8_t* staged = takeStaging(length);
   if (staged == nullptr) return nothingPosted();
   uint8_t* to = staged;
   for (const uint8_t* at = list; at < next; at += recordAt(at).size) {
@@ -177,12 +163,12 @@ bool MirrorWriter::range(const uint8_t* list, const uint8_t* next, Signal signal
     to += record.length;
     cells_[kMergedRanges]++;
   }
-  return write({staged, length, stagingRegistration_.get(), target}, signal, 0, more);
+  return postWrite({staged, length, stagingRegistration_.get(), target}, signal, 0, more);
 }
 
 bool MirrorWriter::postBlock(uint64_t offset, size_t length) {
   if (!endpoint_->isConnected()) return false;
-  place();
+  placeOwed();
   while (length > 0) {
     const uint64_t left = kWindowBytes - offset % kWindowBytes;
     const size_t piece = std::min<uint64_t>(length, left);
@@ -194,7 +180,7 @@ bool MirrorWriter::postBlock(uint64_t offset, size_t length) {
     const bool last = piece == length;
     const Signal signal = last ? Signal::kBlock : Signal::kPiece;
     const FabricWrite one{region_.bytes + offset, piece, window->registration.get(), target};
-    if (!write(one, signal, window->number, !last)) break;
+    if (!postWrite(one, signal, window->number, !last)) break;
     length -= piece;
     offset += piece;
   }
@@ -203,19 +189,20 @@ bool MirrorWriter::postBlock(uint64_t offset, size_t length) {
   return true;
 }
 
-bool MirrorWriter::pulse() {
+bool MirrorWriter::postPulse() {
   const Letter heartbeat(heartbeat_, ++pulses_);
-  return mail(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kNone);
+  return postLetters(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kNone);
 }
 
-/// A heartbeat asks for its completion: that of a write without one tells no failure (verbs).
-bool MirrorWriter::beat(uint32_t beat, uint32_t echo) {
+/// A heartbeat asks for its completion: on verbs the failure of a write without a completion is not
+/// told.
+bool MirrorWriter::postHeartbeat(uint32_t beat, uint32_t echo) {
   if (!endpoint_->isConnected()) return false;
-  place();
+  placeOwed();
   heartbeat_ = beat | uint64_t{echo} << 32;
   const Letter heartbeat(heartbeat_, pulses_);
   if (sequence_ == 0) {
-    mail(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kHeard);
+    postLetters(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kHeard);
     return true;
   }
   // Both letters stand side by side.
@@ -225,63 +212,67 @@ bool MirrorWriter::beat(uint32_t beat, uint32_t echo) {
   std::memcpy(letters, sequence.bytes, kLetterBytes);
   std::memcpy(letters + kLetterBytes, heartbeat.bytes, kLetterBytes);
   HOTSPARE_CHECK(placed_ == sequence_ || endpoint_->isBroken());
-  mail(kSequenceAt, letters, sizeof letters, Signal::kHeard);
+  postLetters(kSequenceAt, letters, sizeof letters, Signal::kHeard);
   unlettered_ = 0;
   return true;
 }
 
-bool MirrorWriter::tell() {
+bool MirrorWriter::postSequence() {
   if (!endpoint_->isConnected()) return false;
-  place();
-  if (sequence_ != 0) mailSequence(Signal::kTold);
+  placeOwed();
+  if (sequence_ != 0) postSequenceLetter(Signal::kTold);
   endpoint_->readCompletions();
   return true;
 }
 
 /// Says that all ranges up to the newest batch are placed, once they are.
-bool MirrorWriter::mailSequence(Signal signal) {
+bool MirrorWriter::postSequenceLetter(Signal signal) {
   HOTSPARE_CHECK(placed_ == sequence_ || endpoint_->isBroken());
   const Letter letter(sequence_);
   unlettered_ = 0;
-  return mail(kSequenceAt, letter.bytes, sizeof letter.bytes, signal);
+  return postLetters(kSequenceAt, letter.bytes, sizeof letter.bytes, signal);
 }
 
-bool MirrorWriter::redo(uint64_t sequence, const uint8_t* records, size_t length, Signal signal) {
+bool MirrorWriter::postRedo(uint64_t sequence, const uint8_t* records, size_t length,
+                            Signal signal) {
   const Letter head(sequence, records, length);
   uint8_t bytes[kRedoBytes];
   std::memcpy(bytes, head.bytes, sizeof head.bytes);
   std::memcpy(bytes + sizeof head.bytes, records, length);
-  return mail(kRedoAt, bytes, sizeof head.bytes + length, signal);
+  return postLetters(kRedoAt, bytes, sizeof head.bytes + length, signal);
 }
 
-bool MirrorWriter::clearRedo() {
+bool MirrorWriter::postClearedRedo() {
   const uint8_t none[kLetterBytes] = {};
   redoStands_ = false;
-  return mail(kRedoAt, none, sizeof none, Signal::kNone);
+  return postLetters(kRedoAt, none, sizeof none, Signal::kNone);
 }
 
-/// Letters are sent at once, but for a redo that is acked with what follows it.
-bool MirrorWriter::mail(size_t offset, const uint8_t* letters, size_t length, Signal signal) {
+/// Letters are sent at once, except a redo without a completion of its own: the writes that it is
+/// for follow at once.
+bool MirrorWriter::postLetters(size_t offset, const uint8_t* letters, size_t length,
+                               Signal signal) {
   RemoteMemory target = remote_[kMailbox];
   target.address += offset;
   const bool more = offset == kRedoAt && signal == Signal::kNone;
-  return stagedWrite(letters, length, target, signal, more);
+  return postCopy(letters, length, target, signal, more);
 }
 
-/// A write whose bytes may change as soon as this returns.
-bool MirrorWriter::stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target,
-                               Signal signal, bool more) {
+/// Writes bytes that may change as soon as this returns: small ones go inline, others are copied
+/// into the ring.
+bool MirrorWriter::postCopy(const uint8_t* bytes, size_t length, const RemoteMemory& target,
+                            Signal signal, bool more) {
   if (length <= endpoint_->inlineBytes()) {
     cells_[kInlineWrites]++;
-    return write({bytes, length, nullptr, target}, signal, 0, more);
+    return postWrite({bytes, length, nullptr, target}, signal, 0, more);
   }
-  uint8_t* staged = stage(length);
+  uint8_t* staged = takeStaging(length);
   if (staged == nullptr) return nothingPosted();
   std::memcpy(staged, bytes, length);
-  return write({staged, length, stagingRegistration_.get(), target}, signal, 0, more);
+  return postWrite({staged, length, stagingRegistration_.get(), target}, signal, 0, more);
 }
 
-uint8_t* MirrorWriter::stage(size_t length) {
+uint8_t* MirrorWriter::takeStaging(size_t length) {
   if (!endpoint_->carries()) return nullptr;
   uint8_t* staged = staging_.take(length);
   if (staged != nullptr) return staged;
@@ -293,8 +284,8 @@ uint8_t* MirrorWriter::stage(size_t length) {
   return staged;
 }
 
-bool MirrorWriter::write(const FabricWrite& one, Signal signal, uint64_t window, bool more) {
-  // A queue whose writes are never completed is never emptied.
+bool MirrorWriter::postWrite(const FabricWrite& one, Signal signal, uint64_t window, bool more) {
+  // Some write must ask for its completion, or the queue never empties.
   const bool signalled = signal != Signal::kNone || ++unsignalled_ >= signalEvery_;
   const uint64_t id = firstSignalled_ + signalled_.size();
   const bool posted = endpoint_->write(one, signalled, more, id);
@@ -310,14 +301,14 @@ bool MirrorWriter::write(const FabricWrite& one, Signal signal, uint64_t window,
   return true;
 }
 
-void MirrorWriter::completed(uint64_t id) {
+void MirrorWriter::writeCompleted(uint64_t id) {
   if (id < firstSignalled_ || id - firstSignalled_ >= signalled_.size()) return;
   cells_[kCompletions]++;
   signalled_[id - firstSignalled_].done = true;
   while (!signalled_.empty() && signalled_.front().done) {
     const Signalled& front = signalled_.front();
     if (front.signal == Signal::kBatch) {
-      acked(front.sequence);
+      countAcked(front.sequence);
     } else if (front.signal == Signal::kTold) {
       cells_[kToldSequence] = static_cast<double>(front.sequence);
     } else if (front.signal == Signal::kPiece || front.signal == Signal::kBlock) {
@@ -331,6 +322,23 @@ void MirrorWriter::completed(uint64_t id) {
     firstSignalled_++;
   }
   cells_[kStagedBytes] = static_cast<double>(staging_.used());
+}
+
+void MirrorWriter::connectionEnded() {
+  windows_.clear();
+  staging_.clear();
+  firstSignalled_ += signalled_.size();
+  signalled_.clear();
+  unsignalled_ = 0;
+  sequence_ = 0;
+  placed_ = 0;
+  acked_ = 0;
+  unlettered_ = 0;
+  heartbeat_ = 0;
+  pulses_ = 0;
+  owed_.clear();
+  redoStands_ = false;
+  for (double* cell = cells_; cell < cells_ + kCells; cell++) *cell = 0;
 }
 
 bool MirrorWriter::isTheirs(const uint8_t* list, size_t length) const {
@@ -355,8 +363,8 @@ bool MirrorWriter::targetOf(uint64_t offset, uint64_t length, RemoteMemory* targ
   return true;
 }
 
-/// The window that holds an offset, registered once as a source; those with nothing on its way are
-/// closed.
+/// The window that holds an offset, registered as a source. When a new window is opened, those with
+/// no piece on its way are closed.
 MirrorWriter::Window* MirrorWriter::windowOf(uint64_t offset) {
   const uint64_t number = offset / kWindowBytes;
   for (Window& window : windows_) {
@@ -369,7 +377,7 @@ MirrorWriter::Window* MirrorWriter::windowOf(uint64_t offset) {
   const FabricFailure failure =
       endpoint_->registerSource(region_.bytes + start, length, &registration);
   if (failure) {
-    endpoint_->broke("a part of the region cannot be registered: " + failure.reason, false);
+    endpoint_->markBroken("a part of the region cannot be registered: " + failure.reason, false);
     return nullptr;
   }
   windows_.push_back({number, std::move(registration), 0});

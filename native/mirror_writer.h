@@ -1,18 +1,18 @@
-// A primary's writes into the memory of its standby (mirror_target.h), through an endpoint:
-// batches, blocks of the resync, and letters into the mailbox (mailbox.h).
+// A primary's writes into the memory of its standby (mirror_target.h): batches, blocks of the
+// resync, and letters into the mailbox (mailbox.h).
 //
 // clang-format off
-//   post      a small batch:  redo, which acks it ──► ranges, put off until `place`
-//             a larger one:   ranges, and the last of them acks it; or a letter does
-//   postBlock bytes of the region, from where they are
-//   beat      the heartbeat and the newest sequence
-//   tell      the newest sequence
+//   postBatch       a small batch:   its redo, which acks it ──► its ranges, put off until `placeOwed`
+//                   a larger batch:  its ranges; the last range acks it, or the letter behind it
+//   postBlock       bytes of the region, from where they stand
+//   postHeartbeat   letters: the heartbeat and the newest sequence
+//   postSequence    a letter: the newest sequence
 // clang-format on
 //
-// A write that never arrives while those behind it do would be acked by them. So nothing is left
-// out on a connection that carries: it is asserted that every batch's ranges are posted, in order,
-// that every batch is acked, in order, and that no ack and no letter runs ahead of them. When to
-// promote is no business of this file.
+// A write that never arrives while later writes do would be acked by them. Therefore nothing is
+// left out on a connection that carries. It is asserted that every batch's ranges are posted, in
+// order, that every batch is acked, in order, and that no ack and no letter runs ahead of the
+// ranges. Secrets and takeovers are the business of others.
 #pragma once
 
 #include <cstddef>
@@ -28,16 +28,17 @@
 namespace hotspare {
 
 struct MirrorWriterOptions {
-  /// Bytes of the ring that waits for completions; 0 for an end that posts nothing.
+  /// Length of the ring in which bytes wait for the completion of their write; 0 for an end that
+  /// posts nothing.
   size_t stagingBytes = 0;
-  /// So long `post` waits for the ack of its batch.
+  /// How long `postBatch` waits for the ack of its batch.
   double spinUs = 0;
 };
 
-/// Why `post` wrote nothing (FabricRefusal in src/native/fabric.ts). All of them are errors of the
-/// caller.
+/// The reason why `postBatch` wrote nothing (FabricRefusal in src/native/fabric.ts). Each is an
+/// error of the caller.
 enum Refusal : int64_t {
-  kForeign = -1,      // malformed, or not the peer's to have
+  kForeign = -1,      // a record is malformed, or lies where the peer may not be written
   kUnconnected = -2,  // the connection does not carry yet
   kOutOfOrder = -3,   // the batch does not follow the one before
 };
@@ -61,48 +62,53 @@ enum FabricCell : int {
 
 class MirrorWriter final : public FabricEndpoint::Initiator {
  public:
-  /// `cells`: kCells of them, which count from the beginning of a connection.
+  /// `cells`: kCells numbers, which count from the beginning of a connection and outlive the
+  /// writer. Null, with the failure, where the ring cannot be had.
   static std::unique_ptr<MirrorWriter> open(FabricEndpoint* endpoint,
                                             const MirrorWriterOptions& options, double* cells,
                                             FabricFailure* failure);
   MirrorWriter(const MirrorWriter&) = delete;
   MirrorWriter& operator=(const MirrorWriter&) = delete;
-  /// The endpoint must be closed by then.
+  /// The endpoint must have been closed.
   ~MirrorWriter() override { endpoint_->setInitiator(nullptr); }
 
-  /// The peer's memory, and the region whose bytes stand at the same offsets here.
+  /// Tells where the peer's memory is, and which region here holds the same bytes at the same
+  /// offsets.
   void aim(const RegionSpan& region, const RemoteMemory parts[kParts]);
-  /// Writes a list of records in order, as batch `sequence`, which is the one before + 1. Returns
-  /// the number of records, or a Refusal. An ack that comes at once is taken. A small batch is
-  /// acked once it stands in the peer's mailbox; its ranges are written by `place`, or before
-  /// anything else is. On a connection that is broken it writes nothing, and no ack follows.
-  int64_t post(const uint8_t* list, size_t length, uint64_t sequence);
-  bool owes() const { return !owed_.empty(); }
-  void place();
-  /// Writes bytes of the region from where they are. False when they are not the peer's to have, or
-  /// there is no connection yet.
+  /// Writes a list of records in order, as batch `sequence`, which is that of the batch before + 1.
+  /// Returns the number of records, or a Refusal. An ack that comes at once is taken. A small batch
+  /// is acked once it stands in the peer's mailbox; its ranges are written by `placeOwed`, or
+  /// before anything else is. On a connection that is broken nothing is written, and no ack
+  /// follows.
+  int64_t postBatch(const uint8_t* list, size_t length, uint64_t sequence);
+  /// The newest batch stands in the redo, and its ranges were not written yet.
+  bool owesRanges() const { return !owed_.empty(); }
+  void placeOwed();
+  /// Writes bytes of the region from where they stand. False when the peer may not be written
+  /// there, or there is no connection yet.
   bool postBlock(uint64_t offset, size_t length);
   /// Mails the heartbeat, and the sequence of the newest batch. False without a connection.
-  bool beat(uint32_t beat, uint32_t echo);
+  bool postHeartbeat(uint32_t beat, uint32_t echo);
   /// Mails the sequence of the newest batch, and counts it as told when it has arrived. False
   /// without a connection.
-  bool tell();
+  bool postSequence();
 
-  void completed(uint64_t id) override;
+  void writeCompleted(uint64_t id) override;
   bool hasWritesUnderWay() const override { return !signalled_.empty(); }
-  void ended() override;
+  void connectionEnded() override;
 
  private:
-  /// What a completion stands for: a batch, a piece of a block, its last piece, or a letter: that
-  /// the peer was told a sequence, or only that it can be written to.
+  /// The meaning of a completion: a batch is acked (kBatch); a piece of a block is placed (kPiece),
+  /// or the last piece (kBlock); a letter has told the peer a sequence (kTold), or has only shown
+  /// that the peer can be written to (kHeard).
   enum class Signal : uint8_t { kNone, kBatch, kPiece, kBlock, kTold, kHeard };
   /// A write that was posted with a completion.
   struct Signalled {
     Signal signal;
     bool done;
     uint64_t sequence;  // of the newest batch then
-    uint64_t staged;    // the ring is free up to here when it is done
-    uint64_t window;    // of a piece
+    uint64_t staged;    // the ring is free up to here once the write is done
+    uint64_t window;    // of kPiece and kBlock
   };
   /// Pages of the region that are registered as a source.
   struct Window {
@@ -114,22 +120,22 @@ class MirrorWriter final : public FabricEndpoint::Initiator {
   MirrorWriter(FabricEndpoint* endpoint, const MirrorWriterOptions& options, double* cells);
   FabricFailure openStaging();
 
-  // What posts says whether all was posted. Where it was not the connection is broken: nothing is
-  // left out on one that carries, for a later completion would ack it.
-  bool ranges(const uint8_t* list, size_t length, Signal signal, bool tears);
-  bool range(const uint8_t* list, const uint8_t* next, Signal signal, bool more);
-  bool redo(uint64_t sequence, const uint8_t* records, size_t length, Signal signal);
-  bool clearRedo();
-  bool mailSequence(Signal signal);
-  bool pulse();
-  bool mail(size_t offset, const uint8_t* letters, size_t length, Signal signal);
-  bool write(const FabricWrite& one, Signal signal, uint64_t window, bool more);
-  bool stagedWrite(const uint8_t* bytes, size_t length, const RemoteMemory& target, Signal signal,
-                   bool more);
-  uint8_t* stage(size_t length);
+  // Each returns whether all of it was posted. False means that the connection is broken: nothing
+  // is left out on a connection that carries, for a later completion would ack it.
+  bool postRanges(const uint8_t* list, size_t length, Signal signal, bool tears);
+  bool postRange(const uint8_t* list, const uint8_t* next, Signal signal, bool more);
+  bool postRedo(uint64_t sequence, const uint8_t* records, size_t length, Signal signal);
+  bool postClearedRedo();
+  bool postSequenceLetter(Signal signal);
+  bool postPulse();
+  bool postLetters(size_t offset, const uint8_t* letters, size_t length, Signal signal);
+  bool postWrite(const FabricWrite& one, Signal signal, uint64_t window, bool more);
+  bool postCopy(const uint8_t* bytes, size_t length, const RemoteMemory& target, Signal signal,
+                bool more);
+  uint8_t* takeStaging(size_t length);
   bool nothingPosted() const;
-  void placed(uint64_t sequence, bool whole);
-  void acked(uint64_t sequence);
+  void countPlaced(uint64_t sequence, bool whole);
+  void countAcked(uint64_t sequence);
   bool isTheirs(const uint8_t* list, size_t length) const;
   bool targetOf(uint64_t offset, uint64_t length, RemoteMemory* target) const;
   Window* windowOf(uint64_t offset);
@@ -147,14 +153,14 @@ class MirrorWriter final : public FabricEndpoint::Initiator {
   size_t unsignalled_ = 0;       // writes since the last one with a completion
   const size_t signalEvery_;
   uint64_t sequence_ = 0;   // of the newest batch; 0 before the first
-  uint64_t placed_ = 0;     // of the newest batch whose every range was posted
+  uint64_t placed_ = 0;     // of the newest batch all of whose ranges were posted
   uint64_t acked_ = 0;      // of the newest batch that is acked; 0 before the first
-  uint64_t heartbeat_ = 0;  // the newest, as it was mailed
+  uint64_t heartbeat_ = 0;  // the newest heartbeat, as it was mailed
   uint32_t pulses_ = 0;
   uint64_t unlettered_ = 0;  // bytes of batches since the peer was last told a sequence
   /// Records that stand in the redo, and not yet in their place: all of batch `sequence_`.
   std::vector<uint8_t> owed_;
-  bool redoStands_ = false;  // the redo is that of a batch, and not cleared yet
+  bool redoStands_ = false;  // the redo holds a batch, and was not cleared
 };
 
 }  // namespace hotspare
