@@ -2,8 +2,9 @@
  * The face of the addon's fabric: one-sided writes into another process' memory over libfabric, which is loaded at run
  * time. Failures are codes, as in native.ts; where libfabric or its headers are missing every function says so.
  *
- * One object is one end: the passive one listens, accepts one connection at a time and writes; the active one connects,
- * and opens its memory to be written.
+ * An object is one end: the passive end listens, accepts one connection at a time and writes; the active end connects,
+ * and opens its memory to be written. Each has an endpoint (native/fabric_endpoint.h), and beside it a primary's writer
+ * (native/mirror_writer.h) and a standby's target (native/mirror_target.h).
  */
 import { type NativeFailure, native } from './addon.js';
 
@@ -29,11 +30,11 @@ export interface FabricOptions extends FabricQuery {
   readonly stagingBytes: number;
   /** A queue or ring that is full is waited for this long; then the connection is broken. */
   readonly patienceMs: number;
-  /** So many microseconds `post` waits for the ack of its batch. */
+  /** How many microseconds `post` waits for the ack of its batch. */
   readonly spinUs: number;
 }
 
-/** What a provider offers at an address. */
+/** The offer of a provider at an address. */
 export interface FabricFound {
   readonly device: string;
   /** Writes up to this length are copied into the queue itself. */
@@ -84,7 +85,7 @@ export const FabricCell = {
   REDO_BATCHES: 11,
 } as const;
 
-/** Why `post` wrote nothing. All of them are errors of the caller. */
+/** The reason why `post` wrote nothing. Each is an error of the caller. */
 export const FabricRefusal = {
   /** The records are malformed, or not the peer's. */
   FOREIGN: -1,
@@ -133,9 +134,9 @@ export interface NativeFabric {
   /**
    * Writes the records of bytes[offset, offset+length) in order, as one batch; its sequence is the one before + 1.
    * Returns their number, or a FabricRefusal. On a connection that is broken nothing is written, and no ack follows:
-   * BROKEN tells it. Of completions that come within the call no event tells. A small batch is acked
-   * once it stands in the peer's mailbox as a redo; its ranges are written before the loop sleeps, or anything else is
-   * written. The peer reads the batch's sequence once there is no range in it, or `beat` or `tell` follows.
+   * BROKEN tells it. No event tells of completions that come within the call. A small batch is acked once it stands in
+   * the peer's mailbox as a redo; its ranges are written before the loop sleeps, or anything else is written. The peer
+   * can read the batch's sequence if there is no range in it, or once `beat` or `tell` follows.
    */
   post(bytes: Uint8Array, offset: number, length: number, sequence: number): number;
   /** Writes bytes of the region from where they stand. False when they are not the peer's, or nobody has connected. */
@@ -154,7 +155,7 @@ export interface NativeFabric {
 export interface FabricFunctions {
   /** Version of libfabric. */
   fabricVersion(): string | NativeFailure;
-  /** What a provider offers for an address, without opening it. */
+  /** The offer of a provider for an address, which is not opened. */
   fabricFind(query: FabricQuery): FabricFound | NativeFailure;
   fabricOpen(options: FabricOptions, onEvent: OnFabricEvent): NativeFabric | NativeFailure;
 }
