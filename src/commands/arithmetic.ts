@@ -11,6 +11,7 @@ import {
   keyLengthMask,
   VALUE_LENGTH,
 } from '../store/layout.js';
+import { FULL, type Reservation, WAIT } from '../store/reservation.js';
 import type { Executor } from './execute.js';
 import { Outcome } from './request.js';
 
@@ -46,9 +47,9 @@ export class Arithmetic {
       return executor.say(lines.nonNumeric);
     }
     const exptime = executor.word(ref, EXPTIME);
-    if (this.replace(ref, increments, exptime) === 0) {
-      return store.waits ? Outcome.DONE : executor.say(lines.outOfMemoryIncr);
-    }
+    const fresh = this.replace(ref, increments, exptime);
+    if (fresh === WAIT) return Outcome.WAIT;
+    if (fresh === FULL) return executor.say(lines.outOfMemoryIncr);
     if (!executor.quiet) {
       this.putDigits();
       executor.output.put(lines.crlf);
@@ -89,7 +90,7 @@ export class Arithmetic {
   }
 
   /**
-   * Puts a chunk with the digits in an item's place; returns it, 0 when memory is full. As in memcached they fill the
+   * Puts a chunk with the digits in an item's place; returns it, or why there is none. As in memcached they fill the
    * old value's length, and then it is the same item, stale or not; a longer value makes a new one. `explicit` is the
    * CAS id that a client chose.
    */
@@ -98,13 +99,13 @@ export class Arithmetic {
     increments: boolean,
     exptime: number,
     explicit: CasId | null = null,
-  ): number {
+  ): Reservation {
     const { executor } = this;
     const { store, counters } = executor;
     const oldLength = executor.word(ref, VALUE_LENGTH);
     const length = Math.max(this.length, oldLength);
     const fresh = executor.reserveLike(ref, length, explicit);
-    if (fresh === 0) return 0;
+    if (fresh === WAIT || fresh === FULL) return fresh;
     const name = increments ? 'incr_hits' : 'decr_hits';
     counters.byClass[name][store.slabs.classOf(ref).number]!++;
     this.fill(fresh, length);

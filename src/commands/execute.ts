@@ -18,6 +18,7 @@ import {
   keyLengthMask,
   VALUE_LENGTH,
 } from '../store/layout.js';
+import type { Reservation } from '../store/reservation.js';
 import type { Store } from '../store/store.js';
 import { Upkeep } from '../store/upkeep.js';
 import { Administration } from './administration.js';
@@ -182,7 +183,7 @@ export class Executor {
   }
 
   /** A chunk with an item's key and room for another value; the item is not evicted for it. */
-  reserveLike(ref: number, valueLength: number, explicit: CasId | null = null): number {
+  reserveLike(ref: number, valueLength: number, explicit: CasId | null = null): Reservation {
     const { store } = this;
     const { region } = store;
     const view = region.views[(ref - 1) >>> region.segmentShift]!;

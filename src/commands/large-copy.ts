@@ -8,6 +8,7 @@
 import { copyBytesPerTick, effortBytesLeast } from '../base/limits.js';
 import { copyBytes } from '../protocol/reply.js';
 import type { CasId } from '../store/cas.js';
+import { FULL, type Reservation, WAIT } from '../store/reservation.js';
 import type { Executor } from './execute.js';
 
 /** Bytes that become a part of the value. */
@@ -39,10 +40,10 @@ export class LargeCopies {
   }
 
   /**
-   * A chunk with the key of `old` and a value made of these pieces. 0: memory is full, or, if the store `waits`, the
-   * command must be executed again in a later tick.
+   * A chunk with the key of `old` and a value made of these pieces. FULL: memory is full; WAIT: the command must be
+   * executed again in a later tick.
    */
-  make(old: number, pieces: readonly Piece[], explicit: CasId | null): number {
+  make(old: number, pieces: readonly Piece[], explicit: CasId | null): Reservation {
     const { executor } = this;
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
     const connection = this.connection();
@@ -53,7 +54,7 @@ export class LargeCopies {
     }
     if (copy === undefined) {
       const ref = executor.reserveLike(old, length, explicit);
-      if (ref === 0) return 0;
+      if (ref === WAIT || ref === FULL) return ref;
       copy = { old, ref, length, done: 0 };
       if (length <= this.shareBytes()) {
         this.work(copy, pieces);
@@ -66,10 +67,7 @@ export class LargeCopies {
     this.work(copy, pieces);
     executor.store.announce(copy.ref, copy.done);
     executor.store.onEffort();
-    if (copy.done < length) {
-      executor.store.waits = true;
-      return 0;
-    }
+    if (copy.done < length) return WAIT;
     this.copies.delete(connection);
     executor.store.slabs.unpin(old);
     return copy.ref;

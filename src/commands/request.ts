@@ -17,6 +17,8 @@ export const Outcome = {
   KEYS: 4,
   /** The answer is written in slices: `dump` does. */
   DUMP: 5,
+  /** Nothing is answered: the command must be executed anew in a later tick. */
+  WAIT: 6,
 } as const;
 
 export const Verb = { SET: 0, ADD: 1, REPLACE: 2, APPEND: 3, PREPEND: 4, CAS: 5 } as const;

@@ -23,6 +23,7 @@ import type { Endpoint } from '../net/wire.js';
 import { isDelimiter, tokensMax } from '../protocol/line.js';
 import { lines, type Phrase } from '../protocol/reply.js';
 import { isHttp, isLongGet } from '../protocol/strangers.js';
+import { FULL, WAIT } from '../store/reservation.js';
 import { commandFor } from './commands.js';
 import type { Dump } from './dumping.js';
 import { Row } from './lookahead.js';
@@ -41,6 +42,9 @@ const State = {
   WATCH: 7,
   LOCKED: 8,
 } as const;
+
+/** Returned in place of the offset where the rest begins: the command must be executed anew. */
+const anew = -1;
 
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
@@ -185,7 +189,7 @@ export class Session implements Endpoint {
       case State.LINE: {
         const before = this.shared.wire.output.at;
         const next = this.line(at, end);
-        if (this.shared.executor.store.waits) return this.wait(at, before);
+        if (next === anew) return this.wait(at, before);
         if (this.waited) this.ceaseWaiting();
         return next;
       }
@@ -208,9 +212,8 @@ export class Session implements Endpoint {
 
   /** Memory for the command at `at` is being made: it is executed anew in a later tick, when others had theirs. */
   private wait(at: number, outputBefore: number): number {
-    const { wire, executor } = this.shared;
+    const { wire } = this.shared;
     assert(wire.output.at === outputBefore, 'a command that waits has not answered');
-    executor.store.waits = false;
     this.waited = true;
     wire.again = true;
     return at;
@@ -223,6 +226,7 @@ export class Session implements Endpoint {
     this.shared.executor.copies.drop(this.connection);
   }
 
+  /** Executes the line at `at`; returns where the rest begins, or `anew`. */
   private line(at: number, end: number): number {
     const { executor } = this.shared;
     const { line } = executor;
@@ -252,6 +256,8 @@ export class Session implements Endpoint {
         return this.value(next, end);
       case Outcome.SWALLOW:
         return this.swallow(next, end, executor.storing.request);
+      case Outcome.WAIT:
+        return anew;
       case Outcome.DUMP:
         // The newline stays: who has bytes left is called again.
         this.state = State.DUMP;
@@ -261,7 +267,7 @@ export class Session implements Endpoint {
     }
   }
 
-  /** Executes a request that the lookahead has read. */
+  /** Executes a request that the lookahead has read; returns as `line`. */
   private plain(row: number, end: number): number {
     const { wire, executor } = this.shared;
     const { rows } = executor.lookahead;
@@ -270,7 +276,9 @@ export class Session implements Endpoint {
       if (rows[row + Row.META] !== 0) executor.meta.retrieving.plain(row);
       else executor.retrieving.plain(this.retrieval, row);
     } else if (executor.storing.plain(row) === Outcome.VALUE) {
-      executor.storing.whole(executor.storing.request, wire.input, wire.inputView, value);
+      const { request } = executor.storing;
+      const outcome = executor.storing.whole(request, wire.input, wire.inputView, value);
+      if (outcome === Outcome.WAIT) return anew;
     } else {
       this.swallow(value, end, executor.storing.request);
     }
@@ -387,23 +395,23 @@ export class Session implements Endpoint {
     return end;
   }
 
-  /** The data block of a storage command begins at `next`. */
+  /** The data block of a storage command begins at `next`; returns as `line`. */
   private value(next: number, end: number): number {
     const { wire, executor } = this.shared;
     const { request } = executor.storing;
     const { valueLength } = request;
     if (next + valueLength + 2 <= end) {
-      executor.storing.whole(request, wire.input, wire.inputView, next);
-      return next + valueLength + 2;
+      const outcome = executor.storing.whole(request, wire.input, wire.inputView, next);
+      return outcome === Outcome.WAIT ? anew : next + valueLength + 2;
     }
-    if (!executor.storing.reserveArriving(request)) {
-      return executor.store.waits ? next : this.swallow(next, end, request);
-    }
+    const ref = executor.storing.reserveArriving(request);
+    if (ref === WAIT) return anew;
+    if (ref === FULL) return this.swallow(next, end, request);
     this.request ??= new StorageRequest();
     this.request.assign(request);
     const { region } = executor.store;
-    const segment = (request.ref - 1) >>> region.segmentShift;
-    const to = executor.valueOffset(request.ref);
+    const segment = (ref - 1) >>> region.segmentShift;
+    const to = executor.valueOffset(ref);
     const have = Math.min(end - next, valueLength);
     region.bytes[segment]!.set(wire.input.subarray(next, next + have), to);
     this.state = State.VALUE_END;
@@ -420,8 +428,9 @@ export class Session implements Endpoint {
     if (end - at < 2) return at;
     const { wire, executor } = this.shared;
     const whole = wire.input[at] === RETURN && wire.input[at + 1] === NEWLINE;
-    executor.storing.arrived(this.request!, whole);
-    if (executor.store.waits) return this.wait(at, wire.output.at);
+    const before = wire.output.at;
+    const outcome = executor.storing.arrived(this.request!, whole);
+    if (outcome === Outcome.WAIT) return this.wait(at, before);
     this.ceaseWaiting();
     this.state = State.LINE;
     return at + 2;

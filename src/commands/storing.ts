@@ -10,6 +10,7 @@ import { copyBytes, lines, type Phrase } from '../protocol/reply.js';
 import type { Counters } from '../stats/counters.js';
 import { casHigh, casLow } from '../store/cas.js';
 import { FLAGS, headerBytes, VALUE_LENGTH } from '../store/layout.js';
+import { FULL, type Reservation, WAIT } from '../store/reservation.js';
 import type { Store } from '../store/store.js';
 import type { Executor } from './execute.js';
 import { Row } from './lookahead.js';
@@ -97,8 +98,8 @@ export class Storing {
     return Outcome.SWALLOW;
   }
 
-  /** The whole data block stands in the input at `at`. */
-  whole(request: StorageRequest, bytes: Uint8Array, view: DataView, at: number): void {
+  /** The whole data block stands in the input at `at`. Returns DONE, or WAIT. */
+  whole(request: StorageRequest, bytes: Uint8Array, view: DataView, at: number): number {
     this.executor.quiet = request.quiet;
     if (request.meta) {
       this.executor.meta.storing.keyStands(this.line.bytes, this.line.view, request.keyAt);
@@ -106,22 +107,23 @@ export class Storing {
     const end = at + request.valueLength;
     if (bytes[end] !== 0x0d || bytes[end + 1] !== 0x0a) {
       this.countSet(request);
-      this.executor.say(lines.badDataChunk);
-      return;
+      return this.executor.say(lines.badDataChunk);
     }
     if (this.concatenates(request, this.line.view, request.keyAt)) {
-      this.concatenate(request, this.line.view, request.keyAt, bytes, view, at);
-      if (!this.store.waits) this.countSet(request);
-      return;
+      const outcome = this.concatenate(request, this.line.view, request.keyAt, bytes, view, at);
+      if (outcome === Outcome.DONE) this.countSet(request);
+      return outcome;
     }
-    if (!this.reserve(request)) {
+    const ref = this.reserve(request);
+    if (ref === WAIT) return Outcome.WAIT;
+    if (ref === FULL) {
       if (request.refusal !== null) this.executor.output.put(request.refusal);
-      return;
+      return Outcome.DONE;
     }
     this.countSet(request);
     const { region } = this.store;
-    const segment = (request.ref - 1) >>> region.segmentShift;
-    const to = this.executor.valueOffset(request.ref);
+    const segment = (ref - 1) >>> region.segmentShift;
+    const to = this.executor.valueOffset(ref);
     copyBytes(
       region.bytes[segment]!,
       region.views[segment]!,
@@ -132,38 +134,37 @@ export class Storing {
       request.valueLength,
     );
     this.link(request);
+    return Outcome.DONE;
   }
 
-  /** Reserves the chunk for a value; false when memory is full: then the data block must be swallowed and refused. */
-  reserve(request: StorageRequest): boolean {
+  /** Reserves the chunk for a value, and notes it in the request. FULL: the data block is swallowed, and refused. */
+  private reserve(request: StorageRequest): Reservation {
     const { store, line } = this;
     this.executor.quiet = request.quiet;
     const { keyAt, keyLength, hash, valueLength } = request;
     const explicit = request.meta ? request.explicit : null;
-    request.ref = store.reserve(line.view, keyAt, keyLength, hash, valueLength, 0, explicit);
-    if (request.ref !== 0) return true;
-    request.refusal = null;
-    if (!store.waits) this.refuse(request);
-    else if (request.meta) this.executor.meta.comeAgain();
-    return false;
+    const ref = store.reserve(line.view, keyAt, keyLength, hash, valueLength, 0, explicit);
+    if (ref === WAIT) this.comeAgain(request);
+    else if (ref === FULL) this.refuse(request);
+    else request.ref = ref;
+    return ref;
   }
 
   /** As `reserve`, for a value that is not there yet: those together hold at most a share of the memory. */
-  reserveArriving(request: StorageRequest): boolean {
+  reserveArriving(request: StorageRequest): Reservation {
     const { geometry } = this.store.region;
     const limit = geometry.pageBytes * geometry.pageCount * arrivingShare;
     if (this.arrivingBytes + request.valueLength > limit) {
       if (request.valueLength <= limit && this.onCrowded()) {
-        this.store.waits = true;
-        if (request.meta) this.executor.meta.comeAgain();
-      } else {
-        this.refuse(request);
+        this.comeAgain(request);
+        return WAIT;
       }
-      return false;
+      this.refuse(request);
+      return FULL;
     }
-    if (!this.reserve(request)) return false;
-    this.arrivingBytes += request.valueLength;
-    return true;
+    const ref = this.reserve(request);
+    if (ref !== WAIT && ref !== FULL) this.arrivingBytes += request.valueLength;
+    return ref;
   }
 
   /** The value will not arrive: its connection is gone. */
@@ -181,10 +182,10 @@ export class Storing {
   }
 
   /**
-   * The value has arrived in the reserved chunk; `whole` says whether its line end was there. When the store waits it
-   * must be called again in a later tick.
+   * The value has arrived in the reserved chunk; `whole` says whether its line end was there. Returns DONE, or WAIT
+   * when it must be called again in a later tick.
    */
-  arrived(request: StorageRequest, whole: boolean): void {
+  arrived(request: StorageRequest, whole: boolean): number {
     this.executor.quiet = request.quiet;
     const { store } = this;
     const { ref } = request;
@@ -194,8 +195,8 @@ export class Storing {
     const adds = whole && this.concatenates(request, view, keyAt);
     if (adds) {
       const { bytes, at } = this.executor.pieceOf(ref);
-      this.concatenate(request, view, keyAt, bytes, view, at);
-      if (store.waits) return;
+      const outcome = this.concatenate(request, view, keyAt, bytes, view, at);
+      if (outcome === Outcome.WAIT) return outcome;
     }
     this.arrivingBytes -= request.valueLength;
     this.countSet(request);
@@ -203,6 +204,7 @@ export class Storing {
     else this.link(request);
     if (!whole) this.executor.say(lines.badDataChunk);
     request.ref = 0;
+    return Outcome.DONE;
   }
 
   /** True when the value is added to one that is there, or refused because there is none. */
@@ -210,6 +212,11 @@ export class Storing {
     if (!isConcatenation(request.verb)) return false;
     if (!request.meta || !request.vivifies) return true;
     return this.store.find(view, keyAt, request.keyLength, request.hash) !== 0;
+  }
+
+  /** The line will be read again, in a later tick. */
+  private comeAgain(request: StorageRequest): void {
+    if (request.meta) this.executor.meta.comeAgain();
   }
 
   private refuse(request: StorageRequest): void {
@@ -300,7 +307,7 @@ export class Storing {
     return casLow(region, ref) === request.casLow && casHigh(region, ref) === request.casHigh;
   }
 
-  /** append and prepend: a new chunk with both values, flags and expiry of the old one. */
+  /** append and prepend: a new chunk with both values, flags and expiry of the old one. Returns DONE, or WAIT. */
   private concatenate(
     request: StorageRequest,
     keyView: DataView,
@@ -308,18 +315,16 @@ export class Storing {
     bytes: Uint8Array,
     view: DataView,
     at: number,
-  ): void {
+  ): number {
     const { store } = this;
     const old = store.find(keyView, keyAt, request.keyLength, request.hash);
     if (this.observer.on) this.observer.looked(keyView, keyAt, request.keyLength, old);
     if (old === 0) {
-      this.concatenated(request, keyView, keyAt, lines.notStored, 0);
-      return;
+      return this.concatenated(request, keyView, keyAt, lines.notStored, 0);
     }
     const compares = request.meta && (request.casLow | request.casHigh) !== 0;
     if (compares && !this.hasCas(request, old)) {
-      this.concatenated(request, keyView, keyAt, lines.exists, 0);
-      return;
+      return this.concatenated(request, keyView, keyAt, lines.exists, 0);
     }
     const oldLength = this.executor.word(old, VALUE_LENGTH);
     const added = request.valueLength;
@@ -329,17 +334,17 @@ export class Storing {
     const own = this.executor.pieceOf(old);
     const other = { bytes, view, at, length: added };
     const pieces = request.verb === Verb.APPEND ? [own, other] : [other, own];
-    const fresh = fits ? this.executor.copies.make(old, pieces, explicit) : 0;
-    if (store.waits) {
-      if (request.meta && request.ref === 0) this.executor.meta.comeAgain();
-      return;
+    const fresh = fits ? this.executor.copies.make(old, pieces, explicit) : FULL;
+    if (fresh === WAIT) {
+      // The line of a value that has arrived is not read again.
+      if (request.ref === 0) this.comeAgain(request);
+      return Outcome.WAIT;
     }
-    if (fresh === 0) {
-      this.concatenated(request, keyView, keyAt, lines.notStored, 0);
-      return;
+    if (fresh === FULL) {
+      return this.concatenated(request, keyView, keyAt, lines.notStored, 0);
     }
     this.executor.replace(fresh);
-    this.concatenated(request, keyView, keyAt, lines.stored, fresh);
+    return this.concatenated(request, keyView, keyAt, lines.stored, fresh);
   }
 
   /** The key stands in `view` at `at`; `stored`: the item that has been stored, 0 for none. */
@@ -349,12 +354,13 @@ export class Storing {
     at: number,
     phrase: Phrase,
     stored: number,
-  ): void {
+  ): number {
     if (this.observer.on) {
       const status = statusOf(stored === 0 ? phrase : null);
       this.observer.stored(view, at, request.keyLength, status, request.verb, 0, stored);
     }
     this.answer(request, phrase, stored);
+    return Outcome.DONE;
   }
 
   /** True when memcached would store an item of this size under the same -I. */

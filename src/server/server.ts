@@ -93,7 +93,7 @@ export class Server implements Shared, LineOutput {
     this.journal = region.journal;
     const { clock, wallMs } = this.ports;
     this.timeline = new Timeline(region, origin, clock(), wallMs);
-    const options = { evict: settings.evict, casStep };
+    const options = { evict: settings.evict, casStep, patient: true };
     const store = new Store(region, options, this.timeline.at(clock()));
     this.casFirst = store.casLast;
     this.executor = new Executor(store, wire.output, this.counters, settings.flush);
@@ -108,7 +108,6 @@ export class Server implements Shared, LineOutput {
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
     configure(this.executor, settings);
-    store.patient = true;
     this.background = new Background(this);
     this.facts = factsOf(settings, this.counters, wire.counters);
     this.listening = new Listening({

@@ -8,6 +8,7 @@ import { Lower, type MetaFlags, Upper } from '../../protocol/metaflags.js';
 import { lines, type Output, type Phrase } from '../../protocol/reply.js';
 import { casHigh, casLow } from '../../store/cas.js';
 import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store/layout.js';
+import { FULL, WAIT } from '../../store/reservation.js';
 import type { Store } from '../../store/store.js';
 import type { Arithmetic } from '../arithmetic.js';
 import type { Executor } from '../execute.js';
@@ -51,10 +52,11 @@ export class MetaChanging {
     const invalidates = (flags.upper & Upper.INVALIDATE) !== 0;
     const { number } = store.slabs.classOf(ref);
     if (executor.observer.on && !invalidates) executor.observer.deleted(ref, 'md');
-    if ((flags.lower & Lower.DROP_VALUE) !== 0) this.empty(ref, invalidates);
-    else if (invalidates) this.invalidate(ref);
+    let done = true;
+    if ((flags.lower & Lower.DROP_VALUE) !== 0) done = this.empty(ref, invalidates);
+    else if (invalidates) done = this.invalidate(ref);
     else store.unlink(ref);
-    if (store.waits) return meta.comeAgain();
+    if (!done) return meta.comeAgain();
     if (!invalidates) counters.byClass.delete_hits[number]!++;
     if ((flags.lower & Lower.QUIET) !== 0) return Outcome.DONE;
     return this.answer(lines.metaHit);
@@ -62,7 +64,7 @@ export class MetaChanging {
 
   /** ma: adds or subtracts, or with N makes the number that was missing. */
   count(): number {
-    const { meta, flags, store, executor, arithmetic } = this;
+    const { meta, flags, executor, arithmetic } = this;
     const refusal = this.begin();
     if (refusal !== null) return executor.say(refusal);
     const increments = incrementsFor(flags.mode);
@@ -86,7 +88,8 @@ export class MetaChanging {
     const touches = (flags.upper & Upper.TOUCH) !== 0;
     const after = touches ? executor.absolute(flags.exptime) : before;
     const fresh = arithmetic.replace(ref, increments, after, flags.explicit);
-    if (fresh === 0) return store.waits ? meta.comeAgain() : executor.say(lines.outOfMemoryMeta);
+    if (fresh === WAIT) return meta.comeAgain();
+    if (fresh === FULL) return executor.say(lines.outOfMemoryMeta);
     if ((flags.lower & Lower.QUIET) === 0) this.putNumber(fresh, before, false);
     return Outcome.DONE;
   }
@@ -107,14 +110,15 @@ export class MetaChanging {
 
   /**
    * The same item with a new CAS id, stale and not yet won by anybody. Where there is no room for the copy the item
-   * goes: the client wants its value used no more, and would not mind if it was evicted.
+   * goes: the client wants its value used no more, and would not mind if it was evicted. False: it must wait.
    */
-  private invalidate(ref: number): void {
+  private invalidate(ref: number): boolean {
     const { store, flags, executor } = this;
     const fresh = executor.copies.make(ref, [executor.pieceOf(ref)], flags.explicit);
-    if (fresh === 0) {
-      if (!store.waits) store.unlink(ref);
-      return;
+    if (fresh === WAIT) return false;
+    if (fresh === FULL) {
+      store.unlink(ref);
+      return true;
     }
     const old = store.findLike(fresh);
     const touches = (flags.upper & Upper.TOUCH) !== 0;
@@ -122,20 +126,23 @@ export class MetaChanging {
     const binary = executor.word(old, KEY_AND_BITS) & ItemBit.BINARY;
     const recency = store.recencyOf(old, false);
     store.amend(fresh, old, executor.word(old, FLAGS), exptime, binary | ItemBit.STALE, recency);
+    return true;
   }
 
   /**
    * An item without a value in the place of one that had one: with the client flags and the expiry of the request, and,
-   * unless that gives another or makes it stale, with the old one's CAS id. As above, where there is no room it goes.
+   * unless that gives another or makes it stale, with the old one's CAS id. As above, where there is no room it goes,
+   * and false says that it must wait.
    */
-  private empty(ref: number, stale: boolean): void {
+  private empty(ref: number, stale: boolean): boolean {
     const { store, flags, executor } = this;
     const { region } = store;
     const kept = stale ? null : { low: casLow(region, ref), high: casHigh(region, ref) };
     const fresh = executor.reserveLike(ref, 0, flags.explicit ?? kept);
-    if (fresh === 0) {
-      if (!store.waits) store.unlink(ref);
-      return;
+    if (fresh === WAIT) return false;
+    if (fresh === FULL) {
+      store.unlink(ref);
+      return true;
     }
     const touches = (flags.upper & Upper.TOUCH) !== 0;
     const exptime = touches ? executor.absolute(flags.exptime) : 0;
@@ -143,6 +150,7 @@ export class MetaChanging {
     const binary = executor.word(old, KEY_AND_BITS) & ItemBit.BINARY;
     const bits = stale ? binary | ItemBit.STALE : binary;
     store.commit(fresh, old, flags.clientFlags, exptime, bits);
+    return true;
   }
 
   /** A number that was not there. It is answered even to q, as in memcached. */
@@ -154,7 +162,8 @@ export class MetaChanging {
     const hash = executor.lookahead.hash(at, keyLength);
     const { length } = arithmetic;
     const ref = store.reserve(line.view, at, keyLength, hash, length, 0, flags.explicit);
-    if (ref === 0) return store.waits ? this.meta.comeAgain() : executor.say(lines.outOfMemoryNew);
+    if (ref === WAIT) return this.meta.comeAgain();
+    if (ref === FULL) return executor.say(lines.outOfMemoryNew);
     arithmetic.fill(ref, length);
     const touches = (flags.upper & Upper.TOUCH) !== 0 && flags.touchesLast;
     const exptime = executor.absolute(touches ? flags.exptime : flags.vivifyExptime);

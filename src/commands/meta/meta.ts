@@ -56,7 +56,7 @@ export class Meta {
   /** Memory is being made: nothing is answered, the session will come again with the same line. */
   comeAgain(): number {
     this.flags.restoreKey(this.line);
-    return Outcome.DONE;
+    return Outcome.WAIT;
   }
 
   /** ` c` and an item's CAS id. */

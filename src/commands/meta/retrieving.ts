@@ -12,6 +12,7 @@ import { Lower, type MetaFlags, Upper } from '../../protocol/metaflags.js';
 import { ascii, lines, type Output } from '../../protocol/reply.js';
 import { casHigh, casLow } from '../../store/cas.js';
 import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store/layout.js';
+import { FULL, type Reservation, WAIT } from '../../store/reservation.js';
 import type { Store } from '../../store/store.js';
 import type { Executor } from '../execute.js';
 import { Row } from '../lookahead.js';
@@ -55,12 +56,12 @@ export class MetaRetrieving {
       this.hit(ref, false, line.count);
       return Outcome.DONE;
     }
-    const made = (flags.upper & Upper.VIVIFY) === 0 ? 0 : this.vivify();
-    if (made !== 0) {
+    const made = (flags.upper & Upper.VIVIFY) === 0 ? FULL : this.vivify();
+    if (made === WAIT) return meta.comeAgain();
+    if (made !== FULL) {
       this.hit(made, true, line.count);
       return Outcome.DONE;
     }
-    if (this.store.waits) return meta.comeAgain();
     this.countMiss();
     if ((flags.lower & Lower.QUIET) !== 0) return Outcome.DONE;
     this.output.put(lines.metaMiss);
@@ -121,14 +122,14 @@ export class MetaRetrieving {
     return Outcome.DONE;
   }
 
-  /** An empty item for whoever will fetch its value; 0 when memory is full. */
-  private vivify(): number {
+  /** An empty item for whoever will fetch its value, or why there is none. */
+  private vivify(): Reservation {
     const { line, flags, store, executor } = this;
     const at = line.start(1);
     const length = flags.keyLength;
     const hash = executor.lookahead.hash(at, length);
     const ref = store.reserve(line.view, at, length, hash, 0, 0, flags.explicit);
-    if (ref === 0) return 0;
+    if (ref === WAIT || ref === FULL) return ref;
     const touches = (flags.upper & Upper.TOUCH) !== 0 && flags.touchesLast;
     const exptime = executor.absolute(touches ? flags.exptime : flags.vivifyExptime);
     store.commit(ref, 0, 0, exptime, ItemBit.TOKEN_SENT);
