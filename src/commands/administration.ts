@@ -8,14 +8,9 @@ import { classesRegularMax } from '../base/limits.js';
 import { lines } from '../protocol/reply.js';
 import type { SlabClass } from '../store/slab-class.js';
 import type { Automove } from '../store/upkeep.js';
-import { CacheDump, type Dump, MetaDump, MetaGetDump, SizesDump } from './dumping.js';
+import { CacheDump, type Dump, MetaDump, MetaGetDump, type Reader, SizesDump } from './dumping.js';
 import type { Executor } from './execute.js';
 import { Outcome } from './request.js';
-
-/** Who an answer in slices is for. */
-export interface Reader {
-  dump: Dump | null;
-}
 
 const memoryMebibytesLeast = 8;
 const crawlerSleepMicrosMost = 1_000_000;

@@ -4,10 +4,10 @@
  */
 
 import { ascii, lines } from '../protocol/reply.js';
+import type { Caller } from './caller.js';
 import type { Executor } from './execute.js';
 import { Verb } from './request.js';
 import { quit, refreshCertificates, shutdown, stats, verbosity, watch } from './serverwide.js';
-import type { Session } from './session.js';
 
 export interface Command {
   readonly word: Uint8Array;
@@ -17,7 +17,7 @@ export interface Command {
   /** A last token `noreply` silences it, from this token on; 0 = never. */
   readonly noreplyFrom: number;
   /** Returns an Outcome. */
-  readonly run: (executor: Executor, session: Session) => number;
+  readonly run: (executor: Executor, caller: Caller) => number;
 }
 
 const any = Number.MAX_SAFE_INTEGER;
@@ -64,8 +64,8 @@ export const commands: readonly Command[] = [
   row('refresh_certs', 1, any, 0, refreshCertificates),
   row('slabs', 3, any, 0, ({ administration }) => administration.slabs()),
   row('lru', 2, any, 1, ({ administration }) => administration.lru()),
-  row('lru_crawler', 2, 3, 0, ({ administration }, session) =>
-    administration.lruCrawler(session, session.shared.wire.answered),
+  row('lru_crawler', 2, 3, 0, ({ administration }, caller) =>
+    administration.lruCrawler(caller, caller.shared.wire.answered),
   ),
   row('cache_memlimit', 2, 3, 1, ({ administration }) => administration.memoryLimit()),
   row('quit', 1, any, 0, quit),

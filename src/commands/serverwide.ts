@@ -6,22 +6,22 @@
 import { tokensMax } from '../protocol/line.js';
 import { ascii, lines } from '../protocol/reply.js';
 import { resetStatistics, statistics } from '../stats/statistics.js';
+import type { Caller } from './caller.js';
 import { LineDump } from './dumping.js';
 import type { Executor } from './execute.js';
 import { Outcome } from './request.js';
-import type { Session } from './session.js';
 import { Topic } from './watchers.js';
 
 const gracefulWord = ascii('graceful');
 
-export function quit(_: Executor, session: Session): number {
-  session.closeReason = 'normal';
+export function quit(_: Executor, caller: Caller): number {
+  caller.closeReason = 'normal';
   return Outcome.CLOSE;
 }
 
 /** `shutdown [graceful]`: memcached ends as by a signal, and answers only when it does not. */
-export function shutdown(executor: Executor, session: Session): number {
-  const { shared } = session;
+export function shutdown(executor: Executor, caller: Caller): number {
+  const { shared } = caller;
   const { line } = executor;
   if (!shared.facts.settings.shutdown) return executor.say(lines.shutdownDisabled);
   const graceful = line.count > 1;
@@ -29,12 +29,12 @@ export function shutdown(executor: Executor, session: Session): number {
     return executor.say(lines.badShutdown);
   }
   shared.shutdown(graceful);
-  session.closeReason = 'shutdown';
+  caller.closeReason = 'shutdown';
   return Outcome.CLOSE;
 }
 
 /** `verbosity LEVEL` is remembered and shown; what is logged does not depend on it. */
-export function verbosity(executor: Executor, { shared }: Session): number {
+export function verbosity(executor: Executor, { shared }: Caller): number {
   if (executor.line.count === 2 && executor.quiet) return Outcome.DONE;
   if (!executor.readUnsigned(1)) return executor.say(lines.badFormat);
   shared.facts.verbosity = executor.decimal.low;
@@ -42,23 +42,23 @@ export function verbosity(executor: Executor, { shared }: Session): number {
 }
 
 /** `stats [TOPIC]`. */
-export function stats(executor: Executor, session: Session): number {
-  const { facts, mirror } = session.shared;
+export function stats(executor: Executor, caller: Caller): number {
+  const { facts, mirror } = caller.shared;
   const topic = executor.line.count > 1 ? executor.line.text(1) : '';
   switch (topic) {
     case 'reset':
       resetStatistics(executor, facts);
       return executor.say(lines.reset);
     case 'detail':
-      return detail(executor, session);
+      return detail(executor, caller);
     case 'conns':
-      session.dump = new LineDump(session.shared.connectionLines(session));
+      caller.dump = new LineDump(caller.shared.connectionLines(caller.connection));
       return Outcome.DUMP;
     default:
   }
-  const outcome = executor.administration.stats(topic, session);
+  const outcome = executor.administration.stats(topic, caller);
   if (outcome !== null) return outcome;
-  session.shared.wire.budget.weigh();
+  caller.shared.wire.budget.weigh();
   const rows = statistics(topic, executor, facts, mirror);
   if (rows === null) return executor.say(lines.error);
   for (const [name, value] of rows) executor.output.text(`STAT ${name} ${value}\r\n`);
@@ -66,7 +66,7 @@ export function stats(executor: Executor, session: Session): number {
 }
 
 /** `stats detail on|off|dump`. */
-function detail(executor: Executor, session: Session): number {
+function detail(executor: Executor, caller: Caller): number {
   const { line, observer } = executor;
   const { prefixes } = observer;
   const word = line.count > 2 ? line.text(2) : '';
@@ -77,7 +77,7 @@ function detail(executor: Executor, session: Session): number {
       observer.update();
       return executor.say(lines.ok);
     case 'dump':
-      session.dump = new LineDump(prefixes.lines());
+      caller.dump = new LineDump(prefixes.lines());
       return Outcome.DUMP;
     default:
       return executor.say(lines.detailUsage);
@@ -85,8 +85,8 @@ function detail(executor: Executor, session: Session): number {
 }
 
 /** `watch [topic …]`. */
-export function watch(executor: Executor, session: Session): number {
-  const { facts, wire } = session.shared;
+export function watch(executor: Executor, caller: Caller): number {
+  const { facts, wire } = caller.shared;
   const { line, observer } = executor;
   if (!facts.settings.watch) return executor.say(lines.watchDisabled);
   if (wire.answered) return executor.say(lines.watchPipelined);
@@ -96,15 +96,15 @@ export function watch(executor: Executor, session: Session): number {
     if (!Object.hasOwn(Topic, word)) return executor.say(lines.error);
     topics |= Topic[word as keyof typeof Topic];
   }
-  if (!observer.watchers.add(session.connection, topics)) return executor.say(lines.watchersMost);
+  if (!observer.watchers.add(caller.connection, topics)) return executor.say(lines.watchersMost);
   observer.update();
-  session.becomeWatcher();
+  caller.becomeWatcher();
   return executor.say(lines.ok);
 }
 
 /** `refresh_certs`: connections to come get what the files hold now. */
-export function refreshCertificates(executor: Executor, session: Session): number {
-  const { tls } = session.shared.access;
+export function refreshCertificates(executor: Executor, caller: Caller): number {
+  const { tls } = caller.shared.access;
   if (tls === null) return executor.say(lines.tlsDisabled);
   const fault = tls.refresh();
   if (fault === null) return executor.say(lines.ok);

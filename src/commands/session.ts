@@ -24,11 +24,12 @@ import { isDelimiter, tokensMax } from '../protocol/line.js';
 import { lines, type Phrase } from '../protocol/reply.js';
 import { isHttp, isLongGet } from '../protocol/strangers.js';
 import { FULL, WAIT } from '../store/reservation.js';
+import type { Caller, EndReason } from './caller.js';
 import { commandFor } from './commands.js';
 import type { Dump } from './dumping.js';
 import { Row } from './lookahead.js';
 import { Outcome, Retrieval, StorageRequest } from './request.js';
-import type { EndReason, Shared } from './shared.js';
+import type { Shared } from './shared.js';
 import { hangUp } from './unlocking.js';
 
 const State = {
@@ -53,7 +54,7 @@ const LOWER_S = 0x73;
 /** First byte of memcached's binary protocol. */
 const BINARY_MAGIC = 0x80;
 
-export class Session implements Endpoint {
+export class Session implements Endpoint, Caller {
   readonly connection: number;
   readonly retrieval = new Retrieval();
   /** When something last arrived, in the server's seconds. */
@@ -180,7 +181,7 @@ export class Session implements Endpoint {
     this.ceaseWaiting();
     if (this.state === State.VALUE) this.shared.arriving.delete(this);
     if (this.request !== null) this.shared.executor.storing.abandon(this.request);
-    this.shared.onClosed(this, reason);
+    this.shared.onClosed(this.connection, reason);
   }
 
   /** Handles what begins at `at`; returns where the rest begins, `at` when more bytes are needed. */

@@ -3,10 +3,10 @@
  * against the model, reads the whole region and explains every difference to what it held before: put, removed,
  * touched, evicted or reclaimed, and counted as such. Nothing else may have changed.
  */
+import type { Caller } from '../../src/commands/caller.js';
 import { commandFor } from '../../src/commands/commands.js';
 import { Executor } from '../../src/commands/execute.js';
 import { Outcome, Retrieval, StorageRequest } from '../../src/commands/request.js';
-import type { Session } from '../../src/commands/session.js';
 import { lines, Output } from '../../src/protocol/reply.js';
 import { Counters } from '../../src/stats/counters.js';
 import { Crawler } from '../../src/store/crawler.js';
@@ -409,7 +409,7 @@ export class Rig {
     // A large value is copied in slices: a session executes such a command again in later ticks.
     do {
       executor.begin(command.noreplyFrom);
-      outcome = command.run(executor, { retrieval } as unknown as Session);
+      outcome = command.run(executor, { retrieval } as unknown as Caller);
     } while (outcome === Outcome.WAIT);
     return outcome;
   }
