@@ -1,7 +1,7 @@
 /** `stats conns`: listeners and connections, each with memcached's rows. */
 
 import type { NativeTransport } from '../native/addon.js';
-import type { Bound } from '../net/udp.js';
+import type { Bound, Origin } from '../net/udp.js';
 
 /** A client's connection. */
 export interface Listed {
@@ -24,12 +24,6 @@ export interface Connections {
   /** Seconds of the server's clock. */
   readonly now: number;
   readonly startedAt: number;
-}
-
-export interface Origin {
-  readonly address: string;
-  readonly listenAddress: string;
-  readonly descriptor: number;
 }
 
 /** Lines of the answer to connection `asker`, made as they are asked for: one tick may not have room for all. */
