@@ -143,7 +143,7 @@ export class Session implements Endpoint, Caller {
     const { wire, executor } = this.shared;
     const { ref, valueLength } = this.request!;
     const segment = (ref - 1) >>> executor.store.region.segmentShift;
-    const to = executor.valueOffset(ref) + this.arrivedBytes;
+    const to = executor.store.region.valueOffset(ref) + this.arrivedBytes;
     this.partBytes = Math.min(valueLength - this.arrivedBytes, sinkPartBytes);
     wire.sink(this.connection, segment, to, this.partBytes);
   }
@@ -244,7 +244,7 @@ export class Session implements Endpoint, Caller {
       else executor.output.put(lines.error);
       return line.next;
     }
-    executor.begin(command.noreplyFrom);
+    executor.exchange.begin(command.noreplyFrom);
     const outcome = command.run(executor, this);
     const next = line.next;
     switch (outcome) {
@@ -408,11 +408,11 @@ export class Session implements Endpoint, Caller {
     const ref = executor.storing.reserveArriving(request);
     if (ref === WAIT) return anew;
     if (ref === FULL) return this.swallow(next, end, request);
-    this.request ??= new StorageRequest();
+    this.request ??= new StorageRequest(request.voice);
     this.request.assign(request);
     const { region } = executor.store;
     const segment = (ref - 1) >>> region.segmentShift;
-    const to = executor.valueOffset(ref);
+    const to = region.valueOffset(ref);
     const have = Math.min(end - next, valueLength);
     region.bytes[segment]!.set(wire.input.subarray(next, next + have), to);
     this.state = State.VALUE_END;

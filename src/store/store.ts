@@ -194,6 +194,17 @@ export class Store implements Items, Hooks {
     return ref;
   }
 
+  /** A chunk with an item's key and room for another value; the item is not evicted for it. Answers as `reserve`. */
+  reserveLike(ref: number, valueLength: number, explicit: CasId | null = null): Reservation {
+    const words = this.region.wordsOf(ref);
+    const index = this.region.indexOf(ref);
+    const keyLength = words[index + KEY_AND_BITS]! & keyLengthMask;
+    const hash = words[index + HASH]!;
+    const { buckets } = this;
+    const view = buckets.viewOf(ref);
+    return this.reserve(view, buckets.keyAt(ref), keyLength, hash, valueLength, ref, explicit);
+  }
+
   /** Links a reserved chunk in the place of `old`, which `find` has just returned (0: there is none). */
   commit(
     ref: number,

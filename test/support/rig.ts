@@ -355,7 +355,7 @@ export class Rig {
     const ref = storing.reserveArriving(request);
     if (ref === WAIT) throw new Error('a store that is not patient let a value wait');
     if (ref === FULL) return this.refused(key, () => endingsOfRefusal(command));
-    const arriving = new StorageRequest();
+    const arriving = new StorageRequest(request.voice);
     arriving.assign(request);
     this.bytesOf(arriving.ref, value.length).set(value);
     this.pending.push({ command, request: arriving, value, exptime });
@@ -408,7 +408,7 @@ export class Rig {
     let outcome: number;
     // A large value is copied in slices: a session executes such a command again in later ticks.
     do {
-      executor.begin(command.noreplyFrom);
+      executor.exchange.begin(command.noreplyFrom);
       outcome = command.run(executor, { retrieval } as unknown as Caller);
     } while (outcome === Outcome.WAIT);
     return outcome;
@@ -500,7 +500,7 @@ export class Rig {
   private bytesOf(ref: number, length: number): Uint8Array {
     const { region } = this;
     const segment = (ref - 1) >>> region.segmentShift;
-    const at = this.executor.valueOffset(ref);
+    const at = region.valueOffset(ref);
     return region.bytes[segment]!.subarray(at, at + length);
   }
 }
