@@ -25,6 +25,7 @@ import type { Choice } from '../link/choice.js';
 import type { Link } from '../link/link.js';
 import { Opening, type OpeningParts } from '../link/opening.js';
 import type { BackupSettings } from '../settings.js';
+// biome-ignore lint/suspicious/noImportCycles: the figures of a mirror show its replica, as a type.
 import { mebibytes, nameOf } from './figures.js';
 import type { Member } from './quorum.js';
 import { Resync } from './resync.js';
