@@ -16,7 +16,6 @@ import {
 } from '../base/limits.js';
 import { addressText } from '../flags/options.js';
 import { failed, type NativeFailure, native } from '../native/addon.js';
-import type { Origin } from '../stats/conns.js';
 import type { Endpoint, Wire } from './wire.js';
 
 const headerBytes = 8;
@@ -28,6 +27,13 @@ export interface UdpOptions {
   readonly wire: Wire;
   /** Makes the session of one datagram. */
   readonly accept: (connection: number, origin: Origin) => Endpoint;
+}
+
+/** Where a client comes from, if the transport cannot know: his bytes reach it through somebody else. */
+export interface Origin {
+  readonly address: string;
+  readonly listenAddress: string;
+  readonly descriptor: number;
 }
 
 /** A socket that is bound. */

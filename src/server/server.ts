@@ -4,10 +4,11 @@
  */
 
 import { casStep, copyBytesPerTick, slowReaderMs, stalledSenderMs } from '../base/limits.js';
+import type { EndReason } from '../commands/caller.js';
 import { Executor } from '../commands/execute.js';
 import type { Observer } from '../commands/observer.js';
 import { Session } from '../commands/session.js';
-import type { EndReason, Shared } from '../commands/shared.js';
+import type { Arriving, Shared } from '../commands/shared.js';
 import { Unlocking } from '../commands/unlocking.js';
 import { type LineOutput, Topic } from '../commands/watchers.js';
 import type { Settings } from '../flags/options.js';
@@ -15,10 +16,11 @@ import { native } from '../native/addon.js';
 import type { Ports, Timer } from '../native/ports.js';
 import type { Access } from '../net/access.js';
 import { Listening } from '../net/listening.js';
+import type { Origin } from '../net/udp.js';
 import { Counter, idle, type Wire } from '../net/wire.js';
 import type { Log } from '../process/log.js';
 import { writePortFile } from '../process/portfile.js';
-import { connectionLines, type Origin } from '../stats/conns.js';
+import { connectionLines } from '../stats/conns.js';
 import { Counters } from '../stats/counters.js';
 import type { ServerFacts } from '../stats/facts.js';
 import type { Journal } from '../store/journal.js';
@@ -58,10 +60,10 @@ export class Server implements Shared, LineOutput {
   private idler: Timer | null = null;
   private idleWalk: Iterator<Session> | null = null;
   private nowMs = 0;
-  readonly arriving = new Set<Session>();
+  readonly arriving = new Set<Arriving>();
   /** Connections that are closed at the end of this tick. */
   private readonly slowReaders: number[] = [];
-  private readonly stalledSenders: Session[] = [];
+  private readonly stalledSenders: Arriving[] = [];
   /** When memory was asked for in vain last, and since when it is in one tick after the other. */
   private starvedMs = 0;
   private starvedSinceMs = 0;
@@ -93,7 +95,7 @@ export class Server implements Shared, LineOutput {
     this.journal = region.journal;
     const { clock, wallMs } = this.ports;
     this.timeline = new Timeline(region, origin, clock(), wallMs);
-    const options = { evict: settings.evict, casStep };
+    const options = { evict: settings.evict, casStep, patient: true };
     const store = new Store(region, options, this.timeline.at(clock()));
     this.casFirst = store.casLast;
     this.executor = new Executor(store, wire.output, this.counters, settings.flush);
@@ -108,7 +110,6 @@ export class Server implements Shared, LineOutput {
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
     configure(this.executor, settings);
-    store.patient = true;
     this.background = new Background(this);
     this.facts = factsOf(settings, this.counters, wire.counters);
     this.listening = new Listening({
@@ -132,7 +133,7 @@ export class Server implements Shared, LineOutput {
       },
       end: () => {
         for (const connection of this.slowReaders.splice(0)) this.dropReader(connection);
-        for (const session of this.stalledSenders.splice(0)) this.dropSender(session);
+        for (const sender of this.stalledSenders.splice(0)) this.dropSender(sender);
         if (this.executor.upkeep.isWanted) this.background.wake();
         this.executor.observer.watchers.flush(this);
         return this.mirror.commit(this.journal, this.nowMs);
@@ -188,8 +189,7 @@ export class Server implements Shared, LineOutput {
     this.wire.forgetSegments();
   }
 
-  onClosed(session: Session, reason: EndReason): void {
-    const { connection } = session;
+  onClosed(connection: number, reason: EndReason): void {
     const { observer } = this.executor;
     if ((observer.watchers.topics & Topic.connevents) !== 0) {
       const { address, descriptor } = this.originOf(connection);
@@ -202,7 +202,7 @@ export class Server implements Shared, LineOutput {
     observer.update();
   }
 
-  connectionLines(asker: Session): Iterator<string> {
+  connectionLines(asker: number): Iterator<string> {
     const { sessions, origins, seconds: now } = this;
     const { listeners, datagrams } = this.listening;
     const { transport } = this.wire;
@@ -239,22 +239,22 @@ export class Server implements Shared, LineOutput {
   private giveUpSender(): boolean {
     if (this.stalledSenders.length > 0) return true;
     let longestMs = 0;
-    let sender: Session | null = null;
-    for (const session of this.arriving) {
-      const stalledMs = this.wire.transport.stalledMs(session.connection);
+    let sender: Arriving | null = null;
+    for (const candidate of this.arriving) {
+      const stalledMs = this.wire.transport.stalledMs(candidate.connection);
       if (stalledMs < stalledSenderMs || stalledMs <= longestMs) continue;
       longestMs = stalledMs;
-      sender = session;
+      sender = candidate;
     }
     if (sender !== null) this.stalledSenders.push(sender);
     return sender !== null;
   }
 
-  private dropSender(session: Session): void {
+  private dropSender(sender: Arriving): void {
     this.log.say(
       'memory is full of values that do not arrive: one that has stopped half-way is closed',
     );
-    session.end('error');
+    sender.end('error');
   }
 
   /** Once no command is under way: it may be its own that closes a connection. */
