@@ -10,7 +10,7 @@ import { play } from './world.js';
 
 const folder = join(__dirname, '..', '..', '..', 'test', 'sim', 'scenarios');
 /** So many seeds a test, and so many tests: half a minute on a machine of two cores. */
-const seedsPerTest = 100;
+const seedsPerTest = 70;
 const tests = 3;
 const patienceMs = 300_000;
 
