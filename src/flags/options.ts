@@ -1,4 +1,4 @@
-/** What a server is started with, checked, in the units the program uses. flags/settings.ts makes it of the flags. */
+/** The settings of a server, checked, in the units the program uses. flags/settings.ts makes them of the flags. */
 import { isIP } from 'node:net';
 import { HotspareError } from '../base/errors.js';
 import * as limits from '../base/limits.js';
@@ -8,7 +8,7 @@ export interface TlsSettings {
   /** `ssl_chain_cert` and `ssl_key`: files. */
   readonly chainCert: string;
   readonly key: string;
-  /** `ssl_verify_mode`: 0 none, 1 a certificate that is shown must be good, 2 it must be shown, 3 as 1. */
+  /** `ssl_verify_mode`: 0 none, 1 a certificate that is shown must be good, 2 a good one must be shown, 3 as 1. */
   readonly verifyMode: number;
   /** `ssl_keyformat`: 1 PEM, 2 DER. */
   readonly keyFormat: number;
@@ -27,8 +27,8 @@ export interface Settings {
   /** `-U`; 0 = no UDP, -1 = any free one. */
   readonly udpPort: number;
   /**
-   * `-l`: literal addresses to listen on, each may name its own port; none = all. Host names are resolved before
-   * (flags/resolve.ts).
+   * `-l`: literal addresses to listen on, each may name its own port; none = all. Host names have been resolved
+   * (flags/settings.ts).
    */
   readonly listen: readonly string[];
   /** `-l` as it was given, or null. */
@@ -47,13 +47,13 @@ export interface Settings {
   readonly growthFactor: number;
   /** `-c`. */
   readonly connections: number;
-  /** One connection too many is told so and closed; false (`-o no_maxconns_fast`): it waits to be accepted. */
+  /** A connection too many is told so and closed; false (`-o no_maxconns_fast`): it waits to be accepted. */
   readonly refuseFast: boolean;
   /** `-o idle_timeout`: seconds after which an idle connection is closed; 0 = never. */
   readonly idleSeconds: number;
   /** `-b`. */
   readonly backlog: number;
-  /** `-B`: what a connection may begin to speak; the binary protocol is refused in either case. */
+  /** `-B`: the protocols that a connection may begin with; the binary protocol is refused in either case. */
   readonly protocol: 'auto' | 'ascii';
   /** False with `-M`. */
   readonly evict: boolean;
@@ -77,13 +77,13 @@ export interface Settings {
   readonly verbosity: number;
   /** `-e`: the file that holds the region, or null. */
   readonly memoryFile: string | null;
-  /** `--discard-memory-file`: a cache in that file that cannot be served is given up. */
+  /** `--discard-memory-file`: the content of the memory file is discarded when it cannot be served. */
   readonly discardMemoryFile: boolean;
   /** `-k`. */
   readonly lockMemory: boolean;
   /** `-L`. */
   readonly hugePages: boolean;
-  /** The file of MEMCACHED_PORT_FILENAME, told which ports are bound; or null. */
+  /** The file of MEMCACHED_PORT_FILENAME, which lists the bound ports; or null. */
   readonly portFile: string | null;
   /** False with `-o no_slab_reassign`. */
   readonly slabReassign: boolean;
@@ -99,7 +99,7 @@ export interface Settings {
   readonly lruCrawlerSleepMicros: number;
   /** `-o lru_crawler_tocrawl`. */
   readonly lruCrawlerTocrawl: number;
-  /** What was set for insides of memcached that are not here, by the key that `stats settings` shows it under. */
+  /** Values for parts of memcached that are not here, by the key under which `stats settings` shows them. */
   readonly tuning: ReadonlyMap<string, string>;
 }
 
@@ -146,7 +146,7 @@ export const defaults: Settings = {
   tuning: new Map(),
 };
 
-/** Checks what no single flag can know. */
+/** Checks rules between flags, which no single flag can check. */
 export function check(settings: Settings): void {
   const { itemBytesMax, memoryBytes } = settings;
   if (itemBytesMax > memoryBytes / 2) {
@@ -195,9 +195,9 @@ export function addressText(host: string, port: number): string {
 export interface Place {
   readonly host: string;
   readonly port: number;
-  /** Served without TLS in spite of `-Z`. */
+  /** Served without TLS even with `-Z`. */
   readonly plain: boolean;
-  /** `*`: all addresses of both families; `host` is that of one. */
+  /** The place is `*`, all addresses of both families; `host` is then the IPv4 one. */
   readonly everywhere: boolean;
 }
 
@@ -208,7 +208,7 @@ export function listenAddress(text: string, fallback: number): Place {
   return { ...address(rest, fallback), plain: prefix !== '', everywhere };
 }
 
-/** `notls:`, when it stands before an address, and the address. */
+/** Splits an address into its `notls:` prefix, empty where there is none, and the rest. */
 export function cutPrefix(text: string): readonly [prefix: string, rest: string] {
   const prefix = text.startsWith(plainPrefix) ? plainPrefix : '';
   return [prefix, text.slice(prefix.length)];

@@ -1,4 +1,4 @@
-/** From the values of flags to the settings of a server, and to what is said about flags that do nothing here. */
+/** Makes the settings of a server of the values of its flags, and the lines about flags that do nothing here. */
 import * as dns from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Command } from 'commander';
@@ -9,7 +9,7 @@ import { review, type Values } from './flag.js';
 import { memcachedFlags } from './memcached.js';
 import { address, check, cutPrefix, defaults, type Settings, usage } from './options.js';
 
-/** What a command line asks for. */
+/** A parsed command line. */
 export interface Request {
   readonly settings: Settings;
   /** One line for every flag or word that was given and does nothing here. */
@@ -48,7 +48,7 @@ export async function settingsOf(
 
 function network(values: Values, command: Command, { tls }: Extended): Partial<Settings> {
   const udpPort = values['udpPort'] as number;
-  // As in memcached: a UDP port moves TCP with it, unless that is named.
+  // As in memcached, a UDP port also sets the TCP port, unless `-p` is given.
   const follows = udpPort !== 0 && command.getOptionValueSource('port') !== 'cli';
   const listen = values['listen'] as string[];
   return {
@@ -65,7 +65,7 @@ function network(values: Values, command: Command, { tls }: Extended): Partial<S
   };
 }
 
-/** Geometry is not among a standby's flags: then it is the default, and the primary's is taken. */
+/** Geometry is not among a standby's flags: it is the default here, and later the primary's is taken. */
 function memory(values: Values): Partial<Settings> {
   const mebibytes = (values['memoryLimit'] as number | undefined) ?? memoryMebibytesDefault;
   return {
@@ -104,7 +104,7 @@ async function resolve(entry: string): Promise<string[]> {
   address(`127.0.0.1${port}`, 0);
   try {
     const found = await dns.lookup(host, { all: true });
-    // A machine without IPv6 listens on what else there is, as memcached does.
+    // A machine without IPv6 listens on its IPv4 addresses alone, as memcached does.
     const usable = hasIpv6() ? found : found.filter(({ family }) => family === 4);
     const all = usable.length > 0 ? usable : found;
     const texts = all.map(

@@ -9,7 +9,7 @@ import {
 } from '../native/fabric.js';
 import { integer } from './values.js';
 
-/** `--link-cipher`: whether frames between nodes are encrypted; auto: where they leave the machine. */
+/** `--link-cipher`: whether frames between nodes are encrypted; auto: only where the link leaves the machine. */
 export const linkCiphers = ['auto', 'aes-gcm', 'none'] as const;
 export type LinkCipher = (typeof linkCiphers)[number];
 
@@ -37,7 +37,7 @@ export function transportOptions(): Option[] {
   ];
 }
 
-/** Gives a command these flags alone. */
+/** Adds only these flags to a command. */
 export function addTransportFlags(command: Command): Command {
   for (const option of transportOptions()) command.addOption(option);
   return command;

@@ -1,17 +1,18 @@
 /**
- * Every word of memcached's `-o`, those that `memcached -h` does not show too: what it is here, what its value may be,
- * and under which key `stats settings` shows it. docs/OPERATING.md has the same table; test/tidy.test.ts compares them.
+ * Every word of memcached's `-o`, including words that `memcached -h` does not show: its meaning here, its possible
+ * values, and the key under which `stats settings` shows it. docs/OPERATING.md has the same table; test/tidy.test.ts
+ * compares them.
  */
 import type { Kind } from './flag.js';
 
-/** Says what is wrong with a value (null: the word stands alone), or null when it will do. */
+/** Says how a value is wrong (null: the word stands alone), or null when it is right. */
 export type Check = (value: string | null) => string | null;
 
 export interface Word {
   readonly kind: Kind;
   readonly sentence: string;
   readonly check: Check;
-  /** Of a refused one: what to do instead. */
+  /** Refused words: the alternative. */
   readonly remedy?: string;
   /** The key of `stats settings`, and the value as it stands there. */
   readonly shown?: readonly [key: string, as: (value: string) => string];

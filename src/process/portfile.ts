@@ -1,4 +1,4 @@
-/** The file that MEMCACHED_PORT_FILENAME names: which ports are bound, for whoever started us with `-p -1`. */
+/** The file that MEMCACHED_PORT_FILENAME names: the bound ports, for a program that started us with `-p -1`. */
 import { systemReason } from '../base/errors.js';
 import type { Log } from './log.js';
 import { placeFile } from './placing.js';
@@ -9,7 +9,7 @@ export interface BoundPort {
   readonly port: number;
 }
 
-/** Writes it whole: a reader sees all lines or no file. A file that cannot be written is said and no more. */
+/** Writes the file whole: a reader sees all lines or no file. A failure is logged, and no more. */
 export function writePortFile(file: string, ports: readonly BoundPort[], log: Log): void {
   const lines = ports.map(({ transport, host, port }) => {
     return `${transport} ${host.includes(':') ? 'INET6' : 'INET'}: ${port}\n`;
