@@ -1,6 +1,6 @@
 /**
- * What -Y and -Z ask for, read once when the process starts: so a standby finds then, and not at its takeover, that a
- * file is missing or wrong.
+ * Credentials (-Y) and TLS (-Z), read once when the process starts, so that a standby finds a missing or wrong file
+ * then, and not at its takeover.
  */
 
 import type { Settings } from '../flags/options.js';

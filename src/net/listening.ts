@@ -1,4 +1,4 @@
-/** Where a server listens: TCP and UDP at every address of `-l`, or a UNIX socket. It binds all of them, or none. */
+/** The clients' listeners: TCP and UDP at every address of `-l`, or a UNIX socket. All of them are bound, or none. */
 import { HotspareError } from '../base/errors.js';
 import { addressText, listenAddress, type Settings } from '../flags/options.js';
 import { failed, type NativeFailure } from '../native/addon.js';
@@ -11,7 +11,7 @@ export interface ListeningOptions {
   readonly wire: Wire;
   readonly settings: Settings;
   readonly log: Log;
-  /** Connections are encrypted, unless their place says otherwise. */
+  /** True where connections are encrypted, unless their address says `notls:`. */
   readonly encrypts: boolean;
   readonly accept: (connection: number, encrypted: boolean) => Endpoint;
   readonly acceptDatagram: UdpOptions['accept'];
@@ -22,7 +22,7 @@ type Open = (host: string, port: number, plain: boolean) => number | NativeFailu
 
 export class Listening {
   readonly listeners: number[] = [];
-  /** Ports that are bound, in their order. */
+  /** Bound ports, in the order of binding. */
   readonly ports: BoundPort[] = [];
   private readonly options: ListeningOptions;
   private readonly udp: Udp;
@@ -32,17 +32,17 @@ export class Listening {
     this.udp = new Udp({ wire: options.wire, accept: options.acceptDatagram });
   }
 
-  /** UDP sockets. */
+  /** The bound UDP sockets. */
   get datagrams(): readonly Bound[] {
     return this.udp.bound;
   }
 
-  /** The first port that is bound; 0: none. */
+  /** The first bound port; 0: none. */
   portOf(transport: BoundPort['transport']): number {
     return this.ports.find((bound) => bound.transport === transport)?.port ?? 0;
   }
 
-  /** Throws HotspareError LISTEN; then nothing is bound. */
+  /** Binds everything. Throws HotspareError LISTEN; then nothing is bound. */
   begin(): void {
     const failure = this.bind();
     if (failure === null) return;
@@ -70,7 +70,7 @@ export class Listening {
     return null;
   }
 
-  /** `port`: where an address names none; -1: any, 0: nothing is bound. */
+  /** `port`: the port of addresses that name none; -1: any, 0: nothing is bound. */
   private bindAll(
     transport: BoundPort['transport'],
     port: number,
@@ -92,7 +92,7 @@ export class Listening {
     return null;
   }
 
-  /** All addresses of both families; a machine without IPv6 has only one. */
+  /** Binds all addresses of both families; a machine without IPv6 has only one. */
   private bindEverywhere(
     transport: BoundPort['transport'],
     port: number,
@@ -151,8 +151,8 @@ export class Listening {
 }
 
 /**
- * Throws HotspareError LISTEN when an address to listen on is not this machine's. Whether the port is free is another
- * question: a standby's primary may hold it until it dies.
+ * Throws HotspareError LISTEN when an address to listen on is not this machine's. The port may be taken: a standby's
+ * primary may hold it until it dies.
  */
 export function checkAddresses(wire: Wire, { listen, port, unixSocket }: Settings): void {
   if (port === 0 || unixSocket !== null) return;
@@ -165,7 +165,9 @@ export function checkAddresses(wire: Wire, { listen, port, unixSocket }: Setting
   }
 }
 
-/** Why the clients' TCP port cannot be bound now, or null. What is bound for that is given back at once. */
+/**
+ * The reason why the clients' TCP port cannot be bound now, or null. The listener bound for the test is closed at once.
+ */
 export function addressTaken(
   wire: Wire,
   { listen, port, unixSocket }: Settings,
