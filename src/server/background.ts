@@ -1,7 +1,7 @@
 /**
  * Gives the store's upkeep its turns: a slice between two ticks, at once while a region is being adopted, after a pause
- * while there is other work, and now and then when there is none. What a slice has changed is committed like a tick, so
- * all changes are in one order. While the mirror is congested nothing is done.
+ * while there is other work, and seldom when there is none. Changes of a slice are committed like those of a tick, so
+ * that all changes are in one order. While the mirror is congested no slice runs.
  */
 
 import { upkeepIdleMs, upkeepPauseMs } from '../base/limits.js';
@@ -11,10 +11,10 @@ import type { Mirror } from '../store/mirror.js';
 import { Pace } from '../store/upkeep.js';
 import type { Timeline } from './timeline.js';
 
-/** What the server lends. */
+/** The parts of the server that the upkeep works with. */
 export interface Ground {
   readonly executor: Executor;
-  /** The mirror of now. */
+  /** The current mirror. */
   readonly mirror: Mirror;
   readonly timeline: Timeline;
   readonly ports: Pick<Ports, 'clock' | 'timers'>;
@@ -36,13 +36,13 @@ export class Background {
     this.schedule(Pace.NOW);
   }
 
-  /** For good: the region may be unmapped. */
+  /** Stops for good, as the region may then be unmapped. */
   stop(): void {
     this.stopped = true;
     this.cancel();
   }
 
-  /** There is work that the last slice did not know of. */
+  /** Tells of work that the last slice did not know of. */
   wake(): void {
     if (this.stopped || this.pace !== Pace.LATER) return;
     this.cancel();
@@ -66,7 +66,7 @@ export class Background {
   }
 
   private schedule(pace: number): void {
-    // A commit may have found that this node is deposed.
+    // The commit of the slice may have found that this node is deposed, and so have stopped the background.
     if (this.stopped) return;
     this.pace = pace;
     const { timers } = this.ground.ports;

@@ -1,4 +1,4 @@
-/** Maps the memory a region lives in, new or found in a file, and refuses what must not be served. */
+/** Maps the memory of a region, new or found in a file, and refuses a region that must not be served. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { HotspareError } from '../base/errors.js';
 import { segmentBytes } from '../base/limits.js';
@@ -33,7 +33,7 @@ import { Region } from '../store/region.js';
 export interface MemoryOptions {
   /** `-e`: a file, or null for anonymous memory. */
   readonly file: string | null;
-  /** `--discard-memory-file`: what the file holds is given up when it cannot be served. */
+  /** `--discard-memory-file`: the content of the file is discarded when it cannot be served. */
   readonly discard: boolean;
   /** `-k`. */
   readonly lockMemory: boolean;
@@ -41,7 +41,7 @@ export interface MemoryOptions {
   readonly hugePages: boolean;
 }
 
-/** What memory is mapped with. */
+/** The ports that memory is mapped with. */
 type MemoryPorts = Pick<Ports, 'memory' | 'random'>;
 
 /** The part of a server's settings that says how memory is mapped. */
@@ -58,17 +58,17 @@ export const anonymous: MemoryOptions = {
   hugePages: false,
 };
 
-/** Memory that is mapped, and the typed views of it. */
+/** Mapped memory, and the typed views of it. */
 export interface Mapped {
   readonly memory: NativeRegion;
   readonly region: Region;
   /** False when a cache was found in it. */
   readonly fresh: boolean;
-  /** What was wrong with the cache that `--discard-memory-file` gave up; null: there was none. */
+  /** The error in the cache that `--discard-memory-file` discarded; null: there was none. */
   readonly gaveUp: string | null;
 }
 
-/** Maps a region that is to be served: formats a new one, checks one that is found. Throws HotspareError. */
+/** Maps a region that is to be served: formats a new region, checks one that is found. Throws HotspareError. */
 export function mapRegion(
   geometry: Geometry,
   options: MemoryOptions,
@@ -83,7 +83,7 @@ export function mapRegion(
   if (reason === null) {
     return { memory, region: new Region(memory, geometry, journal), fresh: false, gaveUp };
   }
-  // What is no hotspare memory file may be somebody's: nobody asked for that to be given up.
+  // Content that is no hotspare memory file may belong to another program, and the flag does not speak of it.
   const isOurs = head[SuperWord.MAGIC] === magic || found.kind === 'copy';
   if (!options.discard || !isOurs) throw reason;
   ports.memory.regionClose(memory.id);
@@ -99,8 +99,8 @@ export interface MappedCopy {
 }
 
 /**
- * Maps memory for a copy of somebody else's region. The loop goes on meanwhile: to reserve, lock or wipe gigabytes
- * takes seconds. Rejects with HotspareError.
+ * Maps memory for a copy of another node's region. The loop goes on meanwhile, as reserving, locking or wiping
+ * gigabytes takes seconds. Rejects with HotspareError.
  */
 export async function mapCopy(
   geometry: Geometry,
@@ -112,7 +112,7 @@ export async function mapCopy(
   const found = inspect(head);
   const gaveUp = found.kind === 'region' && !found.inconsistent ? epochOf(head) : null;
   if (!memory.created) {
-    // A wipe may be cut: what is left of the file must not pass for a cache.
+    // A wipe may be cut off: the rest of the file must not pass for a cache then.
     markInconsistent(head, true);
     const failure = await new Promise<NativeFailure | null>((done) =>
       port.regionWipeLater(memory.id, done),
@@ -126,7 +126,7 @@ export async function mapCopy(
   return { memory, gaveUp };
 }
 
-/** As `mapOwn`, but in a thread. */
+/** Opens memory as `mapOwn` does, but in a thread. */
 async function openForCopy(
   geometry: Geometry,
   options: MemoryOptions,
@@ -144,7 +144,7 @@ async function openForCopy(
   return opened;
 }
 
-/** Maps what is there, or, where that has another size and may be given up, new memory. */
+/** Maps the file that is there; or, where it has another size and may be discarded, new memory. */
 function mapOwn(
   geometry: Geometry,
   options: MemoryOptions,
@@ -173,7 +173,7 @@ function formatted(
   return { memory, region: new Region(memory, geometry, journal), fresh: true, gaveUp };
 }
 
-/** Why what was found must not be served, or null. */
+/** The reason why the region that was found must not be served, or null. */
 function unservable(found: Inspection, geometry: Geometry, file: string): HotspareError | null {
   const startEmpty = `start empty with --discard-memory-file, or delete ${file}`;
   if (found.kind === 'damaged') {
@@ -266,7 +266,7 @@ function cannotMap(
   );
 }
 
-/** True of a hotspare memory file of another size. */
+/** True for a hotspare memory file of another size. */
 function isOtherRegion(file: string, bytes: number): boolean {
   let descriptor = -1;
   try {
@@ -275,7 +275,7 @@ function isOtherRegion(file: string, bytes: number): boolean {
     readSync(descriptor, word, 0, 4, SuperWord.MAGIC * 4);
     return fstatSync(descriptor).size !== bytes && word.readInt32LE(0) === magic;
   } catch {
-    // Whatever keeps it from being read keeps it from being mapped, and is said there.
+    // A file that cannot be read cannot be mapped either, and the error of mapping is reported.
     return false;
   } finally {
     if (descriptor >= 0) closeSync(descriptor);

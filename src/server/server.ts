@@ -1,6 +1,6 @@
 /**
- * The server: a store in a region, and the tick that lets clients at it. It can run without a standby; a backup plugs
- * in by setting `mirror`. Nothing here knows whether the region was made, found in a file or left by a primary.
+ * The server: a store in a region, and the tick that lets clients use it. It runs without a standby; a backup plugs in
+ * by setting `mirror`. The server does not know whether its region was made, found in a file or left by a primary.
  */
 
 import { casStep, copyBytesPerTick, slowReaderMs, stalledSenderMs } from '../base/limits.js';
@@ -30,9 +30,9 @@ import { Timeline, type Origin as TimeOrigin } from './timeline.js';
 
 /** How often idle clients are looked for. */
 const idleLookMs = 1000;
-/** Of that, so much at once. */
+/** Most time spent at once on that search. */
 const idleSliceMs = 1;
-/** Ticks without a request for memory that last for so long: nobody waits for it any more. */
+/** After a gap of this length without a request for memory, nobody waits for memory any more. */
 const starvedGapMs = 100;
 
 export class Server implements Shared, LineOutput {
@@ -43,11 +43,14 @@ export class Server implements Shared, LineOutput {
   readonly settings: Settings;
   readonly access: Access;
   readonly unlocking: Unlocking | null;
-  /** The mirror of now; backup/ sets it. */
+  /** The current mirror; backup/ sets it. */
   mirror: Mirror = alone;
   /** Sessions that are open, by connection. */
   private readonly sessions = new Map<number, Session>();
-  /** Where those come from whose bytes come through TLS or UDP, or whom a watcher was told of. */
+  /**
+   * Origins of connections through TLS or UDP, which the transport does not know, and of those that watchers were told
+   * of.
+   */
   private readonly origins = new Map<number, Origin>();
   /** The cache's time. */
   readonly timeline: Timeline;
@@ -62,10 +65,10 @@ export class Server implements Shared, LineOutput {
   /** Connections that are closed at the end of this tick. */
   private readonly slowReaders: number[] = [];
   private readonly stalledSenders: Session[] = [];
-  /** When memory was asked for in vain last, and since when it is in one tick after the other. */
+  /** When memory was last asked for in vain, and since when that happens without a gap. */
   private starvedMs = 0;
   private starvedSinceMs = 0;
-  /** Whole seconds of the wire's clock: what idle clients are measured by. */
+  /** Whole seconds of the wire's clock, by which idle clients are judged. */
   seconds = 0;
   /** The connection whose command a watcher was told of last. */
   private observed: { session: Session | null; descriptor: number } = {
@@ -143,15 +146,15 @@ export class Server implements Shared, LineOutput {
     wire.transport.limit(settings.connections, refusal);
   }
 
-  /** How much clients have changed since this server opened the region. It never falls. */
+  /** The number of changes by clients since this server opened the region. It never falls. */
   get changes(): number {
     const { store } = this.executor;
     return store.casLast - this.casFirst + this.counters.unversionedChanges;
   }
 
   /**
-   * Binds every address and begins to serve. Throws HotspareError LISTEN; then nothing is bound. Adopts what the
-   * region holds in the background.
+   * Binds every address and begins to serve. Throws HotspareError LISTEN; then nothing is bound. Items in the region
+   * are adopted in the background.
    */
   serve(): void {
     const { listening, facts } = this;
@@ -165,7 +168,7 @@ export class Server implements Shared, LineOutput {
     this.background.start();
   }
 
-  /** The command `shutdown`: the process is sent what an operator would send it. */
+  /** The command `shutdown`: sends this process the signal that an operator would send it. */
   shutdown(graceful: boolean): void {
     process.kill(process.pid, graceful ? 'SIGUSR1' : 'SIGINT');
   }
@@ -183,7 +186,7 @@ export class Server implements Shared, LineOutput {
     this.wire.hooks = idle;
     for (const session of [...this.sessions.values()]) session.end();
     this.access.tls?.end();
-    // Those that wait for nothing but the rest of their replies, too.
+    // Connections that wait only for the rest of their replies are closed, too.
     this.wire.transport.sweep(0);
     this.wire.forgetSegments();
   }
@@ -220,13 +223,13 @@ export class Server implements Shared, LineOutput {
   }
 
   /**
-   * All memory is held by replies. Most are on their way, and whoever needs memory can wait for them. But one who has
-   * been reading his for too long is closed, so that the others can go on; and so is the slowest of all when somebody
-   * has waited for too long. False when there is nothing to wait for.
+   * Replies hold all memory. Most of them are on their way, so a request that needs memory can wait for them. But a
+   * client that has been reading its reply for too long is closed, so that others can go on; and the slowest reader is
+   * closed when a request has waited for too long. False when there is nothing to wait for.
    */
   private freeMemory(): boolean {
     const { wire, nowMs } = this;
-    // Who waits asks again in every tick.
+    // A request that waits asks again in every tick, so a gap means that none waited.
     if (nowMs - this.starvedMs > starvedGapMs) this.starvedSinceMs = nowMs;
     this.starvedMs = nowMs;
     const patience = nowMs - this.starvedSinceMs < slowReaderMs;
@@ -235,7 +238,10 @@ export class Server implements Shared, LineOutput {
     return wire.isReferring || this.giveUpSender();
   }
 
-  /** Half-sent values hold memory that is needed: the one that has stood still for longest goes, if it has for long. */
+  /**
+   * Half-sent values hold memory that is needed: closes the sender that has stood still for longest, if that is too
+   * long.
+   */
   private giveUpSender(): boolean {
     if (this.stalledSenders.length > 0) return true;
     let longestMs = 0;
@@ -257,7 +263,7 @@ export class Server implements Shared, LineOutput {
     session.end('error');
   }
 
-  /** Once no command is under way: it may be its own that closes a connection. */
+  /** Called when no command runs, as the connection to close may be that of the command. */
   private dropReader(connection: number): void {
     this.log.say('memory is full of replies that are not read: the slowest reader is closed');
     const session = this.sessions.get(connection);
@@ -265,14 +271,14 @@ export class Server implements Shared, LineOutput {
     else this.wire.close(connection, false);
   }
 
-  /** Clients that wait for nothing and have sent nothing for too long, as memcached judges it. */
+  /** Closes clients that wait for nothing and have sent nothing for too long, as memcached judges it. */
   private closeIdle(): void {
     if (this.idleWalk !== null) return;
     this.idleWalk = this.sessions.values();
     this.walkIdle(this.idleWalk);
   }
 
-  /** Closing many takes long: after a moment's work the rest are left for another. */
+  /** Closing many clients takes long, so after a moment's work the rest waits for another turn. */
   private walkIdle(walk: Iterator<Session>): void {
     if (this.idler === null) return;
     const { clock, timers } = this.ports;
@@ -322,7 +328,7 @@ export class Server implements Shared, LineOutput {
     );
   }
 
-  /** Asks the kernel once for many commands of one connection. */
+  /** The descriptor of a connection; the kernel is asked only once for many commands of it. */
   private descriptorOf(connection: number): number {
     const session = this.sessions.get(connection);
     if (session === undefined) return -1;

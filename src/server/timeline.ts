@@ -1,29 +1,29 @@
 /**
- * The time that a cache lives by: one line, seeded with the wall clock when the cache is made and carried on by a clock
- * that does not step. The line stands in the superblock, so an heir goes on with it, whatever its own wall clock says;
- * no TTL feels a step of either. Exptimes are seconds of this line, which are Unix time for as long as no clock steps.
+ * The time of a cache: seconds since 1970, seeded with the wall clock when the cache is made and carried on by a clock
+ * that does not step. It stands in the superblock, so an heir carries it on, whatever its own wall clock says; a step
+ * of a wall clock changes no TTL. Exptimes are in this time, which is Unix time for as long as no clock steps.
  */
 import { NodeWord, SuperWord } from '../store/layout.js';
 import type { Region } from '../store/region.js';
 
-/** Where the cache in a region comes from: its last node has written how far the line had come. */
+/** The origin of the cache in a region. Its last node has written how far the cache's time had come. */
 export type Origin = 'here' | 'primary';
 
 export class Timeline {
   private readonly region: Region;
   private readonly wall: () => number;
-  /** From milliseconds of the clock that does not step to those of the line. */
+  /** What is added to milliseconds of the clock that does not step, to make them milliseconds of the cache's time. */
   private readonly offsetMs: number;
   private seconds = 0;
 
-  /** `nowMs` of the clock that does not step; `wall` gives Unix time in ms. */
+  /** `nowMs` is of the clock that does not step; `wall` gives Unix time in ms. */
   constructor(region: Region, origin: Origin, nowMs: number, wall: () => number) {
     this.region = region;
     this.wall = wall;
     this.offsetMs = beginningMs(region.head, origin, wall()) - nowMs;
   }
 
-  /** Seconds of the line; once a second they are left for whoever goes on with it. */
+  /** The cache's time in seconds. Each new second is written to the region, for an heir. */
   at(nowMs: number): number {
     const seconds = Math.floor((nowMs + this.offsetMs) / 1000);
     if (seconds > this.seconds) this.note(seconds);
@@ -41,9 +41,9 @@ export class Timeline {
 function beginningMs(head: Int32Array, origin: Origin, wallMs: number): number {
   const reached = head[SuperWord.TIME]! >>> 0;
   if (reached === 0) return wallMs;
-  // The primary may have come to the end of that second: what was dead there is dead here.
+  // The primary may have come to the end of that second, and items that were dead there must be dead here.
   if (origin === 'primary') return (reached + 1) * 1000;
-  // A memory file: time went on while nobody served from it, and only the wall clock knows how long.
+  // A memory file: time went on while no node served from it, and only the wall clock knows how long.
   const left = head[SuperWord.NODE + NodeWord.WALL]! >>> 0;
   return left === 0
     ? Math.max(wallMs, reached * 1000)
