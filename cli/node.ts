@@ -9,8 +9,8 @@ import { native } from '../src/native/addon.js';
 import { machine } from '../src/native/ports.js';
 import { dumpOnSignal } from '../src/process/dump.js';
 import type { Log } from '../src/process/log.js';
+import { diesFirstOutOfMemory } from '../src/process/out-of-memory.js';
 import { giveUpRoot } from '../src/process/process.js';
-import { goesFirst } from '../src/process/shortage.js';
 import { fail } from './fail.js';
 import { isSupervised, stopOnSignals } from './signals.js';
 import { prepare, type Start } from './start.js';
@@ -50,7 +50,7 @@ function newNode({ settings, mirrorSettings, log }: Start): Node {
     log,
     fence,
     report,
-    goesFirst,
+    diesFirstOutOfMemory,
     fail,
   });
   dumpOnSignal(() => node.latencies(), log);

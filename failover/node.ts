@@ -41,7 +41,7 @@ export interface NodeOptions {
   /** Sends a report to the process that started this one. */
   readonly report: Reporter;
   /** Called with whether this process should be the first that the kernel ends when memory runs short. */
-  readonly goesFirst: (first: boolean) => void;
+  readonly diesFirstOutOfMemory: (first: boolean) => void;
   /** Ends this process with an error. */
   readonly fail: (error: HotspareError) => void;
 }
@@ -112,7 +112,7 @@ export class Node {
   startStandby(of: PrimaryAddress): void {
     checkTransport(this.options.mirrorSettings, this.options.log);
     checkAddresses(this.wire, this.options.settings);
-    this.options.goesFirst(holdsNothing(this.role.state));
+    this.options.diesFirstOutOfMemory(holdsNothing(this.role.state));
     this.attachment.begin(of);
   }
 
@@ -160,7 +160,7 @@ export class Node {
     this.role = role;
     for (const action of actions) this.act(action);
     if (actions.length === 0 && role.state === before.state) return verdict;
-    this.options.goesFirst(holdsNothing(this.role.state));
+    this.options.diesFirstOutOfMemory(holdsNothing(this.role.state));
     // The log is written behind the actions, as writing may block.
     this.options.log.detail(`${before.state}: ${seen.what} → ${role.state}`);
     return verdict;

@@ -120,7 +120,7 @@ export class Slot {
           if (this.process === process && !process.ended) this.reported(what);
         });
       },
-      goesFirst: () => {},
+      diesFirstOutOfMemory: () => {},
       fence: this.fence(),
       fail: (error) => this.failed(error),
     });

@@ -18,7 +18,7 @@ let inherited = 0;
 let current = 0;
 
 /** Opens the file, before root is given up, as afterwards only root may. Without the file nothing is ever changed. */
-export function openMemoryScore(): void {
+export function openOomScore(): void {
   try {
     inherited = Number.parseInt(readFileSync(scoreFile, 'latin1'), 10);
     current = inherited;
@@ -29,7 +29,7 @@ export function openMemoryScore(): void {
 }
 
 /** Makes this process the first to be ended when memory runs short, or again as likely as any other. */
-export function goesFirst(first: boolean): void {
+export function diesFirstOutOfMemory(first: boolean): void {
   const score = first ? Math.min(inherited + scoreOfHalfCopy, scoreMost) : inherited;
   if (descriptor < 0 || score === current) return;
   try {
@@ -69,7 +69,7 @@ export function memoryLimit(
 }
 
 /** The line that a pair logs at its start; a warning where there is not enough memory. */
-export function pairMemory(regionBytes: number, limit: MemoryLimit = memoryLimit()): string {
+export function pairMemoryNeeds(regionBytes: number, limit: MemoryLimit = memoryLimit()): string {
   const needed = 2 * (regionBytes * bytesPerRegionByte + bytesBesideRegion);
   const text = `both nodes together need up to ${mebibytes(needed)} MiB when the cache is full`;
   if (needed <= limit.bytes) return text;
