@@ -7,7 +7,7 @@ import { keyBytesMax } from '../../src/base/limits.js';
 import { address, usage } from '../../src/flags/options.js';
 import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
 import { print as printText } from '../../src/process/log.js';
-import { isForeignLink } from '../../src/process/placing.js';
+import { isForeignLink } from '../../src/process/safe-files.js';
 import { type Mix, measureClient } from './clients.js';
 import { replicate } from './replicate.js';
 

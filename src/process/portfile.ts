@@ -1,7 +1,7 @@
 /** The file that MEMCACHED_PORT_FILENAME names: the bound ports, for a program that started us with `-p -1`. */
 import { systemReason } from '../base/errors.js';
 import type { Log } from './log.js';
-import { placeFile } from './placing.js';
+import { replaceFile } from './safe-files.js';
 
 export interface BoundPort {
   readonly transport: 'TCP' | 'UDP';
@@ -15,7 +15,7 @@ export function writePortFile(file: string, ports: readonly BoundPort[], log: Lo
     return `${transport} ${host.includes(':') ? 'INET6' : 'INET'}: ${port}\n`;
   });
   try {
-    placeFile(file, lines.join(''));
+    replaceFile(file, lines.join(''));
   } catch (error) {
     log.say(`Failed to open "${file}": ${systemReason((error as NodeJS.ErrnoException).code)}`);
   }

@@ -7,7 +7,7 @@ import { readFileSync, unlinkSync } from 'node:fs';
 import { HotspareError, systemReason } from '../base/errors.js';
 import { usage } from '../flags/options.js';
 import { type Log, tell } from './log.js';
-import { placeFile, readPlaced } from './placing.js';
+import { readRegularFile, replaceFile } from './safe-files.js';
 
 /** The environment variable that marks the process in the background. */
 const daemonMark = 'HOTSPARE_DAEMON';
@@ -63,7 +63,7 @@ export function writePidFile(file: string, log: Log): void {
     log.say(`WARNING: The pid file contained the following (running) pid: ${other}`);
   }
   try {
-    placeFile(file, `${process.pid}\n`);
+    replaceFile(file, `${process.pid}\n`);
   } catch (error) {
     const reason = systemReason((error as NodeJS.ErrnoException).code);
     throw usage(
@@ -77,7 +77,7 @@ export function writePidFile(file: string, log: Log): void {
 
 function removePidFile(file: string, log: Log): void {
   try {
-    if (readPlaced(file) === `${process.pid}\n`) unlinkSync(file);
+    if (readRegularFile(file) === `${process.pid}\n`) unlinkSync(file);
   } catch (error) {
     log.say(`-P ${file}: it stays: ${systemReason((error as NodeJS.ErrnoException).code)}`);
   }
@@ -86,7 +86,7 @@ function removePidFile(file: string, log: Log): void {
 /** The pid in a file, when a process of that pid runs. */
 function runningPid(file: string): number | null {
   try {
-    const pid = Number.parseInt(readPlaced(file) ?? '', 10);
+    const pid = Number.parseInt(readRegularFile(file) ?? '', 10);
     if (!(pid > 0) || pid === process.pid) return null;
     process.kill(pid, 0);
     return pid;

@@ -24,7 +24,7 @@ const readBytesMost = 64;
  * Puts a file in its place whole: a reader sees all of it or none. A file that stood there is replaced, as memcached
  * does; a symlink is not followed. Throws as `fs` does.
  */
-export function placeFile(file: string, text: string): void {
+export function replaceFile(file: string, text: string): void {
   const before = lstatSync(file, { throwIfNoEntry: false });
   // A terminal or /dev/null must stay one, so it is written to, not replaced.
   if (before !== undefined && !before.isFile() && !before.isSymbolicLink()) {
@@ -45,7 +45,7 @@ export function placeFile(file: string, text: string): void {
 }
 
 /** The beginning of a file; null when there is no regular file, or it may not be read. */
-export function readPlaced(file: string): string | null {
+export function readRegularFile(file: string): string | null {
   let descriptor = -1;
   try {
     descriptor = openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
