@@ -7,7 +7,7 @@ import type { Values } from '../src/flags/flag.js';
 import { address, usage } from '../src/flags/options.js';
 import { native } from '../src/native/addon.js';
 import { machine } from '../src/native/ports.js';
-import { dumpOnSignal } from '../src/process/dump.js';
+import { dumpLatenciesOnSignal } from '../src/process/latency-dump.js';
 import type { Log } from '../src/process/log.js';
 import { diesFirstOutOfMemory } from '../src/process/out-of-memory.js';
 import { giveUpRoot } from '../src/process/process.js';
@@ -53,7 +53,7 @@ function newNode({ settings, mirrorSettings, log }: Start): Node {
     diesFirstOutOfMemory,
     fail,
   });
-  dumpOnSignal(() => node.latencies(), log);
+  dumpLatenciesOnSignal(() => node.latencies(), log);
   return node;
 }
 

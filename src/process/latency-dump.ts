@@ -11,7 +11,7 @@ const linesAtOnce = 8192;
  * `latencies` gives ns. The file has one latency a line, and stands in the folder for temporary files, named after the
  * process.
  */
-export function dumpOnSignal(latencies: () => Uint32Array, log: Log): void {
+export function dumpLatenciesOnSignal(latencies: () => Uint32Array, log: Log): void {
   const file = join(tmpdir(), `hotspare-${process.pid}-latencies`);
   let dumping = false;
   process.on('SIGUSR2', async () => {
