@@ -1,6 +1,7 @@
 /** `-o`: reads the texts that were given as words, checked against the table in words.ts. */
+
+import { type ExtendedWord, words } from './extended-words.js';
 import { defaults, type Settings, type TlsSettings, usage } from './options.js';
-import { type Word, words } from './words.js';
 
 /** memcached's defaults: PEM, 16 KiB, TLS 1.2. */
 const tlsKeyFormat = 1;
@@ -77,7 +78,7 @@ function numberOf(given: Given, name: string, otherwise: number): number {
   return text === '' ? otherwise : Number(text);
 }
 
-function parse(text: string): { name: string; value: string | null; word: Word } {
+function parse(text: string): { name: string; value: string | null; word: ExtendedWord } {
   const at = text.indexOf('=');
   const name = at < 0 ? text : text.slice(0, at);
   const value = at < 0 ? null : text.slice(at + 1);
