@@ -1,4 +1,4 @@
-/** `-o`: reads the texts that were given as words, checked against the table in words.ts. */
+/** `-o`: reads the texts that were given as words, checked against the table in extended-words.ts. */
 
 import { type ExtendedWord, words } from './extended-words.js';
 import { defaults, type Settings, type TlsSettings, usage } from './options.js';
