@@ -14,8 +14,8 @@ import { Primary } from '../../backup/primary/primary.js';
 import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
 import { HotspareError } from '../../src/base/errors.js';
 import { linkConnections } from '../../src/base/limits.js';
+import type { LinkSettings } from '../../src/flags/link-flags.js';
 import { addressText, defaults } from '../../src/flags/options.js';
-import type { TransportSettings } from '../../src/flags/transport.js';
 import { monotonicMs } from '../../src/native/clock.js';
 import { Wire } from '../../src/net/wire.js';
 import { logger } from '../../src/process/log.js';
@@ -30,7 +30,7 @@ export interface ReplicateOptions {
   readonly outstanding: number;
   readonly count: number;
   readonly host: string;
-  readonly link: TransportSettings;
+  readonly link: LinkSettings;
   /** The program, for the standby. */
   readonly entry: string;
 }

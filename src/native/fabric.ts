@@ -12,8 +12,8 @@ export const fabricProviders = ['verbs', 'tcp'] as const;
 export type FabricProvider = (typeof fabricProviders)[number];
 
 /** The links that `--transport` may choose. */
-export const transports = ['auto', 'tcp', 'rdma'] as const;
-export type Transport = (typeof transports)[number];
+export const linkPreferences = ['auto', 'tcp', 'rdma'] as const;
+export type LinkPreference = (typeof linkPreferences)[number];
 
 export interface FabricQuery {
   readonly provider: FabricProvider;

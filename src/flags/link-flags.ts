@@ -4,8 +4,8 @@ import { linkSpinUsMost } from '../base/limits.js';
 import {
   type FabricProvider,
   fabricProviders,
-  type Transport,
-  transports,
+  type LinkPreference,
+  linkPreferences,
 } from '../native/fabric.js';
 import { integer } from './values.js';
 
@@ -13,17 +13,17 @@ import { integer } from './values.js';
 export const linkCiphers = ['auto', 'aes-gcm', 'none'] as const;
 export type LinkCipher = (typeof linkCiphers)[number];
 
-export interface TransportSettings {
-  readonly transport: Transport;
+export interface LinkSettings {
+  readonly transport: LinkPreference;
   readonly provider: FabricProvider | null;
   readonly spinUs: number;
   readonly cipher: LinkCipher;
 }
 
-export function transportOptions(): Option[] {
+export function linkOptions(): Option[] {
   return [
     new Option('--transport <link>', 'auto: rdma where both nodes have a device, else tcp')
-      .choices([...transports])
+      .choices([...linkPreferences])
       .default('auto'),
     new Option('--fabric <provider>', 'of libfabric, for rdma; by default verbs, else tcp').choices(
       [...fabricProviders],
@@ -38,14 +38,14 @@ export function transportOptions(): Option[] {
 }
 
 /** Adds only these flags to a command. */
-export function addTransportFlags(command: Command): Command {
-  for (const option of transportOptions()) command.addOption(option);
+export function addLinkFlags(command: Command): Command {
+  for (const option of linkOptions()) command.addOption(option);
   return command;
 }
 
-export function transportOf(flags: Readonly<Record<string, unknown>>): TransportSettings {
+export function linkSettingsOf(flags: Readonly<Record<string, unknown>>): LinkSettings {
   return {
-    transport: flags['transport'] as Transport,
+    transport: flags['transport'] as LinkPreference,
     provider: (flags['fabric'] as FabricProvider | undefined) ?? null,
     spinUs: flags['linkSpin'] as number,
     cipher: flags['linkCipher'] as LinkCipher,
