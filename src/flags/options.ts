@@ -1,4 +1,4 @@
-/** The settings of a server, checked, in the units the program uses. flags/settings.ts makes them of the flags. */
+/** The settings of a server, checked, in the units the program uses. flags/settings-from-flags.ts makes them of the flags. */
 import { isIP } from 'node:net';
 import { HotspareError } from '../base/errors.js';
 import * as limits from '../base/limits.js';
@@ -28,7 +28,7 @@ export interface Settings {
   readonly udpPort: number;
   /**
    * `-l`: literal addresses to listen on, each may name its own port; none = all. Host names have been resolved
-   * (flags/settings.ts).
+   * (flags/settings-from-flags.ts).
    */
   readonly listen: readonly string[];
   /** `-l` as it was given, or null. */

@@ -6,7 +6,7 @@ import { words } from '../../src/flags/extended-words.js';
 import { addFlags, given, review } from '../../src/flags/flag.js';
 import { memcachedFlags, ownFlags } from '../../src/flags/memcached.js';
 import type { Settings } from '../../src/flags/options.js';
-import { settingsOf } from '../../src/flags/settings.js';
+import { settingsOf } from '../../src/flags/settings-from-flags.js';
 
 const table = [...memcachedFlags, ...ownFlags];
 

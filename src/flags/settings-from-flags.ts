@@ -10,7 +10,7 @@ import { memcachedFlags } from './memcached.js';
 import { address, check, cutPrefix, defaults, type Settings, usage } from './options.js';
 
 /** A parsed command line. */
-export interface Request {
+export interface CommandLine {
   readonly settings: Settings;
   /** One line for every flag or word that was given and does nothing here. */
   readonly remarks: readonly string[];
@@ -20,7 +20,7 @@ export interface Request {
 export async function settingsOf(
   command: Command,
   environment: NodeJS.ProcessEnv,
-): Promise<Request> {
+): Promise<CommandLine> {
   const values = command.opts<Values>();
   const words = extended(values['extended'] as string[]);
   const remarks = [...review(command, memcachedFlags), ...words.remarks];
