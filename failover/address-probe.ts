@@ -4,7 +4,7 @@
  */
 import { addressLookMs } from '../src/base/limits.js';
 import type { Settings } from '../src/flags/options.js';
-import { addressTaken } from '../src/net/listening.js';
+import { addressTaken } from '../src/net/client-listeners.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 

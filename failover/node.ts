@@ -11,7 +11,7 @@ import { challengeMs, drainingMs, knockMs, linkConnections } from '../src/base/l
 import type { Settings } from '../src/flags/options.js';
 import type { Ports, Timer } from '../src/native/ports.js';
 import { type Access, openAccess } from '../src/net/access.js';
-import { checkAddresses } from '../src/net/listening.js';
+import { checkAddresses } from '../src/net/client-listeners.js';
 import { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 import { memoryOptions } from '../src/server/memory.js';

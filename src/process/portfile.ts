@@ -4,15 +4,15 @@ import type { Log } from './log.js';
 import { replaceFile } from './safe-files.js';
 
 export interface BoundPort {
-  readonly transport: 'TCP' | 'UDP';
+  readonly protocol: 'TCP' | 'UDP';
   readonly host: string;
   readonly port: number;
 }
 
 /** Writes the file whole: a reader sees all lines or no file. A failure is logged, and no more. */
 export function writePortFile(file: string, ports: readonly BoundPort[], log: Log): void {
-  const lines = ports.map(({ transport, host, port }) => {
-    return `${transport} ${host.includes(':') ? 'INET6' : 'INET'}: ${port}\n`;
+  const lines = ports.map(({ protocol, host, port }) => {
+    return `${protocol} ${host.includes(':') ? 'INET6' : 'INET'}: ${port}\n`;
   });
   try {
     replaceFile(file, lines.join(''));

@@ -14,7 +14,7 @@ import type { Settings } from '../flags/options.js';
 import { native } from '../native/addon.js';
 import type { Ports, Timer } from '../native/ports.js';
 import type { Access } from '../net/access.js';
-import { Listening } from '../net/listening.js';
+import { ClientListeners } from '../net/client-listeners.js';
 import { Counter, idle, type Wire } from '../net/wire.js';
 import type { Log } from '../process/log.js';
 import { writePortFile } from '../process/portfile.js';
@@ -54,7 +54,7 @@ export class Server implements Shared, LineOutput {
   private readonly origins = new Map<number, Origin>();
   /** The cache's time. */
   readonly timeline: Timeline;
-  private readonly listening: Listening;
+  private readonly listeners: ClientListeners;
   private readonly counters = new Counters();
   private readonly journal: Journal;
   private readonly log: Log;
@@ -114,7 +114,7 @@ export class Server implements Shared, LineOutput {
     store.patient = true;
     this.background = new Background(this);
     this.facts = factsOf(settings, this.counters, wire.counters);
-    this.listening = new Listening({
+    this.listeners = new ClientListeners({
       wire,
       settings,
       log,
@@ -157,12 +157,12 @@ export class Server implements Shared, LineOutput {
    * are adopted in the background.
    */
   serve(): void {
-    const { listening, facts } = this;
-    listening.begin();
-    facts.port = listening.portOf('TCP');
-    facts.udpPort = listening.portOf('UDP');
+    const { listeners, facts } = this;
+    listeners.begin();
+    facts.port = listeners.portOf('TCP');
+    facts.udpPort = listeners.portOf('UDP');
     const { portFile, idleSeconds } = this.settings;
-    if (portFile !== null) writePortFile(portFile, listening.ports, this.log);
+    if (portFile !== null) writePortFile(portFile, listeners.ports, this.log);
     const { timers } = this.ports;
     if (idleSeconds > 0) this.idler = timers.every(idleLookMs, () => this.closeIdle(), false);
     this.background.start();
@@ -174,7 +174,7 @@ export class Server implements Shared, LineOutput {
   }
 
   stopListening(): void {
-    this.listening.end();
+    this.listeners.end();
   }
 
   /** Stops serving and closes every client at once, unsent replies and all. The region is not touched any more. */
@@ -207,7 +207,7 @@ export class Server implements Shared, LineOutput {
 
   connectionLines(asker: Session): Iterator<string> {
     const { sessions, origins, seconds: now } = this;
-    const { listeners, datagrams } = this.listening;
+    const { listeners, datagrams } = this.listeners;
     const { transport } = this.wire;
     const startedAt = now - Math.floor(this.facts.uptimeSeconds());
     const all = { transport, listeners, datagrams, sessions, origins, now, startedAt };

@@ -7,7 +7,7 @@ import type { BoundPort } from '../process/portfile.js';
 import { type Bound, Udp, type UdpOptions } from './udp.js';
 import type { Endpoint, Wire } from './wire.js';
 
-export interface ListeningOptions {
+export interface ClientListenersOptions {
   readonly wire: Wire;
   readonly settings: Settings;
   readonly log: Log;
@@ -20,14 +20,14 @@ export interface ListeningOptions {
 /** Binds a port (0: any) of an address, and returns it. */
 type Open = (host: string, port: number, plain: boolean) => number | NativeFailure;
 
-export class Listening {
+export class ClientListeners {
   readonly listeners: number[] = [];
   /** Bound ports, in the order of binding. */
   readonly ports: BoundPort[] = [];
-  private readonly options: ListeningOptions;
+  private readonly options: ClientListenersOptions;
   private readonly udp: Udp;
 
-  constructor(options: ListeningOptions) {
+  constructor(options: ClientListenersOptions) {
     this.options = options;
     this.udp = new Udp({ wire: options.wire, accept: options.acceptDatagram });
   }
