@@ -38,8 +38,8 @@ export class ClientListeners {
   }
 
   /** The first bound port; 0: none. */
-  portOf(transport: BoundPort['transport']): number {
-    return this.ports.find((bound) => bound.transport === transport)?.port ?? 0;
+  portOf(protocol: BoundPort['protocol']): number {
+    return this.ports.find((bound) => bound.protocol === protocol)?.port ?? 0;
   }
 
   /** Binds everything. Throws HotspareError LISTEN; then nothing is bound. */
@@ -71,39 +71,35 @@ export class ClientListeners {
   }
 
   /** `port`: the port of addresses that name none; -1: any, 0: nothing is bound. */
-  private bindAll(
-    transport: BoundPort['transport'],
-    port: number,
-    open: Open,
-  ): HotspareError | null {
+  private bindAll(protocol: BoundPort['protocol'], port: number, open: Open): HotspareError | null {
     const { listen } = this.options.settings;
     if (port === 0) return null;
     for (const text of listen.length === 0 ? ['*'] : listen) {
       const place = listenAddress(text, port);
       const named = place.port === -1 ? 0 : place.port;
       if (place.everywhere) {
-        const failure = this.bindEverywhere(transport, named, place.plain, open);
+        const failure = this.bindEverywhere(protocol, named, place.plain, open);
         if (failure !== null) return failure;
         continue;
       }
       const bound = open(place.host, named, place.plain);
-      if (failed(bound)) return listenFailure(`${transport} ${text} port ${named}`, bound);
+      if (failed(bound)) return listenFailure(`${protocol} ${text} port ${named}`, bound);
     }
     return null;
   }
 
   /** Binds all addresses of both families; a machine without IPv6 has only one. */
   private bindEverywhere(
-    transport: BoundPort['transport'],
+    protocol: BoundPort['protocol'],
     port: number,
     plain: boolean,
     open: Open,
   ): HotspareError | null {
     const four = open('0.0.0.0', port, plain);
-    if (failed(four)) return listenFailure(`${transport} port ${port}`, four);
+    if (failed(four)) return listenFailure(`${protocol} port ${port}`, four);
     const six = open('::', four, plain);
     if (!failed(six)) return null;
-    if (!hasNoAddress(six)) return listenFailure(`${transport} port ${port}`, six);
+    if (!hasNoAddress(six)) return listenFailure(`${protocol} port ${port}`, six);
     this.options.log.detail(`no IPv6: ${six.call}: ${six.error}`);
     return null;
   }
@@ -122,9 +118,9 @@ export class ClientListeners {
     return port;
   }
 
-  private opened(transport: BoundPort['transport'], host: string, port: number): void {
-    this.ports.push({ transport, host, port });
-    const label = transport === 'UDP' ? 'UDP ' : '';
+  private opened(protocol: BoundPort['protocol'], host: string, port: number): void {
+    this.ports.push({ protocol, host, port });
+    const label = protocol === 'UDP' ? 'UDP ' : '';
     this.options.log.detail(`listening on ${label}${addressText(host, port)}`);
   }
 
