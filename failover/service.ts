@@ -12,9 +12,9 @@ import type { NativeRegion } from '../src/native/addon.js';
 import type { Access } from '../src/net/access.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
+import type { CacheOrigin } from '../src/server/cache-clock.js';
 import { type MemoryOptions, mapRegion } from '../src/server/memory.js';
 import { Server } from '../src/server/server.js';
-import type { Origin } from '../src/server/timeline.js';
 import { Journal } from '../src/store/journal.js';
 import { geometryOf } from '../src/store/layout.js';
 import { epochOf, identityOf } from '../src/store/open.js';
@@ -46,7 +46,7 @@ export interface Opened {
   readonly region: Region;
   /** Sequence of the newest batch that replies of this process ever waited for. */
   readonly sequence: number;
-  readonly origin: Origin;
+  readonly origin: CacheOrigin;
 }
 
 export class Service {

@@ -9,14 +9,14 @@ import type { Executor } from '../commands/execute.js';
 import type { Ports, Timer } from '../native/ports.js';
 import type { Mirror } from '../store/mirror.js';
 import { Pace } from '../store/upkeep.js';
-import type { Timeline } from './timeline.js';
+import type { CacheClock } from './cache-clock.js';
 
 /** The parts of the server that the upkeep works with. */
 export interface Ground {
   readonly executor: Executor;
   /** The current mirror. */
   readonly mirror: Mirror;
-  readonly timeline: Timeline;
+  readonly cacheClock: CacheClock;
   readonly ports: Pick<Ports, 'clock' | 'timers'>;
 }
 
@@ -50,14 +50,14 @@ export class Background {
   }
 
   private turn(): void {
-    const { mirror, executor, timeline, ports } = this.ground;
+    const { mirror, executor, cacheClock, ports } = this.ground;
     const { store, upkeep } = executor;
     if (mirror.congested) {
       this.schedule(Pace.SOON);
       return;
     }
     const begun = ports.clock();
-    store.tick(timeline.at(begun));
+    store.tick(cacheClock.at(begun));
     const pace = upkeep.work();
     const { journal } = store.region;
     if (journal.count > 0) mirror.commit(journal, begun);

@@ -26,7 +26,7 @@ import { alone, type Mirror } from '../store/mirror.js';
 import type { Region } from '../store/region.js';
 import { Store } from '../store/store.js';
 import { Background } from './background.js';
-import { Timeline, type Origin as TimeOrigin } from './timeline.js';
+import { CacheClock, type CacheOrigin } from './cache-clock.js';
 
 /** How often idle clients are looked for. */
 const idleLookMs = 1000;
@@ -53,7 +53,7 @@ export class Server implements Shared, LineOutput {
    */
   private readonly origins = new Map<number, Origin>();
   /** The cache's time. */
-  readonly timeline: Timeline;
+  readonly cacheClock: CacheClock;
   private readonly listeners: ClientListeners;
   private readonly counters = new Counters();
   private readonly journal: Journal;
@@ -86,7 +86,7 @@ export class Server implements Shared, LineOutput {
     settings: Settings,
     log: Log,
     access: Access = { credentials: null, tls: null },
-    origin: TimeOrigin = 'here',
+    origin: CacheOrigin = 'here',
   ) {
     this.wire = wire;
     this.ports = wire.ports;
@@ -95,9 +95,9 @@ export class Server implements Shared, LineOutput {
     this.access = access;
     this.journal = region.journal;
     const { clock, wallMs } = this.ports;
-    this.timeline = new Timeline(region, origin, clock(), wallMs);
+    this.cacheClock = new CacheClock(region, origin, clock(), wallMs);
     const options = { evict: settings.evict, casStep };
-    const store = new Store(region, options, this.timeline.at(clock()));
+    const store = new Store(region, options, this.cacheClock.at(clock()));
     this.casFirst = store.casLast;
     this.executor = new Executor(store, wire.output, this.counters, settings.flush);
     const { credentials } = access;
@@ -130,7 +130,7 @@ export class Server implements Shared, LineOutput {
       begin: (nowMs) => {
         this.nowMs = nowMs;
         this.seconds = Math.floor(nowMs / 1000);
-        store.tick(this.timeline.at(nowMs));
+        store.tick(this.cacheClock.at(nowMs));
         this.executor.lookahead.begin(wire.inputEnd);
       },
       end: () => {

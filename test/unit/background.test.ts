@@ -4,7 +4,7 @@ import { Executor } from '../../src/commands/execute.js';
 import { machine } from '../../src/native/ports.js';
 import { Output } from '../../src/protocol/reply.js';
 import { Background } from '../../src/server/background.js';
-import { Timeline } from '../../src/server/timeline.js';
+import { CacheClock } from '../../src/server/cache-clock.js';
 import { Counters } from '../../src/stats/counters.js';
 import { alone, type Mirror } from '../../src/store/mirror.js';
 import { Pace } from '../../src/store/upkeep.js';
@@ -27,8 +27,8 @@ test('a turn in which the node is deposed is the last', async () => {
       return 0;
     },
   };
-  const timeline = new Timeline(store.region, 'here', 0, () => 1_000_000);
-  const background = new Background({ executor, mirror, timeline, ports: machine });
+  const cacheClock = new CacheClock(store.region, 'here', 0, () => 1_000_000);
+  const background = new Background({ executor, mirror, cacheClock, ports: machine });
   let turns = 0;
   executor.upkeep.work = () => {
     turns++;

@@ -7,9 +7,9 @@ import { NodeWord, SuperWord } from '../store/layout.js';
 import type { Region } from '../store/region.js';
 
 /** The origin of the cache in a region. Its last node has written how far the cache's time had come. */
-export type Origin = 'here' | 'primary';
+export type CacheOrigin = 'here' | 'primary';
 
-export class Timeline {
+export class CacheClock {
   private readonly region: Region;
   private readonly wall: () => number;
   /** What is added to milliseconds of the clock that does not step, to make them milliseconds of the cache's time. */
@@ -17,7 +17,7 @@ export class Timeline {
   private seconds = 0;
 
   /** `nowMs` is of the clock that does not step; `wall` gives Unix time in ms. */
-  constructor(region: Region, origin: Origin, nowMs: number, wall: () => number) {
+  constructor(region: Region, origin: CacheOrigin, nowMs: number, wall: () => number) {
     this.region = region;
     this.wall = wall;
     this.offsetMs = beginningMs(region.head, origin, wall()) - nowMs;
@@ -38,7 +38,7 @@ export class Timeline {
   }
 }
 
-function beginningMs(head: Int32Array, origin: Origin, wallMs: number): number {
+function beginningMs(head: Int32Array, origin: CacheOrigin, wallMs: number): number {
   const reached = head[SuperWord.TIME]! >>> 0;
   if (reached === 0) return wallMs;
   // The primary may have come to the end of that second, and items that were dead there must be dead here.
