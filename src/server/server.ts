@@ -25,8 +25,8 @@ import type { Journal } from '../store/journal.js';
 import { alone, type Mirror } from '../store/mirror.js';
 import type { Region } from '../store/region.js';
 import { Store } from '../store/store.js';
-import { Background } from './background.js';
 import { CacheClock, type CacheOrigin } from './cache-clock.js';
+import { UpkeepScheduler } from './upkeep-scheduler.js';
 
 /** How often idle clients are looked for. */
 const idleLookMs = 1000;
@@ -75,7 +75,7 @@ export class Server implements Shared, LineOutput {
     session: null,
     descriptor: -1,
   };
-  private readonly background: Background;
+  private readonly scheduler: UpkeepScheduler;
   /** The newest CAS id when the region was opened. */
   private readonly casFirst: number;
 
@@ -112,7 +112,7 @@ export class Server implements Shared, LineOutput {
     this.executor.line.view = wire.inputView;
     configure(this.executor, settings);
     store.patient = true;
-    this.background = new Background(this);
+    this.scheduler = new UpkeepScheduler(this);
     this.facts = factsOf(settings, this.counters, wire.counters);
     this.listeners = new ClientListeners({
       wire,
@@ -136,7 +136,7 @@ export class Server implements Shared, LineOutput {
       end: () => {
         for (const connection of this.slowReaders.splice(0)) this.dropReader(connection);
         for (const session of this.stalledSenders.splice(0)) this.dropSender(session);
-        if (this.executor.upkeep.isWanted) this.background.wake();
+        if (this.executor.upkeep.isWanted) this.scheduler.wake();
         this.executor.observer.watchers.flush(this);
         return this.mirror.commit(this.journal, this.nowMs);
       },
@@ -165,7 +165,7 @@ export class Server implements Shared, LineOutput {
     if (portFile !== null) writePortFile(portFile, listeners.ports, this.log);
     const { timers } = this.ports;
     if (idleSeconds > 0) this.idler = timers.every(idleLookMs, () => this.closeIdle(), false);
-    this.background.start();
+    this.scheduler.start();
   }
 
   /** The command `shutdown`: sends this process the signal that an operator would send it. */
@@ -181,7 +181,7 @@ export class Server implements Shared, LineOutput {
   depose(): void {
     this.idler?.cancel();
     this.idler = null;
-    this.background.stop();
+    this.scheduler.stop();
     this.stopListening();
     this.wire.hooks = idle;
     for (const session of [...this.sessions.values()]) session.end();

@@ -12,7 +12,7 @@ import { Pace } from '../store/upkeep.js';
 import type { CacheClock } from './cache-clock.js';
 
 /** The parts of the server that the upkeep works with. */
-export interface Ground {
+export interface UpkeepContext {
   readonly executor: Executor;
   /** The current mirror. */
   readonly mirror: Mirror;
@@ -20,16 +20,16 @@ export interface Ground {
   readonly ports: Pick<Ports, 'clock' | 'timers'>;
 }
 
-export class Background {
+export class UpkeepScheduler {
   /** The longest slice so far, in ms. */
   longestMs = 0;
-  private readonly ground: Ground;
+  private readonly context: UpkeepContext;
   private timer: Timer | null = null;
   private pace: number = Pace.NOW;
   private stopped = false;
 
-  constructor(ground: Ground) {
-    this.ground = ground;
+  constructor(context: UpkeepContext) {
+    this.context = context;
   }
 
   start(): void {
@@ -50,7 +50,7 @@ export class Background {
   }
 
   private turn(): void {
-    const { mirror, executor, cacheClock, ports } = this.ground;
+    const { mirror, executor, cacheClock, ports } = this.context;
     const { store, upkeep } = executor;
     if (mirror.congested) {
       this.schedule(Pace.SOON);
@@ -69,12 +69,12 @@ export class Background {
     // The commit of the slice may have found that this node is deposed, and so have stopped the background.
     if (this.stopped) return;
     this.pace = pace;
-    const { timers } = this.ground.ports;
+    const { timers } = this.context.ports;
     if (pace === Pace.NOW) {
       this.timer = timers.soon(() => this.turn());
       return;
     }
-    const { upkeep, administration } = this.ground.executor;
+    const { upkeep, administration } = this.context.executor;
     const sleepMs = upkeep.crawler.isRunning ? administration.crawlerSleepMicros / 1000 : 0;
     const soon = Math.max(upkeepPauseMs, sleepMs);
     const pauseMs = pace === Pace.SOON ? soon : upkeepIdleMs;
