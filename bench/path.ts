@@ -17,7 +17,7 @@ import { defaults } from '../src/flags/options.js';
 import { monotonicMs } from '../src/native/clock.js';
 import type { Wire } from '../src/net/wire.js';
 import { Output } from '../src/protocol/reply.js';
-import { anonymous, mapRegion } from '../src/server/memory.js';
+import { anonymousMemory, mapRegion } from '../src/server/region-mapping.js';
 import { Counters } from '../src/stats/counters.js';
 import { Journal } from '../src/store/journal.js';
 import { geometryOf } from '../src/store/layout.js';
@@ -41,7 +41,7 @@ const ticksPerRound = 60;
 
 const journal = new Journal();
 const geometry = geometryOf({ ...defaults, memoryBytes: 256 * 2 ** 20 });
-const { region } = mapRegion(geometry, anonymous, journal);
+const { region } = mapRegion(geometry, anonymousMemory, journal);
 const store = new Store(region, { evict: true, casStep: 2 ** 20 }, 1);
 const input = new ArrayBuffer(inputBytes);
 const output = new Output(new ArrayBuffer(outputBytes));

@@ -14,7 +14,7 @@ import { type Access, openAccess } from '../src/net/access.js';
 import { checkAddresses } from '../src/net/client-listeners.js';
 import { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
-import { memoryOptions } from '../src/server/memory.js';
+import { mappingOptions } from '../src/server/region-mapping.js';
 import { Journal } from '../src/store/journal.js';
 import { markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
@@ -102,7 +102,7 @@ export class Node {
     if (mirrorSettings.linkListen !== null || mirrorSettings.transport === 'rdma')
       checkTransport(mirrorSettings, log);
     this.role = this.newRole('starting');
-    const service = this.open(openOwn(this.serviceParts, memoryOptions(settings)));
+    const service = this.open(openOwn(this.serviceParts, mappingOptions(settings)));
     service.bind();
     this.linkPort.open(service.primary);
     this.observe({ what: 'opened', isAttachable: service.primary !== null });
@@ -280,7 +280,7 @@ export class Node {
     if (this.role.state !== 'starting') return;
     try {
       // The cache in the file is discarded, as the next primary's copy would have replaced it.
-      const options = { ...memoryOptions(settings), discard: true };
+      const options = { ...mappingOptions(settings), discard: true };
       const { primary } = this.open(openOwn(this.serviceParts, options));
       this.bindAttempts = 0;
       this.linkPort.openOrTryOn(primary);

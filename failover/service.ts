@@ -13,7 +13,7 @@ import type { Access } from '../src/net/access.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 import type { CacheOrigin } from '../src/server/cache-clock.js';
-import { type MemoryOptions, mapRegion } from '../src/server/memory.js';
+import { type MappingOptions, mapRegion } from '../src/server/region-mapping.js';
 import { Server } from '../src/server/server.js';
 import { Journal } from '../src/store/journal.js';
 import { geometryOf } from '../src/store/layout.js';
@@ -197,12 +197,12 @@ export class Service {
 /** Opens this node's own cache, from the memory file or new. Throws HotspareError. */
 export function openOwn(
   { wire, settings, log }: ServiceParts,
-  options: MemoryOptions,
+  options: MappingOptions,
 ): Pick<Opened, 'nativeRegion' | 'region'> {
   const journal = new Journal();
   const geometry = geometryOf(settings);
   const mapped = mapRegion(geometry, options, journal, wire.ports);
-  const { memory: nativeRegion, region, fresh, gaveUp } = mapped;
+  const { nativeRegion, region, fresh, gaveUp } = mapped;
   if (gaveUp !== null) log.say(`${gaveUp}: given up, and started empty`);
   if (!fresh) log.say(`${settings.memoryFile} holds a cache of epoch ${epochOf(region.head)}`);
   return { nativeRegion, region };

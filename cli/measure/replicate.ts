@@ -19,7 +19,7 @@ import { addressText, defaults } from '../../src/flags/options.js';
 import { monotonicMs } from '../../src/native/clock.js';
 import { Wire } from '../../src/net/wire.js';
 import { logger } from '../../src/process/log.js';
-import { anonymous, mapRegion } from '../../src/server/memory.js';
+import { anonymousMemory, mapRegion } from '../../src/server/region-mapping.js';
 import { Journal } from '../../src/store/journal.js';
 import { geometryOf, headerBytes } from '../../src/store/layout.js';
 import type { Region } from '../../src/store/region.js';
@@ -69,7 +69,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
   checkTransport(mirrorSettings, logger('bench', 0));
   const journal = new Journal();
   const geometry = geometryOf({ ...defaults, memoryBytes });
-  const { region, memory: nativeRegion } = mapRegion(geometry, anonymous, journal);
+  const { region, nativeRegion } = mapRegion(geometry, anonymousMemory, journal);
   const wire = new Wire({ connectionsMax: linkConnections });
   const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
   const forget = (): void => rmSync(folder, { recursive: true, force: true });

@@ -81,7 +81,7 @@ export class Server implements Shared, LineOutput {
 
   constructor(
     wire: Wire,
-    memory: readonly ArrayBuffer[],
+    segments: readonly ArrayBuffer[],
     region: Region,
     settings: Settings,
     log: Log,
@@ -125,7 +125,7 @@ export class Server implements Shared, LineOutput {
         return this.open(connection);
       },
     });
-    wire.useSegments(memory);
+    wire.useSegments(segments);
     wire.hooks = {
       begin: (nowMs) => {
         this.nowMs = nowMs;

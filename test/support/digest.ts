@@ -1,7 +1,7 @@
 /**
  * A digest of what is mirrored, read from outside: from the memory file (`-e`) of a node. The node's own half of the
  * superblock, and chunks that no key leads to, are no part of it. Nor is the second of the cache's time: it moves while
- * one file is read behind the other, also where nobody writes (timeline.test.ts shows that it is mirrored).
+ * one file is read behind the other, also where nobody writes (cache-clock.test.ts shows that it is mirrored).
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

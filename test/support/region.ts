@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { segmentBytes } from '../../src/base/limits.js';
-import { anonymous, type Mapped, mapRegion } from '../../src/server/memory.js';
+import { anonymousMemory, type MappedRegion, mapRegion } from '../../src/server/region-mapping.js';
 import { Journal } from '../../src/store/journal.js';
 import { type Geometry, headBytes, pagesBytes } from '../../src/store/layout.js';
 import { format } from '../../src/store/open.js';
@@ -54,8 +54,8 @@ export function formattedMemory(geometry: Geometry, seed: readonly [number, numb
 }
 
 /** A new region in memory that the addon has mapped; native.regionClose ends it. */
-export function mappedRegion(geometry: Geometry): Mapped {
-  return mapRegion(geometry, anonymous, new Journal());
+export function mappedRegion(geometry: Geometry): MappedRegion {
+  return mapRegion(geometry, anonymousMemory, new Journal());
 }
 
 export function copyMemory(memory: RegionMemory): RegionMemory {
