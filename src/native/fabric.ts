@@ -53,8 +53,8 @@ export interface RemotePart {
 export const partsCount = 3;
 
 export const FabricEvent = {
-  /** A peer wants to connect: `request`, and its private bytes (which may be padded). Accept or reject it. */
-  REQUEST: 0,
+  /** A peer wants to connect: `connectionRequest`, and its private bytes (which may be padded). Accept or reject it. */
+  CONNECTION_REQUEST: 0,
   /** The connection is ready for writes. */
   CONNECTED: 1,
   /** The connection is gone: the reason is in the bytes; `revoked` when the peer surely closed its memory to us. */
@@ -96,7 +96,7 @@ export const FabricRefusal = {
 
 export type OnFabricEvent = (
   kind: number,
-  request: number,
+  connectionRequest: number,
   bytes: Buffer,
   revoked: boolean,
 ) => void;
@@ -110,9 +110,9 @@ export interface NativeFabric {
 
   /** Passive end: returns the port. */
   listen(): number | NativeFailure;
-  /** Passive end: accepts a request; an earlier connection ends. CONNECTED or BROKEN follows. */
-  accept(request: number): NativeFailure | null;
-  reject(request: number): void;
+  /** Passive end: accepts a connectionRequest; an earlier connection ends. CONNECTED or BROKEN follows. */
+  accept(connectionRequest: number): NativeFailure | null;
+  reject(connectionRequest: number): void;
   /** Active end: connects, with private bytes for the peer. CONNECTED or BROKEN follows. */
   connect(bytes: Uint8Array, offset: number, length: number): NativeFailure | null;
   /**

@@ -40,8 +40,8 @@ let parts: Parts | null = null;
 const where = { provider, host: linkHost, port: 0, passive: true };
 const end = fabric.fabricOpen(
   { ...where, stagingBytes: 2 ** 20, patienceMs: 5000, spinUs: seed % 2 === 0 ? 0 : spinUs },
-  (kind, request) => {
-    if (kind === FabricEvent.REQUEST) (end as NativeFabric).accept(request);
+  (kind, connectionRequest) => {
+    if (kind === FabricEvent.CONNECTION_REQUEST) (end as NativeFabric).accept(connectionRequest);
     else if (kind === FabricEvent.CONNECTED) {
       connected = true;
       begin();

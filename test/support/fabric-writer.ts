@@ -28,8 +28,8 @@ const tell = (report: WriterReport): void => void process.send!(report);
 const where = { provider, host: linkHost, port: 0, passive: true };
 const end = fabric.fabricOpen(
   { ...where, stagingBytes: 2 ** 22, patienceMs: 5000, spinUs: 0 },
-  (kind, request, bytes, revoked) => {
-    if (kind === FabricEvent.REQUEST) (end as NativeFabric).accept(request);
+  (kind, connectionRequest, bytes, revoked) => {
+    if (kind === FabricEvent.CONNECTION_REQUEST) (end as NativeFabric).accept(connectionRequest);
     else if (kind === FabricEvent.CONNECTED) {
       connected = true;
       begin();

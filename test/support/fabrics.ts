@@ -69,16 +69,16 @@ export class End {
     return this.seen.some((one) => one.kind === kind);
   }
 
-  private event(kind: number, request: number, bytes: Buffer, revoked: boolean): void {
+  private event(kind: number, connectionRequest: number, bytes: Buffer, revoked: boolean): void {
     if (kind === FabricEvent.COMPLETED) return;
     this.seen.push({ kind, text: bytes.toString('latin1'), revoked });
-    if (kind !== FabricEvent.REQUEST) return;
+    if (kind !== FabricEvent.CONNECTION_REQUEST) return;
     const known = this.token !== null && bytes.subarray(0, this.token.length).equals(this.token);
     if (!known) {
-      this.native.reject(request);
+      this.native.reject(connectionRequest);
       return;
     }
-    must(this.native.accept(request));
+    must(this.native.accept(connectionRequest));
     this.accepted();
   }
 }
