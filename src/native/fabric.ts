@@ -53,7 +53,7 @@ export interface RemotePart {
 export const partsCount = 3;
 
 export const FabricEvent = {
-  /** A peer wants to connect: `connectionRequest`, and its private bytes (which may be padded). Accept or reject it. */
+  /** A peer wants to connect. `connectionRequest` names it, for accept or reject; its private bytes may be padded. */
   CONNECTION_REQUEST: 0,
   /** The connection is ready for writes. */
   CONNECTED: 1,
@@ -110,7 +110,7 @@ export interface NativeFabric {
 
   /** Passive end: returns the port. */
   listen(): number | NativeFailure;
-  /** Passive end: accepts a connectionRequest; an earlier connection ends. CONNECTED or BROKEN follows. */
+  /** Passive end: accepts a connection request; an earlier connection ends. CONNECTED or BROKEN follows. */
   accept(connectionRequest: number): NativeFailure | null;
   reject(connectionRequest: number): void;
   /** Active end: connects, with private bytes for the peer. CONNECTED or BROKEN follows. */

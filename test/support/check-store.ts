@@ -1,7 +1,7 @@
 /**
  * Checks a whole region and a whole store, sharing nothing with the store but the layout's numbers. `RegionReader`
- * reads the bytes alone, so it judges what a standby, a file or a cut stream of writes holds. `checkStore` compares
- * what an open store believes with a recount. Every violation is an Error that names it.
+ * reads only bytes, so it can judge the content of a standby, a file or a cut stream of writes. `checkStore` compares
+ * the books of an open store with a recount. Every violation is an Error that names it.
  */
 import { segmentBytes } from '../../src/base/limits.js';
 import { hashOf } from '../../src/store/hash.js';
@@ -37,11 +37,11 @@ export interface Linked {
   readonly key: string;
   /** The id in the header, which is in the order of sets and flushes. */
   readonly cas: number;
-  /** The id behind the value, that a client chose; null: it chose none. */
+  /** The id behind the value, chosen by a client; null: none was chosen. */
   readonly explicit: bigint | null;
   readonly flags: number;
   readonly exptime: number;
-  /** Item bits but EXPLICIT. */
+  /** Item bits without EXPLICIT. */
   readonly bits: number;
   /** The value, where it stands. */
   readonly value: Uint8Array;
@@ -71,12 +71,12 @@ export class RegionReader {
     }));
   }
 
-  /** The valid one of the superblock's two records. */
+  /** The valid record of the superblock's two. */
   record(): SuperRecord {
     return readRecord(this.head);
   }
 
-  /** Every linked item by its key. Throws when a chain is not what law 2 promises. */
+  /** Every linked item by its key. Throws when a chain breaks law 2's promise. */
   items(): Map<string, Linked> {
     const found = inspect(this.head);
     if (found.kind !== 'region') fail(`the superblock is ${found.kind}`);
@@ -145,7 +145,7 @@ interface Segment {
   readonly view: DataView;
 }
 
-/** What a store keeps that its region does not show. */
+/** State of a store that its region does not show. */
 export interface Busy {
   /** Refs whose values are arriving. */
   readonly reserved: ReadonlySet<number>;
@@ -156,8 +156,8 @@ export interface Busy {
 export const idle: Busy = { reserved: new Set(), pinned: new Set() };
 
 /**
- * Compares a store's books with a recount of its region: each chunk that it knows is live, reserved, doomed or free,
- * and which. Chunks that are not adopted yet are left out; their pages must say so.
+ * Compares a store's books with a recount of its region: each known chunk is live, reserved, doomed or free, and which.
+ * Chunks that are not adopted yet are left out; their pages must say so.
  */
 export function checkStore(store: Store, reader: RegionReader, busy: Busy = idle): void {
   const { slabs } = store;
@@ -205,7 +205,7 @@ export function checkStore(store: Store, reader: RegionReader, busy: Busy = idle
   drain(store, linked, busy);
 }
 
-/** Adopts what is left and checks: live and free chunks are then all chunks that are not busy. */
+/** Adopts the rest and checks: live and free chunks are then all chunks that are not busy. */
 export function checkAdopted(store: Store, reader: RegionReader, busy: Busy = idle): void {
   if (!store.slabs.adoptSome(Number.MAX_SAFE_INTEGER)) fail('adoption does not end');
   checkStore(store, reader, busy);
@@ -223,13 +223,13 @@ function checkChunk(ref: number, meta: number, linked: boolean, busy: Busy): voi
   if (linked && reserved) fail(`chunk ${ref} is linked and reserved`);
 }
 
-/** Takes every free chunk and gives it back: each is free indeed, and there are as many as were promised. */
+/** Takes every free chunk and gives it back: each is indeed free, and there are as many as the store says. */
 function drain(store: Store, linked: ReadonlyMap<number, Linked>, busy: Busy): void {
   const { slabs } = store;
   for (const slabClass of slabs.classes.slice(1)) {
     const { pages } = slabClass;
     const { freeChunks } = slabClass;
-    // Those of a page that is being emptied are for nobody.
+    // Chunks of a page that is being emptied are never taken.
     const count = slabs.available(slabClass);
     const pagesBefore = pages.length;
     const taken = new Set<number>();
@@ -249,7 +249,9 @@ function drain(store: Store, linked: ReadonlyMap<number, Linked>, busy: Busy): v
   }
 }
 
-/** Chunks of each page that are not adopted: those with a lower number. Private to the store, and this test's right. */
+/**
+ * The number of chunks of each page that are not adopted: those with lower numbers. The field is private to the store.
+ */
 function unknownOf(store: Store): Int32Array {
   return (store.slabs as unknown as { unknown: Int32Array }).unknown;
 }

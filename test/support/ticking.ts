@@ -1,6 +1,6 @@
 /**
  * Sessions whose ticks are counted: a store, an executor and as much of a wire as a session asks for. Its clock
- * advances by a millisecond with each look at it, so a tick ends after so many looks, on any machine.
+ * advances by a millisecond with each reading, so a tick ends after the same number of readings on any machine.
  */
 import { Budget } from '../../src/base/budget.js';
 import { copyBytesPerTick, tickMs } from '../../src/base/limits.js';
@@ -91,8 +91,8 @@ export class Ticking {
   }
 
   /**
-   * Serves what these connections have sent, tick by tick, until all of it is executed. Returns what each was answered
-   * in each tick, and calls `between` after each.
+   * Serves the requests of these connections, tick by tick, until all of them are executed. Returns the answers to each
+   * in each tick, and calls `between` after each tick.
    */
   serve(sent: readonly (readonly [Session, string])[], between: () => void = () => {}): string[][] {
     const left = sent.map(([, text]) => Buffer.from(text, 'latin1'));
