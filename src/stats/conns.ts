@@ -4,14 +4,14 @@ import type { Session } from '../commands/session.js';
 import type { NativeTransport } from '../native/addon.js';
 import type { Bound } from '../net/udp.js';
 
-/** What there is to list. */
+/** The listeners and connections to list. */
 export interface Connections {
   readonly transport: NativeTransport;
   readonly listeners: readonly number[];
-  /** UDP sockets. */
+  /** The bound UDP sockets. */
   readonly datagrams: readonly Bound[];
   readonly sessions: ReadonlyMap<number, Session>;
-  /** Where clients come from whose bytes come through somebody else (TLS, UDP). */
+  /** Origins of clients that the transport does not know, as their bytes come through TLS or UDP. */
   readonly origins: ReadonlyMap<number, Origin>;
   /** Seconds of the server's clock. */
   readonly now: number;
@@ -45,12 +45,12 @@ export function* connectionLines(connections: Connections, asker: Session): Gene
       ['secs_since_last_cmd', now - startedAt],
     ]);
   }
-  // Those that come while the list is written stand at its end, and are not of it.
+  // Sessions that open while the list is written stand at its end, and are left out.
   let left = sessions.size;
   for (const session of sessions.values()) {
     if (left-- === 0) return;
     const own = transport.describe(session.connection);
-    // Closed since the list was begun.
+    // The connection was closed since the list was begun.
     if (own === null || sessions.get(session.connection) !== session) continue;
     const { address, listenAddress, descriptor } =
       connections.origins.get(session.connection) ?? own;

@@ -5,7 +5,7 @@ import { pagesBytes } from '../store/layout.js';
 import type { SlabClass } from '../store/slab-class.js';
 import { type ServerFacts, type StatRow, zeroes } from './facts.js';
 
-/** memcached's uptime begins with 2, and there are dashboards that divide by it. */
+/** memcached's uptime begins with 2, and some dashboards divide by it. */
 const uptimeFirst = 2;
 
 /** All rows but the mirror's. */
@@ -85,7 +85,7 @@ function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
   ];
 }
 
-/** False while clients wait for one to leave (`-o no_maxconns_fast`). */
+/** False while clients wait until another leaves (`-o no_maxconns_fast`). */
 function accepts({ settings, wire }: ServerFacts): boolean {
   return settings.refuseFast || wire[Counter.CONNECTIONS]! < settings.connections;
 }

@@ -1,4 +1,4 @@
-/** `stats items`: what happened in the classes that hold items. */
+/** `stats items`: counters of the classes that hold items. */
 import type { Executor } from '../commands/execute.js';
 import { ageOf } from '../store/balance.js';
 import type { SlabClass } from '../store/slab-class.js';

@@ -1,7 +1,7 @@
 /**
- * `stats settings`: what the server was started with, or was told since, under memcached's keys and in their order.
- * What tunes an inside that is not here stands as it was set, or with memcached's default; a switch of such an inside
- * is off.
+ * `stats settings`: the server's settings, as started or as changed since, under memcached's keys and in their order.
+ * Settings for parts of memcached that are not here keep their given value, or memcached's default; a switch of such a
+ * part is off.
  */
 import type { Executor } from '../commands/execute.js';
 import { pagesBytes } from '../store/layout.js';
@@ -92,7 +92,7 @@ function recency(executor: Executor, { settings: own }: ServerFacts): StatRow[] 
   ];
 }
 
-/** extstore's, as a memcached that does not use it shows them. */
+/** extstore's settings, as a memcached that does not use it shows them. */
 const storage: readonly StatRow[] = [
   ['ext_item_size', 512],
   ['ext_item_age', 4294967295],
@@ -107,7 +107,7 @@ const storage: readonly StatRow[] = [
   ['ext_drop_unread', 'no'],
 ];
 
-/** Without -Z as a memcached without it shows them. */
+/** TLS settings; without -Z as a memcached without it shows them. */
 function tls({ settings: { tls: own, memoryFile } }: ServerFacts): StatRow[] {
   return [
     ['ssl_enabled', yes(own !== null)],

@@ -1,6 +1,6 @@
 /**
- * The answers to `stats`: memcached's keys with memcached's meanings. A key whose inside does not exist here stands
- * with its neutral value, so that dashboards find it; docs/PROTOCOL.md lists those.
+ * The answers to `stats`: memcached's keys with memcached's meanings. A key for a part of memcached that is not here
+ * has a neutral value, so that dashboards find it; docs/PROTOCOL.md lists such keys.
  */
 import type { Executor } from '../commands/execute.js';
 import { Counter } from '../net/wire.js';
@@ -11,7 +11,7 @@ import { itemRows } from './items.js';
 import { settingRows } from './settings.js';
 import { slabRows } from './slabs.js';
 
-/** Cells of the transport's counters that `stats reset` sets back. */
+/** Cells of the transport's counters that `stats reset` sets to zero. */
 const resettable = [
   Counter.BYTES_READ,
   Counter.BYTES_WRITTEN,
@@ -39,7 +39,7 @@ export function statistics(
       return itemRows(executor);
     case 'slabs':
       return slabRows(executor);
-    // memcached without a file for it has nothing to say of it, either.
+    // A memcached without a file for extstore answers with nothing, too.
     case 'extstore':
       return [];
     default:
@@ -47,7 +47,7 @@ export function statistics(
   }
 }
 
-/** `stats reset`: what was counted begins again, what is there stays. */
+/** `stats reset`: counters begin again at zero, present quantities stay. */
 export function resetStatistics(executor: Executor, facts: ServerFacts): void {
   executor.counters.reset();
   executor.store.resetCounters();
