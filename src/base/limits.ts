@@ -10,7 +10,7 @@ const GiB = 1024 * MiB;
 
 /** Longest key, in bytes (memcached's KEY_MAX_LENGTH). */
 export const keyBytesMax = 250;
-/** Tokens of a meta command, its word included: memcached has room for so many flags. */
+/** Tokens of a meta command, its word included: memcached has room for this many. */
 export const metaTokensMost = 19;
 /** Longest opaque token of a meta command, its `O` included. */
 export const opaqueBytesMax = 32;

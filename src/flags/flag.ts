@@ -1,9 +1,10 @@
 /**
- * What a flag is, and how a table of flags becomes a command's options. Every flag of memcached is one of three kinds:
+ * The definition of a flag; turns a table of flags into a command's options. Every flag of memcached is of one of three
+ * kinds:
  *
- *      implemented   it does here what it does there
- *      tuning        it tunes an inside that hotspare does not have: taken, and said so in one line
- *      refused       to ignore it would break a promise: the start is refused, with the remedy
+ *      implemented   it has the same effect here
+ *      tuning        it tunes a part of memcached that is not here: accepted, and one line says so
+ *      refused       ignoring it would break a promise: the start is refused, with the remedy
  */
 import { type Command, Option } from 'commander';
 import type { HotspareError } from '../base/errors.js';
@@ -12,7 +13,7 @@ import type { Parser } from './values.js';
 
 export type Kind = 'implemented' | 'tuning' | 'refused';
 
-/** Who uses a flag: a node's clients, its region (a standby takes these from its primary), or the process. */
+/** The users of a flag: a node's clients, its region (a standby takes these from its primary), or the process. */
 export type Scope = 'clients' | 'geometry' | 'process';
 
 export interface Flag {

@@ -65,7 +65,7 @@ export function character(text: string): string {
   throw new InvalidArgumentError('It is one printable character.');
 }
 
-/** One of the keys of `words`. */
+/** Accepts the keys of `words`, each for its value. */
 export function oneOf(words: Readonly<Record<string, unknown>>, sentence: string): Parser {
   return (text) => {
     if (Object.hasOwn(words, text)) return words[text];

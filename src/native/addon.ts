@@ -256,7 +256,7 @@ export interface NativeTransport {
   describe(connection: number): ConnectionDescription | null;
   /** Ms since the last byte that went into a connection's sink, as of this tick; -1 when it has none. */
   stalledMs(connection: number): number;
-  /** Where a listener listens; null when it is closed. */
+  /** The address of a listener, and its descriptor; null when it is closed. */
   describeListener(
     listener: number,
   ): { readonly address: string; readonly descriptor: number } | null;

@@ -33,7 +33,7 @@ export interface FabricOptions extends FabricQuery {
   readonly spinUs: number;
 }
 
-/** What a provider offers at an address. */
+/** The offer of a provider at an address. */
 export interface FabricFound {
   readonly device: string;
   /** Writes up to this length are copied into the queue itself. */
@@ -43,7 +43,7 @@ export interface FabricFound {
   readonly pins: boolean;
 }
 
-/** Where a peer may write. The fields are decimal digits, as 64 bits do not fit in a number. */
+/** The parts of memory that a peer may write. The fields are decimal digits, as 64 bits do not fit in a number. */
 export interface RemotePart {
   readonly address: string;
   readonly key: string;

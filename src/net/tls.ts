@@ -1,7 +1,8 @@
 /**
  * TLS in front of the data path: a connection that was accepted gives its socket to node:tls and goes on over one end
- * of a socket pair. Decrypted bytes go in at the other end, and bytes that come out there are encrypted. So a session
- * need not know of TLS, and barriers, limits and back-pressure hold as for any connection (docs/decisions/tls-path.md).
+ * of a socket pair. Decrypted bytes go in at the other end, and bytes that come out there are encrypted. A session
+ * therefore need not know of TLS, and barriers, limits and back-pressure hold as for any connection
+ * (docs/decisions/tls-path.md).
  *
  *   client ══ socket ══ node:tls ── pipe ── socket pair ── transport ── session
  */

@@ -1,7 +1,7 @@
 /**
  * UDP as memcached has it: a datagram is a header of 8 bytes and a request, and the reply comes in datagrams of at most
  * 1400 bytes. Each request runs as a connection of its own over a socket pair, which is written, half-closed and read
- * to its end; so a session need not know of UDP, and barriers and limits hold. Nothing is ever sent twice.
+ * to its end; a session therefore need not know of UDP, and barriers and limits hold. Nothing is ever sent twice.
  *
  *   u16 request id | u16 sequence | u16 datagrams of the message | u16 0 | request or reply      big endian
  */

@@ -111,7 +111,7 @@ export class Wire {
   private rows = 0;
   /** First byte of the output that no row covers yet. */
   private rowStart = 0;
-  /** The connection of that output: the one whose endpoint runs. */
+  /** The connection of that output: the connection of the running endpoint. */
   connection = 0;
   /** Where the output of the running endpoint began, and the bytes it has referred to beside. */
   private outputStart = 0;

@@ -1,5 +1,5 @@
 /**
- * What happens when memory runs short. A pair says at its start how much both nodes need together, and warns where
+ * Preparations for a shortage of memory. A pair says at its start how much both nodes need together, and warns where
  * there is less. When the kernel must end one of them, it shall be the node whose copy is not whole, as the other holds
  * the only copy.
  */

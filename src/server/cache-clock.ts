@@ -12,7 +12,7 @@ export type CacheOrigin = 'here' | 'primary';
 export class CacheClock {
   private readonly region: Region;
   private readonly wall: () => number;
-  /** What is added to milliseconds of the clock that does not step, to make them milliseconds of the cache's time. */
+  /** The difference between the cache's time and the clock that does not step, in ms. */
   private readonly offsetMs: number;
   private seconds = 0;
 

@@ -1,4 +1,7 @@
-/** What the files of statistics share: a row, what they need to know of the process, and rows that are always zero. */
+/**
+ * Types that the files of statistics share: a row, the facts that they need of the process; and rows that are always
+ * zero.
+ */
 
 import type { Settings } from '../flags/options.js';
 import type { Counters } from './counters.js';
@@ -6,8 +9,8 @@ import type { Counters } from './counters.js';
 export type StatRow = readonly [name: string, value: string | number];
 
 /**
- * What `stats` needs to know of the process. Times and usage come in through it, so that this file stays a
- * function.
+ * The facts that `stats` needs of the process. Times and usage come in through it, so that the rows are pure functions
+ * of it.
  */
 export interface ServerFacts {
   readonly settings: Settings;

@@ -5,7 +5,7 @@
  *
  * A *reign* is one stretch of serving by one node. It continues the cache of its *parent*: the reign that the node was
  * in sync with when it took over, or the reign whose memory file it opened. A key has one writer, which writes a larger
- * serial number each time, and never uses the key again when an answer does not come. So the state of a key is a
+ * serial number each time, and never uses the key again when an answer does not come. The state of a key is therefore a
  * number, and each reign knows the newest number that was acknowledged in it or in the reigns before it.
  */
 

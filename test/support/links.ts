@@ -1,6 +1,6 @@
 /**
- * The link that tests of RDMA run over: libfabric's tcp provider on the loopback, or what LINK_FABRIC and LINK_HOST
- * name (test/rdma runs them over verbs). Without such a link they are skipped, and say so.
+ * The link that tests of RDMA run over: libfabric's tcp provider on the loopback, or the provider and address in
+ * LINK_FABRIC and LINK_HOST (test/rdma runs them over verbs). Without such a link they are skipped, and say so.
  */
 
 import { failed } from '../../src/native/addon.js';

@@ -202,7 +202,7 @@ export async function rests(server: TickServer): Promise<void> {
   throw new Error(found);
 }
 
-/** A net.Socket that keeps what it receives. */
+/** A net.Socket that keeps the bytes it receives. */
 export class Client {
   received = '';
   ended = false;
