@@ -1,4 +1,7 @@
-/** The settings of a server, checked, in the units the program uses. flags/settings-from-flags.ts makes them of the flags. */
+/**
+ * The settings of a server, checked, in the units the program uses. flags/settings-from-flags.ts makes them of the
+ * flags.
+ */
 import { isIP } from 'node:net';
 import { HotspareError } from '../base/errors.js';
 import * as limits from '../base/limits.js';
