@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import * as limits from '../src/base/limits.js';
 import type { Values } from '../src/flags/flag.js';
 import { linkOptions, linkSettingsOf } from '../src/flags/link-flags.js';
-import { address, isLoopback, usage } from '../src/flags/options.js';
+import { address, isLoopback, usage } from '../src/flags/settings.js';
 import { integer } from '../src/flags/values.js';
 import { cipherFailure } from './channel/cipher.js';
 import { secretOf } from './channel/secret.js';

@@ -1,7 +1,7 @@
 /** The settings of both ends of a mirror. */
 
 import type { LinkCipher } from '../src/flags/link-flags.js';
-import { addressText } from '../src/flags/options.js';
+import { addressText } from '../src/flags/settings.js';
 import type { FabricProvider, LinkPreference } from '../src/native/fabric.js';
 
 export interface MirrorSettings {

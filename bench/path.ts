@@ -13,7 +13,7 @@ import { inputBytes, outputBytes } from '../src/base/limits.js';
 import { Executor } from '../src/commands/execute.js';
 import { Session } from '../src/commands/session.js';
 import type { Shared } from '../src/commands/shared.js';
-import { defaults } from '../src/flags/options.js';
+import { defaults } from '../src/flags/settings.js';
 import { monotonicMs } from '../src/native/clock.js';
 import type { Wire } from '../src/net/wire.js';
 import { Output } from '../src/protocol/reply.js';

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { Node, type NodeOptions } from '../failover/node.js';
 import { type Notice, report } from '../failover/report.js';
 import type { Values } from '../src/flags/flag.js';
-import { address, usage } from '../src/flags/options.js';
+import { address, usage } from '../src/flags/settings.js';
 import { native } from '../src/native/addon.js';
 import { machine } from '../src/native/ports.js';
 import { dumpLatenciesOnSignal } from '../src/process/latency-dump.js';

@@ -9,7 +9,7 @@ import { mirrorSettingsOf } from '../backup/flags.js';
 import type { MirrorSettings } from '../backup/mirror-settings.js';
 import type { Values } from '../src/flags/flag.js';
 import { memcachedFlags, ownFlags } from '../src/flags/memcached.js';
-import { type Settings, usage } from '../src/flags/options.js';
+import { type Settings, usage } from '../src/flags/settings.js';
 import { settingsOf } from '../src/flags/settings-from-flags.js';
 import { native } from '../src/native/addon.js';
 import { descriptorsMost, withRoom } from '../src/process/descriptors.js';

@@ -8,7 +8,7 @@ import type { Mirrored, Passer, RedirectOwner } from '../backup/primary/redirect
 import { type PrimaryAddress, Standby } from '../backup/standby/standby.js';
 import type { HotspareError } from '../src/base/errors.js';
 import { attachAgainMsLeast, attachAgainMsMost, copyingMs, helloMs } from '../src/base/limits.js';
-import { addressText, isLoopback, type Settings } from '../src/flags/options.js';
+import { addressText, isLoopback, type Settings } from '../src/flags/settings.js';
 import type { Timer } from '../src/native/ports.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';

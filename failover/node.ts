@@ -8,7 +8,7 @@ import type { MirrorSettings } from '../backup/mirror-settings.js';
 import type { PrimaryAddress } from '../backup/standby/standby.js';
 import { assert, HotspareError } from '../src/base/errors.js';
 import { challengeMs, drainingMs, knockMs, linkConnections } from '../src/base/limits.js';
-import type { Settings } from '../src/flags/options.js';
+import type { Settings } from '../src/flags/settings.js';
 import type { Ports, Timer } from '../src/native/ports.js';
 import { type Access, openAccess } from '../src/net/access.js';
 import { checkAddresses } from '../src/net/client-listeners.js';

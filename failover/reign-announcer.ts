@@ -8,7 +8,7 @@ import { constants } from 'node:os';
 import { anywhere, type MirrorSettings } from '../backup/mirror-settings.js';
 import { type PrimaryAddress, type Reigning, Standby } from '../backup/standby/standby.js';
 import { knockMs } from '../src/base/limits.js';
-import { addressText, isLoopback } from '../src/flags/options.js';
+import { addressText, isLoopback } from '../src/flags/settings.js';
 import type { Network, Timer } from '../src/native/ports.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';

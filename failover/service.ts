@@ -7,7 +7,7 @@ import { hostOf, type MirrorSettings } from '../backup/mirror-settings.js';
 import { Primary } from '../backup/primary/primary.js';
 import type { PrimaryAddress, Reigning } from '../backup/standby/standby.js';
 import { assert, HotspareError } from '../src/base/errors.js';
-import { addressText, type Settings } from '../src/flags/options.js';
+import { addressText, type Settings } from '../src/flags/settings.js';
 import type { NativeRegion } from '../src/native/addon.js';
 import type { Access } from '../src/net/access.js';
 import type { Wire } from '../src/net/wire.js';

@@ -6,7 +6,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { HotspareError } from '../../src/base/errors.js';
 import { stagingBytes } from '../../src/base/limits.js';
-import { isLoopback } from '../../src/flags/options.js';
+import { isLoopback } from '../../src/flags/settings.js';
 import { failed, type NativeFailure } from '../../src/native/addon.js';
 import {
   FabricEvent,

@@ -5,7 +5,7 @@ import { systemReason } from '../../src/base/errors.js';
 import { Histogram } from '../../src/base/histogram.js';
 import { keyBytesMax } from '../../src/base/limits.js';
 import { addLinkFlags, linkSettingsOf } from '../../src/flags/link-flags.js';
-import { address, usage } from '../../src/flags/options.js';
+import { address, usage } from '../../src/flags/settings.js';
 import { print as printText } from '../../src/process/log.js';
 import { isForeignLink } from '../../src/process/safe-files.js';
 import { type Mix, measureClient } from './clients.js';

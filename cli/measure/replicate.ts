@@ -15,7 +15,7 @@ import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
 import { HotspareError } from '../../src/base/errors.js';
 import { linkConnections } from '../../src/base/limits.js';
 import type { LinkSettings } from '../../src/flags/link-flags.js';
-import { addressText, defaults } from '../../src/flags/options.js';
+import { addressText, defaults } from '../../src/flags/settings.js';
 import { monotonicMs } from '../../src/native/clock.js';
 import { Wire } from '../../src/net/wire.js';
 import { logger } from '../../src/process/log.js';

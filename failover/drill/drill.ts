@@ -11,7 +11,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { checkTransport } from '../../backup/link/fabrics.js';
 import { heartbeatMsDefault, timesHere } from '../../src/base/limits.js';
 import { addLinkFlags, linkSettingsOf } from '../../src/flags/link-flags.js';
-import { address, addressText, usage } from '../../src/flags/options.js';
+import { address, addressText, usage } from '../../src/flags/settings.js';
 import { logger, print as printText, tell } from '../../src/process/log.js';
 import { Tally } from './client.js';
 import { DrilledPair, type Fault } from './drilled-pair.js';

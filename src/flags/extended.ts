@@ -1,7 +1,7 @@
 /** `-o`: reads the texts that were given as words, checked against the table in extended-words.ts. */
 
 import { type ExtendedWord, words } from './extended-words.js';
-import { defaults, type Settings, type TlsSettings, usage } from './options.js';
+import { defaults, type Settings, type TlsSettings, usage } from './settings.js';
 
 /** memcached's defaults: PEM, 16 KiB, TLS 1.2. */
 const tlsKeyFormat = 1;

@@ -8,7 +8,7 @@
  */
 import { type Command, Option } from 'commander';
 import type { HotspareError } from '../base/errors.js';
-import { usage } from './options.js';
+import { usage } from './settings.js';
 import type { Parser } from './values.js';
 
 export type Kind = 'implemented' | 'tuning' | 'refused';

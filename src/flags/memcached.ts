@@ -4,7 +4,7 @@
  */
 import * as limits from '../base/limits.js';
 import type { Flag, Kind, Scope } from './flag.js';
-import { defaults } from './options.js';
+import { defaults } from './settings.js';
 import { character, count, each, factor, integer, list, octal, oneOf, size } from './values.js';
 
 type More = Partial<Omit<Flag, 'form' | 'kind' | 'scope' | 'sentence'>>;

@@ -7,7 +7,7 @@ import { memoryMebibytesDefault } from '../base/limits.js';
 import { type Extended, extended } from './extended.js';
 import { review, type Values } from './flag.js';
 import { memcachedFlags } from './memcached.js';
-import { address, check, cutPrefix, defaults, type Settings, usage } from './options.js';
+import { address, check, cutPrefix, defaults, type Settings, usage } from './settings.js';
 
 /** A parsed command line. */
 export interface CommandLine {

@@ -3,7 +3,7 @@
  * then, and not at its takeover.
  */
 
-import type { Settings } from '../flags/options.js';
+import type { Settings } from '../flags/settings.js';
 import { Credentials } from '../process/credentials.js';
 import type { Log } from '../process/log.js';
 import { Tls } from './tls.js';

@@ -1,6 +1,6 @@
 /** The clients' listeners: TCP and UDP at every address of `-l`, or a UNIX socket. All of them are bound, or none. */
 import { HotspareError } from '../base/errors.js';
-import { addressText, listenAddress, type Settings } from '../flags/options.js';
+import { addressText, listenAddress, type Settings } from '../flags/settings.js';
 import { failed, type NativeFailure } from '../native/addon.js';
 import type { Log } from '../process/log.js';
 import type { BoundPort } from '../process/portfile.js';

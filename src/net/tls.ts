@@ -18,7 +18,7 @@ import {
 } from 'node:tls';
 import { HotspareError } from '../base/errors.js';
 import { drainingMs, tlsHandshakeMs, tlsHandshakesMost } from '../base/limits.js';
-import type { TlsSettings } from '../flags/options.js';
+import type { TlsSettings } from '../flags/settings.js';
 import type { NativeTransport } from '../native/addon.js';
 import { failed } from '../native/addon.js';
 

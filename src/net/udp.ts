@@ -14,7 +14,7 @@ import {
   datagramReplyBytesMost,
   datagramsInFlightMost,
 } from '../base/limits.js';
-import { addressText } from '../flags/options.js';
+import { addressText } from '../flags/settings.js';
 import { failed, type NativeFailure, native } from '../native/addon.js';
 import type { Origin } from '../stats/conns.js';
 import type { Endpoint, Wire } from './wire.js';

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { HotspareError } from '../base/errors.js';
 import { datagramsInFlightMost, ownDescriptors } from '../base/limits.js';
-import type { Settings } from '../flags/options.js';
+import type { Settings } from '../flags/settings.js';
 import type { Log } from './log.js';
 
 /** A client through TLS needs its socket, and both ends of the pair behind it. */

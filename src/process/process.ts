@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, unlinkSync } from 'node:fs';
 import { HotspareError, systemReason } from '../base/errors.js';
-import { usage } from '../flags/options.js';
+import { usage } from '../flags/settings.js';
 import { type Log, tell } from './log.js';
 import { readRegularFile, replaceFile } from './safe-files.js';
 

@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { HotspareError } from '../base/errors.js';
 import { segmentBytes } from '../base/limits.js';
-import type { Settings } from '../flags/options.js';
+import type { Settings } from '../flags/settings.js';
 import {
   failed,
   type NativeFailure,

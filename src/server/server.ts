@@ -10,7 +10,7 @@ import { Session } from '../commands/session.js';
 import type { EndReason, Shared } from '../commands/shared.js';
 import { Unlocking } from '../commands/unlocking.js';
 import { type LineOutput, Topic } from '../commands/watchers.js';
-import type { Settings } from '../flags/options.js';
+import type { Settings } from '../flags/settings.js';
 import { native } from '../native/addon.js';
 import type { Ports, Timer } from '../native/ports.js';
 import type { Access } from '../net/access.js';

@@ -3,7 +3,7 @@
  * zero.
  */
 
-import type { Settings } from '../flags/options.js';
+import type { Settings } from '../flags/settings.js';
 import type { Counters } from './counters.js';
 
 export type StatRow = readonly [name: string, value: string | number];

@@ -9,7 +9,7 @@ import type { Random } from '../../failover/drill/random.js';
 import { Node } from '../../failover/node.js';
 import type { Report, WithoutTime } from '../../failover/report.js';
 import { HotspareError } from '../../src/base/errors.js';
-import { defaults, type Settings } from '../../src/flags/options.js';
+import { defaults, type Settings } from '../../src/flags/settings.js';
 import type { Ports } from '../../src/native/ports.js';
 import type { Checker, Reign } from './checker.js';
 import { type Content, contentOf } from './content.js';

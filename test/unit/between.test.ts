@@ -9,7 +9,7 @@ import type { MirrorSettings } from '../../backup/mirror-settings.js';
 import { Primary } from '../../backup/primary/primary.js';
 import { Standby } from '../../backup/standby/standby.js';
 import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
-import { defaults } from '../../src/flags/options.js';
+import { defaults } from '../../src/flags/settings.js';
 import { type NativeRegion, native } from '../../src/native/addon.js';
 import { monotonicMs } from '../../src/native/clock.js';
 import { Wire } from '../../src/net/wire.js';

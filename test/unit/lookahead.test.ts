@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Lookahead, Row } from '../../src/commands/lookahead.js';
-import { defaults } from '../../src/flags/options.js';
+import { defaults } from '../../src/flags/settings.js';
 import { Decimal } from '../../src/protocol/decimal.js';
 import { Line } from '../../src/protocol/line.js';
 import { anonymousMemory, mapRegion } from '../../src/server/region-mapping.js';
