@@ -51,6 +51,8 @@ export interface AttachmentParts {
 }
 
 export class Attachment implements RedirectOwner {
+  /** The node whose reign has ended this node's own last; empty for none, and for a node without a name. */
+  deposedBy = '';
   /** The error that keeps this node from being a standby. */
   error: () => HotspareError = () => linkLost('its primary', 'not found', undefined);
   /** Why the primary is dead, for the log, and since when this node knows. */
@@ -90,6 +92,11 @@ export class Attachment implements RedirectOwner {
     const standby = this.standby ?? this.takenOver;
     const now = this.now();
     return standby?.isWhole(now) === true ? standby.leaseEndsMs - now : 0;
+  }
+
+  /** The random name of the primary that was taken over from; null while there is none. */
+  get takenOverFrom(): string | null {
+    return this.takenOver?.primaryWelcome?.node ?? null;
   }
 
   /** When the lease ends, by the clock of this machine. */
@@ -295,6 +302,7 @@ export class Attachment implements RedirectOwner {
         observe(connectFailure(errno, this.isHere()));
       },
       refused: (error) => this.turnedAway(error),
+      deposedBy: () => this.deposedBy,
       outranked: (epoch, link) => {
         this.learn(epoch, link, '');
         observe({ what: 'outranked' });

@@ -68,14 +68,6 @@ export function tooLate(): HotspareError {
   return new HotspareError('LINK_LOST', sentence, 'give this node more processor');
 }
 
-/** This node reigns already, and cannot ask whether the old primary went on before. */
-export function unanswered(primary: string): HotspareError {
-  const sentence =
-    `nobody is served: this node stood still in the midst of its takeover, and ${primary} cannot be asked ` +
-    'whether it went on';
-  return new HotspareError('LINK_LOST', sentence, 'make that node reachable, or start it again');
-}
-
 /** Another node reigns, and this node cannot mirror it yet. `link`: where standbys attach to that node, or null. */
 export function reignsElsewhere(epoch: number, link: string | null): HotspareError {
   const where = link === null ? ', and did not say where standbys attach' : `: at ${link}`;

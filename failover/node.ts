@@ -7,7 +7,7 @@ import { checkTransport } from '../backup/link/fabrics.js';
 import type { MirrorSettings } from '../backup/mirror-settings.js';
 import type { PrimaryAddress } from '../backup/standby/standby.js';
 import { assert, HotspareError } from '../src/base/errors.js';
-import { challengeMs, drainingMs, knockMs, linkConnections } from '../src/base/limits.js';
+import { challengeMs, drainingMs, linkConnections, oldComesMs } from '../src/base/limits.js';
 import type { Settings } from '../src/flags/settings.js';
 import type { Ports, Timer } from '../src/native/ports.js';
 import { type Access, openAccess } from '../src/net/access.js';
@@ -19,12 +19,11 @@ import { Journal } from '../src/store/journal.js';
 import { markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
 import { Attachment, type Observe } from './attachment.js';
-import { unanswered } from './link-errors.js';
 import { LinkPort } from './link-port.js';
 import { LogThrottle } from './log-throttle.js';
 import type { Reporter } from './report.js';
 import { type Action, decide, firstRole, holdsNothing, type Role } from './role.js';
-import { openOwn, Service, type ServiceParts } from './service.js';
+import { openEmpty, openOwn, type ReignName, Service, type ServiceParts } from './service.js';
 
 export interface NodeOptions {
   /** Time, timers, network, memory and randomness. */
@@ -52,6 +51,9 @@ const sweepMs = 1000;
 const bindRetryMs = 1;
 const bindRetriesQuick = 1000;
 const bindRetrySlowMs = 100;
+const awaitingOld =
+  'nobody is served yet: this node stood still in its takeover until its lease was over; the old primary may have ' +
+  'gone on, and is waited for';
 
 export class Node {
   private readonly options: NodeOptions;
@@ -86,8 +88,9 @@ export class Node {
     this.serviceParts = {
       ...shared,
       access: this.access,
-      outranked: (epoch, link, from) => this.outranked(epoch, link, from),
-      isOld: (link) => link === this.attachment.primaryName,
+      outranked: (by, link, from) => this.outranked(by, link, from),
+      isOld: (node, deposedBy) =>
+        node === this.attachment.takenOverFrom && deposedBy === mirrorSettings.node,
     };
     this.ports.timers.every(sweepMs, () => this.wire.transport.sweep(drainingMs), false);
   }
@@ -175,6 +178,7 @@ export class Node {
         this.attachment.depose(this.service!.epoch, this.linkPort.advertised);
         return;
       case 'announce':
+        this.service!.setWhole(true);
         this.service!.announce(this.attachment.addresses);
         return;
       case 'reportDead':
@@ -199,12 +203,11 @@ export class Node {
       case 'ask':
         this.service!.ask();
         return;
-      case 'askLater': {
-        const error = unanswered(this.attachment.primaryName);
-        this.throttle.say(error, 'asking on', this.ports.clock());
-        this.pauseFor(knockMs);
+      case 'awaitOld':
+        this.service!.setWhole(false);
+        this.options.log.say(awaitingOld);
+        this.pauseFor(oldComesMs);
         return;
-      }
       case 'awaitChallenge':
         this.pauseFor(challengeMs);
         return;
@@ -279,9 +282,8 @@ export class Node {
     const { settings } = this.options;
     if (this.role.state !== 'starting') return;
     try {
-      // The cache in the file is discarded, as the next primary's copy would have replaced it.
-      const options = { ...mappingOptions(settings), discard: true };
-      const { primary } = this.open(openOwn(this.serviceParts, options));
+      // The file may hold a copy, or the cache of a reign that has ended: a primary's copy would have replaced it.
+      const { primary } = this.open(openEmpty(this.serviceParts, mappingOptions(settings)));
       this.bindAttempts = 0;
       this.linkPort.openOrTryOn(primary);
       this.observe({ what: 'opened', isAttachable: primary !== null });
@@ -309,8 +311,9 @@ export class Node {
   }
 
   /** Law 4: a node that knows that another reign goes on answers nobody, and looks for that reign's node. */
-  private outranked(epoch: number, link: string | null, from: string): void {
+  private outranked({ epoch, node }: ReignName, link: string | null, from: string): void {
     this.options.report({ event: 'deposed', epoch });
+    this.attachment.deposedBy = node;
     this.attachment.learn(epoch, link, from);
     this.observe({ what: 'outranked' });
     if (link === null) this.attachment.sayOutranked(epoch, link);

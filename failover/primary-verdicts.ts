@@ -6,20 +6,19 @@ import type { Observe } from './attachment.js';
 import { decide, firstRole } from './role.js';
 
 /**
- * `isOld`: whether the old primary lets standbys attach there. The defaults are for a node that has ended, where
- * nothing changes any more.
+ * `isOld`: whether this is the primary that was taken over from, deposed by this node.
  */
 export function primaryVerdicts(
   observe: Observe,
-  isOld: (link: string) => boolean = () => false,
+  isOld: (node: string, deposedBy: string) => boolean = () => false,
 ): PrimaryVerdicts {
   return {
     met: (ours, theirs) => observe({ what: 'metReign', ours, theirs }) ?? 'apart',
     claimed: (claim) => observe({ what: 'claimed', ...claim }) ?? 'ours',
-    counted: (link) => {
-      observe({ what: 'counted' });
-      if (link !== null && isOld(link)) observe({ what: 'oldMirrors' });
+    visited: (node, deposedBy) => {
+      if (isOld(node, deposedBy)) observe({ what: 'oldYields' });
     },
+    counted: () => void observe({ what: 'counted' }),
     gone: (loss) => observe({ what: 'standbyGone', ...loss }) ?? 'hold',
     holdOver: () => void observe({ what: 'holdOver' }),
   };

@@ -4,22 +4,15 @@
  * a node may be started at any time, so the announcer knocks for as long as this node reigns. The other node may answer
  * that it went on while nobody used this reign; then this node is outranked.
  */
-import { constants } from 'node:os';
 import { anywhere, type MirrorSettings } from '../backup/mirror-settings.js';
 import { type PrimaryAddress, type Reigning, Standby } from '../backup/standby/standby.js';
 import { knockMs } from '../src/base/limits.js';
-import { addressText, isLoopback } from '../src/flags/settings.js';
+import { addressText } from '../src/flags/settings.js';
 import type { Network, Timer } from '../src/native/ports.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 import { anonymousMemory } from '../src/server/region-mapping.js';
 import { parseLink } from './link-errors.js';
-
-/**
- * The finding of a knock. 'yields': a node answered, and does not go on. 'gone': this machine knows that no node is
- * there. 'silent': two `knockMs` of silence, a refusal by another machine, or a connection that broke.
- */
-export type Answer = 'yields' | 'gone' | 'silent';
 
 export interface ReignAnnouncerParts {
   readonly wire: Wire;
@@ -33,7 +26,6 @@ export interface ReignAnnouncerParts {
   outranked(epoch: number, link: string | null): void;
 }
 
-const { ECONNREFUSED } = constants.errno;
 /** A gap between two looks at a knock of more than this many `knockMs` is this node's own absence. */
 const awayKnocks = 2;
 
@@ -42,7 +34,7 @@ export class ReignAnnouncer {
   private readonly name: string;
   private readonly timer: Timer | null = null;
   private knock: Standby | null = null;
-  private asking: ((answer: Answer) => void)[] = [];
+  private asking: (() => void)[] = [];
   private complained = false;
   /** When the knock that is under way began, and when it was last looked at. */
   private knockedMs = 0;
@@ -58,11 +50,11 @@ export class ReignAnnouncer {
     this.attempt();
   }
 
-  /** Knocks now. `answered` follows, unless this node is outranked. */
-  ask(answered: (answer: Answer) => void): void {
+  /** Knocks now. `answered` follows, also when nobody is there, unless this node is outranked. */
+  ask(answered: () => void): void {
     // Without a timer this node itself listens at the address.
     if (this.timer === null) {
-      answered('gone');
+      answered();
       return;
     }
     this.asking.push(answered);
@@ -85,7 +77,7 @@ export class ReignAnnouncer {
     this.lookedMs = now;
     if (this.knock !== null) {
       if (wasAway || isNew) return;
-      this.over(this.knock, 'silent');
+      this.over(this.knock);
     }
     this.knockNow();
   }
@@ -95,12 +87,10 @@ export class ReignAnnouncer {
     const { wire, old, mirrorSettings, log } = this.parts;
     const knock: Standby = new Standby(wire, at, mirrorSettings, anonymousMemory, {
       // The other node has stepped down, has died, or the connection broke: the next knock finds out which.
-      lost: () => this.over(knock, 'silent'),
-      unreachable: (errno) => {
-        this.over(knock, errno === ECONNREFUSED && this.isHere(at) ? 'gone' : 'silent');
-      },
+      lost: () => this.over(knock),
+      unreachable: () => this.over(knock),
       refused: (error) => {
-        this.over(knock, 'yields');
+        this.over(knock);
         if (this.complained) return;
         this.complained = true;
         log.say(`${this.name} does not step down: ${error.message}; ${error.remedy}`);
@@ -116,7 +106,7 @@ export class ReignAnnouncer {
           there === null ||
           listensAt(mirrorSettings.linkListen, there, wire.ports.network)
         ) {
-          this.over(knock, 'yields');
+          this.over(knock);
         } else {
           this.knock = null;
           this.knockNow(there);
@@ -127,21 +117,18 @@ export class ReignAnnouncer {
       dropped: () => {},
       // An announcer is nobody's standby, and is welcomed by nobody.
       met: () => 'keep',
+      deposedBy: () => '',
     });
     this.knock = knock;
     this.knockedMs = wire.ports.clock();
     knock.announceReign(() => this.parts.reign(at));
   }
 
-  private over(knock: Standby, answer: Answer): void {
+  private over(knock: Standby): void {
     if (this.knock !== knock) return;
     this.knock = null;
     knock.close();
-    for (const answered of this.asking.splice(0)) answered(answer);
-  }
-
-  private isHere({ host }: PrimaryAddress): boolean {
-    return isLoopback(host) || this.parts.wire.ports.network.isOwnAddress(host) === true;
+    for (const answered of this.asking.splice(0)) answered();
   }
 }
 

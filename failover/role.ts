@@ -24,9 +24,10 @@
  *    ├──────outranked──────────────────────────────── PRIMARY                         │  │
  *    └────────────────────────────────────────────────────────────────────────────────┴──┘
  *
- * ASKING ends in LOOKING, too, where the old primary is dead, and this node had not said in time that it reigns.
+ *   BINDING ─lease over before the reign was announced─► WAITING ─the old primary yields─► BINDING
+ *                                                           └─outranked, or in vain─► LOOKING
  *
- * A node that reigns (STARTING, BINDING, ASKING, PRIMARY) has a mirror, which is in one of these as well:
+ * A node that reigns (STARTING, BINDING, ASKING, WAITING, PRIMARY) has a mirror, which is in one of these as well:
  *
  *   ALONE ──a standby counts──► MIRRORED ──its link breaks──► HELD
  *     ▲                            │ it gave up its copy        │ its lease is over, it is back, or it gave up its copy
@@ -42,7 +43,6 @@
 import { type Outcome, outcome, type Reign } from '../backup/lease/reign.js';
 import { assert } from '../src/base/errors.js';
 import { copyingMs, helloMs } from '../src/base/limits.js';
-import type { Answer } from './reign-announcer.js';
 
 export type State =
   /** The node has a cache of its own, and answers nobody yet: a node that reigns in its place may still say so. */
@@ -63,6 +63,11 @@ export type State =
    * went on.
    */
   | 'asking'
+  /**
+   * The node reigns, but its lease ended before it could announce that: the old primary may have gone on alone, and may
+   * have died since. Only its own word, that it has stepped down for this reign, makes this copy one to serve.
+   */
+  | 'waiting'
   /** The node answers clients. */
   | 'primary'
   | 'ended';
@@ -86,8 +91,6 @@ export interface Role {
    * that it did. The lease is not looked at any more then. False: the old primary may live.
    */
   readonly isCertain: boolean;
-  /** The node announced its reign while the lease still held. */
-  readonly isToldInTime: boolean;
   /** This process has held a whole copy, or has reigned, so that it had then all that it may lack now. */
   readonly wasWhole: boolean;
 }
@@ -147,10 +150,10 @@ export type Observation =
   | { readonly what: 'oldEnded' }
   /** The supervisor has not ended the old primary, as the lease was over: the old primary may have gone on alone. */
   | { readonly what: 'oldLives' }
-  /** This node reigns, with an epoch of its own, and has said so to every node that it can reach. */
+  /** This node reigns, with an epoch of its own, and has said so on the link to the old primary. */
   | { readonly what: 'told' }
-  /** The answer at the old primary's address (reign-announcer.ts); after 'silent' the old primary may have gone on. */
-  | { readonly what: 'answered'; readonly answer: Answer }
+  /** No node at the old primary's address says that it goes on. */
+  | { readonly what: 'answered' }
   | { readonly what: 'bound' }
   | { readonly what: 'bindFailed' }
   /** A cache of this node's own is open. `isAttachable`: other nodes can attach. */
@@ -162,8 +165,8 @@ export type Observation =
   // Observations of the own standby, and of other nodes that reign.
   /** SYNCED is about to be sent to a standby: it may take over from now on, so every reply waits for it. */
   | { readonly what: 'counted' }
-  /** The standby of 'counted' is the old primary, which therefore reigns no more. */
-  | { readonly what: 'oldMirrors' }
+  /** The old primary, the same process, came to the link port: it has stepped down for this node's reign. */
+  | { readonly what: 'oldYields' }
   /** A standby is gone. `isMember`: replies waited for it. `isSync`: `--ack sync`. */
   | {
       readonly what: 'standbyGone';
@@ -236,8 +239,8 @@ export type Action =
   | 'bindLater'
   /** Ask at the old primary's address whether a node went on; 'answered' follows, or 'outranked'. */
   | 'ask'
-  /** Log why nobody is served yet, and ask after a pause; 'paused' follows. */
-  | 'askLater'
+  /** Wait for the old primary to come to the link port, and say so; 'oldYields' or 'paused' follows. */
+  | 'awaitOld'
   /** Pause, so that a node that reigns already can say so; 'paused' follows. */
   | 'awaitChallenge'
   /** Answer clients. */
@@ -297,7 +300,7 @@ function retire(role: Role): Change {
 
 /** The reign ends before it has answered anybody: its copy may be out of date, and no other node is known to reign. */
 function giveUp(role: Role): Change {
-  return reignNoMore(['sayLate', 'retire', portAfter(role), 'lookElsewhere', 'attachLater']);
+  return reignNoMore(['sayLate', 'retire', portAfter(role), 'attachLater']);
 }
 
 function portAfter({ isSupervised }: Role): Action {
@@ -308,14 +311,20 @@ function reignNoMore(actions: readonly Action[]): Change {
   return { next: 'looking', actions, sets: { mirror: 'alone', wasWhole: true } };
 }
 
-/**
- * The new reign begins. Without a supervisor the old primary cannot be ended. It may have been only silent, or may be
- * started again with an old cache, or an empty one, so the reign is announced at its address.
- */
-function reign({ isSupervised }: Role, sets: Partial<Role> = {}): Change {
-  const told = isSupervised ? [] : (['announce'] as const);
-  const actions = ['promote', 'depose', ...told, 'reportDead'] as const;
+/** The new reign begins. The old primary is told on the link, if it can hear. */
+function reign(sets: Partial<Role> = {}): Change {
+  const actions = ['promote', 'depose', 'reportDead'] as const;
   return { next: 'binding', actions, sets: { mirror: 'alone', ...sets } };
+}
+
+/**
+ * Without a supervisor the old primary cannot be ended. It may have been only silent, or may be started again with an
+ * old cache, or an empty one, so the reign is announced at its address: once it is known to be one to serve, for a node
+ * that was started from its memory file gives way to it.
+ */
+function announceAndBind({ isSupervised }: Role, sets: Partial<Role> = {}): Change {
+  const actions = isSupervised ? (['bind'] as const) : (['announce', 'bind'] as const);
+  return { next: 'binding', actions, sets };
 }
 
 /** The lease is over, so that the old primary may have gone on alone: this node's copy is served no more. */
@@ -440,21 +449,20 @@ export const transitions: Readonly<Record<State, Rules>> = {
   },
   fencing: {
     revoked: (role, _, leaseLeftMs) => {
-      if (role.isCertain) return reign(role);
+      if (role.isCertain) return reign();
       if (leaseLeftMs <= 0) return late;
-      return role.isSupervised ? { actions: ['hangUp', 'endOld'] } : reign(role);
+      return role.isSupervised ? { actions: ['hangUp', 'endOld'] } : reign();
     },
-    oldEnded: (role) => reign(role, { isCertain: true }),
+    oldEnded: () => reign({ isCertain: true }),
     oldLives: late,
     silence: stay,
     ...passers,
   },
   binding: {
-    told: (role, seen, leaseLeftMs) => {
-      const { actions, next } = bindOrAsk(role, seen, leaseLeftMs);
-      const sets = { isToldInTime: leaseLeftMs > 0 };
-      return next === undefined ? { actions: actions!, sets } : { actions: actions!, next, sets };
-    },
+    told: (role, _, leaseLeftMs) =>
+      role.isCertain || leaseLeftMs > 0
+        ? announceAndBind(role)
+        : { next: 'waiting', actions: ['awaitOld'] },
     bound: { next: 'primary', actions: ['serve', 'reportServing'] },
     // A node that holds the only copy never ends for want of an address, but tries on.
     bindFailed: { actions: ['bindLater'] },
@@ -462,14 +470,14 @@ export const transitions: Readonly<Record<State, Rules>> = {
     outranked: retire,
   },
   asking: {
-    answered: (role, { answer }) => {
-      // A node that announced its reign in time serves, as any heir does. A node that stood still before it could do so
-      // may have a copy that is out of date, as the old primary may have gone on before it died.
-      if (role.isToldInTime || answer === 'yields') return bindCertain;
-      return answer === 'gone' ? giveUp(role) : { actions: ['askLater'] };
-    },
-    oldMirrors: bindCertain,
-    paused: { actions: ['ask'] },
+    // The reign was announced while the lease held, so this node serves as any heir does, unless it is told better.
+    answered: bindCertain,
+    oldYields: bindCertain,
+    outranked: retire,
+  },
+  waiting: {
+    oldYields: (role) => announceAndBind(role, { isCertain: true }),
+    paused: giveUp,
     outranked: retire,
   },
   primary: {
@@ -498,7 +506,7 @@ function claimed(role: Role, { isMember, epoch, oursEpoch }: Seen<'claimed'>): S
 const reigning: Rules = {
   // The node does not wait for an answer any more.
   answered: stay,
-  oldMirrors: stay,
+  oldYields: stay,
   // If their reign goes on, 'outranked' follows once the own standby has been told.
   metReign: (_, { ours, theirs }) => ({ verdict: outcome(ours, theirs) }),
   standbyDied: { actions: ['forgetStandby'] },
@@ -568,14 +576,13 @@ export function firstRole(
     deadAfterMs,
     epochMet: 0,
     isCertain: false,
-    isToldInTime: false,
     wasWhole: false,
   };
 }
 
 /** The node has a cache of its own to serve, though it may answer nobody yet. */
 export function reigns(state: State): boolean {
-  return state === 'starting' || state === 'binding' || state === 'asking' || state === 'primary';
+  return (['starting', 'binding', 'asking', 'waiting', 'primary'] as State[]).includes(state);
 }
 
 /**

@@ -3,6 +3,7 @@
  * announcers of its reign where another node may serve. It carries out the actions of role.ts.
  */
 
+import type { Reign } from '../backup/lease/reign.js';
 import { hostOf, type MirrorSettings } from '../backup/mirror-settings.js';
 import { Primary } from '../backup/primary/primary.js';
 import type { PrimaryAddress, Reigning } from '../backup/standby/standby.js';
@@ -13,17 +14,20 @@ import type { Access } from '../src/net/access.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 import type { CacheOrigin } from '../src/server/cache-clock.js';
-import { type MappingOptions, mapRegion } from '../src/server/region-mapping.js';
+import { type MappingOptions, mapNew, mapRegion } from '../src/server/region-mapping.js';
 import { Server } from '../src/server/server.js';
 import { Journal } from '../src/store/journal.js';
 import { geometryOf } from '../src/store/layout.js';
-import { epochOf, identityOf } from '../src/store/open.js';
+import { epochOf, identityOf, markInconsistent } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
 import type { Observe } from './attachment.js';
 import type { LinkPort } from './link-port.js';
 import { primaryVerdicts } from './primary-verdicts.js';
 import { ReignAnnouncer } from './reign-announcer.js';
 import type { Reporter } from './report.js';
+
+/** A reign of another node, which may be unnamed (''). */
+export type ReignName = Pick<Reign, 'epoch' | 'node'>;
 
 export interface ServiceParts {
   readonly wire: Wire;
@@ -34,10 +38,10 @@ export interface ServiceParts {
   readonly report: Reporter;
   readonly linkPort: LinkPort;
   readonly observe: Observe;
-  /** Whether the old primary let standbys attach at this address. */
-  isOld(link: string): boolean;
+  /** Whether this node is the process of the old primary, and was deposed by this node. */
+  isOld(node: string, deposedBy: string): boolean;
   /** Another reign goes on. `from`: the host that told us, empty where it is not known. */
-  outranked(epoch: number, link: string | null, from: string): void;
+  outranked(by: ReignName, link: string | null, from: string): void;
 }
 
 /** A cache that is open, and whose clients are not answered yet. */
@@ -90,7 +94,7 @@ export class Service {
   ask(): void {
     const [first] = this.announcers;
     assert(first !== undefined, 'only a node that tells of its reign asks for another');
-    first.ask((answer) => void this.parts.observe({ what: 'answered', answer }));
+    first.ask(() => void this.parts.observe({ what: 'answered' }));
   }
 
   /** Binds the clients' addresses, once. Throws HotspareError. */
@@ -108,6 +112,11 @@ export class Service {
       if (!(error instanceof HotspareError)) throw error;
       return error;
     }
+  }
+
+  /** Marks the region as one that must not be served, also not by a later process; or as one that may be. */
+  setWhole(isWhole: boolean): void {
+    markInconsistent(this.head, !isWhole);
   }
 
   reportServing(): void {
@@ -163,7 +172,7 @@ export class Service {
       events: {
         synced: () => report({ event: 'attached' }),
         detached: (_, dropped) => report({ event: 'detached', dropped }),
-        deposed: (epoch, link, _, peer) => outranked(epoch, link, hostOf(peer)),
+        deposed: (reign, link, _, peer) => outranked(reign, link, hostOf(peer)),
       },
     });
   }
@@ -188,7 +197,7 @@ export class Service {
         const lost = changesWithout(old);
         const gone = lost === 0 ? '' : `; ${lost} changes acknowledged here are lost`;
         log.say(`deposed: epoch ${epoch} reigns now, ours was ${epochOf(head)}${gone}`);
-        outranked(epoch, at, '');
+        outranked({ epoch, node: '' }, at, '');
       },
     });
   }
@@ -206,4 +215,13 @@ export function openOwn(
   if (gaveUp !== null) log.say(`${gaveUp}: given up, and started empty`);
   if (!fresh) log.say(`${settings.memoryFile} holds a cache of epoch ${epochOf(region.head)}`);
   return { nativeRegion, region };
+}
+
+/** Opens an empty cache of this node's own, and gives up what the memory file holds. Throws HotspareError. */
+export function openEmpty(
+  { wire, settings }: ServiceParts,
+  options: MappingOptions,
+): Pick<Opened, 'nativeRegion' | 'region'> {
+  const mapped = mapNew(geometryOf(settings), options, new Journal(), wire.ports);
+  return { nativeRegion: mapped.nativeRegion, region: mapped.region };
 }

@@ -45,6 +45,8 @@ export interface Proof {
   readonly changes: number;
   /** Where the node listens for standbys, or null. A deposed primary attaches there. */
   readonly link: string | null;
+  /** The node whose reign has ended this node's own, if its own ended last in that way; else empty. */
+  readonly deposedBy: string;
   /** Silence after which the node takes over. */
   readonly deadAfterMs: number;
   /** `--transport`, the providers that the node can use (with commas), and why it lacks verbs; see link-choice.ts. */
@@ -159,6 +161,7 @@ const shapes = {
     cache: 'word',
     changes: 'number',
     link: 'link',
+    deposedBy: 'word',
     deadAfterMs: 'number',
     transport: 'word',
     providers: 'word',

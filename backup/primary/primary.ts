@@ -46,10 +46,15 @@ export interface PrimaryEvents {
   /** The standby is gone. `dropped`: the primary gave it up, as it acked too late. */
   detached(reason: string, dropped: boolean): void;
   /**
-   * Another node reigns. `link`: where to attach to that node, if it said so. `lost`: our acknowledged changes that it
-   * lacks. `peer`: the address of the node that told us, as the native transport shows it.
+   * Another node reigns: its epoch and random name. `link`: where to attach to that node, if it said so. `lost`: our
+   * acknowledged changes that it lacks. `peer`: the address of the node that told us, as the native transport shows it.
    */
-  deposed(epoch: number, link: string | null, lost: number, peer: string): void;
+  deposed(
+    reign: Pick<Reign, 'epoch' | 'node'>,
+    link: string | null,
+    lost: number,
+    peer: string,
+  ): void;
 }
 
 /** Questions of a primary to its owner: failover/role.ts decides what becomes of the primary and of its standbys. */
@@ -58,8 +63,10 @@ export interface PrimaryVerdicts {
   met(ours: Reign, theirs: Reign): Outcome;
   /** A standby says that it reigns, with this epoch. 'ours' where that claim counts for nothing. */
   claimed(claim: Claim): 'ours' | 'theirs';
+  /** A node came that reigns no more, or never has: its random name, and that of the node that has deposed it. */
+  visited(node: string, deposedBy: string): void;
   /** Every reply waits for a standby from now on. */
-  counted(link: string | null): void;
+  counted(): void;
   /**
    * A standby is gone. 'hold': no reply leaves before its hold is over. 'release': the hold ends as soon as the record
    * agrees. 'forget': there is no hold.
@@ -220,6 +227,7 @@ export class Primary implements Mirror {
       this.meet(handshake, proof);
       return;
     }
+    this.parts.verdicts.visited(proof.node, proof.deposedBy);
     // While a lost standby may take over, any other node waits until that standby's lease is over; heartbeats tell it
     // that we live.
     const { held } = this;
@@ -273,8 +281,7 @@ export class Primary implements Mirror {
         this.settle();
         this.backpressure.set(this.isFull);
       },
-      counted: ({ address, channel }) =>
-        this.parts.verdicts.counted(seenLink(address, channel.peer)),
+      counted: () => this.parts.verdicts.counted(),
       synced: () => this.events.synced(),
       flush: () => {
         if (this.region.journal.count > 0) this.send();
@@ -538,6 +545,6 @@ export class Primary implements Mirror {
       if (replica.node !== node) this.tell(replica.channel, epoch, node, link);
     }
     for (const { handshake } of this.waiting) this.tell(handshake.channel, epoch, node, link);
-    this.events.deposed(epoch, link, lost, peer);
+    this.events.deposed({ epoch, node }, link, lost, peer);
   }
 }

@@ -39,6 +39,8 @@ export interface StandbyEvents {
   refused(error: HotspareError): void;
   /** Another node reigns. `link`: where it listens for standbys; null when it did not say. */
   outranked(epoch: number, link: string | null): void;
+  /** The node whose reign has ended this node's own; empty when none has. */
+  deposedBy(): string;
   /**
    * Told to a reign announcer: the node that answers reigns no more, and mirrors one that can be met at this address.
    */
@@ -380,6 +382,7 @@ export class Standby implements ChannelOwner {
     const failure = this.handshake!.prove(payload, {
       node,
       ...(this.reign?.() ?? this.claims()),
+      deposedBy: this.events.deposedBy(),
       deadAfterMs,
       transport,
       providers: providers.join(','),

@@ -234,6 +234,8 @@ export const copyingMs = 60_000;
 export const knockMs = 400;
 /** A node that starts with a cache of its own listens for a reigning node this long before it answers clients. */
 export const challengeMs = 1_000;
+/** A primary that was deposed by a node which then stood still comes to that node's link port within this time. */
+export const oldComesMs = 2_500;
 /** A standby that finds no primary tries again after this long, doubled each time up to the most. */
 export const attachAgainMsLeast = 50;
 export const attachAgainMsMost = 1_000;

@@ -97,6 +97,16 @@ export function mapRegion(
   return formatted(fresh, geometry, journal, reason.message, ports.random);
 }
 
+/** Maps a new region that is to be served; the content of its file is discarded. Throws HotspareError. */
+export function mapNew(
+  geometry: Geometry,
+  options: MappingOptions,
+  journal: Journal,
+  ports: MemoryPorts = machine,
+): MappedRegion {
+  return formatted(open(geometry, options, true, ports), geometry, journal, null, ports.random);
+}
+
 /** Memory for a copy, all zero and marked as one that must not be served. */
 export interface MappedCopy {
   readonly nativeRegion: NativeRegion;

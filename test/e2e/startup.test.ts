@@ -169,6 +169,7 @@ describe('a standby', () => {
       cache: '',
       changes: 0,
       link: null,
+      deposedBy: '',
       deadAfterMs: 100,
       transport: 'tcp',
       providers: '',

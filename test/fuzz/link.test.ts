@@ -108,7 +108,13 @@ function something(): Buffer {
 }
 
 /** What a proof says of the link. */
-const linkWords = { link: null, transport: 'tcp', providers: '', lacks: '' } as const;
+const linkWords = {
+  link: null,
+  deposedBy: '',
+  transport: 'tcp',
+  providers: '',
+  lacks: '',
+} as const;
 
 /** A frame that is sealed rightly, of any type, with a payload that may be a message. */
 function frame(): Buffer {

@@ -128,10 +128,8 @@ export const breaks: readonly Break[] = [
   },
   {
     name: 'late-heir-serves',
-    what: 'an heir whose lease ended before it could say that it reigns serves when its primary is dead',
-    changes: [
-      ['failover/role.js', "answer === 'gone' ? giveUp(role)", "answer === 'gone' ? bindCertain"],
-    ],
+    what: 'an heir whose lease ended before it could announce its reign serves in the end',
+    changes: [['failover/role.js', 'paused: giveUp', 'paused: bindCertain']],
   },
   {
     name: 'passers-call-away',
@@ -148,11 +146,6 @@ export const breaks: readonly Break[] = [
     what: 'an announcer takes its own absence for an answer that does not come',
     changes: [
       ['failover/reign-announcer.js', 'if (wasAway || isNew)\n                return;', ''],
-      [
-        'failover/reign-announcer.js',
-        "this.over(this.knock, 'silent');",
-        "this.over(this.knock, 'yields');",
-      ],
     ],
   },
   {

@@ -141,8 +141,11 @@ class World {
   /** Ends the other process while the asker's lease holds, as the supervisor of a pair does. */
   private fence(asker: Slot, untilMs: number): Promise<boolean> {
     const other = this.slots.find((slot) => slot !== asker)!;
+    const { process } = asker;
     return new Promise((resolve) => {
       this.scheduler.after(this.random.next() * 3, () => {
+        // The supervisor does not act for a process that has ended meanwhile.
+        if (process.ended) return;
         if (asker.process.clock() >= untilMs) {
           resolve(false);
           return;
@@ -231,7 +234,12 @@ class World {
         network.slowDown(from, to, fault.delayMs);
         // A late segment keeps all later ones behind it.
         const lateMs = scheduler.nowMs + fault.forMs + fault.delayMs;
-        this.contact.mute(fault.from, fault.to, lateMs);
+        for (const one of this.slots) {
+          for (const other of this.slots) {
+            const isSlow = one.host === from && other.host === to;
+            if (isSlow) this.contact.mute(one.name, other.name, lateMs);
+          }
+        }
         undo(() => network.slowDown(from, to, 0));
       }
     }

@@ -97,7 +97,7 @@ export class Peer {
     const [ours, theirs] = [hello, challenge].map((said) => JSON.parse(said.toString()) as Hello);
     const keys = sessionKeys(secret, ours!.nonce, theirs!.nonce);
     return (identity) => {
-      const link = { link: null, transport: 'tcp', providers: '', lacks: '' };
+      const link = { link: null, deposedBy: '', transport: 'tcp', providers: '', lacks: '' };
       const reign = { epoch: 0, cache: '', changes: 0 };
       const standby = { node: 'peer', ...reign, deadAfterMs: 100_000, ...link };
       const claims = { ...standby, ...identity };

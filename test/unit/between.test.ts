@@ -95,6 +95,7 @@ class Session {
     const tell = (what: string): void => void this.told.push(`standby: ${what}`);
     const address = { host, port: await this.relay.listen() };
     this.standby = new Standby(this.wires[1]!, address, this.mirrorSettings, anonymousMemory, {
+      deposedBy: () => '',
       welcomed: () => tell('welcomed'),
       synced: () => tell('synced'),
       lost: (reason) => tell(`ended: ${reason}`),

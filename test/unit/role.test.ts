@@ -74,9 +74,7 @@ const observations: Readonly<Record<string, Observation>> = {
   'old ended': { what: 'oldEnded' },
   'old lives': { what: 'oldLives' },
   told: { what: 'told' },
-  'old yields': { what: 'answered', answer: 'yields' },
-  'old gone': { what: 'answered', answer: 'gone' },
-  'old silent': { what: 'answered', answer: 'silent' },
+  answered: { what: 'answered' },
   bound: { what: 'bound' },
   'bind failed': { what: 'bindFailed' },
   'opened, attachable': { what: 'opened', isAttachable: true },
@@ -84,7 +82,7 @@ const observations: Readonly<Record<string, Observation>> = {
   'open failed': { what: 'openFailed' },
   paused: { what: 'paused' },
   counted: { what: 'counted' },
-  'old mirrors': { what: 'oldMirrors' },
+  'old yields': { what: 'oldYields' },
   'standby lost': gone('lost'),
   'standby lost, --ack async': gone('lost', true, false),
   'standby broken': gone('broken'),
@@ -205,7 +203,6 @@ const roles: Readonly<Record<string, Role>> = {
   'fencing, supervised': roleIn('fencing', { isSupervised: true }),
   'fencing, certain': roleIn('fencing', { isSupervised: true, isCertain: true }),
   'binding, certain': roleIn('binding', { isCertain: true }),
-  'asking, told in time': roleIn('asking', { isToldInTime: true }),
   'binding, mirrored': roleIn('binding', { mirror: 'mirrored' }),
   'primary, supervised': roleIn('primary', { isSupervised: true }),
   'primary, mirrored': roleIn('primary', { mirror: 'mirrored' }),
@@ -234,8 +231,8 @@ describe('roles', () => {
         'revoke',
         'promote',
         'depose',
-        'announce',
         'reportDead',
+        'announce',
         'bind',
         'serve',
         'reportServing',
@@ -265,8 +262,9 @@ describe('roles', () => {
       }
       if (actions.includes('bind')) {
         const own = state === 'starting';
-        const isKnown = label === 'old yields' || label === 'old mirrors';
-        expect(own || isCertain || leaseLeftMs > 0 || isKnown || role.isToldInTime).toBe(true);
+        // A node that asks had announced its reign in time.
+        const isKnown = label === 'old yields' || (state === 'asking' && label === 'answered');
+        expect(own || isCertain || leaseLeftMs > 0 || isKnown).toBe(true);
       }
       if (next.state !== state && reigns(next.state) && !reigns(state)) {
         expect(actions).toContain(state === 'fencing' ? 'promote' : 'beginAnew');
@@ -278,7 +276,7 @@ describe('roles', () => {
     for (const { role, actions } of all()) {
       const { isSupervised } = role;
       if (actions.includes('endOld')) expect(isSupervised).toBe(true);
-      if (actions.includes('promote')) expect(actions.includes('announce')).toBe(!isSupervised);
+      if (actions.includes('announce')) expect(isSupervised).toBe(false);
       if (actions.includes('leadOn')) expect(isSupervised).toBe(false);
       if (actions.includes('closeLinkPort')) expect(isSupervised).toBe(true);
     }
@@ -365,17 +363,25 @@ describe('roles', () => {
   });
 
   test('one that reigns already when its lease ends asks before it serves', () => {
-    for (const label of ['told', 'paused']) {
-      const { role, actions } = decide(roleIn('binding'), observations[label]!, 0);
-      expect([role.state, actions]).toEqual(['asking', ['ask']]);
+    const { role, actions } = decide(roleIn('binding'), observations['paused']!, 0);
+    expect([role.state, actions]).toEqual(['asking', ['ask']]);
+    for (const label of ['answered', 'old yields']) {
+      const bound = play(roleIn('asking'), label, 'bind failed', 'paused', 'bound');
+      expect(bound.state).toBe('primary');
     }
-    expect(play(roleIn('asking'), 'old yields', 'bind failed', 'paused', 'bound').state).toBe(
-      'primary',
-    );
+  });
+
+  // The old primary may have gone on alone, and have died since, so neither silence nor a refusal is an answer.
+  test('one whose lease ends before it announced its reign serves only once the old primary yields', () => {
+    const { role, actions } = decide(roleIn('binding'), observations['told']!, 0);
+    expect([role.state, actions]).toEqual(['waiting', ['awaitOld']]);
+    expect(play(role, 'old yields')).toEqual({ state: 'binding', actions: ['announce', 'bind'] });
+    const inVain = { state: 'looking', actions: ['sayLate', 'retire', 'leadOn', 'attachLater'] };
+    expect(play(role, 'paused')).toEqual(inVain);
   });
 
   test('a primary that is outranked retires before it attaches, in the midst of its takeover as well', () => {
-    for (const state of ['starting', 'binding', 'asking', 'primary'] as const) {
+    for (const state of ['starting', 'binding', 'asking', 'waiting', 'primary'] as const) {
       expect(play(roleIn(state), 'outranked')).toEqual({
         state: 'looking',
         actions: ['retire', 'leadOn', 'follow', 'attach'],
