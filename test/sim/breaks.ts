@@ -37,7 +37,8 @@ export const breaks: readonly Break[] = [
     changes: [
       ['failover/role.js', 'if (leaseLeftMs <= 0)\n        return doubtful;', ''],
       ['failover/role.js', 'if (leaseLeftMs <= 0)\n                return late;', ''],
-      ['failover/role.js', 'role.isCertain || leaseLeftMs > 0', 'true'],
+      ['failover/role.js', 'if (role.isCertain || leaseLeftMs > 0)', 'if (true)'],
+      ['failover/role.js', '=> role.isCertain || leaseLeftMs > 0', '=> true'],
     ],
   },
   {
