@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { freePort } from '../../failover/drill/port.js';
-import { AcknowledgedStore } from './acknowledged.js';
+import { AcknowledgedStore } from './acknowledged-store.js';
 import {
   descriptorsOf,
   exhaustive,
