@@ -2,9 +2,11 @@
 #include <map>
 
 #include "addon.h"
-#include "fabric.h"
+#include "fabric_endpoint.h"
 #include "fabric_loop.h"
 #include "mailbox.h"
+#include "mirror_target.h"
+#include "mirror_writer.h"
 
 namespace hotspare {
 namespace {
@@ -58,7 +60,33 @@ Napi::Value find(const Napi::CallbackInfo& call) {
   return info == nullptr ? failureOf(call.Env(), failure) : describe(call.Env(), *info);
 }
 
-/// NativeFabric in src/native/fabric.ts. It lives in JavaScript; until it is closed it keeps itself
+/// An endpoint, and both roles that its owner may play at it: a primary uses the writer, a standby
+/// the target.
+struct MirrorEnd {
+  static std::unique_ptr<MirrorEnd> open(const FabricQuery& query, double patienceMs,
+                                         const MirrorWriterOptions& options, double* cells,
+                                         FabricFailure* failure);
+  /// The endpoint is closed before the memory goes that is registered there: till then a card may
+  /// read and write it.
+  ~MirrorEnd() { endpoint->close(); }
+
+  std::unique_ptr<FabricEndpoint> endpoint;
+  std::unique_ptr<MirrorWriter> writer;
+  MirrorTarget target{endpoint.get()};
+};
+
+std::unique_ptr<MirrorEnd> MirrorEnd::open(const FabricQuery& query, double patienceMs,
+                                           const MirrorWriterOptions& options, double* cells,
+                                           FabricFailure* failure) {
+  std::unique_ptr<FabricEndpoint> endpoint = FabricEndpoint::open(query, patienceMs, failure);
+  if (endpoint == nullptr) return nullptr;
+  std::unique_ptr<MirrorWriter> writer =
+      MirrorWriter::open(endpoint.get(), options, cells, failure);
+  if (writer == nullptr) return nullptr;
+  return std::unique_ptr<MirrorEnd>(new MirrorEnd{std::move(endpoint), std::move(writer)});
+}
+
+/// NativeFabric in src/native/fabric.ts. JavaScript owns it; until it is closed it keeps itself
 /// alive.
 class FabricObject final : public Napi::ObjectWrap<FabricObject>, public FabricLoop::Owner {
  public:
@@ -70,16 +98,18 @@ class FabricObject final : public Napi::ObjectWrap<FabricObject>, public FabricL
   void event(const FabricEvent& event) override;
   void turned() override;
   bool isBehind() const override { return cells_[kCompletions] != told_; }
+  bool owesWrites() const override { return end_->writer->owesRanges(); }
+  void postOwed() override { end_->writer->placeOwed(); }
 
  private:
   static constexpr int kCompleted = 3;  // a kind beside FabricEvent's
 
   void notify(const std::vector<napi_value>& values);
-  Fabric* fabric() { return loop_ == nullptr ? nullptr : loop_->fabric(); }
   Napi::Value result(const FabricFailure& failure) { return failureOf(Env(), failure); }
   RegionSpan spanOf(Call call, Arguments* arguments);
   static void ended(void* object) { static_cast<FabricObject*>(object)->end(); }
   void end();
+  void stop();
 
   Napi::Value listen(Call call);
   Napi::Value accept(Call call);
@@ -95,9 +125,10 @@ class FabricObject final : public Napi::ObjectWrap<FabricObject>, public FabricL
   Napi::Value tell(Call call);
   void close(Call) { end(); }
 
-  FabricLoop* loop_ = nullptr;
   double cells_[kCells] = {};
-  double told_ = 0;  // completions
+  std::unique_ptr<MirrorEnd> end_;  // null once this is closed
+  FabricLoop* loop_ = nullptr;      // drives the endpoint for as long as there is one
+  double told_ = 0;                 // completions that JavaScript knows of
   Napi::FunctionReference onEvent_;
   std::unique_ptr<Napi::AsyncContext> context_;
   Napi::Reference<Napi::ArrayBuffer> mailbox_;
@@ -125,31 +156,30 @@ Napi::Function FabricObject::define(Napi::Env env) {
 
 FabricObject::FabricObject(Call call) : Napi::ObjectWrap<FabricObject>(call) {
   Arguments arguments(call);
-  FabricOptions options;
-  options.query = queryOf(&arguments);
+  const FabricQuery query = queryOf(&arguments);
+  MirrorWriterOptions options;
   options.stagingBytes = static_cast<size_t>(arguments.field(0, "stagingBytes", 0, kGiB));
-  options.patienceMs = arguments.field(0, "patienceMs", 0, kPatienceMsMost);
+  const double patienceMs = arguments.field(0, "patienceMs", 0, kPatienceMsMost);
   options.spinUs = arguments.field(0, "spinUs", 0, kSpinUsMost);
   arguments.require(call[1].IsFunction(), "onEvent", "must be a function");
   Napi::Object self = call.This().As<Napi::Object>();
   self["failure"] = Env().Null();
   if (!arguments.good()) return;
   FabricFailure failure;
-  std::unique_ptr<Fabric> fabric = Fabric::open(options, cells_, &failure);
+  end_ = MirrorEnd::open(query, patienceMs, options, cells_, &failure);
   self["failure"] = failureOf(Env(), failure);
-  if (fabric == nullptr) return;
-  self["found"] = describe(Env(), fabric->info());
+  if (end_ == nullptr) return;
+  self["found"] = describe(Env(), end_->endpoint->info());
   const auto cells = Napi::ArrayBuffer::New(Env(), cells_, sizeof cells_);
   self["cells"] = Napi::Float64Array::New(Env(), kCells, cells, 0);
   onEvent_ = Napi::Persistent(call[1].As<Napi::Function>());
   context_ = std::make_unique<Napi::AsyncContext>(Env(), "hotspare fabric");
   uv_loop_s* loop = nullptr;
   napi_get_uv_event_loop(Env(), &loop);
-  loop_ = new FabricLoop(loop, std::move(fabric), this);
+  loop_ = new FabricLoop(loop, end_->endpoint.get(), this);
   if (const int code = loop_->begin(); code != 0) {
     self["failure"] = failureOf(Env(), {uv_strerror(code), "uv_poll_init"});
-    loop_->stop();
-    loop_ = nullptr;
+    stop();
     return;
   }
   Ref();
@@ -158,10 +188,9 @@ FabricObject::FabricObject(Call call) : Napi::ObjectWrap<FabricObject>(call) {
 
 /// The cells' ArrayBuffer lies in this object: it must not outlive it, so the object stays.
 void FabricObject::end() {
-  if (loop_ == nullptr) return;
+  if (end_ == nullptr) return;
   const Napi::HandleScope scope(Env());
-  loop_->stop();
-  loop_ = nullptr;
+  stop();
   napi_remove_env_cleanup_hook(Env(), ended, this);
   if (!mailbox_.IsEmpty()) mailbox_.Value().Detach();
   mailbox_.Reset();
@@ -169,6 +198,12 @@ void FabricObject::end() {
   cells.As<Napi::Float64Array>().ArrayBuffer().Detach();
   onEvent_.Reset();
   Unref();
+}
+
+void FabricObject::stop() {
+  loop_->stop();
+  loop_ = nullptr;
+  end_.reset();
 }
 
 void FabricObject::event(const FabricEvent& event) {
@@ -206,9 +241,9 @@ RegionSpan FabricObject::spanOf(Call call, Arguments* arguments) {
 }
 
 Napi::Value FabricObject::listen(Call call) {
-  if (fabric() == nullptr) return call.Env().Undefined();
+  if (end_ == nullptr) return call.Env().Undefined();
   int port = 0;
-  const FabricFailure failure = fabric()->listen(&port);
+  const FabricFailure failure = end_->endpoint->listen(&port);
   loop_->settle();
   return failure ? result(failure) : Napi::Number::New(Env(), port);
 }
@@ -216,9 +251,9 @@ Napi::Value FabricObject::listen(Call call) {
 Napi::Value FabricObject::accept(Call call) {
   Arguments arguments(call);
   const auto request = static_cast<int>(arguments.number(0, "request", 0, INT32_MAX));
-  if (!arguments.good() || fabric() == nullptr) return Env().Null();
+  if (!arguments.good() || end_ == nullptr) return Env().Null();
   FabricFailure failure;
-  loop_->closing([&] { failure = fabric()->accept(request); });
+  loop_->closing([&] { failure = end_->endpoint->accept(request); });
   loop_->settle();
   return result(failure);
 }
@@ -226,8 +261,8 @@ Napi::Value FabricObject::accept(Call call) {
 void FabricObject::reject(Call call) {
   Arguments arguments(call);
   const auto request = static_cast<int>(arguments.number(0, "request", 0, INT32_MAX));
-  if (!arguments.good() || fabric() == nullptr) return;
-  fabric()->reject(request);
+  if (!arguments.good() || end_ == nullptr) return;
+  end_->endpoint->reject(request);
   loop_->settle();
 }
 
@@ -235,25 +270,25 @@ Napi::Value FabricObject::connect(Call call) {
   Arguments arguments(call);
   size_t length = 0;
   const uint8_t* bytes = arguments.bytes(0, &length);
-  if (!arguments.good() || fabric() == nullptr) return Env().Null();
+  if (!arguments.good() || end_ == nullptr) return Env().Null();
   FabricFailure failure;
-  loop_->closing([&] { failure = fabric()->connect(bytes, length); });
+  loop_->closing([&] { failure = end_->endpoint->connect(bytes, length); });
   loop_->settle();
   return result(failure);
 }
 
 void FabricObject::disconnect(Call) {
-  if (fabric() == nullptr) return;
-  loop_->closing([&] { fabric()->disconnect(); });
+  if (end_ == nullptr) return;
+  loop_->closing([&] { end_->endpoint->disconnect(); });
   loop_->settle();
 }
 
 Napi::Value FabricObject::expose(Call call) {
   Arguments arguments(call);
   const RegionSpan span = spanOf(call, &arguments);
-  if (!arguments.good() || fabric() == nullptr) return Env().Undefined();
+  if (!arguments.good() || end_ == nullptr) return Env().Undefined();
   RemoteMemory parts[kParts];
-  const FabricFailure failure = fabric()->expose(span, parts);
+  const FabricFailure failure = end_->target.expose(span, parts);
   if (failure) return result(failure);
   Napi::Object object = Napi::Object::New(Env());
   Napi::Array places = Napi::Array::New(Env());
@@ -266,7 +301,7 @@ Napi::Value FabricObject::expose(Call call) {
   }
   object["parts"] = places;
   if (mailbox_.IsEmpty()) {
-    const auto mailbox = Napi::ArrayBuffer::New(Env(), fabric()->mailbox(), kMailboxBytes);
+    const auto mailbox = Napi::ArrayBuffer::New(Env(), end_->target.mailbox(), kMailboxBytes);
     mailbox_ = Napi::Reference<Napi::ArrayBuffer>::New(mailbox, 1);
   }
   object["mailbox"] = mailbox_.Value();
@@ -274,8 +309,8 @@ Napi::Value FabricObject::expose(Call call) {
 }
 
 void FabricObject::revoke(Call) {
-  if (fabric() == nullptr) return;
-  loop_->closing([&] { fabric()->revoke(); });
+  if (end_ == nullptr) return;
+  loop_->closing([&] { end_->endpoint->revoke(); });
   loop_->settle();
 }
 
@@ -283,7 +318,7 @@ void FabricObject::aim(Call call) {
   Arguments arguments(call);
   const RegionSpan span = spanOf(call, &arguments);
   arguments.require(call[3].IsArray(), "parts", "must be an array");
-  if (!arguments.good() || fabric() == nullptr) return;
+  if (!arguments.good() || end_ == nullptr) return;
   const auto places = call[3].As<Napi::Array>();
   arguments.require(places.Length() == kParts, "parts", "must be three");
   RemoteMemory parts[kParts];
@@ -295,7 +330,7 @@ void FabricObject::aim(Call call) {
     parts[i] = {std::strtoull(address.c_str(), nullptr, 10),
                 std::strtoull(key.c_str(), nullptr, 10)};
   }
-  if (arguments.good()) fabric()->aim(span, parts);
+  if (arguments.good()) end_->writer->aim(span, parts);
 }
 
 Napi::Value FabricObject::post(Call call) {
@@ -303,9 +338,9 @@ Napi::Value FabricObject::post(Call call) {
   size_t length = 0;
   const uint8_t* bytes = arguments.bytes(0, &length);
   const double sequence = arguments.number(3, "sequence", 1, kSafeIntegerMax);
-  if (!arguments.good() || fabric() == nullptr) return Env().Undefined();
-  const int64_t records = fabric()->post(bytes, length, static_cast<uint64_t>(sequence));
-  told_ = cells_[kCompletions];  // whoever posts looks at the cells by himself
+  if (!arguments.good() || end_ == nullptr) return Env().Undefined();
+  const int64_t records = end_->writer->postBatch(bytes, length, static_cast<uint64_t>(sequence));
+  told_ = cells_[kCompletions];  // the caller of `post` looks at the cells by itself
   loop_->settleWrites();
   return Napi::Number::New(Env(), static_cast<double>(records));
 }
@@ -314,9 +349,9 @@ Napi::Value FabricObject::block(Call call) {
   Arguments arguments(call);
   const double offset = arguments.number(0, "offset", 0, kSafeIntegerMax);
   const double length = arguments.number(1, "length", 1, kGiB);
-  if (!arguments.good() || fabric() == nullptr) return Env().Undefined();
+  if (!arguments.good() || end_ == nullptr) return Env().Undefined();
   const bool posted =
-      fabric()->postBlock(static_cast<uint64_t>(offset), static_cast<size_t>(length));
+      end_->writer->postBlock(static_cast<uint64_t>(offset), static_cast<size_t>(length));
   loop_->settle();
   return Napi::Boolean::New(Env(), posted);
 }
@@ -325,15 +360,15 @@ Napi::Value FabricObject::beat(Call call) {
   Arguments arguments(call);
   const auto beat = static_cast<uint32_t>(arguments.number(0, "beat", 0, UINT32_MAX));
   const auto echo = static_cast<uint32_t>(arguments.number(1, "echo", 0, UINT32_MAX));
-  if (!arguments.good() || fabric() == nullptr) return Env().Undefined();
-  const bool mailed = fabric()->beat(beat, echo);
+  if (!arguments.good() || end_ == nullptr) return Env().Undefined();
+  const bool mailed = end_->writer->postHeartbeat(beat, echo);
   loop_->settle();
   return Napi::Boolean::New(Env(), mailed);
 }
 
 Napi::Value FabricObject::tell(Call) {
-  if (fabric() == nullptr) return Env().Undefined();
-  const bool mailed = fabric()->tell();
+  if (end_ == nullptr) return Env().Undefined();
+  const bool mailed = end_->writer->postSequence();
   loop_->settle();
   return Napi::Boolean::New(Env(), mailed);
 }

@@ -10,7 +10,7 @@
 
 namespace hotspare {
 
-/// What libfabric, or the lack of it, refused: a sentence, and the call that gave it.
+/// A refusal of libfabric, or the lack of it: a sentence, and the call that gave it.
 struct FabricFailure {
   std::string reason;
   const char* call = "";
@@ -44,8 +44,7 @@ struct FabricQuery {
   bool passive = false;
 };
 
-/// What a provider offers for one-sided writes in order. Null, with the failure, when it offers
-/// none.
+/// The offer of a provider for one-sided writes in order. Null, with the failure, when it has none.
 FabricInfo findFabric(const FabricQuery& query, FabricFailure* failure);
 
 }  // namespace hotspare

@@ -6,8 +6,8 @@
 
 namespace hotspare {
 
-FabricLoop::FabricLoop(uv_loop_s* loop, std::unique_ptr<Fabric> fabric, Owner* owner)
-    : loop_(loop), fabric_(std::move(fabric)), owner_(owner) {
+FabricLoop::FabricLoop(uv_loop_s* loop, FabricEndpoint* endpoint, Owner* owner)
+    : loop_(loop), endpoint_(endpoint), owner_(owner) {
   idle_ = open(UV_IDLE);
   uv_idle_init(loop_, reinterpret_cast<uv_idle_s*>(idle_));
   uv_handle_set_data(idle_, this);
@@ -17,7 +17,7 @@ FabricLoop::FabricLoop(uv_loop_s* loop, std::unique_ptr<Fabric> fabric, Owner* o
 }
 
 int FabricLoop::begin() {
-  const int code = watch(&events_, fabric_->eventsDescriptor());
+  const int code = watch(&events_, endpoint_->eventsDescriptor());
   if (code != 0) return code;
   start(events_);
   settle();
@@ -26,39 +26,40 @@ int FabricLoop::begin() {
 
 void FabricLoop::settle() {
   if (stopped_) return;
-  const int descriptor = fabric_->completionsDescriptor();
+  const int descriptor = endpoint_->completionsDescriptor();
   if (descriptor != watched_) {
     unwatch(&completions_);
     const int code = descriptor < 0 ? 0 : watch(&completions_, descriptor);
     watched_ = descriptor;
-    if (code != 0) fabric_->fail(std::string("uv_poll_init: ") + uv_strerror(code));
+    if (code != 0) endpoint_->fail(std::string("uv_poll_init: ") + uv_strerror(code));
   }
-  const bool restless = !fabric_->progress();
+  const bool restless = !endpoint_->progress();
   await();
-  wake(restless || fabric_->hasEvents() || owner_->isBehind());
+  wake(restless || endpoint_->hasEvents() || owner_->isBehind());
 }
 
 void FabricLoop::settleWrites() {
   if (stopped_) return;
-  const bool restless = !fabric_->progressWrites();
+  const bool restless = !endpoint_->progressWrites();
   await();
-  if (restless || fabric_->hasEvents() || owner_->isBehind()) wake(true);
-  if (!fabric_->owes()) return;
+  if (restless || endpoint_->hasEvents() || owner_->isBehind()) wake(true);
+  if (!owner_->owesWrites()) return;
   uv_prepare_start(reinterpret_cast<uv_prepare_s*>(prepare_), [](uv_prepare_s* handle) {
-    static_cast<FabricLoop*>(uv_handle_get_data(reinterpret_cast<uv_handle_s*>(handle)))->place();
+    static_cast<FabricLoop*>(uv_handle_get_data(reinterpret_cast<uv_handle_s*>(handle)))
+        ->postOwed();
   });
 }
 
-void FabricLoop::place() {
+void FabricLoop::postOwed() {
   uv_prepare_stop(reinterpret_cast<uv_prepare_s*>(prepare_));
-  fabric_->place();
+  owner_->postOwed();
   settleWrites();
 }
 
 /// A descriptor that nobody reads before the next write stays readable: it is not polled until
 /// then.
 void FabricLoop::await() {
-  const bool awaits = completions_ != nullptr && fabric_->awaits();
+  const bool awaits = completions_ != nullptr && endpoint_->awaitsCompletions();
   if (awaits == awaited_) return;
   awaited_ = awaits;
   if (awaits) {
@@ -83,8 +84,8 @@ void FabricLoop::wake(bool on) {
 
 void FabricLoop::turn() {
   if (stopped_) return;
-  fabric_->progress();
-  for (FabricEvent event; fabric_->takeEvent(&event);) {
+  endpoint_->progress();
+  for (FabricEvent event; endpoint_->takeEvent(&event);) {
     owner_->event(event);
     if (stopped_) return;
   }
@@ -99,7 +100,7 @@ void FabricLoop::stop() {
   unwatch(&events_);
   close(idle_);
   close(prepare_);
-  fabric_.reset();
+  endpoint_ = nullptr;
 }
 
 uv_handle_s* FabricLoop::open(int type) {

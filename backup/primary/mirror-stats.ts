@@ -1,5 +1,6 @@
 /** The rows of the mirror in `stats`. docs/MIRROR.md explains the names. */
 import type { Journal } from '../../src/store/journal.js';
+// biome-ignore lint/suspicious/noImportCycles: a type only; the replica takes two words for its log lines from here.
 import type { Replica } from './replica.js';
 import type { UnackedBatches } from './unacked-batches.js';
 

@@ -26,6 +26,7 @@ import type { Link } from '../link/link.js';
 import type { LinkChoice } from '../link/link-choice.js';
 import { LinkSetup, type LinkSetupParts } from '../link/link-setup.js';
 import type { MirrorSettings } from '../mirror-settings.js';
+// biome-ignore lint/suspicious/noImportCycles: the figures of a mirror show its replica, as a type.
 import { linkName, mebibytes } from './mirror-stats.js';
 import type { Member } from './quorum.js';
 import { Resync } from './resync.js';

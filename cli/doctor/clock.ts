@@ -5,7 +5,7 @@
 import { connect } from 'node:net';
 import { address } from '../../src/flags/settings.js';
 import { wallSeconds } from '../../src/native/clock.js';
-import type { Finding } from './doctor.js';
+import type { Finding } from './finding.js';
 
 const answerMs = 3000;
 /** Differences up to this are not seen, as times have whole seconds, and the answer takes a moment. */

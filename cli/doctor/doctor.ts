@@ -8,17 +8,8 @@ import { fabricProviders } from '../../src/native/fabric.js';
 import { print } from '../../src/process/log.js';
 import { clock } from './clock.js';
 import { fabrics } from './fabrics.js';
+import type { Finding } from './finding.js';
 import { machine } from './machine.js';
-
-/** The result of one check. */
-export interface Finding {
-  readonly what: string;
-  /** `fail`: RDMA over a device cannot be had. `note`: it can, but not at its best. */
-  readonly state: 'good' | 'note' | 'fail';
-  readonly found: string;
-  /** The remedy; empty when there is nothing to do. */
-  readonly remedy: string;
-}
 
 type Flags = Readonly<Record<string, unknown>>;
 

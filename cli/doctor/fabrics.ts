@@ -5,7 +5,7 @@ import { anywhere } from '../../backup/mirror-settings.js';
 import { isOwnAddress, ownAddresses } from '../../src/base/interfaces.js';
 import { failed } from '../../src/native/addon.js';
 import { type FabricProvider, fabric } from '../../src/native/fabric.js';
-import type { Finding } from './doctor.js';
+import type { Finding } from './finding.js';
 
 const devices = '/sys/class/infiniband';
 

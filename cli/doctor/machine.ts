@@ -1,6 +1,6 @@
 /** Checks of this process's rights on this machine: to lock memory, use huge pages, own an address. */
 import { readFileSync } from 'node:fs';
-import type { Finding } from './doctor.js';
+import type { Finding } from './finding.js';
 
 /** Bits of the effective capabilities (linux/capability.h). */
 const capability = { netAdmin: 12n, netRaw: 13n, lockMemory: 14n } as const;

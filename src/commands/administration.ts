@@ -7,15 +7,11 @@
 import { classesRegularMax } from '../base/limits.js';
 import { lines } from '../protocol/reply.js';
 import type { SlabClass } from '../store/slab-class.js';
-import type { Automove } from '../store/upkeep.js';
-import { CacheDump, type Dump, MetaDump, MetaGetDump, SizesDump } from './dumping.js';
-import type { Executor } from './execute.js';
+import type { Store } from '../store/store.js';
+import type { Automove, Upkeep } from '../store/upkeep.js';
+import { CacheDump, type Dump, MetaDump, MetaGetDump, type Reader, SizesDump } from './dumping.js';
+import type { Exchange, Means } from './exchange.js';
 import { Outcome } from './request.js';
-
-/** Who an answer in slices is for. */
-export interface Reader {
-  dump: Dump | null;
-}
 
 const memoryMebibytesLeast = 8;
 const crawlerSleepMicrosMost = 1_000_000;
@@ -37,12 +33,16 @@ export class Administration {
     temporary: false,
     temporarySeconds: 61,
   };
-  private readonly executor: Executor;
+  private readonly exchange: Exchange;
+  private readonly store: Store;
+  private readonly upkeep: Upkeep;
   /** Newest CAS id when `stats sizes` was enabled; null: it is not. */
   private sizesSinceCas: number | null = null;
 
-  constructor(executor: Executor) {
-    this.executor = executor;
+  constructor({ exchange, store }: Pick<Means, 'exchange' | 'store'>, upkeep: Upkeep) {
+    this.exchange = exchange;
+    this.store = store;
+    this.upkeep = upkeep;
   }
 
   /** Takes over what `-o` says of `lru`, under the keys of `stats settings`. */
@@ -58,63 +58,63 @@ export class Administration {
   }
 
   slabs(): number {
-    const { executor } = this;
-    const { line } = executor;
+    const { exchange } = this;
+    const { line } = exchange;
     const verb = line.text(1);
     if (verb === 'reassign' && line.count === 4) return this.reassign();
-    if (verb !== 'automove') return executor.say(lines.error);
-    executor.begin(2);
+    if (verb !== 'automove') return exchange.say(lines.error);
+    exchange.begin(2);
     if (line.text(2) === 'ratio') {
       const ratio = line.count > 3 ? realOf(line.text(3)) : Number.NaN;
-      if (Number.isNaN(ratio)) return executor.say(lines.error);
-      executor.upkeep.balance.ratio = ratio;
-      return executor.say(lines.ok);
+      if (Number.isNaN(ratio)) return exchange.say(lines.error);
+      this.upkeep.balance.ratio = ratio;
+      return exchange.say(lines.ok);
     }
     const mode = this.unsigned32(2);
-    if (mode === null) return executor.say(lines.badFormat);
-    if (mode > 2) return executor.say(lines.error);
-    executor.upkeep.automove = mode as Automove;
-    return executor.say(lines.ok);
+    if (mode === null) return exchange.say(lines.badFormat);
+    if (mode > 2) return exchange.say(lines.error);
+    this.upkeep.automove = mode as Automove;
+    return exchange.say(lines.ok);
   }
 
   lru(): number {
-    const { executor, lruWords } = this;
-    const { line } = executor;
+    const { exchange, lruWords } = this;
+    const { line } = exchange;
     const rest = Array.from({ length: line.count - 2 }, (_, i) => line.text(i + 2));
     const [first] = rest;
     switch (line.text(1)) {
       case 'mode':
         if (first !== 'flat' && first !== 'segmented') break;
         lruWords.segmented = first === 'segmented';
-        return executor.say(lines.ok);
+        return exchange.say(lines.ok);
       case 'tune':
-        return rest.length < 4 ? executor.say(lines.error) : this.tune(rest);
+        return rest.length < 4 ? exchange.say(lines.error) : this.tune(rest);
       case 'temp_ttl':
-        if (first === undefined || !executor.readInteger(2)) break;
-        lruWords.temporary = executor.decimal.toInt32() >= 0;
-        if (lruWords.temporary) lruWords.temporarySeconds = executor.decimal.toInt32();
-        return executor.say(lines.ok);
+        if (first === undefined || !exchange.readInteger(2)) break;
+        lruWords.temporary = exchange.decimal.toInt32() >= 0;
+        if (lruWords.temporary) lruWords.temporarySeconds = exchange.decimal.toInt32();
+        return exchange.say(lines.ok);
       default:
     }
-    return executor.say(lines.error);
+    return exchange.say(lines.error);
   }
 
   /** `answered`: there are answers to this reader that have not left yet. */
   lruCrawler(reader: Reader, answered: boolean): number {
-    const { executor } = this;
-    const { line, upkeep } = executor;
+    const { exchange, upkeep } = this;
+    const { line } = exchange;
     const { crawler } = upkeep;
     const verb = line.text(1);
     if (line.count === 2) {
       if (verb === 'enable') {
         if (crawler.enabled) return this.answer('ERROR failed to start lru crawler thread');
         crawler.enabled = true;
-        return executor.say(lines.ok);
+        return exchange.say(lines.ok);
       }
-      if (verb !== 'disable') return executor.say(lines.error);
+      if (verb !== 'disable') return exchange.say(lines.error);
       crawler.enabled = false;
       crawler.stop();
-      return executor.say(lines.ok);
+      return exchange.say(lines.ok);
     }
     switch (verb) {
       case 'crawl':
@@ -125,31 +125,31 @@ export class Administration {
         return this.mgdump(line.text(2), reader, answered);
       case 'sleep': {
         const micros = this.unsigned32(2);
-        if (micros === null) return executor.say(lines.badFormat);
+        if (micros === null) return exchange.say(lines.badFormat);
         if (micros > crawlerSleepMicrosMost) {
           return this.answer('CLIENT_ERROR sleep must be one second or less');
         }
         this.crawlerSleepMicros = micros;
-        return executor.say(lines.ok);
+        return exchange.say(lines.ok);
       }
       case 'tocrawl': {
         const items = this.unsigned32(2);
-        if (items === null) return executor.say(lines.badFormat);
+        if (items === null) return exchange.say(lines.badFormat);
         crawler.itemsMost = items;
-        return executor.say(lines.ok);
+        return exchange.say(lines.ok);
       }
       default:
-        return executor.say(lines.error);
+        return exchange.say(lines.error);
     }
   }
 
   /** The region is as large as it was made: only that limit can be set. */
   memoryLimit(): number {
-    const { executor } = this;
+    const { exchange } = this;
     const mebibytes = this.unsigned32(1);
     if (mebibytes === null) {
-      const silent = executor.line.count === 2 && executor.quiet;
-      return silent ? Outcome.DONE : executor.say(lines.error);
+      const silent = exchange.line.count === 2 && exchange.quiet;
+      return silent ? Outcome.DONE : exchange.say(lines.error);
     }
     if (mebibytes < memoryMebibytesLeast) {
       return this.answer('MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m');
@@ -157,22 +157,21 @@ export class Administration {
     if (mebibytes >= 2 ** 30) {
       return this.answer('MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes');
     }
-    const { pageBytes, pageCount } = executor.store.region.geometry;
-    if (mebibytes === (pageBytes * pageCount) / 2 ** 20) return executor.say(lines.ok);
+    const { pageBytes, pageCount } = this.store.region.geometry;
+    if (mebibytes === (pageBytes * pageCount) / 2 ** 20) return exchange.say(lines.ok);
     return this.answer('MEMLIMIT_ADJUST_FAILED the memory is mirrored as it was made: restart');
   }
 
   /** The parts of `stats` that look at every item; null when `topic` is none of them. */
   stats(topic: string, reader: Reader): number | null {
-    const { executor } = this;
-    const { store } = executor;
+    const { exchange, store } = this;
     switch (topic) {
       case 'sizes':
         if (this.sizesSinceCas !== null) {
           return this.begin(new SizesDump(store, this.sizesSinceCas), reader);
         }
-        executor.output.text('STAT sizes_status disabled\r\n');
-        return executor.say(lines.end);
+        exchange.output.text('STAT sizes_status disabled\r\n');
+        return exchange.say(lines.end);
       case 'sizes_enable':
         this.sizesSinceCas ??= store.casLast;
         return this.answer('STAT sizes_status enabled');
@@ -187,13 +186,12 @@ export class Administration {
   }
 
   private reassign(): number {
-    const { executor } = this;
-    const { store, upkeep } = executor;
+    const { exchange, store, upkeep } = this;
     if (!upkeep.reassigns) return this.answer('CLIENT_ERROR slab reassignment disabled');
-    if (!executor.readInteger(2)) return executor.say(lines.badFormat);
-    const given = executor.decimal.toInt32();
-    if (!executor.readInteger(3)) return executor.say(lines.badFormat);
-    const to = executor.decimal.toInt32();
+    if (!exchange.readInteger(2)) return exchange.say(lines.badFormat);
+    const given = exchange.decimal.toInt32();
+    if (!exchange.readInteger(3)) return exchange.say(lines.badFormat);
+    const to = exchange.decimal.toInt32();
     const { slabs, mover } = store;
     if (mover.isRunning) return this.answer('BUSY currently processing reassign request');
     if (given === to) return this.answer('SAME src and dst class are identical');
@@ -213,24 +211,23 @@ export class Administration {
 
   /** Begins to move a page; null stands for the pages that have no class. */
   private move(from: SlabClass | null, to: SlabClass | null): number {
-    const { executor } = this;
-    const { slabs, mover } = executor.store;
+    const { slabs, mover } = this.store;
     if (from === null) {
       slabs.grant(to!);
       mover.moved++;
-    } else if (!executor.upkeep.reassign(from, to)) {
+    } else if (!this.upkeep.reassign(from, to)) {
       return this.answer('BUSY currently processing reassign request');
     }
-    return executor.say(lines.ok);
+    return this.exchange.say(lines.ok);
   }
 
   private tune(rest: readonly string[]): number {
-    const { executor, lruWords } = this;
+    const { exchange, lruWords } = this;
     const percents = [this.unsigned32(2), this.unsigned32(3)];
     const factors = [realOf(rest[2]!), realOf(rest[3]!)];
     const [hot, warm] = percents;
     if (hot === null || warm === null || factors.some(Number.isNaN)) {
-      return executor.say(lines.error);
+      return exchange.say(lines.error);
     }
     if (hot! + warm! > segmentPercentsMost) {
       return this.answer(`ERROR hot and warm pcts must not exceed ${segmentPercentsMost}`);
@@ -240,41 +237,38 @@ export class Administration {
     }
     [lruWords.hotPercent, lruWords.warmPercent] = [hot!, warm!];
     [lruWords.hotFactor, lruWords.warmFactor] = [factors[0]!, factors[1]!];
-    return executor.say(lines.ok);
+    return exchange.say(lines.ok);
   }
 
   private crawl(text: string): number {
-    const { executor } = this;
-    const { crawler } = executor.upkeep;
+    const { crawler } = this.upkeep;
     if (!crawler.enabled) return this.answer('CLIENT_ERROR lru crawler disabled');
     if (text === 'hash') return this.answer('ERROR an unknown error happened');
     const classes = this.classes(text);
     if (classes === null) return this.answer('BADCLASS invalid class id');
     if (classes.length === 0) return this.answer('NOTSTARTED no items to crawl');
-    executor.upkeep.crawl(classes);
-    return executor.say(lines.ok);
+    this.upkeep.crawl(classes);
+    return this.exchange.say(lines.ok);
   }
 
   private metadump(text: string, reader: Reader, answered: boolean): number {
-    const { executor } = this;
-    if (!executor.upkeep.crawler.enabled) return this.answer('CLIENT_ERROR lru crawler disabled');
+    if (!this.upkeep.crawler.enabled) return this.answer('CLIENT_ERROR lru crawler disabled');
     if (!this.mayDump) return this.answer('ERROR metadump not allowed');
     if (answered) {
       return this.answer('ERROR cannot pipeline other commands before metadump');
     }
     const classes = this.dumpedClasses(text);
     if (classes === null) return this.answer('BADCLASS invalid class id');
-    return this.begin(new MetaDump(executor.store, classes), reader);
+    return this.begin(new MetaDump(this.store, classes), reader);
   }
 
   private mgdump(text: string, reader: Reader, answered: boolean): number {
-    const { executor } = this;
-    if (!executor.upkeep.crawler.enabled) return this.answer('CLIENT_ERROR lru crawler disabled');
+    if (!this.upkeep.crawler.enabled) return this.answer('CLIENT_ERROR lru crawler disabled');
     if (!this.mayDump) return this.answer('ERROR key dump not allowed');
     if (answered) return this.answer('ERROR cannot pipeline other commands before mgdump');
     const classes = this.dumpedClasses(text);
     if (classes === null) return this.answer('BADCLASS invalid class id');
-    return this.begin(new MetaGetDump(executor.store, classes), reader);
+    return this.begin(new MetaGetDump(this.store, classes), reader);
   }
 
   private dumpedClasses(text: string): ReadonlySet<number> | null {
@@ -283,14 +277,14 @@ export class Administration {
   }
 
   private cachedump(reader: Reader): number {
-    const { executor } = this;
+    const { exchange } = this;
     if (!this.mayDump) return this.answer('CLIENT_ERROR stats cachedump not allowed');
-    if (executor.line.count < 4) return this.answer('CLIENT_ERROR bad command line');
+    if (exchange.line.count < 4) return this.answer('CLIENT_ERROR bad command line');
     const slabClass = this.unsigned32(2);
     const itemsMost = this.unsigned32(3);
-    if (slabClass === null || itemsMost === null) return executor.say(lines.badFormat);
+    if (slabClass === null || itemsMost === null) return exchange.say(lines.badFormat);
     if (slabClass > this.classMost) return this.answer('CLIENT_ERROR Illegal slab id');
-    return this.begin(new CacheDump(executor.store, slabClass, itemsMost), reader);
+    return this.begin(new CacheDump(this.store, slabClass, itemsMost), reader);
   }
 
   private begin(dump: Dump, reader: Reader): number {
@@ -300,7 +294,7 @@ export class Administration {
 
   /** memcached knows 63 classes; there are more here where -I is large. */
   private get classMost(): number {
-    return Math.max(classesRegularMax, this.executor.store.slabs.classes.length - 1);
+    return Math.max(classesRegularMax, this.store.slabs.classes.length - 1);
   }
 
   /** `all`, or numbers with commas; null when one of them is no class. */
@@ -314,12 +308,12 @@ export class Administration {
 
   /** A token as memcached's safe_strtoul reads it into 32 bits; null when it is no number. */
   private unsigned32(token: number): number | null {
-    return this.executor.readUnsigned(token) ? this.executor.decimal.low >>> 0 : null;
+    return this.exchange.readUnsigned(token) ? this.exchange.decimal.low >>> 0 : null;
   }
 
   private answer(text: string): number {
-    const { executor } = this;
-    if (!executor.quiet) executor.output.text(`${text}\r\n`);
+    const { exchange } = this;
+    if (!exchange.quiet) exchange.output.text(`${text}\r\n`);
     return Outcome.DONE;
   }
 }

@@ -2,6 +2,7 @@
 
 import { chunkBytesRegularMax, keyBytesMax } from '../base/limits.js';
 import { lines } from '../protocol/reply.js';
+import type { Counters } from '../stats/counters.js';
 import type { CasId } from '../store/cas.js';
 import {
   EXPTIME,
@@ -11,7 +12,11 @@ import {
   keyLengthMask,
   VALUE_LENGTH,
 } from '../store/layout.js';
-import type { Executor } from './execute.js';
+import { FULL, type Reservation, WAIT } from '../store/reservation.js';
+import type { Store } from '../store/store.js';
+import type { Exchange, Means } from './exchange.js';
+import type { Lookahead } from './lookahead.js';
+import type { Observer } from './observer.js';
 import { Outcome } from './request.js';
 
 export class Arithmetic {
@@ -19,57 +24,67 @@ export class Arithmetic {
   readonly digits = new Uint8Array(32);
   readonly digitsView = new DataView(this.digits.buffer);
   length = 0;
-  private readonly executor: Executor;
+  private readonly exchange: Exchange;
+  private readonly store: Store;
+  private readonly lookahead: Lookahead;
+  private readonly counters: Counters;
+  private readonly observer: Observer;
 
-  constructor(executor: Executor) {
-    this.executor = executor;
+  constructor({ exchange, store, lookahead, counters, observer }: Means) {
+    this.exchange = exchange;
+    this.store = store;
+    this.lookahead = lookahead;
+    this.counters = counters;
+    this.observer = observer;
   }
 
   /** incr and decr. */
   run(increments: boolean): number {
-    const { executor } = this;
-    const { line, store, decimal } = executor;
-    if (line.length(1) > keyBytesMax) return executor.say(lines.badFormat);
-    if (!executor.readUnsigned(2)) return executor.say(lines.badDelta);
+    const { exchange, store, observer } = this;
+    const { line, decimal } = exchange;
+    if (line.length(1) > keyBytesMax) return exchange.say(lines.badFormat);
+    if (!exchange.readUnsigned(2)) return exchange.say(lines.badDelta);
     const deltaLow = decimal.low;
     const deltaHigh = decimal.high;
     const at = line.start(1);
     const keyLength = line.length(1);
-    const hash = executor.lookahead.hash(at, keyLength);
+    const hash = this.lookahead.hash(at, keyLength);
     const ref = store.find(line.view, at, keyLength, hash);
-    if (executor.observer.on) executor.observer.looked(line.view, at, keyLength, ref);
+    if (observer.on) observer.looked(line.view, at, keyLength, ref);
     if (ref === 0) {
       this.countMiss(increments);
-      return executor.say(lines.notFound);
+      return exchange.say(lines.notFound);
     }
     if (!this.calculate(ref, increments, deltaLow, deltaHigh)) {
-      return executor.say(lines.nonNumeric);
+      return exchange.say(lines.nonNumeric);
     }
-    const exptime = executor.word(ref, EXPTIME);
-    if (this.replace(ref, increments, exptime) === 0) {
-      return store.waits ? Outcome.DONE : executor.say(lines.outOfMemoryIncr);
-    }
-    if (!executor.quiet) {
+    const exptime = store.region.itemWord(ref, EXPTIME);
+    const fresh = this.replace(ref, increments, exptime);
+    if (fresh === WAIT) return Outcome.WAIT;
+    if (fresh === FULL) return exchange.say(lines.outOfMemoryIncr);
+    if (!exchange.quiet) {
       this.putDigits();
-      executor.output.put(lines.crlf);
+      exchange.output.put(lines.crlf);
     }
     return Outcome.DONE;
   }
 
   countMiss(increments: boolean): void {
-    const { counters } = this.executor;
+    const { counters } = this;
     if (increments) counters.incrMisses++;
     else counters.decrMisses++;
   }
 
   /** An item's number plus or minus the delta, into `digits`; false when the item holds no number. */
   calculate(ref: number, increments: boolean, deltaLow: number, deltaHigh: number): boolean {
-    const { decimal, store } = this.executor;
-    const bytes = store.region.bytes[(ref - 1) >>> store.region.segmentShift]!;
-    const at = this.executor.valueOffset(ref);
+    const { decimal } = this.exchange;
+    const { region } = this.store;
+    const bytes = region.bytes[(ref - 1) >>> region.segmentShift]!;
+    const at = region.valueOffset(ref);
+    const length = region.itemWord(ref, VALUE_LENGTH);
     // As in memcached, where a larger item is several chunks.
-    if (this.executor.word(ref, VALUE_LENGTH) > chunkBytesRegularMax) return false;
-    if (!decimal.unsigned(bytes, at, this.executor.word(ref, VALUE_LENGTH))) return false;
+    if (length > chunkBytesRegularMax) return false;
+    if (!decimal.unsigned(bytes, at, length)) return false;
     if (decimal.high < 0x100000 && deltaHigh < 0x100000) {
       const value = decimal.toNumber();
       const delta = deltaHigh * 4294967296 + deltaLow;
@@ -89,7 +104,7 @@ export class Arithmetic {
   }
 
   /**
-   * Puts a chunk with the digits in an item's place; returns it, 0 when memory is full. As in memcached they fill the
+   * Puts a chunk with the digits in an item's place; returns it, or why there is none. As in memcached they fill the
    * old value's length, and then it is the same item, stale or not; a longer value makes a new one. `explicit` is the
    * CAS id that a client chose.
    */
@@ -98,20 +113,20 @@ export class Arithmetic {
     increments: boolean,
     exptime: number,
     explicit: CasId | null = null,
-  ): number {
-    const { executor } = this;
-    const { store, counters } = executor;
-    const oldLength = executor.word(ref, VALUE_LENGTH);
+  ): Reservation {
+    const { store, counters } = this;
+    const { region } = store;
+    const oldLength = region.itemWord(ref, VALUE_LENGTH);
     const length = Math.max(this.length, oldLength);
-    const fresh = executor.reserveLike(ref, length, explicit);
-    if (fresh === 0) return 0;
+    const fresh = store.reserveLike(ref, length, explicit);
+    if (fresh === WAIT || fresh === FULL) return fresh;
     const name = increments ? 'incr_hits' : 'decr_hits';
     counters.byClass[name][store.slabs.classOf(ref).number]!++;
     this.fill(fresh, length);
     const old = store.findLike(fresh);
-    const flags = executor.word(old, FLAGS);
+    const flags = region.itemWord(old, FLAGS);
     if (length === oldLength) {
-      const bits = executor.word(old, KEY_AND_BITS) & ~(keyLengthMask | ItemBit.EXPLICIT);
+      const bits = region.itemWord(old, KEY_AND_BITS) & ~(keyLengthMask | ItemBit.EXPLICIT);
       store.amend(fresh, old, flags, exptime, bits, store.recencyOf(old, true));
     } else {
       store.commit(fresh, old, flags, exptime);
@@ -121,15 +136,15 @@ export class Arithmetic {
 
   /** Writes the digits and, behind them, blanks as a chunk's value of this length. */
   fill(ref: number, length: number): void {
-    const { region } = this.executor.store;
+    const { region } = this.store;
     const target = region.bytes[(ref - 1) >>> region.segmentShift]!;
-    const to = this.executor.valueOffset(ref);
+    const to = region.valueOffset(ref);
     target.fill(0x20, to + this.length, to + length);
     for (let i = 0; i < this.length; i++) target[to + i] = this.digits[i]!;
   }
 
   putDigits(): void {
-    this.executor.output.copy(this.digits, this.digitsView, 0, this.length);
+    this.exchange.output.copy(this.digits, this.digitsView, 0, this.length);
   }
 
   private set(text: string): void {

@@ -4,10 +4,10 @@
  */
 
 import { ascii, lines } from '../protocol/reply.js';
+import type { Caller } from './caller.js';
 import type { Executor } from './execute.js';
 import { Verb } from './request.js';
 import { quit, refreshCertificates, shutdown, stats, verbosity, watch } from './serverwide.js';
-import type { Session } from './session.js';
 
 export interface Command {
   readonly word: Uint8Array;
@@ -17,7 +17,7 @@ export interface Command {
   /** A last token `noreply` silences it, from this token on; 0 = never. */
   readonly noreplyFrom: number;
   /** Returns an Outcome. */
-  readonly run: (executor: Executor, session: Session) => number;
+  readonly run: (executor: Executor, caller: Caller) => number;
 }
 
 const any = Number.MAX_SAFE_INTEGER;
@@ -53,10 +53,10 @@ export const commands: readonly Command[] = [
   row('ms', 2, any, 0, (executor) => executor.meta.storing.begin()),
   row('md', 2, any, 0, (executor) => executor.meta.changing.delete()),
   row('ma', 2, any, 0, (executor) => executor.meta.changing.count()),
-  row('mn', 1, any, 0, (executor) => executor.say(lines.metaNoop)),
+  row('mn', 1, any, 0, ({ exchange }) => exchange.say(lines.metaNoop)),
   row('me', 1, any, 0, (executor) => executor.meta.retrieving.describe()),
   row('flush_all', 1, 3, 1, (executor) => executor.flush()),
-  row('version', 1, any, 0, (executor) => executor.say(lines.version)),
+  row('version', 1, any, 0, ({ exchange }) => exchange.say(lines.version)),
   row('verbosity', 2, 3, 1, verbosity),
   row('stats', 1, any, 0, stats),
   row('shutdown', 1, any, 0, shutdown),
@@ -64,8 +64,8 @@ export const commands: readonly Command[] = [
   row('refresh_certs', 1, any, 0, refreshCertificates),
   row('slabs', 3, any, 0, ({ administration }) => administration.slabs()),
   row('lru', 2, any, 1, ({ administration }) => administration.lru()),
-  row('lru_crawler', 2, 3, 0, ({ administration }, session) =>
-    administration.lruCrawler(session, session.shared.wire.answered),
+  row('lru_crawler', 2, 3, 0, ({ administration }, caller) =>
+    administration.lruCrawler(caller, caller.shared.wire.answered),
   ),
   row('cache_memlimit', 2, 3, 1, ({ administration }) => administration.memoryLimit()),
   row('quit', 1, any, 0, quit),

@@ -50,6 +50,12 @@ export interface Dump {
   write(wire: Wire): boolean;
 }
 
+/** The connection that such an answer is for. */
+export interface Reader {
+  /** The answer that is being written. */
+  dump: Dump | null;
+}
+
 /** Lines that are made as there is room for them (`stats conns`). */
 export class LineDump implements Dump {
   private readonly texts: Iterator<string>;

@@ -8,7 +8,10 @@
 import { copyBytesPerTick, effortBytesLeast } from '../base/limits.js';
 import { copyBytes } from '../protocol/reply.js';
 import type { CasId } from '../store/cas.js';
-import type { Executor } from './execute.js';
+import { VALUE_LENGTH } from '../store/layout.js';
+import type { Region } from '../store/region.js';
+import { FULL, type Reservation, WAIT } from '../store/reservation.js';
+import type { Store } from '../store/store.js';
 
 /** Bytes that become a part of the value. */
 export interface Piece {
@@ -31,19 +34,19 @@ export class LargeCopies {
   connection: () => number = () => 0;
   /** Bytes that this connection may copy in this tick. */
   share: () => number = () => copyBytesPerTick;
-  private readonly executor: Executor;
+  private readonly store: Store;
   private readonly copies = new Map<number, Copy>();
 
-  constructor(executor: Executor) {
-    this.executor = executor;
+  constructor(store: Store) {
+    this.store = store;
   }
 
   /**
-   * A chunk with the key of `old` and a value made of these pieces. 0: memory is full, or, if the store `waits`, the
-   * command must be executed again in a later tick.
+   * A chunk with the key of `old` and a value made of these pieces. FULL: memory is full; WAIT: the command must be
+   * executed again in a later tick.
    */
-  make(old: number, pieces: readonly Piece[], explicit: CasId | null): number {
-    const { executor } = this;
+  make(old: number, pieces: readonly Piece[], explicit: CasId | null): Reservation {
+    const { store } = this;
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
     const connection = this.connection();
     let copy = this.copies.get(connection);
@@ -52,26 +55,23 @@ export class LargeCopies {
       copy = undefined;
     }
     if (copy === undefined) {
-      const ref = executor.reserveLike(old, length, explicit);
-      if (ref === 0) return 0;
+      const ref = store.reserveLike(old, length, explicit);
+      if (ref === WAIT || ref === FULL) return ref;
       copy = { old, ref, length, done: 0 };
       if (length <= this.shareBytes()) {
         this.work(copy, pieces);
-        if (length >= effortBytesLeast) executor.store.onEffort();
+        if (length >= effortBytesLeast) store.onEffort();
         return ref;
       }
-      executor.store.slabs.pin(old);
+      store.slabs.pin(old);
       this.copies.set(connection, copy);
     }
     this.work(copy, pieces);
-    executor.store.announce(copy.ref, copy.done);
-    executor.store.onEffort();
-    if (copy.done < length) {
-      executor.store.waits = true;
-      return 0;
-    }
+    store.announce(copy.ref, copy.done);
+    store.onEffort();
+    if (copy.done < length) return WAIT;
     this.copies.delete(connection);
-    executor.store.slabs.unpin(old);
+    store.slabs.unpin(old);
     return copy.ref;
   }
 
@@ -80,7 +80,7 @@ export class LargeCopies {
     const copy = this.copies.get(connection);
     if (copy === undefined) return;
     this.copies.delete(connection);
-    const { store } = this.executor;
+    const { store } = this;
     store.cancel(copy.ref);
     store.slabs.unpin(copy.old);
   }
@@ -91,9 +91,9 @@ export class LargeCopies {
 
   /** Copies what is next, at most so much that it is no long tick. */
   private work(copy: Copy, pieces: readonly Piece[]): void {
-    const { region } = this.executor.store;
+    const { region } = this.store;
     const segment = (copy.ref - 1) >>> region.segmentShift;
-    const to = this.executor.valueOffset(copy.ref);
+    const to = region.valueOffset(copy.ref);
     const end = Math.min(copy.length, copy.done + this.shareBytes());
     let begin = 0;
     for (const { bytes, view, at, length } of pieces) {
@@ -114,4 +114,15 @@ export class LargeCopies {
     }
     copy.done = end;
   }
+}
+
+/** The value of an item, where it stands. */
+export function pieceOf(region: Region, ref: number): Piece {
+  const segment = (ref - 1) >>> region.segmentShift;
+  return {
+    bytes: region.bytes[segment]!,
+    view: region.views[segment]!,
+    at: region.valueOffset(ref),
+    length: region.itemWord(ref, VALUE_LENGTH),
+  };
 }

@@ -17,6 +17,8 @@ export const Outcome = {
   KEYS: 4,
   /** The answer is written in slices: `dump` does. */
   DUMP: 5,
+  /** Nothing is answered: the command must be executed anew in a later tick. */
+  WAIT: 6,
 } as const;
 
 export const Verb = { SET: 0, ADD: 1, REPLACE: 2, APPEND: 3, PREPEND: 4, CAS: 5 } as const;
@@ -31,8 +33,29 @@ export const Echo = { OPAQUE: 1, KEY: 2, CAS: 3, SIZE: 4 } as const;
 /** Bits of an echo. */
 export const echoBits = 3;
 
+/** The points in which a classic storage command and ms differ once their lines are read. */
+export interface Voice {
+  /** True when `stats detail` counts the command. */
+  readonly countsPrefixes: boolean;
+  /** True when any failure drops the old value; else only that of a set does. */
+  readonly alwaysDrops: boolean;
+  /** A command begins in its plainest form: with nothing of the one before. */
+  clear(request: StorageRequest): void;
+  /** The request will be read again, in a later tick. */
+  comeAgain(): void;
+  /** The command is carried out; its key stands there. */
+  keyStands(bytes: Uint8Array, view: DataView, at: number): void;
+  /** True when a CAS id that is not the item's stores all the same. */
+  mayInvalidate(request: StorageRequest, old: number): boolean;
+  /** Links the filled chunk in the place of `old`, 0 for none. */
+  commit(request: StorageRequest, old: number): void;
+  /** Answers in its own words what set would answer; `stored`: the item that has been stored, 0 for none. */
+  answer(request: StorageRequest, phrase: Phrase, stored: number): void;
+}
+
 /** A storage command whose value is arriving. */
 export class StorageRequest {
+  voice: Voice;
   verb: number = Verb.SET;
   quiet = false;
   flags = 0;
@@ -48,9 +71,7 @@ export class StorageRequest {
   refusal: Phrase | null = null;
   /** The chunk reserved for it, 0 before. */
   ref = 0;
-  /** True for ms. The rest means nothing without. */
-  meta = false;
-  /** Success is not answered. */
+  /** The rest is set by ms alone. Success is not answered. */
   hidesSuccess = false;
   /** A CAS id lower than the item's stores all the same, and leaves the item stale. */
   invalidates = false;
@@ -65,6 +86,10 @@ export class StorageRequest {
   opaqueLength = 0;
   private readonly opaque = new Uint8Array(opaqueBytesMax);
   private readonly opaqueView = new DataView(this.opaque.buffer);
+
+  constructor(voice: Voice) {
+    this.voice = voice;
+  }
 
   /** Takes over everything; the other may serve another command then. */
   assign(other: StorageRequest): void {

@@ -7,13 +7,13 @@ import type { Counters } from '../stats/counters.js';
 import { casHigh, casLow } from '../store/cas.js';
 import { FLAGS, headerBytes, KEY_AND_BITS, keyLengthMask, VALUE_LENGTH } from '../store/layout.js';
 import type { Store } from '../store/store.js';
-import type { Executor } from './execute.js';
+import { absolute, type Exchange, type Means } from './exchange.js';
 import { type Lookahead, Row } from './lookahead.js';
 import type { Observer } from './observer.js';
 import { Outcome, type Retrieval } from './request.js';
 
 export class Retrieving {
-  private readonly executor: Executor;
+  private readonly exchange: Exchange;
   private readonly line: Line;
   private readonly lookahead: Lookahead;
   private readonly store: Store;
@@ -21,26 +21,26 @@ export class Retrieving {
   private readonly counters: Counters;
   private readonly observer: Observer;
 
-  constructor(executor: Executor) {
-    this.executor = executor;
-    this.line = executor.line;
-    this.lookahead = executor.lookahead;
-    this.store = executor.store;
-    this.output = executor.output;
-    this.counters = executor.counters;
-    this.observer = executor.observer;
+  constructor({ exchange, store, lookahead, counters, observer }: Means) {
+    this.exchange = exchange;
+    this.line = exchange.line;
+    this.lookahead = lookahead;
+    this.store = store;
+    this.output = exchange.output;
+    this.counters = counters;
+    this.observer = observer;
   }
 
   /** get, gets, gat, gats: checks the line; the keys are answered by `key`. */
   begin(retrieval: Retrieval, withCas: boolean, touches: boolean): number {
-    const { line } = this;
+    const { line, exchange } = this;
     retrieval.withCas = withCas;
     retrieval.touches = touches;
     if (touches) {
-      if (!this.executor.readInteger(1)) return this.executor.say(lines.badExptime);
-      retrieval.exptime = this.executor.absolute(this.executor.decimal.toInt32());
+      if (!exchange.readInteger(1)) return exchange.say(lines.badExptime);
+      retrieval.exptime = absolute(exchange.decimal.toInt32(), this.store.now);
     }
-    if (line.longest > keyBytesMax) return this.executor.say(lines.badFormat);
+    if (line.longest > keyBytesMax) return exchange.say(lines.badFormat);
     return Outcome.KEYS;
   }
 

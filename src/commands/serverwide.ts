@@ -6,68 +6,69 @@
 import { tokensMax } from '../protocol/line.js';
 import { ascii, lines } from '../protocol/reply.js';
 import { resetStatistics, statistics } from '../stats/statistics.js';
+import type { Caller } from './caller.js';
 import { LineDump } from './dumping.js';
 import type { Executor } from './execute.js';
 import { Outcome } from './request.js';
-import type { Session } from './session.js';
 import { Topic } from './watchers.js';
 
 const gracefulWord = ascii('graceful');
 
-export function quit(_: Executor, session: Session): number {
-  session.closeReason = 'normal';
+export function quit(_: Executor, caller: Caller): number {
+  caller.closeReason = 'normal';
   return Outcome.CLOSE;
 }
 
 /** `shutdown [graceful]`: memcached ends as by a signal, and answers only when it does not. */
-export function shutdown(executor: Executor, session: Session): number {
-  const { shared } = session;
-  const { line } = executor;
-  if (!shared.facts.settings.shutdown) return executor.say(lines.shutdownDisabled);
+export function shutdown(executor: Executor, caller: Caller): number {
+  const { shared } = caller;
+  const { exchange, line } = executor;
+  if (!shared.facts.settings.shutdown) return exchange.say(lines.shutdownDisabled);
   const graceful = line.count > 1;
   if (graceful && !(line.count === 2 && line.is(1, gracefulWord))) {
-    return executor.say(lines.badShutdown);
+    return exchange.say(lines.badShutdown);
   }
   shared.shutdown(graceful);
-  session.closeReason = 'shutdown';
+  caller.closeReason = 'shutdown';
   return Outcome.CLOSE;
 }
 
 /** `verbosity LEVEL` is remembered and shown; what is logged does not depend on it. */
-export function verbosity(executor: Executor, { shared }: Session): number {
-  if (executor.line.count === 2 && executor.quiet) return Outcome.DONE;
-  if (!executor.readUnsigned(1)) return executor.say(lines.badFormat);
-  shared.facts.verbosity = executor.decimal.low;
-  return executor.say(lines.ok);
+export function verbosity({ exchange }: Executor, { shared }: Caller): number {
+  if (exchange.line.count === 2 && exchange.quiet) return Outcome.DONE;
+  if (!exchange.readUnsigned(1)) return exchange.say(lines.badFormat);
+  shared.facts.verbosity = exchange.decimal.low;
+  return exchange.say(lines.ok);
 }
 
 /** `stats [TOPIC]`. */
-export function stats(executor: Executor, session: Session): number {
-  const { facts, mirror } = session.shared;
+export function stats(executor: Executor, caller: Caller): number {
+  const { facts, mirror } = caller.shared;
+  const { exchange } = executor;
   const topic = executor.line.count > 1 ? executor.line.text(1) : '';
   switch (topic) {
     case 'reset':
       resetStatistics(executor, facts);
-      return executor.say(lines.reset);
+      return exchange.say(lines.reset);
     case 'detail':
-      return detail(executor, session);
+      return detail(executor, caller);
     case 'conns':
-      session.dump = new LineDump(session.shared.connectionLines(session));
+      caller.dump = new LineDump(caller.shared.connectionLines(caller.connection));
       return Outcome.DUMP;
     default:
   }
-  const outcome = executor.administration.stats(topic, session);
+  const outcome = executor.administration.stats(topic, caller);
   if (outcome !== null) return outcome;
-  session.shared.wire.budget.weigh();
+  caller.shared.wire.budget.weigh();
   const rows = statistics(topic, executor, facts, mirror);
-  if (rows === null) return executor.say(lines.error);
+  if (rows === null) return exchange.say(lines.error);
   for (const [name, value] of rows) executor.output.text(`STAT ${name} ${value}\r\n`);
-  return executor.say(lines.end);
+  return exchange.say(lines.end);
 }
 
 /** `stats detail on|off|dump`. */
-function detail(executor: Executor, session: Session): number {
-  const { line, observer } = executor;
+function detail(executor: Executor, caller: Caller): number {
+  const { exchange, line, observer } = executor;
   const { prefixes } = observer;
   const word = line.count > 2 ? line.text(2) : '';
   switch (word) {
@@ -75,39 +76,39 @@ function detail(executor: Executor, session: Session): number {
     case 'off':
       prefixes.on = word === 'on';
       observer.update();
-      return executor.say(lines.ok);
+      return exchange.say(lines.ok);
     case 'dump':
-      session.dump = new LineDump(prefixes.lines());
+      caller.dump = new LineDump(prefixes.lines());
       return Outcome.DUMP;
     default:
-      return executor.say(lines.detailUsage);
+      return exchange.say(lines.detailUsage);
   }
 }
 
 /** `watch [topic …]`. */
-export function watch(executor: Executor, session: Session): number {
-  const { facts, wire } = session.shared;
-  const { line, observer } = executor;
-  if (!facts.settings.watch) return executor.say(lines.watchDisabled);
-  if (wire.answered) return executor.say(lines.watchPipelined);
+export function watch(executor: Executor, caller: Caller): number {
+  const { facts, wire } = caller.shared;
+  const { exchange, line, observer } = executor;
+  if (!facts.settings.watch) return exchange.say(lines.watchDisabled);
+  if (wire.answered) return exchange.say(lines.watchPipelined);
   let topics = line.count === 1 ? Topic.fetchers : 0;
   for (let token = 1; token < Math.min(line.count, tokensMax); token++) {
     const word = line.text(token);
-    if (!Object.hasOwn(Topic, word)) return executor.say(lines.error);
+    if (!Object.hasOwn(Topic, word)) return exchange.say(lines.error);
     topics |= Topic[word as keyof typeof Topic];
   }
-  if (!observer.watchers.add(session.connection, topics)) return executor.say(lines.watchersMost);
+  if (!observer.watchers.add(caller.connection, topics)) return exchange.say(lines.watchersMost);
   observer.update();
-  session.becomeWatcher();
-  return executor.say(lines.ok);
+  caller.becomeWatcher();
+  return exchange.say(lines.ok);
 }
 
 /** `refresh_certs`: connections to come get what the files hold now. */
-export function refreshCertificates(executor: Executor, session: Session): number {
-  const { tls } = session.shared.access;
-  if (tls === null) return executor.say(lines.tlsDisabled);
+export function refreshCertificates({ exchange }: Executor, caller: Caller): number {
+  const { tls } = caller.shared.access;
+  if (tls === null) return exchange.say(lines.tlsDisabled);
   const fault = tls.refresh();
-  if (fault === null) return executor.say(lines.ok);
-  executor.output.text(`${fault}\r\n`);
+  if (fault === null) return exchange.say(lines.ok);
+  exchange.output.text(`${fault}\r\n`);
   return Outcome.DONE;
 }

@@ -23,11 +23,13 @@ import type { Endpoint } from '../net/wire.js';
 import { isDelimiter, tokensMax } from '../protocol/line.js';
 import { lines, type Phrase } from '../protocol/reply.js';
 import { isHttp, isLongGet } from '../protocol/strangers.js';
+import { FULL, WAIT } from '../store/reservation.js';
+import type { Caller, EndReason } from './caller.js';
 import { commandFor } from './commands.js';
 import type { Dump } from './dumping.js';
 import { Row } from './lookahead.js';
 import { Outcome, Retrieval, StorageRequest } from './request.js';
-import type { EndReason, Shared } from './shared.js';
+import type { Shared } from './shared.js';
 import { hangUp } from './unlocking.js';
 
 const State = {
@@ -42,6 +44,9 @@ const State = {
   LOCKED: 8,
 } as const;
 
+/** Returned in place of the offset where the rest begins: the command must be executed anew. */
+const anew = -1;
+
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
@@ -49,7 +54,7 @@ const LOWER_S = 0x73;
 /** First byte of memcached's binary protocol. */
 const BINARY_MAGIC = 0x80;
 
-export class Session implements Endpoint {
+export class Session implements Endpoint, Caller {
   readonly connection: number;
   readonly retrieval = new Retrieval();
   /** When something last arrived, in the server's seconds. */
@@ -138,7 +143,7 @@ export class Session implements Endpoint {
     const { wire, executor } = this.shared;
     const { ref, valueLength } = this.request!;
     const segment = (ref - 1) >>> executor.store.region.segmentShift;
-    const to = executor.valueOffset(ref) + this.arrivedBytes;
+    const to = executor.store.region.valueOffset(ref) + this.arrivedBytes;
     this.partBytes = Math.min(valueLength - this.arrivedBytes, sinkPartBytes);
     wire.sink(this.connection, segment, to, this.partBytes);
   }
@@ -176,7 +181,7 @@ export class Session implements Endpoint {
     this.ceaseWaiting();
     if (this.state === State.VALUE) this.shared.arriving.delete(this);
     if (this.request !== null) this.shared.executor.storing.abandon(this.request);
-    this.shared.onClosed(this, reason);
+    this.shared.onClosed(this.connection, reason);
   }
 
   /** Handles what begins at `at`; returns where the rest begins, `at` when more bytes are needed. */
@@ -185,7 +190,7 @@ export class Session implements Endpoint {
       case State.LINE: {
         const before = this.shared.wire.output.at;
         const next = this.line(at, end);
-        if (this.shared.executor.store.waits) return this.wait(at, before);
+        if (next === anew) return this.wait(at, before);
         if (this.waited) this.ceaseWaiting();
         return next;
       }
@@ -208,9 +213,8 @@ export class Session implements Endpoint {
 
   /** Memory for the command at `at` is being made: it is executed anew in a later tick, when others had theirs. */
   private wait(at: number, outputBefore: number): number {
-    const { wire, executor } = this.shared;
+    const { wire } = this.shared;
     assert(wire.output.at === outputBefore, 'a command that waits has not answered');
-    executor.store.waits = false;
     this.waited = true;
     wire.again = true;
     return at;
@@ -223,6 +227,7 @@ export class Session implements Endpoint {
     this.shared.executor.copies.drop(this.connection);
   }
 
+  /** Executes the line at `at`; returns where the rest begins, or `anew`. */
   private line(at: number, end: number): number {
     const { executor } = this.shared;
     const { line } = executor;
@@ -239,7 +244,7 @@ export class Session implements Endpoint {
       else executor.output.put(lines.error);
       return line.next;
     }
-    executor.begin(command.noreplyFrom);
+    executor.exchange.begin(command.noreplyFrom);
     const outcome = command.run(executor, this);
     const next = line.next;
     switch (outcome) {
@@ -252,6 +257,8 @@ export class Session implements Endpoint {
         return this.value(next, end);
       case Outcome.SWALLOW:
         return this.swallow(next, end, executor.storing.request);
+      case Outcome.WAIT:
+        return anew;
       case Outcome.DUMP:
         // The newline stays: who has bytes left is called again.
         this.state = State.DUMP;
@@ -261,7 +268,7 @@ export class Session implements Endpoint {
     }
   }
 
-  /** Executes a request that the lookahead has read. */
+  /** Executes a request that the lookahead has read; returns as `line`. */
   private plain(row: number, end: number): number {
     const { wire, executor } = this.shared;
     const { rows } = executor.lookahead;
@@ -270,7 +277,9 @@ export class Session implements Endpoint {
       if (rows[row + Row.META] !== 0) executor.meta.retrieving.plain(row);
       else executor.retrieving.plain(this.retrieval, row);
     } else if (executor.storing.plain(row) === Outcome.VALUE) {
-      executor.storing.whole(executor.storing.request, wire.input, wire.inputView, value);
+      const { request } = executor.storing;
+      const outcome = executor.storing.whole(request, wire.input, wire.inputView, value);
+      if (outcome === Outcome.WAIT) return anew;
     } else {
       this.swallow(value, end, executor.storing.request);
     }
@@ -387,23 +396,23 @@ export class Session implements Endpoint {
     return end;
   }
 
-  /** The data block of a storage command begins at `next`. */
+  /** The data block of a storage command begins at `next`; returns as `line`. */
   private value(next: number, end: number): number {
     const { wire, executor } = this.shared;
     const { request } = executor.storing;
     const { valueLength } = request;
     if (next + valueLength + 2 <= end) {
-      executor.storing.whole(request, wire.input, wire.inputView, next);
-      return next + valueLength + 2;
+      const outcome = executor.storing.whole(request, wire.input, wire.inputView, next);
+      return outcome === Outcome.WAIT ? anew : next + valueLength + 2;
     }
-    if (!executor.storing.reserveArriving(request)) {
-      return executor.store.waits ? next : this.swallow(next, end, request);
-    }
-    this.request ??= new StorageRequest();
+    const ref = executor.storing.reserveArriving(request);
+    if (ref === WAIT) return anew;
+    if (ref === FULL) return this.swallow(next, end, request);
+    this.request ??= new StorageRequest(request.voice);
     this.request.assign(request);
     const { region } = executor.store;
-    const segment = (request.ref - 1) >>> region.segmentShift;
-    const to = executor.valueOffset(request.ref);
+    const segment = (ref - 1) >>> region.segmentShift;
+    const to = region.valueOffset(ref);
     const have = Math.min(end - next, valueLength);
     region.bytes[segment]!.set(wire.input.subarray(next, next + have), to);
     this.state = State.VALUE_END;
@@ -420,8 +429,9 @@ export class Session implements Endpoint {
     if (end - at < 2) return at;
     const { wire, executor } = this.shared;
     const whole = wire.input[at] === RETURN && wire.input[at + 1] === NEWLINE;
-    executor.storing.arrived(this.request!, whole);
-    if (executor.store.waits) return this.wait(at, wire.output.at);
+    const before = wire.output.at;
+    const outcome = executor.storing.arrived(this.request!, whole);
+    if (outcome === Outcome.WAIT) return this.wait(at, before);
     this.ceaseWaiting();
     this.state = State.LINE;
     return at + 2;

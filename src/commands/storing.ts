@@ -8,75 +8,86 @@ import { arrivingShare, keyBytesMax, valueLengthMax } from '../base/limits.js';
 import type { Line } from '../protocol/line.js';
 import { copyBytes, lines, type Phrase } from '../protocol/reply.js';
 import type { Counters } from '../stats/counters.js';
-import { casHigh, casLow } from '../store/cas.js';
-import { FLAGS, headerBytes, VALUE_LENGTH } from '../store/layout.js';
+import { hasCas } from '../store/cas.js';
+import { EXPTIME, FLAGS, headerBytes, VALUE_LENGTH } from '../store/layout.js';
+import { FULL, type Reservation, WAIT } from '../store/reservation.js';
 import type { Store } from '../store/store.js';
-import type { Executor } from './execute.js';
-import { Row } from './lookahead.js';
+import { absolute, type Exchange, type Means } from './exchange.js';
+import { type LargeCopies, pieceOf } from './large-copy.js';
+import { type Lookahead, Row } from './lookahead.js';
 import type { Observer, StoreStatus } from './observer.js';
-import { isConcatenation, Outcome, StorageRequest, Verb } from './request.js';
+import { isConcatenation, Outcome, StorageRequest, Verb, type Voice } from './request.js';
 
 export class Storing {
   /** The command whose line was read last. */
-  readonly request = new StorageRequest();
+  readonly request: StorageRequest;
   /** Called when values that are arriving hold too much: true when one of them gives way. */
   onCrowded: () => boolean = () => false;
   /** Bytes of values that are arriving in reserved chunks. */
   private arrivingBytes = 0;
-  private readonly executor: Executor;
+  private readonly exchange: Exchange;
   private readonly line: Line;
   private readonly store: Store;
+  private readonly lookahead: Lookahead;
+  private readonly copies: LargeCopies;
+  private readonly classic: Voice;
+  private readonly meta: Voice;
   private readonly counters: Counters;
   private readonly observer: Observer;
 
-  constructor(executor: Executor) {
-    this.executor = executor;
-    this.line = executor.line;
-    this.store = executor.store;
-    this.counters = executor.counters;
-    this.observer = executor.observer;
+  constructor(means: Means, copies: LargeCopies, classic: Voice, meta: Voice) {
+    this.exchange = means.exchange;
+    this.line = means.exchange.line;
+    this.store = means.store;
+    this.lookahead = means.lookahead;
+    this.counters = means.counters;
+    this.observer = means.observer;
+    this.copies = copies;
+    this.classic = classic;
+    this.meta = meta;
+    this.request = new StorageRequest(classic);
   }
 
   /** set, add, replace, append, prepend, cas: checks the line. */
   begin(verb: number): number {
-    const { line, request } = this;
-    const { decimal } = this.executor;
+    const { line, request, exchange } = this;
+    const { decimal } = exchange;
+    request.voice = this.classic;
+    request.voice.clear(request);
     request.ref = 0;
-    request.meta = false;
     request.verb = verb;
-    request.quiet = this.executor.quiet;
-    if (line.length(1) > keyBytesMax) return this.executor.say(lines.badFormat);
-    if (!this.executor.readUnsigned(2)) return this.executor.say(lines.badFormat);
+    request.quiet = exchange.quiet;
+    if (line.length(1) > keyBytesMax) return exchange.say(lines.badFormat);
+    if (!exchange.readUnsigned(2)) return exchange.say(lines.badFormat);
     request.flags = decimal.low | 0;
-    if (!this.executor.readInteger(3)) return this.executor.say(lines.badFormat);
-    request.exptime = this.executor.absolute(decimal.toInt32());
-    if (!this.executor.readInteger(4)) return this.executor.say(lines.badFormat);
+    if (!exchange.readInteger(3)) return exchange.say(lines.badFormat);
+    request.exptime = absolute(decimal.toInt32(), this.store.now);
+    if (!exchange.readInteger(4)) return exchange.say(lines.badFormat);
     const length = decimal.toInt32();
-    if (length < 0 || length > valueLengthMax) return this.executor.say(lines.badFormat);
+    if (length < 0 || length > valueLengthMax) return exchange.say(lines.badFormat);
     request.valueLength = length;
     if (verb === Verb.CAS) {
-      if (!this.executor.readUnsigned(5)) return this.executor.say(lines.badFormat);
+      if (!exchange.readUnsigned(5)) return exchange.say(lines.badFormat);
       request.casLow = decimal.low | 0;
       request.casHigh = decimal.high | 0;
     }
     request.keyAt = line.start(1);
     request.keyLength = line.length(1);
-    request.hash = this.executor.lookahead.hash(request.keyAt, request.keyLength);
+    request.hash = this.lookahead.hash(request.keyAt, request.keyLength);
     return this.admit(request);
   }
 
   /** A set or ms that the lookahead has read, data block and all. */
   plain(row: number): number {
-    const { request } = this;
-    const { lookahead } = this.executor;
+    const { request, lookahead } = this;
     const { rows } = lookahead;
+    request.voice = rows[row + Row.META] === 0 ? this.classic : this.meta;
+    request.voice.clear(request);
     request.ref = 0;
-    request.meta = rows[row + Row.META] !== 0;
-    if (request.meta) this.executor.meta.storing.plain(request);
     request.verb = Verb.SET;
     request.quiet = false;
     request.flags = rows[row + Row.FLAGS]!;
-    request.exptime = this.executor.absolute(rows[row + Row.EXPTIME]!);
+    request.exptime = absolute(rows[row + Row.EXPTIME]!, this.store.now);
     request.valueLength = rows[row + Row.VALUE_LENGTH]!;
     request.keyAt = rows[row + Row.KEY]!;
     request.keyLength = rows[row + Row.KEY_LENGTH]!;
@@ -86,7 +97,7 @@ export class Storing {
 
   /** The line is in order: refuses a value that is too large. */
   admit(request: StorageRequest): number {
-    if (this.observer.on && !request.meta) {
+    if (this.observer.on && request.voice.countsPrefixes) {
       this.observer.sets(this.line.view, request.keyAt, request.keyLength);
     }
     if (this.fits(request.keyLength, request.valueLength, request.flags)) return Outcome.VALUE;
@@ -97,31 +108,30 @@ export class Storing {
     return Outcome.SWALLOW;
   }
 
-  /** The whole data block stands in the input at `at`. */
-  whole(request: StorageRequest, bytes: Uint8Array, view: DataView, at: number): void {
-    this.executor.quiet = request.quiet;
-    if (request.meta) {
-      this.executor.meta.storing.keyStands(this.line.bytes, this.line.view, request.keyAt);
-    }
+  /** The whole data block stands in the input at `at`. Returns DONE, or WAIT. */
+  whole(request: StorageRequest, bytes: Uint8Array, view: DataView, at: number): number {
+    this.exchange.quiet = request.quiet;
+    request.voice.keyStands(this.line.bytes, this.line.view, request.keyAt);
     const end = at + request.valueLength;
     if (bytes[end] !== 0x0d || bytes[end + 1] !== 0x0a) {
       this.countSet(request);
-      this.executor.say(lines.badDataChunk);
-      return;
+      return this.exchange.say(lines.badDataChunk);
     }
     if (this.concatenates(request, this.line.view, request.keyAt)) {
-      this.concatenate(request, this.line.view, request.keyAt, bytes, view, at);
-      if (!this.store.waits) this.countSet(request);
-      return;
+      const outcome = this.concatenate(request, this.line.view, request.keyAt, bytes, view, at);
+      if (outcome === Outcome.DONE) this.countSet(request);
+      return outcome;
     }
-    if (!this.reserve(request)) {
-      if (request.refusal !== null) this.executor.output.put(request.refusal);
-      return;
+    const ref = this.reserve(request);
+    if (ref === WAIT) return Outcome.WAIT;
+    if (ref === FULL) {
+      if (request.refusal !== null) this.exchange.output.put(request.refusal);
+      return Outcome.DONE;
     }
     this.countSet(request);
     const { region } = this.store;
-    const segment = (request.ref - 1) >>> region.segmentShift;
-    const to = this.executor.valueOffset(request.ref);
+    const segment = (ref - 1) >>> region.segmentShift;
+    const to = region.valueOffset(ref);
     copyBytes(
       region.bytes[segment]!,
       region.views[segment]!,
@@ -132,38 +142,36 @@ export class Storing {
       request.valueLength,
     );
     this.link(request);
+    return Outcome.DONE;
   }
 
-  /** Reserves the chunk for a value; false when memory is full: then the data block must be swallowed and refused. */
-  reserve(request: StorageRequest): boolean {
+  /** Reserves the chunk for a value, and notes it in the request. FULL: the data block is swallowed, and refused. */
+  private reserve(request: StorageRequest): Reservation {
     const { store, line } = this;
-    this.executor.quiet = request.quiet;
-    const { keyAt, keyLength, hash, valueLength } = request;
-    const explicit = request.meta ? request.explicit : null;
-    request.ref = store.reserve(line.view, keyAt, keyLength, hash, valueLength, 0, explicit);
-    if (request.ref !== 0) return true;
-    request.refusal = null;
-    if (!store.waits) this.refuse(request);
-    else if (request.meta) this.executor.meta.comeAgain();
-    return false;
+    this.exchange.quiet = request.quiet;
+    const { keyAt, keyLength, hash, valueLength, explicit } = request;
+    const ref = store.reserve(line.view, keyAt, keyLength, hash, valueLength, 0, explicit);
+    if (ref === WAIT) request.voice.comeAgain();
+    else if (ref === FULL) this.refuse(request);
+    else request.ref = ref;
+    return ref;
   }
 
   /** As `reserve`, for a value that is not there yet: those together hold at most a share of the memory. */
-  reserveArriving(request: StorageRequest): boolean {
+  reserveArriving(request: StorageRequest): Reservation {
     const { geometry } = this.store.region;
     const limit = geometry.pageBytes * geometry.pageCount * arrivingShare;
     if (this.arrivingBytes + request.valueLength > limit) {
       if (request.valueLength <= limit && this.onCrowded()) {
-        this.store.waits = true;
-        if (request.meta) this.executor.meta.comeAgain();
-      } else {
-        this.refuse(request);
+        request.voice.comeAgain();
+        return WAIT;
       }
-      return false;
+      this.refuse(request);
+      return FULL;
     }
-    if (!this.reserve(request)) return false;
-    this.arrivingBytes += request.valueLength;
-    return true;
+    const ref = this.reserve(request);
+    if (ref !== WAIT && ref !== FULL) this.arrivingBytes += request.valueLength;
+    return ref;
   }
 
   /** The value will not arrive: its connection is gone. */
@@ -181,34 +189,36 @@ export class Storing {
   }
 
   /**
-   * The value has arrived in the reserved chunk; `whole` says whether its line end was there. When the store waits it
-   * must be called again in a later tick.
+   * The value has arrived in the reserved chunk; `whole` says whether its line end was there. Returns DONE, or WAIT
+   * when it must be called again in a later tick.
    */
-  arrived(request: StorageRequest, whole: boolean): void {
-    this.executor.quiet = request.quiet;
+  arrived(request: StorageRequest, whole: boolean): number {
+    this.exchange.quiet = request.quiet;
     const { store } = this;
+    const { region, buckets } = store;
     const { ref } = request;
-    if (request.meta) this.executor.meta.storing.keyStandsIn(ref);
-    const view = store.buckets.viewOf(ref);
-    const keyAt = store.buckets.keyAt(ref);
+    const view = buckets.viewOf(ref);
+    const keyAt = buckets.keyAt(ref);
+    request.voice.keyStands(region.bytes[(ref - 1) >>> region.segmentShift]!, view, keyAt);
     const adds = whole && this.concatenates(request, view, keyAt);
     if (adds) {
-      const { bytes, at } = this.executor.pieceOf(ref);
-      this.concatenate(request, view, keyAt, bytes, view, at);
-      if (store.waits) return;
+      const { bytes, at } = pieceOf(region, ref);
+      const outcome = this.concatenate(request, view, keyAt, bytes, view, at);
+      if (outcome === Outcome.WAIT) return outcome;
     }
     this.arrivingBytes -= request.valueLength;
     this.countSet(request);
     if (!whole || adds) store.cancel(ref);
     else this.link(request);
-    if (!whole) this.executor.say(lines.badDataChunk);
+    if (!whole) this.exchange.say(lines.badDataChunk);
     request.ref = 0;
+    return Outcome.DONE;
   }
 
   /** True when the value is added to one that is there, or refused because there is none. */
   private concatenates(request: StorageRequest, view: DataView, keyAt: number): boolean {
     if (!isConcatenation(request.verb)) return false;
-    if (!request.meta || !request.vivifies) return true;
+    if (!request.vivifies) return true;
     return this.store.find(view, keyAt, request.keyLength, request.hash) !== 0;
   }
 
@@ -227,7 +237,7 @@ export class Storing {
 
   /** memcached drops the old value when a set or any ms fails: nobody shall read what was meant to be replaced. */
   private dropOld(request: StorageRequest): void {
-    if (request.verb !== Verb.SET && !request.meta) return;
+    if (request.verb !== Verb.SET && !request.voice.alwaysDrops) return;
     const { line, store } = this;
     const old = store.find(line.view, request.keyAt, request.keyLength, request.hash);
     if (this.observer.on) this.observer.looked(line.view, request.keyAt, request.keyLength, old);
@@ -245,20 +255,13 @@ export class Storing {
     else if (verb === Verb.CAS) refusal = this.compare(request, old);
     if (this.observer.on) this.observeStore(request, ref, old, refusal);
     if (refusal === null) {
-      if (request.meta) this.executor.meta.storing.commit(request, old);
-      else store.commit(ref, old, request.flags, request.exptime);
-      this.answer(request, lines.stored, ref);
+      request.voice.commit(request, old);
+      request.voice.answer(request, lines.stored, ref);
     } else {
       store.cancel(ref);
-      this.answer(request, refusal, 0);
+      request.voice.answer(request, refusal, 0);
     }
     request.ref = 0;
-  }
-
-  /** `stored`: the item that has been stored, 0 for none. */
-  private answer(request: StorageRequest, phrase: Phrase, stored: number): void {
-    if (request.meta) this.executor.meta.storing.answer(request, phrase, stored);
-    else this.executor.say(phrase);
   }
 
   private observeStore(
@@ -287,20 +290,17 @@ export class Storing {
       return lines.notFound;
     }
     const slabClass = store.slabs.classOf(old).number;
-    const passes =
-      this.hasCas(request, old) ||
-      (request.meta && this.executor.meta.storing.mayInvalidate(request, old));
+    const passes = this.names(request, old) || request.voice.mayInvalidate(request, old);
     counters.byClass[passes ? 'cas_hits' : 'cas_badval'][slabClass]!++;
     return passes ? null : lines.exists;
   }
 
   /** True when the request names the item's CAS id. */
-  hasCas(request: StorageRequest, ref: number): boolean {
-    const { region } = this.store;
-    return casLow(region, ref) === request.casLow && casHigh(region, ref) === request.casHigh;
+  private names(request: StorageRequest, ref: number): boolean {
+    return hasCas(this.store.region, ref, request.casLow, request.casHigh);
   }
 
-  /** append and prepend: a new chunk with both values, flags and expiry of the old one. */
+  /** append and prepend: a new chunk with both values, flags and expiry of the old one. Returns DONE, or WAIT. */
   private concatenate(
     request: StorageRequest,
     keyView: DataView,
@@ -308,38 +308,43 @@ export class Storing {
     bytes: Uint8Array,
     view: DataView,
     at: number,
-  ): void {
+  ): number {
     const { store } = this;
+    const { region } = store;
     const old = store.find(keyView, keyAt, request.keyLength, request.hash);
     if (this.observer.on) this.observer.looked(keyView, keyAt, request.keyLength, old);
     if (old === 0) {
-      this.concatenated(request, keyView, keyAt, lines.notStored, 0);
-      return;
+      return this.concatenated(request, keyView, keyAt, lines.notStored, 0);
     }
-    const compares = request.meta && (request.casLow | request.casHigh) !== 0;
-    if (compares && !this.hasCas(request, old)) {
-      this.concatenated(request, keyView, keyAt, lines.exists, 0);
-      return;
+    const compares = (request.casLow | request.casHigh) !== 0;
+    if (compares && !this.names(request, old)) {
+      return this.concatenated(request, keyView, keyAt, lines.exists, 0);
     }
-    const oldLength = this.executor.word(old, VALUE_LENGTH);
     const added = request.valueLength;
-    const total = oldLength + added;
-    const fits = this.fits(request.keyLength, total, this.executor.word(old, FLAGS));
-    const explicit = request.meta ? request.explicit : null;
-    const own = this.executor.pieceOf(old);
+    const total = region.itemWord(old, VALUE_LENGTH) + added;
+    const fits = this.fits(request.keyLength, total, region.itemWord(old, FLAGS));
+    const own = pieceOf(region, old);
     const other = { bytes, view, at, length: added };
     const pieces = request.verb === Verb.APPEND ? [own, other] : [other, own];
-    const fresh = fits ? this.executor.copies.make(old, pieces, explicit) : 0;
-    if (store.waits) {
-      if (request.meta && request.ref === 0) this.executor.meta.comeAgain();
-      return;
+    const fresh = fits ? this.copies.make(old, pieces, request.explicit) : FULL;
+    if (fresh === WAIT) {
+      // The line of a value that has arrived is not read again.
+      if (request.ref === 0) request.voice.comeAgain();
+      return Outcome.WAIT;
     }
-    if (fresh === 0) {
-      this.concatenated(request, keyView, keyAt, lines.notStored, 0);
-      return;
+    if (fresh === FULL) {
+      return this.concatenated(request, keyView, keyAt, lines.notStored, 0);
     }
-    this.executor.replace(fresh);
-    this.concatenated(request, keyView, keyAt, lines.stored, fresh);
+    this.replace(fresh);
+    return this.concatenated(request, keyView, keyAt, lines.stored, fresh);
+  }
+
+  /** Links a filled chunk as a new item in the place of the one with its key, with that one's flags and expiry. */
+  private replace(fresh: number): void {
+    const { store } = this;
+    const { region } = store;
+    const old = store.findLike(fresh);
+    store.commit(fresh, old, region.itemWord(old, FLAGS), region.itemWord(old, EXPTIME));
   }
 
   /** The key stands in `view` at `at`; `stored`: the item that has been stored, 0 for none. */
@@ -349,12 +354,13 @@ export class Storing {
     at: number,
     phrase: Phrase,
     stored: number,
-  ): void {
+  ): number {
     if (this.observer.on) {
       const status = statusOf(stored === 0 ? phrase : null);
       this.observer.stored(view, at, request.keyLength, status, request.verb, 0, stored);
     }
-    this.answer(request, phrase, stored);
+    request.voice.answer(request, phrase, stored);
+    return Outcome.DONE;
   }
 
   /** True when memcached would store an item of this size under the same -I. */

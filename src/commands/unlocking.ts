@@ -6,7 +6,8 @@
 import { authBytesMax, lineBytesMax } from '../base/limits.js';
 import type { Credentials } from '../process/credentials.js';
 import { ascii, lines } from '../protocol/reply.js';
-import type { Executor } from './execute.js';
+import type { Counters } from '../stats/counters.js';
+import type { Exchange, Means } from './exchange.js';
 
 /** What `step` returns when the connection is to be closed without an answer. */
 export const hangUp = -1;
@@ -21,23 +22,29 @@ const NEWLINE = 0x0a;
 export class Unlocking {
   /** True when the last step let its connection in. */
   unlocked = false;
-  private readonly executor: Executor;
+  private readonly exchange: Exchange;
+  private readonly counters: Counters;
   private readonly credentials: Credentials;
 
-  constructor(executor: Executor, credentials: Credentials) {
-    this.executor = executor;
+  constructor(
+    { exchange, counters }: Pick<Means, 'exchange' | 'counters'>,
+    credentials: Credentials,
+  ) {
+    this.exchange = exchange;
+    this.counters = counters;
     this.credentials = credentials;
   }
 
   /** Handles one request at `at`; returns where the rest begins, `at` when more bytes are needed, or `hangUp`. */
   step(at: number, end: number): number {
     this.unlocked = false;
-    const { line, output, decimal } = this.executor;
+    const { exchange } = this;
+    const { line, output, decimal } = exchange;
     if (!line.scan(at, end)) return end - at > lineBytesMax ? hangUp : at;
     const asks =
       line.count >= tokensLeast &&
       line.is(0, setWord) &&
-      this.executor.readUnsigned(lengthToken) &&
+      exchange.readUnsigned(lengthToken) &&
       decimal.high === 0;
     if (!asks) {
       output.put(lines.unauthenticated);
@@ -56,7 +63,8 @@ export class Unlocking {
   }
 
   private judge(block: Uint8Array): void {
-    const { output, counters } = this.executor;
+    const { counters } = this;
+    const { output } = this.exchange;
     const [name, password] = words(block);
     if (name === undefined || password === undefined) {
       output.put(lines.authFormat);

@@ -2,8 +2,9 @@
  * The face of the addon's fabric: one-sided writes into another process' memory over libfabric, which is loaded at run
  * time. Failures are codes, as in addon.ts; where libfabric or its headers are missing every function says so.
  *
- * One object is one end. The passive end listens, accepts one connection at a time and writes; the active end connects,
- * and opens its memory to be written.
+ * An object is one end: the passive end listens, accepts one connection at a time and writes; the active end connects,
+ * and opens its memory to be written. Each has an endpoint (native/fabric_endpoint.h), and beside it a primary's writer
+ * (native/mirror_writer.h) and a standby's target (native/mirror_target.h).
  */
 import { type NativeFailure, native } from './addon.js';
 
@@ -135,7 +136,8 @@ export interface NativeFabric {
    * before + 1. Returns the number of records, or a FabricRefusal. On a broken connection nothing is written and no ack
    * follows: the event BROKEN tells. No event tells of completions that come within the call. A small batch is acked
    * once it stands in the peer's mailbox as a redo; its ranges are written before the loop sleeps, or before anything
-   * else is written. The peer reads the batch's sequence once the batch has no range, or `beat` or `tell` follows.
+   * else is written. The peer can read the batch's sequence if the batch has no range, or once `beat` or
+   * `tell` follows.
    */
   post(bytes: Uint8Array, offset: number, length: number, sequence: number): number;
   /** Writes bytes of the region from where they stand. False when they are not the peer's, or no peer is connected. */
@@ -154,7 +156,7 @@ export interface NativeFabric {
 export interface FabricFunctions {
   /** Version of libfabric. */
   fabricVersion(): string | NativeFailure;
-  /** The offer of a provider for an address, without opening it. */
+  /** The offer of a provider for an address, which is not opened. */
   fabricFind(query: FabricQuery): FabricFound | NativeFailure;
   fabricOpen(options: FabricOptions, onEvent: OnFabricEvent): NativeFabric | NativeFailure;
 }

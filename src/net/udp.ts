@@ -16,7 +16,6 @@ import {
 } from '../base/limits.js';
 import { addressText } from '../flags/settings.js';
 import { failed, type NativeFailure, native } from '../native/addon.js';
-import type { Origin } from '../stats/conns.js';
 import type { Endpoint, Wire } from './wire.js';
 
 const headerBytes = 8;
@@ -30,7 +29,14 @@ export interface UdpOptions {
   readonly accept: (connection: number, origin: Origin) => Endpoint;
 }
 
-/** A bound socket. */
+/** Where a client comes from, if the transport cannot know: his bytes reach it through somebody else. */
+export interface Origin {
+  readonly address: string;
+  readonly listenAddress: string;
+  readonly descriptor: number;
+}
+
+/** A socket that is bound. */
 export interface Bound {
   readonly address: string;
   readonly descriptor: number;

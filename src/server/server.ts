@@ -4,10 +4,11 @@
  */
 
 import { casStep, copyBytesPerTick, slowReaderMs, stalledSenderMs } from '../base/limits.js';
+import type { EndReason } from '../commands/caller.js';
 import { Executor } from '../commands/execute.js';
 import type { Observer } from '../commands/observer.js';
 import { Session } from '../commands/session.js';
-import type { EndReason, Shared } from '../commands/shared.js';
+import type { Arriving, Shared } from '../commands/shared.js';
 import { Unlocking } from '../commands/unlocking.js';
 import { type LineOutput, Topic } from '../commands/watchers.js';
 import type { Settings } from '../flags/settings.js';
@@ -15,10 +16,11 @@ import { native } from '../native/addon.js';
 import type { Ports, Timer } from '../native/ports.js';
 import type { Access } from '../net/access.js';
 import { ClientListeners } from '../net/client-listeners.js';
+import type { Origin } from '../net/udp.js';
 import { Counter, idle, type Wire } from '../net/wire.js';
 import type { Log } from '../process/log.js';
 import { writePortFile } from '../process/portfile.js';
-import { connectionLines, type Origin } from '../stats/conns.js';
+import { connectionLines } from '../stats/conns.js';
 import { Counters } from '../stats/counters.js';
 import type { ServerFacts } from '../stats/facts.js';
 import type { Journal } from '../store/journal.js';
@@ -61,11 +63,11 @@ export class Server implements Shared, LineOutput {
   private idler: Timer | null = null;
   private idleWalk: Iterator<Session> | null = null;
   private nowMs = 0;
-  readonly arriving = new Set<Session>();
+  readonly arriving = new Set<Arriving>();
   /** Connections that are closed at the end of this tick. */
   private readonly slowReaders: number[] = [];
-  private readonly stalledSenders: Session[] = [];
-  /** When memory was last asked for in vain, and since when that happens without a gap. */
+  private readonly stalledSenders: Arriving[] = [];
+  /** When memory was asked for in vain last, and since when it is in one tick after the other. */
   private starvedMs = 0;
   private starvedSinceMs = 0;
   /** Whole seconds of the wire's clock, by which idle clients are judged. */
@@ -96,7 +98,7 @@ export class Server implements Shared, LineOutput {
     this.journal = region.journal;
     const { clock, wallMs } = this.ports;
     this.cacheClock = new CacheClock(region, origin, clock(), wallMs);
-    const options = { evict: settings.evict, casStep };
+    const options = { evict: settings.evict, casStep, patient: true };
     const store = new Store(region, options, this.cacheClock.at(clock()));
     this.casFirst = store.casLast;
     this.executor = new Executor(store, wire.output, this.counters, settings.flush);
@@ -111,7 +113,6 @@ export class Server implements Shared, LineOutput {
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
     configure(this.executor, settings);
-    store.patient = true;
     this.scheduler = new UpkeepScheduler(this);
     this.facts = factsOf(settings, this.counters, wire.counters);
     this.listeners = new ClientListeners({
@@ -135,7 +136,7 @@ export class Server implements Shared, LineOutput {
       },
       end: () => {
         for (const connection of this.slowReaders.splice(0)) this.dropReader(connection);
-        for (const session of this.stalledSenders.splice(0)) this.dropSender(session);
+        for (const sender of this.stalledSenders.splice(0)) this.dropSender(sender);
         if (this.executor.upkeep.isWanted) this.scheduler.wake();
         this.executor.observer.watchers.flush(this);
         return this.mirror.commit(this.journal, this.nowMs);
@@ -191,8 +192,7 @@ export class Server implements Shared, LineOutput {
     this.wire.forgetSegments();
   }
 
-  onClosed(session: Session, reason: EndReason): void {
-    const { connection } = session;
+  onClosed(connection: number, reason: EndReason): void {
     const { observer } = this.executor;
     if ((observer.watchers.topics & Topic.connevents) !== 0) {
       const { address, descriptor } = this.originOf(connection);
@@ -205,7 +205,7 @@ export class Server implements Shared, LineOutput {
     observer.update();
   }
 
-  connectionLines(asker: Session): Iterator<string> {
+  connectionLines(asker: number): Iterator<string> {
     const { sessions, origins, seconds: now } = this;
     const { listeners, datagrams } = this.listeners;
     const { transport } = this.wire;
@@ -245,22 +245,22 @@ export class Server implements Shared, LineOutput {
   private giveUpSender(): boolean {
     if (this.stalledSenders.length > 0) return true;
     let longestMs = 0;
-    let sender: Session | null = null;
-    for (const session of this.arriving) {
-      const stalledMs = this.wire.transport.stalledMs(session.connection);
+    let sender: Arriving | null = null;
+    for (const candidate of this.arriving) {
+      const stalledMs = this.wire.transport.stalledMs(candidate.connection);
       if (stalledMs < stalledSenderMs || stalledMs <= longestMs) continue;
       longestMs = stalledMs;
-      sender = session;
+      sender = candidate;
     }
     if (sender !== null) this.stalledSenders.push(sender);
     return sender !== null;
   }
 
-  private dropSender(session: Session): void {
+  private dropSender(sender: Arriving): void {
     this.log.say(
       'memory is full of values that do not arrive: one that has stopped half-way is closed',
     );
-    session.end('error');
+    sender.end('error');
   }
 
   /** Called when no command runs, as the connection to close may be that of the command. */

@@ -1,8 +1,16 @@
 /** `stats conns`: listeners and connections, each with memcached's rows. */
 
-import type { Session } from '../commands/session.js';
 import type { NativeTransport } from '../native/addon.js';
-import type { Bound } from '../net/udp.js';
+import type { Bound, Origin } from '../net/udp.js';
+
+/** A client's connection. */
+export interface Listed {
+  readonly connection: number;
+  /** When something last arrived, in seconds of the server's clock. */
+  readonly activeAt: number;
+  /** memcached's name for what it waits for; `unsent`: replies have not left yet. */
+  stateName(unsent: boolean): string;
+}
 
 /** The listeners and connections to list. */
 export interface Connections {
@@ -10,22 +18,16 @@ export interface Connections {
   readonly listeners: readonly number[];
   /** The bound UDP sockets. */
   readonly datagrams: readonly Bound[];
-  readonly sessions: ReadonlyMap<number, Session>;
-  /** Origins of clients that the transport does not know, as their bytes come through TLS or UDP. */
+  readonly sessions: ReadonlyMap<number, Listed>;
+  /** Where clients come from whose bytes come through somebody else (TLS, UDP). */
   readonly origins: ReadonlyMap<number, Origin>;
   /** Seconds of the server's clock. */
   readonly now: number;
   readonly startedAt: number;
 }
 
-export interface Origin {
-  readonly address: string;
-  readonly listenAddress: string;
-  readonly descriptor: number;
-}
-
-/** Lines of the answer, made as they are asked for: there may be more than one tick has room for. */
-export function* connectionLines(connections: Connections, asker: Session): Generator<string> {
+/** Lines of the answer to connection `asker`, made as they are asked for: one tick may not have room for all. */
+export function* connectionLines(connections: Connections, asker: number): Generator<string> {
   const { transport, sessions, now, startedAt } = connections;
   for (const listener of connections.listeners) {
     const description = transport.describeListener(listener);
@@ -49,15 +51,15 @@ export function* connectionLines(connections: Connections, asker: Session): Gene
   let left = sessions.size;
   for (const session of sessions.values()) {
     if (left-- === 0) return;
-    const own = transport.describe(session.connection);
-    // The connection was closed since the list was begun.
-    if (own === null || sessions.get(session.connection) !== session) continue;
-    const { address, listenAddress, descriptor } =
-      connections.origins.get(session.connection) ?? own;
+    const { connection } = session;
+    const own = transport.describe(connection);
+    // Closed since the list was begun.
+    if (own === null || sessions.get(connection) !== session) continue;
+    const { address, listenAddress, descriptor } = connections.origins.get(connection) ?? own;
     yield rows(descriptor, [
       ['addr', address],
       ['listen_addr', listenAddress],
-      ['state', session === asker ? 'conn_parse_cmd' : session.stateName(own.pendingBytes > 0)],
+      ['state', connection === asker ? 'conn_parse_cmd' : session.stateName(own.pendingBytes > 0)],
       ['secs_since_last_cmd', now - session.activeAt],
     ]);
   }

@@ -4,7 +4,10 @@
  */
 
 import type { Settings } from '../flags/settings.js';
+import type { Store } from '../store/store.js';
+import type { Upkeep } from '../store/upkeep.js';
 import type { Counters } from './counters.js';
+import type { Prefixes } from './detail.js';
 
 export type StatRow = readonly [name: string, value: string | number];
 
@@ -30,6 +33,39 @@ export interface ServerFacts {
     readonly systemUs: number;
     readonly pid: number;
     readonly linesLost: number;
+  };
+}
+
+/** The cache as `stats` sees it, and the commands that were run on it. */
+export interface CacheFacts {
+  readonly store: Store;
+  readonly counters: Counters;
+  readonly upkeep: Upkeep;
+  readonly observer: { readonly prefixes: Prefixes; readonly watchers: WatcherFacts };
+  readonly administration: AdministrationFacts;
+}
+
+/** Lines for those who watch, and how many those are. */
+export interface WatcherFacts {
+  readonly written: number;
+  readonly skipped: number;
+  readonly sent: number;
+  readonly count: number;
+  resetCounters(): void;
+}
+
+/** Settings of the commands `lru` and `lru_crawler`. */
+export interface AdministrationFacts {
+  readonly mayDump: boolean;
+  readonly crawlerSleepMicros: number;
+  readonly lruWords: {
+    readonly segmented: boolean;
+    readonly hotPercent: number;
+    readonly warmPercent: number;
+    readonly hotFactor: number;
+    readonly warmFactor: number;
+    readonly temporary: boolean;
+    readonly temporarySeconds: number;
   };
 }
 

@@ -1,25 +1,24 @@
 /** `stats` without a topic: the process, its traffic, the cache. */
-import type { Executor } from '../commands/execute.js';
 import { Counter } from '../net/wire.js';
 import { pagesBytes } from '../store/layout.js';
 import type { SlabClass } from '../store/slab-class.js';
-import { type ServerFacts, type StatRow, zeroes } from './facts.js';
+import { type CacheFacts, type ServerFacts, type StatRow, zeroes } from './facts.js';
 
 /** memcached's uptime begins with 2, and some dashboards divide by it. */
 const uptimeFirst = 2;
 
 /** All rows but the mirror's. */
-export function general(executor: Executor, facts: ServerFacts): StatRow[] {
-  return [...process(executor, facts), ...traffic(executor, facts), ...cache(executor, facts)];
+export function general(cache: CacheFacts, facts: ServerFacts): StatRow[] {
+  return [...process(cache, facts), ...traffic(cache, facts), ...items(cache, facts)];
 }
 
-function process(executor: Executor, facts: ServerFacts): StatRow[] {
+function process(cache: CacheFacts, facts: ServerFacts): StatRow[] {
   const { userUs, systemUs, pid, linesLost } = facts.usage();
   const connections = facts.wire[Counter.CONNECTIONS]!;
   return [
     ['pid', pid],
     ['uptime', uptimeFirst + Math.floor(facts.uptimeSeconds())],
-    ['time', executor.store.now],
+    ['time', cache.store.now],
     ['version', '1.6.18'],
     ['libevent', 'none'],
     ['pointer_size', 64],
@@ -42,9 +41,9 @@ function process(executor: Executor, facts: ServerFacts): StatRow[] {
   ];
 }
 
-function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
+function traffic(cache: CacheFacts, facts: ServerFacts): StatRow[] {
   const { counters } = facts;
-  const { store } = executor;
+  const { store } = cache;
   return [
     ['cmd_get', counters.cmdGet],
     ['cmd_set', counters.sum('cmd_set')],
@@ -73,14 +72,14 @@ function traffic(executor: Executor, facts: ServerFacts): StatRow[] {
     ...(facts.settings.idleSeconds > 0 ? [['idle_kicks', counters.idleKicks] as const] : []),
     ['bytes_read', facts.wire[Counter.BYTES_READ]!],
     ['bytes_written', facts.wire[Counter.BYTES_WRITTEN]!],
-    ['limit_maxbytes', pagesBytes(executor.store.region.geometry)],
+    ['limit_maxbytes', pagesBytes(cache.store.region.geometry)],
     ['accepting_conns', accepts(facts) ? 1 : 0],
     ['listen_disabled_num', facts.wire[Counter.LISTEN_OFF_TIMES]!],
     ['time_in_listen_disabled_us', facts.wire[Counter.LISTEN_OFF_US]!],
     ['threads', 1],
     ['conn_yields', counters.connectionYields],
-    ['hash_power_level', executor.store.region.geometry.bucketBits],
-    ['hash_bytes', executor.store.region.buckets.length * 4],
+    ['hash_power_level', cache.store.region.geometry.bucketBits],
+    ['hash_bytes', cache.store.region.buckets.length * 4],
     ['hash_is_expanding', 0],
   ];
 }
@@ -90,10 +89,10 @@ function accepts({ settings, wire }: ServerFacts): boolean {
   return settings.refuseFast || wire[Counter.CONNECTIONS]! < settings.connections;
 }
 
-function cache(executor: Executor, facts: ServerFacts): StatRow[] {
-  const { store, upkeep } = executor;
+function items(cache: CacheFacts, facts: ServerFacts): StatRow[] {
+  const { store, upkeep } = cache;
   const { slabs: state, mover } = store;
-  const { watchers } = executor.observer;
+  const { watchers } = cache.observer;
   const total = (of: (slabClass: SlabClass) => number): number =>
     state.classes.reduce((sum, slabClass) => sum + of(slabClass), 0);
   return [

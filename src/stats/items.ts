@@ -1,17 +1,16 @@
-/** `stats items`: counters of the classes that hold items. */
-import type { Executor } from '../commands/execute.js';
+/** `stats items`: what happened in the classes that hold items. */
 import { ageOf } from '../store/balance.js';
 import type { SlabClass } from '../store/slab-class.js';
-import { type StatRow, zeroes } from './facts.js';
+import { type CacheFacts, type StatRow, zeroes } from './facts.js';
 
-export function itemRows(executor: Executor): StatRow[] {
-  return executor.store.slabs.classes
+export function itemRows(cache: CacheFacts): StatRow[] {
+  return cache.store.slabs.classes
     .filter((slabClass) => slabClass.items > 0)
-    .flatMap((slabClass) => ofClass(executor, slabClass));
+    .flatMap((slabClass) => ofClass(cache, slabClass));
 }
 
-function ofClass(executor: Executor, slabClass: SlabClass): StatRow[] {
-  const age = ageOf(executor.store, slabClass);
+function ofClass(cache: CacheFacts, slabClass: SlabClass): StatRow[] {
+  const age = ageOf(cache.store, slabClass);
   const rows: StatRow[] = [
     ['number', slabClass.items],
     ['number_hot', 0],
@@ -35,7 +34,7 @@ function ofClass(executor: Executor, slabClass: SlabClass): StatRow[] {
     ...zeroes(
       'lrutail_reflocked moves_to_cold moves_to_warm moves_within_lru direct_reclaims hits_to_hot hits_to_warm',
     ),
-    ['hits_to_cold', executor.counters.byClass.get_hits[slabClass.number]!],
+    ['hits_to_cold', cache.counters.byClass.get_hits[slabClass.number]!],
     ['hits_to_temp', 0],
   ];
   return rows.map(([name, value]) => [`items:${slabClass.number}:${name}`, value]);

@@ -3,24 +3,23 @@
  * Settings for parts of memcached that are not here keep their given value, or memcached's default; a switch of such a
  * part is off.
  */
-import type { Executor } from '../commands/execute.js';
 import { pagesBytes } from '../store/layout.js';
-import type { ServerFacts, StatRow } from './facts.js';
+import type { CacheFacts, ServerFacts, StatRow } from './facts.js';
 
-export function settingRows(executor: Executor, facts: ServerFacts): StatRow[] {
+export function settingRows(cache: CacheFacts, facts: ServerFacts): StatRow[] {
   return [
-    ...server(executor, facts),
-    ...slabs(executor, facts),
-    ...recency(executor, facts),
+    ...server(cache, facts),
+    ...slabs(cache, facts),
+    ...recency(cache, facts),
     ...storage,
     ...tls(facts),
   ];
 }
 
-function server(executor: Executor, facts: ServerFacts): StatRow[] {
+function server(cache: CacheFacts, facts: ServerFacts): StatRow[] {
   const { settings: own, port, verbosity } = facts;
   // A node that took over serves the region that it inherited, whatever its own flags say.
-  const { geometry } = executor.store.region;
+  const { geometry } = cache.store.region;
   return [
     ['maxbytes', pagesBytes(geometry)],
     ['maxconns', own.connections],
@@ -38,7 +37,7 @@ function server(executor: Executor, facts: ServerFacts): StatRow[] {
     ['num_threads', 1],
     ['num_threads_per_udp', 1],
     ['stat_key_prefix', own.prefixDelimiter],
-    ['detail_enabled', yes(executor.observer.prefixes.on)],
+    ['detail_enabled', yes(cache.observer.prefixes.on)],
     ['reqs_per_event', own.tuning.get('reqs_per_event') ?? 20],
     ['cas_enabled', 'yes'],
     ['tcp_backlog', own.backlog],
@@ -50,7 +49,7 @@ function server(executor: Executor, facts: ServerFacts): StatRow[] {
   ];
 }
 
-function slabs({ upkeep }: Executor, { settings: { tuning } }: ServerFacts): StatRow[] {
+function slabs({ upkeep }: CacheFacts, { settings: { tuning } }: ServerFacts): StatRow[] {
   const { balance } = upkeep;
   return [
     ['hashpower_init', tuning.get('hashpower_init') ?? 0],
@@ -62,10 +61,10 @@ function slabs({ upkeep }: Executor, { settings: { tuning } }: ServerFacts): Sta
   ];
 }
 
-function recency(executor: Executor, { settings: own }: ServerFacts): StatRow[] {
+function recency(cache: CacheFacts, { settings: own }: ServerFacts): StatRow[] {
   const { tuning } = own;
-  const { administration } = executor;
-  const { crawler } = executor.upkeep;
+  const { administration } = cache;
+  const { crawler } = cache.upkeep;
   const { lruWords } = administration;
   return [
     ['lru_crawler', yes(crawler.enabled)],

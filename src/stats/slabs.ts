@@ -1,11 +1,9 @@
 /** `stats slabs`: pages and chunks of the classes that have any. */
-
-import type { Executor } from '../commands/execute.js';
 import { classCounters } from './counters.js';
-import type { StatRow } from './facts.js';
+import type { CacheFacts, StatRow } from './facts.js';
 
-export function slabRows(executor: Executor): StatRow[] {
-  const { store, counters } = executor;
+export function slabRows(cache: CacheFacts): StatRow[] {
+  const { store, counters } = cache;
   const active = store.slabs.classes.filter((slabClass) => slabClass.pages.length > 0);
   const rows = active.flatMap((slabClass) => {
     const { number, chunkBytes, perPage, pages } = slabClass;

@@ -2,10 +2,9 @@
  * The answers to `stats`: memcached's keys with memcached's meanings. A key for a part of memcached that is not here
  * has a neutral value, so that dashboards find it; docs/PROTOCOL.md lists such keys.
  */
-import type { Executor } from '../commands/execute.js';
 import { Counter } from '../net/wire.js';
 import type { Mirror } from '../store/mirror.js';
-import type { ServerFacts, StatRow } from './facts.js';
+import type { CacheFacts, ServerFacts, StatRow } from './facts.js';
 import { general } from './general.js';
 import { itemRows } from './items.js';
 import { settingRows } from './settings.js';
@@ -24,22 +23,22 @@ const resettable = [
 /** The rows of one topic, or null when there is no such topic. */
 export function statistics(
   topic: string,
-  executor: Executor,
+  cache: CacheFacts,
   facts: ServerFacts,
   mirror: Mirror,
 ): StatRow[] | null {
   switch (topic) {
     case '':
-      return [...general(executor, facts), ...mirror.stats()];
+      return [...general(cache, facts), ...mirror.stats()];
     case 'mirror':
       return [...mirror.details()];
     case 'settings':
-      return settingRows(executor, facts);
+      return settingRows(cache, facts);
     case 'items':
-      return itemRows(executor);
+      return itemRows(cache);
     case 'slabs':
-      return slabRows(executor);
-    // A memcached without a file for extstore answers with nothing, too.
+      return slabRows(cache);
+    // memcached without a file for it has nothing to say of it, either.
     case 'extstore':
       return [];
     default:
@@ -47,11 +46,11 @@ export function statistics(
   }
 }
 
-/** `stats reset`: counters begin again at zero, present quantities stay. */
-export function resetStatistics(executor: Executor, facts: ServerFacts): void {
-  executor.counters.reset();
-  executor.store.resetCounters();
-  executor.observer.prefixes.clear();
-  executor.observer.watchers.resetCounters();
+/** `stats reset`: what was counted begins again, what is there stays. */
+export function resetStatistics(cache: CacheFacts, facts: ServerFacts): void {
+  cache.counters.reset();
+  cache.store.resetCounters();
+  cache.observer.prefixes.clear();
+  cache.observer.watchers.resetCounters();
   for (const cell of resettable) facts.wire[cell] = 0;
 }

@@ -35,6 +35,11 @@ export function casHigh(region: Region, ref: number): number {
   return viewOf(region, ref).getInt32(behindValue(region, ref) + 4, true);
 }
 
+/** True when this is the item's CAS id. */
+export function hasCas(region: Region, ref: number, low: number, high: number): boolean {
+  return casLow(region, ref) === low && casHigh(region, ref) === high;
+}
+
 /** Puts the CAS id that a client chose into a chunk that nobody can reach yet, and whose lengths and bits are set. */
 export function putExplicitCas(region: Region, ref: number, { low, high }: CasId): void {
   const view = viewOf(region, ref);

@@ -14,14 +14,26 @@ import {
   seizePagesMost,
   upkeepLooksPerChange,
 } from '../base/limits.js';
+import type { Eviction } from './eviction.js';
 import type { SlabClass } from './slab-class.js';
-import { Meta } from './slabs.js';
-import type { Store } from './store.js';
+import { Meta, type Slabs } from './slabs.js';
 
 const busy = Meta.RESERVED | Meta.PINNED;
 
 /** What `seize` has achieved: no page can be emptied now, one is being emptied, it is there. */
 export const Seizure = { NONE: 0, PART: 1, WHOLE: 2 } as const;
+
+/** The items in the chunks that are moved. */
+export interface Items {
+  /** Unix seconds. */
+  readonly now: number;
+  /** True when the item is expired or flushed. */
+  isDead(ref: number): boolean;
+  /** Gives an item up. */
+  evict(ref: number, slabClass: SlabClass): void;
+  /** Moves an item into a chunk of its class that was taken for it. */
+  relocate(ref: number, fresh: number): void;
+}
 
 export class PageMover {
   /** Pages that changed class. */
@@ -34,18 +46,25 @@ export class PageMover {
   reclaimed = 0;
   /** Chunks that could not be moved when they were met. */
   busyItems = 0;
-  private readonly store: Store;
+  private readonly slabs: Slabs;
+  private readonly eviction: Eviction;
+  /** False with -M: what is alive is not given up. */
+  private readonly mayEvict: boolean;
+  private readonly items: Items;
   private to: SlabClass | null = null;
   /** The next chunk of the page to look at. */
   private chunk = 0;
   private begunAt = 0;
 
-  constructor(store: Store) {
-    this.store = store;
+  constructor(slabs: Slabs, eviction: Eviction, mayEvict: boolean, items: Items) {
+    this.slabs = slabs;
+    this.eviction = eviction;
+    this.mayEvict = mayEvict;
+    this.items = items;
   }
 
   get isRunning(): boolean {
-    return this.store.slabs.draining >= 0;
+    return this.slabs.draining >= 0;
   }
 
   resetCounters(): void {
@@ -63,24 +82,24 @@ export class PageMover {
     if (page < 0) return false;
     this.to = to;
     this.chunk = 0;
-    this.begunAt = this.store.now;
-    this.store.slabs.drain(page);
+    this.begunAt = this.items.now;
+    this.slabs.drain(page);
     return true;
   }
 
   /** Works on until about `budget` looks are used, and returns how many are left: all when it must wait. */
   step(budget: number): number {
-    const { slabs } = this.store;
+    const { slabs } = this;
     let left = budget;
     while (left > 0 && this.isRunning) {
-      const from = slabs.classes[this.store.region.pageTable[slabs.draining]!]!;
+      const from = slabs.classes[slabs.region.pageTable[slabs.draining]!]!;
       if (this.chunk < from.perPage) {
         left -= this.empty(from);
       } else if (slabs.isEmpty(slabs.draining)) {
         this.finish(this.to);
       } else {
         this.chunk = 0;
-        if (this.store.now - this.begunAt > moveSecondsMost) slabs.stopDraining();
+        if (this.items.now - this.begunAt > moveSecondsMost) slabs.stopDraining();
         return left;
       }
     }
@@ -92,14 +111,14 @@ export class PageMover {
    * class when it is empty.
    */
   seize(to: SlabClass, shielded: number, itemsMost: number): number {
-    const { slabs } = this.store;
+    const { slabs } = this;
     // The page that is half empty already is the cheapest.
     if (this.isRunning && !this.canEmpty(slabs.draining, shielded)) slabs.stopDraining();
     while (!this.isRunning) {
       const page = this.pageToSeize(to, shielded);
       if (page >= 0) {
         slabs.drain(page);
-        this.begunAt = this.store.now;
+        this.begunAt = this.items.now;
       } else if (!this.adoptOther(to, itemsMost)) {
         return Seizure.NONE;
       } else if (itemsMost < Number.MAX_SAFE_INTEGER) {
@@ -109,27 +128,26 @@ export class PageMover {
     this.to = to;
     this.chunk = 0;
     const page = slabs.draining;
-    const from = slabs.classes[this.store.region.pageTable[page]!]!;
+    const from = slabs.classes[slabs.region.pageTable[page]!]!;
     let left = itemsMost;
     for (let chunk = 0; chunk < from.perPage; chunk++) {
       if ((slabs.meta[page]![chunk]! & Meta.LIVE) === 0) continue;
       if (left-- === 0) return Seizure.PART;
-      this.store.evict(slabs.refOf(page, chunk, from), from);
+      this.items.evict(slabs.refOf(page, chunk, from), from);
     }
     this.finish(to);
     return Seizure.WHOLE;
   }
 
   private finish(to: SlabClass | null): void {
-    this.store.slabs.reassign(to);
+    this.slabs.reassign(to);
     this.moved++;
-    if (to !== null) to.gainedAt = this.store.now;
+    if (to !== null) to.gainedAt = this.items.now;
   }
 
   /** Looks at the next chunk; returns what that cost. */
   private empty(from: SlabClass): number {
-    const { store } = this;
-    const { slabs } = store;
+    const { slabs, items } = this;
     const page = slabs.draining;
     const chunk = this.chunk++;
     const meta = slabs.meta[page]![chunk]!;
@@ -139,19 +157,19 @@ export class PageMover {
     }
     if ((meta & Meta.LIVE) === 0) return 1;
     const ref = slabs.refOf(page, chunk, from);
-    if (store.isDead(ref)) {
+    if (items.isDead(ref)) {
       this.reclaimed++;
-      store.evict(ref, from);
+      items.evict(ref, from);
       return upkeepLooksPerChange;
     }
     const bytes = slabs.itemBytes(ref);
     const fresh = bytes > moveBytesMost ? 0 : this.place(from, meta);
     if (fresh !== 0) {
       this.rescues++;
-      store.relocate(ref, fresh);
-    } else if (store.mayEvict) {
+      items.relocate(ref, fresh);
+    } else if (this.mayEvict) {
       this.evictions++;
-      store.evict(ref, from);
+      items.evict(ref, from);
     } else {
       this.busyItems++;
     }
@@ -160,20 +178,19 @@ export class PageMover {
 
   /** A chunk outside of the page for an item with this meta word; 0 when the item itself is the one to give up. */
   private place(from: SlabClass, meta: number): number {
-    const { store } = this;
-    const { slabs } = store;
+    const { slabs, items } = this;
     if (slabs.available(from) > 0) return slabs.take(from);
-    if (!store.mayEvict || store.eviction.isCold(meta)) return 0;
-    const colder = store.eviction.victim(from, 0);
+    if (!this.mayEvict || this.eviction.isCold(meta)) return 0;
+    const colder = this.eviction.victim(from, 0);
     if (colder === 0) return 0;
     this.evictions++;
-    store.evict(colder, from);
+    items.evict(colder, from);
     return slabs.available(from) > 0 ? slabs.take(from) : 0;
   }
 
   /** The page of a class that has fewest items; of those that are full the one before the hand. -1: none is adopted. */
   private emptiest(from: SlabClass): number {
-    const { slabs } = this.store;
+    const { slabs } = this;
     const { pages, handPage } = from;
     let best = -1;
     for (let i = 0; i < pages.length; i++) {
@@ -200,7 +217,7 @@ export class PageMover {
   }
 
   private donors(to: SlabClass): SlabClass[] {
-    return this.store.slabs.classes
+    return this.slabs.classes
       .filter((slabClass) => slabClass !== to && slabClass.pages.length > 0)
       .sort((a, b) => b.pages.length - a.pages.length);
   }
@@ -209,12 +226,13 @@ export class PageMover {
   private adoptOther(to: SlabClass, chunksMost: number): boolean {
     const donor = this.donors(to).find(({ unadopted }) => unadopted.length > 0);
     if (donor === undefined) return false;
-    this.store.slabs.adoptOf(donor, chunksMost);
+    this.slabs.adoptOf(donor, chunksMost);
     return true;
   }
 
   private canEmpty(page: number, shielded: number): boolean {
-    const { slabs, region } = this.store;
+    const { slabs } = this;
+    const { region } = slabs;
     if (!slabs.isAdopted(page)) return false;
     if (shielded !== 0 && region.pageOf(shielded) === page) return false;
     return slabs.meta[page]!.every((word) => (word & busy) === 0);

@@ -7,7 +7,16 @@
 import { assert } from '../base/errors.js';
 import { segmentBytes } from '../base/limits.js';
 import type { Journal } from './journal.js';
-import { bucketsOffset, type Geometry, headBytes, pagesBytes, pageTableOffset } from './layout.js';
+import {
+  bucketsOffset,
+  type Geometry,
+  headBytes,
+  headerBytes,
+  KEY_AND_BITS,
+  keyLengthMask,
+  pagesBytes,
+  pageTableOffset,
+} from './layout.js';
 
 /** Memory of a region: what native.regionOpen maps, or plain ArrayBuffers in tests. */
 export interface RegionMemory {
@@ -73,6 +82,17 @@ export class Region {
   /** Index of a chunk's first word in `wordsOf(ref)`. */
   indexOf(ref: number): number {
     return ((ref - 1) & this.segmentMask) << this.wordShift;
+  }
+
+  /** A word of an item's header. */
+  itemWord(ref: number, word: number): number {
+    return this.wordsOf(ref)[this.indexOf(ref) + word]!;
+  }
+
+  /** Offset of an item's value in the segment that holds it. */
+  valueOffset(ref: number): number {
+    const index = this.indexOf(ref);
+    return index * 4 + headerBytes + (this.wordsOf(ref)[index + KEY_AND_BITS]! & keyLengthMask);
   }
 
   /** Number of the page a chunk stands in. */

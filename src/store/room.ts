@@ -3,30 +3,66 @@
  * emptying a page of another one.
  */
 import { adoptChunksOnDemand, adoptChunksPerRequest, seizeItemsMost } from '../base/limits.js';
-import { Seizure } from './mover.js';
+import type { Eviction } from './eviction.js';
+import { type Items, type PageMover, Seizure } from './mover.js';
+import { FULL, type Reservation, WAIT } from './reservation.js';
 import type { SlabClass } from './slab-class.js';
-import type { Store } from './store.js';
+import type { Slabs } from './slabs.js';
 
 /** With -M: items looked at for a dead one before a value is refused. */
 const deadLooksMax = 50;
 
-export class Room {
-  private readonly store: Store;
+/** The items that may be given up, and the calls by which the room tells of its work. */
+export interface Hooks extends Pick<Items, 'isDead' | 'evict'> {
+  /** A command has cost more than others do. */
+  onEffort(): void;
+  /** Nothing could be evicted; true: some memory may soon be there. */
+  onStarved(): boolean;
+}
 
-  constructor(store: Store) {
-    this.store = store;
+export interface RoomOptions {
+  /** False with `-M`: a full cache refuses instead of evicting. */
+  readonly evict: boolean;
+  /** True when a command can be executed anew in a later tick: then a reservation may be answered with WAIT. */
+  readonly patient?: boolean;
+}
+
+export class Room {
+  /** Number of a class that had to do without a page of its own; 0: none. */
+  wanted = 0;
+  private readonly slabs: Slabs;
+  private readonly eviction: Eviction;
+  private readonly mover: PageMover;
+  private readonly mayEvict: boolean;
+  private readonly patient: boolean;
+  private readonly hooks: Hooks;
+
+  constructor(
+    slabs: Slabs,
+    eviction: Eviction,
+    mover: PageMover,
+    options: RoomOptions,
+    hooks: Hooks,
+  ) {
+    this.slabs = slabs;
+    this.eviction = eviction;
+    this.mover = mover;
+    this.mayEvict = options.evict;
+    this.patient = options.patient ?? false;
+    this.hooks = hooks;
   }
 
   /**
    * A reserved chunk for a class that has none left. A class that has nothing to give up borrows a chunk of a larger
-   * one, until the mover has brought it a page; only where there is no larger one a page is emptied for it.
+   * one, until the mover has brought it a page; only where there is no larger one a page is emptied for it. WAIT when
+   * that takes several ticks, or when memory that is being sent or filled may soon be free.
    */
-  make(slabClass: SlabClass, shielded: number): number {
-    const { store } = this;
+  make(slabClass: SlabClass, shielded: number): Reservation {
+    const { slabs, patient } = this;
     const own = this.within(slabClass, shielded);
-    if (own !== 0 || !store.mayEvict) return own;
-    store.wanted = slabClass.number;
-    const { slabs } = store;
+    if (own !== 0) return own;
+    if (!this.mayEvict) return FULL;
+    this.wanted = slabClass.number;
     for (let number = slabClass.number + 1; number < slabs.classes.length; number++) {
       const larger = slabs.classes[number]!;
       if (larger.pages.length === 0) continue;
@@ -34,27 +70,31 @@ export class Room {
       const ref = taken === 0 ? this.within(larger, shielded) : taken;
       if (ref !== 0) return ref;
     }
-    store.onEffort();
-    const mayWait = store.patient;
-    const most = mayWait ? seizeItemsMost : Number.MAX_SAFE_INTEGER;
-    const seizure = store.mover.seize(slabClass, shielded, most);
-    if (seizure !== Seizure.NONE) store.wanted = 0;
+    this.hooks.onEffort();
+    const most = patient ? seizeItemsMost : Number.MAX_SAFE_INTEGER;
+    const seizure = this.mover.seize(slabClass, shielded, most);
+    if (seizure !== Seizure.NONE) this.wanted = 0;
     if (seizure === Seizure.WHOLE) return slabs.take(slabClass);
-    if (seizure === Seizure.PART) store.waits = true;
-    else if (store.onStarved()) store.waits = mayWait;
-    return 0;
+    if (seizure === Seizure.PART) return WAIT;
+    return this.hooks.onStarved() && patient ? WAIT : FULL;
   }
 
-  /** A reserved chunk of this class: by evicting an item, or by finding one among the chunks not adopted yet. */
+  /** The number of a class that had to do without a page, 0 if none had. The next call does not give it again. */
+  takeWanted(): number {
+    const { wanted } = this;
+    this.wanted = 0;
+    return wanted;
+  }
+
+  /** A reserved chunk of this class, or 0: by evicting an item, or by finding one among those not adopted yet. */
   private within(slabClass: SlabClass, shielded: number): number {
-    const { store } = this;
-    const { slabs } = store;
-    let looks = store.mayEvict ? Number.MAX_SAFE_INTEGER : adoptChunksPerRequest;
-    if (!store.mayEvict) store.onEffort();
+    const { slabs, mayEvict, hooks } = this;
+    let looks = mayEvict ? Number.MAX_SAFE_INTEGER : adoptChunksPerRequest;
+    if (!mayEvict) hooks.onEffort();
     for (;;) {
       const victim = this.victimFor(slabClass, shielded);
       if (victim !== 0) {
-        store.evict(victim, slabClass);
+        hooks.evict(victim, slabClass);
         return slabs.take(slabClass);
       }
       do {
@@ -63,18 +103,18 @@ export class Room {
         if (ref !== 0) return ref;
         looks -= adoptChunksOnDemand;
         // With -M there is seldom somebody to evict: first all that may be looked at is.
-      } while (!store.mayEvict);
+      } while (!mayEvict);
     }
   }
 
   /** With -M only what is dead anyway may go: a few are looked at, as memcached looks at a few from its tail. */
   private victimFor(slabClass: SlabClass, shielded: number): number {
-    const { store } = this;
+    const { eviction } = this;
     if (slabClass.items === 0) return 0;
-    if (store.mayEvict) return store.eviction.victim(slabClass, shielded);
+    if (this.mayEvict) return eviction.victim(slabClass, shielded);
     for (let look = 0; look < deadLooksMax; look++) {
-      const victim = store.eviction.victim(slabClass, shielded);
-      if (victim === 0 || store.isDead(victim)) return victim;
+      const victim = eviction.victim(slabClass, shielded);
+      if (victim === 0 || this.hooks.isDead(victim)) return victim;
     }
     return 0;
   }

@@ -23,10 +23,11 @@ import {
   NEXT,
   VALUE_LENGTH,
 } from './layout.js';
-import { PageMover } from './mover.js';
+import { type Items, PageMover } from './mover.js';
 import { readRecord, type SuperRecord, writeRecord } from './open.js';
 import type { Region } from './region.js';
-import { Room } from './room.js';
+import { FULL, type Reservation, WAIT } from './reservation.js';
+import { type Hooks, Room, type RoomOptions } from './room.js';
 import type { SlabClass } from './slab-class.js';
 import { accessShift, Meta, Slabs } from './slabs.js';
 
@@ -36,14 +37,12 @@ export const Miss = { ABSENT: 0, EXPIRED: 1, FLUSHED: 2 } as const;
 /** The part of a meta word that is the second of the last access. */
 const accessMask = -1 << accessShift;
 
-export interface StoreOptions {
-  /** False with `-M`: a full cache refuses instead of evicting. */
-  readonly evict: boolean;
+export interface StoreOptions extends RoomOptions {
   /** CAS ids are given out from a ceiling raised in steps of this many. */
   readonly casStep: number;
 }
 
-export class Store {
+export class Store implements Items, Hooks {
   readonly region: Region;
   readonly slabs: Slabs;
   /** Unix seconds, as of the last `tick`. */
@@ -63,13 +62,8 @@ export class Store {
   crawlerReclaimed = 0;
   /** Times that all items died. */
   flushes = 0;
-  /** Number of a class that had to do without a page of its own; 0: none. */
-  wanted = 0;
   readonly mover: PageMover;
-  /** True when who reserves a chunk can wait a tick and ask again: see `waits`. */
-  patient = false;
-  /** Set when `reserve` gave nothing, but will when it is asked again in a later tick. Who waits sets it back. */
-  waits = false;
+  readonly room: Room;
   /** Called when nothing could be evicted: all chunks are being filled or sent. True: some may soon be there. */
   onStarved: () => boolean = () => false;
   /** Called when a command has cost more than others do: a tick may have to end. */
@@ -81,7 +75,6 @@ export class Store {
   /** Reserved chunks of whose values the beginning is reported: up to which byte of the chunk. */
   private readonly announced = new Map<number, number>();
   private readonly options: StoreOptions;
-  private readonly room: Room;
   private readonly record: SuperRecord;
   /** The newest CAS id that was given out. */
   casLast: number;
@@ -95,8 +88,9 @@ export class Store {
     this.buckets = new Buckets(region);
     this.slabs = new Slabs(region, this.buckets);
     this.eviction = new Fifos(this.slabs);
-    this.mover = new PageMover(this);
-    this.room = new Room(this);
+    const { slabs, eviction } = this;
+    this.mover = new PageMover(slabs, eviction, options.evict, this);
+    this.room = new Room(slabs, eviction, this.mover, options, this);
     this.record = readRecord(region.head);
     this.casLast = this.record.casCeiling;
     this.accessEpoch = nowSeconds;
@@ -158,8 +152,9 @@ export class Store {
   }
 
   /**
-   * A chunk for an item with this key and room for `valueLength` bytes, filled but for the value; 0 when memory is
-   * full. `shielded` is an item that must not be evicted for it (0: none), `explicit` the CAS id that a client chose.
+   * A chunk for an item with this key and room for `valueLength` bytes, filled but for the value; FULL when memory is
+   * full, WAIT when it must be asked for again. `shielded` is an item that must not be evicted for it (0: none),
+   * `explicit` the CAS id that a client chose.
    */
   reserve(
     view: DataView,
@@ -169,16 +164,20 @@ export class Store {
     valueLength: number,
     shielded: number,
     explicit: CasId | null = null,
-  ): number {
+  ): Reservation {
     const behind = explicit === null ? 0 : explicitCasBytes;
     const number = this.slabs.classFor(headerBytes + keyLength + valueLength + behind);
-    if (number === 0) return 0;
+    if (number === 0) return FULL;
     const slabClass = this.slabs.classes[number]!;
     let ref = this.slabs.take(slabClass);
-    if (ref === 0) ref = this.room.make(slabClass, shielded);
     if (ref === 0) {
-      if (!this.waits) slabClass.outOfMemory++;
-      return 0;
+      const made = this.room.make(slabClass, shielded);
+      if (made === WAIT) return WAIT;
+      if (made === FULL) {
+        slabClass.outOfMemory++;
+        return FULL;
+      }
+      ref = made;
     }
     const words = this.region.wordsOf(ref);
     const index = this.region.indexOf(ref);
@@ -193,6 +192,17 @@ export class Store {
       putExplicitCas(this.region, ref, explicit);
     }
     return ref;
+  }
+
+  /** A chunk with an item's key and room for another value; the item is not evicted for it. Answers as `reserve`. */
+  reserveLike(ref: number, valueLength: number, explicit: CasId | null = null): Reservation {
+    const words = this.region.wordsOf(ref);
+    const index = this.region.indexOf(ref);
+    const keyLength = words[index + KEY_AND_BITS]! & keyLengthMask;
+    const hash = words[index + HASH]!;
+    const { buckets } = this;
+    const view = buckets.viewOf(ref);
+    return this.reserve(view, buckets.keyAt(ref), keyLength, hash, valueLength, ref, explicit);
   }
 
   /** Links a reserved chunk in the place of `old`, which `find` has just returned (0: there is none). */

@@ -33,8 +33,8 @@ export class Upkeep {
 
   /** Something waits for the next slice that was not there after the last. */
   get isWanted(): boolean {
-    const { mover, wanted } = this.store;
-    return this.begun || (wanted !== 0 && !mover.isRunning);
+    const { mover, room } = this.store;
+    return this.begun || (room.wanted !== 0 && !mover.isRunning);
   }
 
   /** Does a slice, and says when the next one is wanted. */
@@ -73,9 +73,9 @@ export class Upkeep {
   private choose(): void {
     const { store, balance } = this;
     const { mover } = store;
-    if (store.wanted !== 0) {
-      const to = store.slabs.classes[store.wanted]!;
-      store.wanted = 0;
+    const wanted = store.room.takeWanted();
+    if (wanted !== 0) {
+      const to = store.slabs.classes[wanted]!;
       const starves = to.pages.length === 0 && store.slabs.unusedPages === 0;
       const from = starves ? balance.donorFor(to) : null;
       if (from !== null && mover.begin(from, to)) return;

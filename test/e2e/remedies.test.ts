@@ -170,12 +170,12 @@ const headers = existsSync('/usr/include/rdma/fi_rma.h');
       "libfabric's headers are missing (apt-get install libfabric-dev)",
     );
     const rules = () => readFileSync(join(out, 'build.ninja'), 'utf8');
-    expect(rules()).not.toContain('fabric_writes.cc.o');
+    expect(rules()).not.toContain('mirror_writer.cc.o');
     // They are installed: nothing hides them from here on. Compiling what was configured is the compiler's business.
     const unhide = 's|^\\(CMAKE_IGNORE_PATH:[A-Z]*=\\).*|\\1|';
     execFileSync('sed', ['-i', unhide, join(out, 'CMakeCache.txt')]);
     const configured = await sh(build.replace(/&& cmake-js compile/, '&& true cmake-js compile'));
     expect(configured.code).toBe(0);
-    await until('the new rules', () => rules().includes('fabric_writes.cc.o'));
+    await until('the new rules', () => rules().includes('mirror_writer.cc.o'));
   },
 );

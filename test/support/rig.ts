@@ -3,16 +3,17 @@
  * against the model, reads the whole region and explains every difference from before: an item was put, removed,
  * touched, evicted or reclaimed, and counted as such. There must be no other change.
  */
+import type { Caller } from '../../src/commands/caller.js';
 import { commandFor } from '../../src/commands/commands.js';
 import { Executor } from '../../src/commands/execute.js';
 import { Outcome, Retrieval, StorageRequest } from '../../src/commands/request.js';
-import type { Session } from '../../src/commands/session.js';
 import { lines, Output } from '../../src/protocol/reply.js';
 import { Counters } from '../../src/stats/counters.js';
 import { Crawler } from '../../src/store/crawler.js';
 import type { Journal } from '../../src/store/journal.js';
 import type { Geometry } from '../../src/store/layout.js';
 import { Region, type RegionMemory } from '../../src/store/region.js';
+import { FULL, WAIT } from '../../src/store/reservation.js';
 import type { Store } from '../../src/store/store.js';
 import { type Busy, checkAdopted, checkStore, RegionReader } from './check-store.js';
 import {
@@ -342,10 +343,8 @@ export class Rig {
       const at = 4096;
       inputBytes.set(value, at);
       inputBytes.write(command.ends ? '\r\n' : 'xx', at + value.length, 'latin1');
-      storing.whole(request, inputBytes, inputView, at);
-      while (this.mustAskAgain()) {
+      while (storing.whole(request, inputBytes, inputView, at) === Outcome.WAIT) {
         this.send(lineOf(command, value.length, cas));
-        storing.whole(request, inputBytes, inputView, at);
       }
       const endings = (version: Version | undefined) => [
         ...ended(version),
@@ -353,9 +352,10 @@ export class Rig {
       ];
       return { ...this.ran(key, endings), shields };
     }
-    if (!storing.reserveArriving(request))
-      return this.refused(key, () => endingsOfRefusal(command));
-    const arriving = new StorageRequest();
+    const ref = storing.reserveArriving(request);
+    if (ref === WAIT) throw new Error('a store that is not patient let a value wait');
+    if (ref === FULL) return this.refused(key, () => endingsOfRefusal(command));
+    const arriving = new StorageRequest(request.voice);
     arriving.assign(request);
     this.bytesOf(arriving.ref, value.length).set(value);
     this.pending.push({ command, request: arriving, value, exptime });
@@ -376,8 +376,8 @@ export class Rig {
     const key = keys[command.key]!;
     // The input holds another line by now: a session's request lives on, its key's bytes do not.
     inputBytes.fill(0x2a, 0, 512);
-    do this.executor.storing.arrived(request, command.ends);
-    while (this.mustAskAgain());
+    // A large value is copied in slices: a session lets it arrive again in later ticks.
+    while (this.executor.storing.arrived(request, command.ends) === Outcome.WAIT);
     const cas = (BigInt(request.casHigh >>> 0) << 32n) | BigInt(request.casLow >>> 0);
     const endings = (old: Version | undefined) =>
       endingsOfStorage(command, value, exptime, old, this.geometry.itemBytesMax, cas);
@@ -406,18 +406,12 @@ export class Rig {
     if (!line.scan(0, end)) throw new Error(`no line in ${text}`);
     const command = commandFor(inputBytes, line.start(0), line.length(0))!;
     let outcome: number;
+    // A large value is copied in slices: a session executes such a command again in later ticks.
     do {
-      executor.begin(command.noreplyFrom);
-      outcome = command.run(executor, { retrieval } as unknown as Session);
-    } while (this.mustAskAgain());
+      executor.exchange.begin(command.noreplyFrom);
+      outcome = command.run(executor, { retrieval } as unknown as Caller);
+    } while (outcome === Outcome.WAIT);
     return outcome;
-  }
-
-  /** A large value is copied in slices, so a session executes such a command again in later ticks. */
-  private mustAskAgain(): boolean {
-    const { waits } = this.store;
-    this.store.waits = false;
-    return waits;
   }
 
   /** A retrieval of one key, which is token `token`. */
@@ -506,7 +500,7 @@ export class Rig {
   private bytesOf(ref: number, length: number): Uint8Array {
     const { region } = this;
     const segment = (ref - 1) >>> region.segmentShift;
-    const at = this.executor.valueOffset(ref);
+    const at = region.valueOffset(ref);
     return region.bytes[segment]!.subarray(at, at + length);
   }
 }

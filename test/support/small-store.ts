@@ -4,6 +4,7 @@ import type { CasId } from '../../src/store/cas.js';
 import { Journal } from '../../src/store/journal.js';
 import { type Geometry, headerBytes } from '../../src/store/layout.js';
 import { Region, type RegionMemory } from '../../src/store/region.js';
+import { FULL, type Reservation, WAIT } from '../../src/store/reservation.js';
 import { Store } from '../../src/store/store.js';
 import { RegionReader } from './check-store.js';
 import { formattedMemory } from './region.js';
@@ -14,6 +15,7 @@ export interface Choice {
   readonly evict?: boolean;
   readonly casStep?: number;
   readonly now?: number;
+  readonly patient?: boolean;
 }
 
 export class SmallStore {
@@ -26,10 +28,10 @@ export class SmallStore {
   private readonly view = new DataView(this.bytes.buffer, this.bytes.byteOffset, 512);
 
   constructor(choice: Choice) {
-    const { geometry, evict = true, casStep = 1000, now = 1000 } = choice;
+    const { geometry, evict = true, casStep = 1000, now = 1000, patient = false } = choice;
     this.memory = choice.memory ?? formattedMemory(geometry, [1, 2]);
     this.region = new Region(this.memory, geometry, this.journal);
-    this.store = new Store(this.region, { evict, casStep }, now);
+    this.store = new Store(this.region, { evict, casStep, patient }, now);
     this.reader = new RegionReader(this.memory, geometry);
   }
 
@@ -43,26 +45,46 @@ export class SmallStore {
     return this.store.find(this.view, 0, length, hash);
   }
 
-  /** A chunk with its key and value, not linked; 0 when memory is full. */
+  /** A chunk with its key and value, not linked; FULL when memory is full. */
   reserve(
     key: string,
     value: string | number,
     shielded = 0,
     explicit: CasId | null = null,
   ): number {
+    const ref = this.tryReserve(key, value, shielded, explicit);
+    if (ref === WAIT) throw new Error('the store lets a value wait');
+    return ref;
+  }
+
+  /** Sets a key; FULL when memory is full. */
+  set(key: string, value: string | number, exptime = 0, flags = 0): number {
+    const ref = this.trySet(key, value, exptime, flags);
+    if (ref === WAIT) throw new Error('the store lets a value wait');
+    return ref;
+  }
+
+  /** As `set`, with a store that may answer WAIT. */
+  trySet(key: string, value: string | number, exptime = 0, flags = 0): Reservation {
+    const ref = this.tryReserve(key, value, 0, null);
+    if (ref === WAIT || ref === FULL) return ref;
+    this.store.commit(ref, this.store.findLike(ref), flags, exptime);
+    return ref;
+  }
+
+  private tryReserve(
+    key: string,
+    value: string | number,
+    shielded: number,
+    explicit: CasId | null,
+  ): Reservation {
     const [length, hash] = this.key(key);
     const bytes =
       typeof value === 'string' ? Buffer.from(value, 'latin1') : Buffer.alloc(value, key);
     const { store, view } = this;
     const ref = store.reserve(view, 0, length, hash, bytes.length, shielded, explicit);
-    if (ref !== 0) this.at(ref, headerBytes + length, bytes.length).set(bytes);
-    return ref;
-  }
-
-  /** Sets a key; 0 when memory is full. */
-  set(key: string, value: string | number, exptime = 0, flags = 0): number {
-    const ref = this.reserve(key, value);
-    if (ref !== 0) this.store.commit(ref, this.store.findLike(ref), flags, exptime);
+    if (ref === WAIT || ref === FULL) return ref;
+    this.at(ref, headerBytes + length, bytes.length).set(bytes);
     return ref;
   }
 

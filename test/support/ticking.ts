@@ -36,9 +36,8 @@ export class Ticking {
   private nowMs = 0;
 
   constructor(geometry: Geometry, evict = true) {
-    this.small = new SmallStore({ geometry, evict });
+    this.small = new SmallStore({ geometry, evict, patient: true });
     this.store = this.small.store;
-    this.store.patient = true;
     this.executor = new Executor(this.store, this.output, new Counters(), true);
     const { executor, output } = this;
     executor.line.bytes = this.input;

@@ -1,6 +1,7 @@
 /** A store that tells which chunks were written to, reported or not. */
 import type { CasId } from '../../src/store/cas.js';
 import { explicitCasBytes, headerBytes } from '../../src/store/layout.js';
+import { FULL, type Reservation, WAIT } from '../../src/store/reservation.js';
 import { Store } from '../../src/store/store.js';
 
 export class WatchedStore extends Store {
@@ -14,10 +15,11 @@ export class WatchedStore extends Store {
     valueLength: number,
     shielded: number,
     explicit: CasId | null = null,
-  ): number {
+  ): Reservation {
     const ref = super.reserve(view, at, keyLength, hash, valueLength, shielded, explicit);
     const behind = explicit === null ? 0 : explicitCasBytes;
-    if (ref !== 0) this.onReserve?.(ref, headerBytes + keyLength + valueLength + behind);
+    if (ref === WAIT || ref === FULL) return ref;
+    this.onReserve?.(ref, headerBytes + keyLength + valueLength + behind);
     return ref;
   }
 }

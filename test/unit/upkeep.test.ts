@@ -6,6 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 import { seizeItemsMost, upkeepLooks } from '../../src/base/limits.js';
 import { ageOf, Balance } from '../../src/store/balance.js';
 import { geometryOf } from '../../src/store/layout.js';
+import { FULL, WAIT } from '../../src/store/reservation.js';
 import { Pace, Upkeep } from '../../src/store/upkeep.js';
 import { checkStore } from '../support/check-store.js';
 import { geometries } from '../support/region.js';
@@ -217,19 +218,18 @@ describe('a class that has nothing', () => {
   });
 
   test('waits, where it can, while a page is emptied for it some items at a time', () => {
-    const scene = new SmallStore({ geometry: eight });
+    const scene = new SmallStore({ geometry: eight, patient: true });
     const { store } = scene;
     for (let i = 0; store.evictions < 10; i++) scene.set(`tiny${i}`, 10);
-    store.patient = true;
     let turns = 1;
     let evictions = store.evictions;
-    while (scene.set('large', 700_000) === 0) {
-      expect(store.waits).toBe(true);
-      store.waits = false;
+    let answer = scene.trySet('large', 700_000);
+    for (; answer === WAIT; answer = scene.trySet('large', 700_000)) {
       expect(store.evictions - evictions).toBe(seizeItemsMost);
       evictions = store.evictions;
       turns++;
     }
+    expect(answer).not.toBe(FULL);
     // A page holds 10,922 of them.
     expect(turns).toBe(Math.ceil(10_922 / seizeItemsMost));
     expect(store.mover.moved).toBe(1);

@@ -6,43 +6,55 @@
 import type { Line } from '../../protocol/line.js';
 import { Lower, type MetaFlags, Upper } from '../../protocol/metaflags.js';
 import { lines, type Output, type Phrase } from '../../protocol/reply.js';
+import type { Counters } from '../../stats/counters.js';
 import { casHigh, casLow } from '../../store/cas.js';
 import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store/layout.js';
+import { FULL, WAIT } from '../../store/reservation.js';
 import type { Store } from '../../store/store.js';
 import type { Arithmetic } from '../arithmetic.js';
-import type { Executor } from '../execute.js';
+import { absolute, type Exchange, type Means } from '../exchange.js';
+import { type LargeCopies, pieceOf } from '../large-copy.js';
+import type { Lookahead } from '../lookahead.js';
+import type { Observer } from '../observer.js';
 import { Outcome, Verb } from '../request.js';
-import type { Meta } from './meta.js';
+import type { MetaExchange } from './exchange.js';
 
 /** The first token that is a flag. */
 const firstFlag = 2;
 
 export class MetaChanging {
-  private readonly executor: Executor;
-  private readonly meta: Meta;
+  private readonly exchange: Exchange;
+  private readonly meta: MetaExchange;
   private readonly flags: MetaFlags;
   private readonly line: Line;
   private readonly store: Store;
   private readonly output: Output;
+  private readonly lookahead: Lookahead;
+  private readonly counters: Counters;
+  private readonly observer: Observer;
   private readonly arithmetic: Arithmetic;
+  private readonly copies: LargeCopies;
 
-  constructor(executor: Executor, meta: Meta) {
-    this.executor = executor;
+  constructor(means: Means, meta: MetaExchange, arithmetic: Arithmetic, copies: LargeCopies) {
+    this.exchange = means.exchange;
     this.meta = meta;
     this.flags = meta.flags;
-    this.line = executor.line;
-    this.store = executor.store;
-    this.output = executor.output;
-    this.arithmetic = executor.arithmetic;
+    this.line = means.exchange.line;
+    this.store = means.store;
+    this.output = means.exchange.output;
+    this.lookahead = means.lookahead;
+    this.counters = means.counters;
+    this.observer = means.observer;
+    this.arithmetic = arithmetic;
+    this.copies = copies;
   }
 
   /** md: deletes, or with I marks as stale, or with x drops the value and keeps the item. */
   delete(): number {
-    const { meta, flags, store, executor } = this;
+    const { meta, flags, store, exchange, counters, observer } = this;
     const refusal = this.begin();
-    if (refusal !== null) return executor.say(refusal);
-    if (flags.opaqueTooLong) return executor.say(lines.opaqueTooLong);
-    const { counters } = executor;
+    if (refusal !== null) return exchange.say(refusal);
+    if (flags.opaqueTooLong) return exchange.say(lines.opaqueTooLong);
     const ref = meta.find();
     if (ref === 0 || !meta.comparesWell(ref)) {
       counters.deleteMisses++;
@@ -50,11 +62,12 @@ export class MetaChanging {
     }
     const invalidates = (flags.upper & Upper.INVALIDATE) !== 0;
     const { number } = store.slabs.classOf(ref);
-    if (executor.observer.on && !invalidates) executor.observer.deleted(ref, 'md');
-    if ((flags.lower & Lower.DROP_VALUE) !== 0) this.empty(ref, invalidates);
-    else if (invalidates) this.invalidate(ref);
+    if (observer.on && !invalidates) observer.deleted(ref, 'md');
+    let done = true;
+    if ((flags.lower & Lower.DROP_VALUE) !== 0) done = this.empty(ref, invalidates);
+    else if (invalidates) done = this.invalidate(ref);
     else store.unlink(ref);
-    if (store.waits) return meta.comeAgain();
+    if (!done) return meta.comeAgain();
     if (!invalidates) counters.byClass.delete_hits[number]!++;
     if ((flags.lower & Lower.QUIET) !== 0) return Outcome.DONE;
     return this.answer(lines.metaHit);
@@ -62,12 +75,13 @@ export class MetaChanging {
 
   /** ma: adds or subtracts, or with N makes the number that was missing. */
   count(): number {
-    const { meta, flags, store, executor, arithmetic } = this;
+    const { meta, flags, exchange, store, arithmetic } = this;
+    const { region, now } = store;
     const refusal = this.begin();
-    if (refusal !== null) return executor.say(refusal);
+    if (refusal !== null) return exchange.say(refusal);
     const increments = incrementsFor(flags.mode);
-    if (increments === null) return executor.say(lines.badCountingMode);
-    if (flags.opaqueTooLong) return executor.say(lines.opaqueTooLong);
+    if (increments === null) return exchange.say(lines.badCountingMode);
+    if (flags.opaqueTooLong) return exchange.say(lines.opaqueTooLong);
     const ref = meta.find();
     if (ref === 0) {
       if ((flags.upper & Upper.VIVIFY) !== 0) return this.vivify();
@@ -75,18 +89,19 @@ export class MetaChanging {
       return this.answer(lines.metaNotFound);
     }
     // As in memcached, which looks at other texts only when the ids are the same.
-    if (executor.word(ref, VALUE_LENGTH) === 0) return executor.say(lines.nonNumeric);
+    if (region.itemWord(ref, VALUE_LENGTH) === 0) return exchange.say(lines.nonNumeric);
     // C0 compares with nothing.
     const compares = (flags.casLow | flags.casHigh) !== 0;
     if (compares && !meta.comparesWell(ref)) return this.answer(lines.metaExists);
     if (!arithmetic.calculate(ref, increments, flags.deltaLow, flags.deltaHigh)) {
-      return executor.say(lines.nonNumeric);
+      return exchange.say(lines.nonNumeric);
     }
-    const before = executor.word(ref, EXPTIME) >>> 0;
+    const before = region.itemWord(ref, EXPTIME) >>> 0;
     const touches = (flags.upper & Upper.TOUCH) !== 0;
-    const after = touches ? executor.absolute(flags.exptime) : before;
+    const after = touches ? absolute(flags.exptime, now) : before;
     const fresh = arithmetic.replace(ref, increments, after, flags.explicit);
-    if (fresh === 0) return store.waits ? meta.comeAgain() : executor.say(lines.outOfMemoryMeta);
+    if (fresh === WAIT) return meta.comeAgain();
+    if (fresh === FULL) return exchange.say(lines.outOfMemoryMeta);
     if ((flags.lower & Lower.QUIET) === 0) this.putNumber(fresh, before, false);
     return Outcome.DONE;
   }
@@ -107,58 +122,65 @@ export class MetaChanging {
 
   /**
    * The same item with a new CAS id, stale and not yet won by anybody. Where there is no room for the copy the item
-   * goes: the client wants its value used no more, and would not mind if it was evicted.
+   * goes: the client wants its value used no more, and would not mind if it was evicted. False: it must wait.
    */
-  private invalidate(ref: number): void {
-    const { store, flags, executor } = this;
-    const fresh = executor.copies.make(ref, [executor.pieceOf(ref)], flags.explicit);
-    if (fresh === 0) {
-      if (!store.waits) store.unlink(ref);
-      return;
+  private invalidate(ref: number): boolean {
+    const { store, flags } = this;
+    const { region, now } = store;
+    const fresh = this.copies.make(ref, [pieceOf(region, ref)], flags.explicit);
+    if (fresh === WAIT) return false;
+    if (fresh === FULL) {
+      store.unlink(ref);
+      return true;
     }
     const old = store.findLike(fresh);
     const touches = (flags.upper & Upper.TOUCH) !== 0;
-    const exptime = touches ? executor.absolute(flags.exptime) : executor.word(old, EXPTIME);
-    const binary = executor.word(old, KEY_AND_BITS) & ItemBit.BINARY;
+    const exptime = touches ? absolute(flags.exptime, now) : region.itemWord(old, EXPTIME);
+    const binary = region.itemWord(old, KEY_AND_BITS) & ItemBit.BINARY;
     const recency = store.recencyOf(old, false);
-    store.amend(fresh, old, executor.word(old, FLAGS), exptime, binary | ItemBit.STALE, recency);
+    const bits = binary | ItemBit.STALE;
+    store.amend(fresh, old, region.itemWord(old, FLAGS), exptime, bits, recency);
+    return true;
   }
 
   /**
    * An item without a value in the place of one that had one: with the client flags and the expiry of the request, and,
-   * unless that gives another or makes it stale, with the old one's CAS id. As above, where there is no room it goes.
+   * unless that gives another or makes it stale, with the old one's CAS id. As above, where there is no room it goes,
+   * and false says that it must wait.
    */
-  private empty(ref: number, stale: boolean): void {
-    const { store, flags, executor } = this;
+  private empty(ref: number, stale: boolean): boolean {
+    const { store, flags } = this;
     const { region } = store;
     const kept = stale ? null : { low: casLow(region, ref), high: casHigh(region, ref) };
-    const fresh = executor.reserveLike(ref, 0, flags.explicit ?? kept);
-    if (fresh === 0) {
-      if (!store.waits) store.unlink(ref);
-      return;
+    const fresh = store.reserveLike(ref, 0, flags.explicit ?? kept);
+    if (fresh === WAIT) return false;
+    if (fresh === FULL) {
+      store.unlink(ref);
+      return true;
     }
     const touches = (flags.upper & Upper.TOUCH) !== 0;
-    const exptime = touches ? executor.absolute(flags.exptime) : 0;
+    const exptime = touches ? absolute(flags.exptime, store.now) : 0;
     const old = store.findLike(fresh);
-    const binary = executor.word(old, KEY_AND_BITS) & ItemBit.BINARY;
+    const binary = region.itemWord(old, KEY_AND_BITS) & ItemBit.BINARY;
     const bits = stale ? binary | ItemBit.STALE : binary;
     store.commit(fresh, old, flags.clientFlags, exptime, bits);
+    return true;
   }
 
   /** A number that was not there. It is answered even to q, as in memcached. */
   private vivify(): number {
-    const { line, flags, store, executor, arithmetic } = this;
+    const { line, flags, store, exchange, observer, arithmetic } = this;
     arithmetic.setNumber(flags.initialLow, flags.initialHigh);
     const at = line.start(1);
     const { keyLength } = flags;
-    const hash = executor.lookahead.hash(at, keyLength);
+    const hash = this.lookahead.hash(at, keyLength);
     const { length } = arithmetic;
     const ref = store.reserve(line.view, at, keyLength, hash, length, 0, flags.explicit);
-    if (ref === 0) return store.waits ? this.meta.comeAgain() : executor.say(lines.outOfMemoryNew);
+    if (ref === WAIT) return this.meta.comeAgain();
+    if (ref === FULL) return exchange.say(lines.outOfMemoryNew);
     arithmetic.fill(ref, length);
     const touches = (flags.upper & Upper.TOUCH) !== 0 && flags.touchesLast;
-    const exptime = executor.absolute(touches ? flags.exptime : flags.vivifyExptime);
-    const { observer } = executor;
+    const exptime = absolute(touches ? flags.exptime : flags.vivifyExptime, store.now);
     if (observer.on) {
       observer.looked(line.view, at, keyLength, 0);
       observer.stored(line.view, at, keyLength, 'stored', Verb.ADD, exptime, ref);
@@ -170,7 +192,8 @@ export class MetaChanging {
 
   /** The answer with an item, whose expiry was `exptime` before the tokens; `made`: it was made for this request. */
   private putNumber(ref: number, exptime: number, made: boolean): void {
-    const { line, flags, meta, output, executor, arithmetic } = this;
+    const { line, flags, meta, output, arithmetic } = this;
+    const { now } = this.store;
     const { bytes, count } = line;
     const showsValue = (flags.lower & Lower.VALUE) !== 0;
     output.put(showsValue ? lines.metaValue : lines.metaHit);
@@ -183,9 +206,9 @@ export class MetaChanging {
       else if (letter === 0x74)
         meta.putTtl(left); // t
       else if (letter === 0x54)
-        left = executor.absolute(flags.exptime) >>> 0; // T
+        left = absolute(flags.exptime, now) >>> 0; // T
       else if (letter === 0x4e && made)
-        left = executor.absolute(flags.vivifyExptime) >>> 0; // N
+        left = absolute(flags.vivifyExptime, now) >>> 0; // N
       else if (letter === 0x4f)
         meta.putOpaque(token); // O
       else if (letter === 0x6b) meta.putRequestKey(); // k

@@ -1,139 +1,32 @@
-/** The meta commands: what they share, and their parts. */
-
-import { keyBytesMax, metaTokensMost } from '../../base/limits.js';
-import { putBase64 } from '../../protocol/base64.js';
-import type { Line } from '../../protocol/line.js';
-import { Lower, MetaFlags, Upper } from '../../protocol/metaflags.js';
-import { lines, type Output, type Phrase } from '../../protocol/reply.js';
-import { casHigh, casLow } from '../../store/cas.js';
-import type { Executor } from '../execute.js';
-import { Outcome } from '../request.js';
+/** The meta commands. */
+import type { Arithmetic } from '../arithmetic.js';
+import type { Means } from '../exchange.js';
+import type { LargeCopies } from '../large-copy.js';
+import type { Voice } from '../request.js';
+import type { Retrieving } from '../retrieving.js';
+import type { Storing } from '../storing.js';
 import { MetaChanging } from './changing.js';
+import type { MetaExchange } from './exchange.js';
 import { MetaRetrieving } from './retrieving.js';
 import { MetaStoring } from './storing.js';
 
-const SPACE = 0x20;
-const LETTER_B = 0x62;
-const LETTER_C = 0x63;
-const LETTER_K = 0x6b;
-const LETTER_O = 0x4f;
+/** The parts that the classic commands and these share. */
+export interface Parts {
+  readonly storing: Storing;
+  readonly retrieving: Retrieving;
+  readonly arithmetic: Arithmetic;
+  readonly copies: LargeCopies;
+}
 
 export class Meta {
-  /** Flags of the command that is executed. */
-  readonly flags = new MetaFlags();
   readonly retrieving: MetaRetrieving;
   readonly storing: MetaStoring;
   readonly changing: MetaChanging;
-  private readonly executor: Executor;
-  private readonly line: Line;
-  private readonly output: Output;
 
-  constructor(executor: Executor) {
-    this.executor = executor;
-    this.line = executor.line;
-    this.output = executor.output;
-    this.retrieving = new MetaRetrieving(executor, this);
-    this.storing = new MetaStoring(executor, this);
-    this.changing = new MetaChanging(executor, this);
-  }
-
-  /** What is wrong with a line before its flags are looked at, or null. */
-  check(tooLong: Phrase): Phrase | null {
-    if (this.line.length(1) > keyBytesMax) return lines.badFormat;
-    return this.line.count > metaTokensMost ? tooLong : null;
-  }
-
-  /** The live item that the line names, or 0. */
-  find(): number {
-    const at = this.line.start(1);
-    const length = this.flags.keyLength;
-    const { store, lookahead, observer } = this.executor;
-    const ref = store.find(this.line.view, at, length, lookahead.hash(at, length));
-    if (observer.on) observer.looked(this.line.view, at, length, ref);
-    return ref;
-  }
-
-  /** Memory is being made: nothing is answered, the session will come again with the same line. */
-  comeAgain(): number {
-    this.flags.restoreKey(this.line);
-    return Outcome.DONE;
-  }
-
-  /** ` c` and an item's CAS id. */
-  putCas(ref: number): void {
-    const { output } = this;
-    const { region } = this.executor.store;
-    output.byte(SPACE);
-    output.byte(LETTER_C);
-    output.wide(casLow(region, ref), casHigh(region, ref));
-  }
-
-  /** True when the request names no CAS id, or that of the item. */
-  comparesWell(ref: number): boolean {
-    const { flags } = this;
-    const { region } = this.executor.store;
-    return (
-      (flags.upper & Upper.COMPARE) === 0 ||
-      (casLow(region, ref) === flags.casLow && casHigh(region, ref) === flags.casHigh)
-    );
-  }
-
-  /** Answers `O` and `k` of the line, in the order of its tokens from `from` on, and ends the line. */
-  putEchoes(from: number): void {
-    const { bytes, count } = this.line;
-    for (let token = from; token < count; token++) {
-      const letter = bytes[this.line.start(token)]!;
-      if (letter === LETTER_O) this.putOpaque(token);
-      else if (letter === LETTER_K) this.putRequestKey();
-    }
-    this.output.put(lines.crlf);
-  }
-
-  putOpaque(token: number): void {
-    const { line, output } = this;
-    output.byte(SPACE);
-    output.copy(line.bytes, line.view, line.start(token), line.length(token));
-  }
-
-  /** ` k` and the key as the request had it. */
-  putRequestKey(): void {
-    const { line, flags } = this;
-    const encoded = (flags.lower & Lower.BASE64) !== 0;
-    this.putKey(line.bytes, line.view, line.start(1), flags.keyLength, encoded);
-  }
-
-  /** ` k` and a key. */
-  putKey(bytes: Uint8Array, view: DataView, at: number, length: number, encoded: boolean): void {
-    const { output } = this;
-    output.byte(SPACE);
-    output.byte(LETTER_K);
-    if (!encoded) {
-      output.copy(bytes, view, at, length);
-      return;
-    }
-    putBase64(output, bytes, at, length);
-    output.byte(SPACE);
-    output.byte(LETTER_B);
-  }
-
-  /** A space, a letter and a number. */
-  putNumber(letter: number, value: number): void {
-    const { output } = this;
-    output.byte(SPACE);
-    output.byte(letter);
-    output.decimal(value);
-  }
-
-  /** The seconds that are left, -1 for ever. */
-  putTtl(exptime: number): void {
-    const { output } = this;
-    output.byte(SPACE);
-    output.byte(0x74);
-    if (exptime !== 0) {
-      output.decimal((exptime - this.executor.store.now) >>> 0);
-      return;
-    }
-    output.byte(0x2d);
-    output.byte(0x31);
+  constructor(means: Means, meta: MetaExchange, voice: Voice, parts: Parts) {
+    const { storing, retrieving, arithmetic, copies } = parts;
+    this.retrieving = new MetaRetrieving(means, meta, retrieving);
+    this.storing = new MetaStoring(means, meta, voice, storing);
+    this.changing = new MetaChanging(means, meta, arithmetic, copies);
   }
 }

@@ -10,57 +10,69 @@ import { decodeBase64, needsEncoding, putBase64 } from '../../protocol/base64.js
 import type { Line } from '../../protocol/line.js';
 import { Lower, type MetaFlags, Upper } from '../../protocol/metaflags.js';
 import { ascii, lines, type Output } from '../../protocol/reply.js';
+import type { Counters } from '../../stats/counters.js';
 import { casHigh, casLow } from '../../store/cas.js';
 import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store/layout.js';
+import { FULL, type Reservation, WAIT } from '../../store/reservation.js';
 import type { Store } from '../../store/store.js';
-import type { Executor } from '../execute.js';
-import { Row } from '../lookahead.js';
+import { absolute, type Exchange, type Means } from '../exchange.js';
+import { type Lookahead, Row } from '../lookahead.js';
+import type { Observer } from '../observer.js';
 import { Outcome } from '../request.js';
-import type { Meta } from './meta.js';
+import type { Retrieving } from '../retrieving.js';
+import type { MetaExchange } from './exchange.js';
 
 /** The first token that is a flag. */
 const firstFlag = 2;
 const base64Flag = ascii('b');
 
 export class MetaRetrieving {
-  private readonly executor: Executor;
-  private readonly meta: Meta;
+  private readonly exchange: Exchange;
+  private readonly meta: MetaExchange;
   private readonly flags: MetaFlags;
   private readonly line: Line;
   private readonly store: Store;
   private readonly output: Output;
+  private readonly lookahead: Lookahead;
+  private readonly counters: Counters;
+  private readonly observer: Observer;
+  private readonly retrieving: Retrieving;
   /** The expiry of the item that is answered, as the tokens so far have made it. */
   private exptime = 0;
   private won = false;
 
-  constructor(executor: Executor, meta: Meta) {
-    this.executor = executor;
+  constructor(means: Means, meta: MetaExchange, retrieving: Retrieving) {
+    this.exchange = means.exchange;
     this.meta = meta;
     this.flags = meta.flags;
-    this.line = executor.line;
-    this.store = executor.store;
-    this.output = executor.output;
+    this.line = means.exchange.line;
+    this.store = means.store;
+    this.output = means.exchange.output;
+    this.lookahead = means.lookahead;
+    this.counters = means.counters;
+    this.observer = means.observer;
+    this.retrieving = retrieving;
   }
 
   /** mg */
   get(): number {
-    const { meta, flags, executor, line } = this;
+    const { meta, flags, line } = this;
     const refusal =
       meta.check(lines.flagsAreTooLong) ??
       flags.read(line, firstFlag) ??
       (flags.opaqueTooLong ? lines.opaqueTooLong : null);
-    if (refusal !== null) return executor.say(refusal);
+    if (refusal !== null) return this.exchange.say(refusal);
     const ref = meta.find();
     if (ref !== 0) {
       this.hit(ref, false, line.count);
       return Outcome.DONE;
     }
-    const made = (flags.upper & Upper.VIVIFY) === 0 ? 0 : this.vivify();
-    if (made !== 0) {
+    const made = (flags.upper & Upper.VIVIFY) === 0 ? FULL : this.vivify();
+    if (made === WAIT) return meta.comeAgain();
+    if (made !== FULL) {
       this.hit(made, true, line.count);
       return Outcome.DONE;
     }
-    if (this.store.waits) return meta.comeAgain();
     this.countMiss();
     if ((flags.lower & Lower.QUIET) !== 0) return Outcome.DONE;
     this.output.put(lines.metaMiss);
@@ -70,8 +82,7 @@ export class MetaRetrieving {
 
   /** `mg KEY v`, which the lookahead has read. */
   plain(row: number): void {
-    const { flags, line, store, output } = this;
-    const { lookahead, observer } = this.executor;
+    const { flags, line, store, output, lookahead, observer } = this;
     const at = lookahead.rows[row + Row.KEY]!;
     const length = lookahead.rows[row + Row.KEY_LENGTH]!;
     const ref = store.find(line.view, at, length, lookahead.hashOf(row));
@@ -89,18 +100,18 @@ export class MetaRetrieving {
 
   /** me: what is known of an item, for people. */
   describe(): number {
-    const { line, executor, store, output } = this;
-    if (line.count < 2 || line.length(1) > keyBytesMax) return executor.say(lines.badFormat);
+    const { line, exchange, store, output, observer } = this;
+    if (line.count < 2 || line.length(1) > keyBytesMax) return exchange.say(lines.badFormat);
     const at = line.start(1);
     let length = line.length(1);
     const encoded = line.count > 2 && line.is(2, base64Flag);
     if (encoded) length = decodeBase64(line.bytes, at, length);
-    if (length === 0) return executor.say(lines.badFormat);
-    executor.counters.cmdMeta++;
-    const ref = store.find(line.view, at, length, executor.lookahead.hash(at, length));
-    if (executor.observer.on) executor.observer.looked(line.view, at, length, ref);
-    if (ref === 0) return executor.say(lines.metaEnd);
-    const word = (number: number): number => executor.word(ref, number) >>> 0;
+    if (length === 0) return exchange.say(lines.badFormat);
+    this.counters.cmdMeta++;
+    const ref = store.find(line.view, at, length, this.lookahead.hash(at, length));
+    if (observer.on) observer.looked(line.view, at, length, ref);
+    if (ref === 0) return exchange.say(lines.metaEnd);
+    const word = (number: number): number => store.region.itemWord(ref, number) >>> 0;
     const binary = (word(KEY_AND_BITS) & ItemBit.BINARY) !== 0;
     output.text('ME ');
     if (binary || (encoded && needsEncoding(line.bytes, at, length))) {
@@ -121,44 +132,43 @@ export class MetaRetrieving {
     return Outcome.DONE;
   }
 
-  /** An empty item for whoever will fetch its value; 0 when memory is full. */
-  private vivify(): number {
-    const { line, flags, store, executor } = this;
+  /** An empty item for whoever will fetch its value, or why there is none. */
+  private vivify(): Reservation {
+    const { line, flags, store } = this;
     const at = line.start(1);
     const length = flags.keyLength;
-    const hash = executor.lookahead.hash(at, length);
+    const hash = this.lookahead.hash(at, length);
     const ref = store.reserve(line.view, at, length, hash, 0, 0, flags.explicit);
-    if (ref === 0) return 0;
+    if (ref === WAIT || ref === FULL) return ref;
     const touches = (flags.upper & Upper.TOUCH) !== 0 && flags.touchesLast;
-    const exptime = executor.absolute(touches ? flags.exptime : flags.vivifyExptime);
+    const exptime = absolute(touches ? flags.exptime : flags.vivifyExptime, store.now);
     store.commit(ref, 0, 0, exptime, ItemBit.TOKEN_SENT);
     return ref;
   }
 
   private countMiss(): void {
-    const { executor } = this;
-    executor.retrieving.countMiss(false);
-    executor.counters.cmdGet++;
+    this.retrieving.countMiss(false);
+    this.counters.cmdGet++;
   }
 
   /** Answers an item; `made`: it was made for this request; the line has so many tokens. */
   private hit(ref: number, made: boolean, tokens: number): void {
-    const { flags, store, output, executor } = this;
-    const { counters } = executor;
+    const { flags, store, output, counters } = this;
+    const { region } = store;
     const slabClass = store.slabs.classOf(ref).number;
-    const bits = made ? 0 : executor.word(ref, KEY_AND_BITS);
-    this.exptime = made ? 0 : executor.word(ref, EXPTIME) >>> 0;
+    const bits = made ? 0 : region.itemWord(ref, KEY_AND_BITS);
+    this.exptime = made ? 0 : region.itemWord(ref, EXPTIME) >>> 0;
     this.won = made;
     const showsValue = (flags.lower & Lower.VALUE) !== 0;
     if (showsValue) {
       output.put(lines.metaValue);
-      output.decimal(executor.word(ref, VALUE_LENGTH));
+      output.decimal(region.itemWord(ref, VALUE_LENGTH));
     } else {
       output.put(lines.metaHit);
     }
     this.putFlags(ref, bits, made, tokens);
     this.putState(bits);
-    if (showsValue) executor.retrieving.putValue(ref);
+    if (showsValue) this.retrieving.putValue(ref);
     if ((flags.upper & Upper.TOUCH) === 0) {
       counters.cmdGet++;
       counters.byClass.get_hits[slabClass]!++;
@@ -173,16 +183,17 @@ export class MetaRetrieving {
 
   /** What the tokens ask for, in their order. Those that change the expiry count from where they stand. */
   private putFlags(ref: number, bits: number, made: boolean, tokens: number): void {
-    const { line, flags, meta, executor } = this;
+    const { line, flags, meta } = this;
+    const { region, now } = this.store;
     const { bytes } = line;
     for (let token = firstFlag; token < tokens; token++) {
       const letter = bytes[line.start(token)]!;
       switch (letter) {
         case 0x54: // T
-          this.exptime = executor.absolute(flags.exptime) >>> 0;
+          this.exptime = absolute(flags.exptime, now) >>> 0;
           break;
         case 0x4e: // N
-          if (made) this.exptime = executor.absolute(flags.vivifyExptime) >>> 0;
+          if (made) this.exptime = absolute(flags.vivifyExptime, now) >>> 0;
           break;
         case 0x52: // R
           if (!made && (bits & ItemBit.TOKEN_SENT) === 0) this.recache();
@@ -191,13 +202,13 @@ export class MetaRetrieving {
           meta.putOpaque(token);
           break;
         case 0x73: // s
-          meta.putNumber(letter, executor.word(ref, VALUE_LENGTH));
+          meta.putNumber(letter, region.itemWord(ref, VALUE_LENGTH));
           break;
         case 0x74: // t
           meta.putTtl(this.exptime);
           break;
         case 0x66: // f
-          meta.putNumber(letter, executor.word(ref, FLAGS) >>> 0);
+          meta.putNumber(letter, region.itemWord(ref, FLAGS) >>> 0);
           break;
         default:
           this.putRarer(letter, ref, bits);
@@ -226,7 +237,7 @@ export class MetaRetrieving {
 
   /** R: the client wins when less than this is left of the item. */
   private recache(): void {
-    const limit = this.executor.absolute(this.flags.recacheExptime) >>> 0;
+    const limit = absolute(this.flags.recacheExptime, this.store.now) >>> 0;
     if (this.exptime !== 0 && this.exptime < limit) this.won = true;
   }
 

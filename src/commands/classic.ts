@@ -1,0 +1,42 @@
+/** The voice of set, add, replace, append, prepend and cas: one phrase for each outcome. */
+import type { Phrase } from '../protocol/reply.js';
+import type { Store } from '../store/store.js';
+import type { Exchange, Means } from './exchange.js';
+import type { StorageRequest, Voice } from './request.js';
+
+export class ClassicVoice implements Voice {
+  readonly countsPrefixes = true;
+  readonly alwaysDrops = false;
+  private readonly exchange: Exchange;
+  private readonly store: Store;
+
+  constructor({ exchange, store }: Pick<Means, 'exchange' | 'store'>) {
+    this.exchange = exchange;
+    this.store = store;
+  }
+
+  clear(request: StorageRequest): void {
+    request.casLow = 0;
+    request.casHigh = 0;
+    request.vivifies = false;
+    request.explicit = null;
+  }
+
+  /** The line is read again as it stands. */
+  comeAgain(): void {}
+
+  /** No answer repeats the key. */
+  keyStands(): void {}
+
+  mayInvalidate(): boolean {
+    return false;
+  }
+
+  commit({ ref, flags, exptime }: StorageRequest, old: number): void {
+    this.store.commit(ref, old, flags, exptime);
+  }
+
+  answer(_: StorageRequest, phrase: Phrase): void {
+    this.exchange.say(phrase);
+  }
+}
