@@ -1,6 +1,7 @@
 /**
- * What the store does beside its clients' commands: adopting pages of an opened region, moving pages between classes,
- * finding dead items. All in slices of `upkeepLooks`; who calls it decides when. A function of the store and its clock.
+ * The work of the store beside its clients' commands: adopting pages of an opened region, moving pages between classes,
+ * finding dead items. All of it runs in slices of `upkeepLooks`; the caller decides when. A function of the store and
+ * its clock.
  */
 import { upkeepLooks } from '../base/limits.js';
 import { Balance } from './balance.js';
@@ -17,12 +18,12 @@ export type Automove = 0 | 1 | 2;
 export class Upkeep {
   readonly balance: Balance;
   readonly crawler: Crawler;
-  /** False with `-o no_slab_reassign`: pages move only where a class would starve without. */
+  /** False with `-o no_slab_reassign`: pages move only to a class that would starve without one. */
   reassigns = true;
   automove: Automove = 1;
   private readonly store: Store;
   private sampledAt = 0;
-  /** A client began something since the last slice. */
+  /** A client began some work since the last slice. */
   private begun = false;
 
   constructor(store: Store) {
@@ -31,13 +32,13 @@ export class Upkeep {
     this.crawler = new Crawler(store);
   }
 
-  /** Something waits for the next slice that was not there after the last. */
+  /** True when work waits for the next slice that was not there after the last. */
   get isWanted(): boolean {
     const { mover, room } = this.store;
     return this.begun || (room.wanted !== 0 && !mover.isRunning);
   }
 
-  /** Does a slice, and says when the next one is wanted. */
+  /** Does a slice, and returns when the next one is wanted. */
   work(): number {
     const { store, crawler } = this;
     const { mover, slabs } = store;
@@ -53,7 +54,7 @@ export class Upkeep {
     const moves = mover.isRunning;
     const moverLeft = moves ? mover.step(half) : half;
     const crawlerLeft = crawler.isRunning ? crawler.step(half) : half;
-    // A mover that waits for chunks that are busy does not use up its looks; one that is done may go on.
+    // A mover that waits for busy chunks does not use up its looks, and need not run soon; one that is done may go on.
     const more = moverLeft <= 0 || crawlerLeft <= 0 || (moves && !mover.isRunning);
     return more ? Pace.SOON : Pace.LATER;
   }
