@@ -22,10 +22,10 @@ export class ClassicVoice implements Voice {
     request.explicit = null;
   }
 
-  /** The line is read again as it stands. */
+  /** Does nothing, as the line can be read again as it stands. */
   comeAgain(): void {}
 
-  /** No answer repeats the key. */
+  /** Does nothing, as no answer repeats the key. */
   keyStands(): void {}
 
   mayInvalidate(): boolean {

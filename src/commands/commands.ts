@@ -1,6 +1,7 @@
 /**
- * The commands, as data: word, how many tokens it may have, what it does. A line whose first token is not here, or
- * whose number of tokens does not fit, is answered with ERROR. Adding a command touches this table and its function.
+ * The commands, as data: each with its word, its numbers of tokens and its function. A line whose first token is not
+ * here, or whose number of tokens does not fit, is answered with ERROR. Adding a command touches this table and its
+ * function.
  */
 
 import { ascii, lines } from '../protocol/reply.js';
@@ -14,7 +15,7 @@ export interface Command {
   /** Tokens, the word included. */
   readonly least: number;
   readonly most: number;
-  /** A last token `noreply` silences it, from this token on; 0 = never. */
+  /** A last token `noreply` silences the command, from this token on; 0 = never. */
   readonly noreplyFrom: number;
   /** Returns an Outcome. */
   readonly run: (executor: Executor, caller: Caller) => number;
@@ -81,11 +82,11 @@ function row(
   return { word: ascii(word), least, most, noreplyFrom, run };
 }
 
-/** Slots of the look-up table: by a mix of the word's first and last letter and its length. */
+/** Slots of the look-up table; a slot is a mix of the word's first and last letter and its length. */
 const slots = 256;
 const table = buildTable();
 
-/** The command a word names, or null. */
+/** The command with this word, or null. */
 export function commandFor(bytes: Uint8Array, start: number, length: number): Command | null {
   let slot = slotOf(bytes[start]!, bytes[start + length - 1]!, length);
   for (;;) {

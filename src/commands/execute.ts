@@ -1,6 +1,6 @@
 /**
- * What each command means: from a line's tokens to a change of the store and a reply. No connection, no clock; what a
- * command needs from its connection (more keys, a value, an end) is said by the outcome.
+ * The meaning of each command: from a line's tokens to a change of the store and a reply. It knows no connection and no
+ * clock; its outcome tells the session when a command needs more (keys, a value, an end).
  */
 
 import { keyBytesMax } from '../base/limits.js';
@@ -113,7 +113,7 @@ export class Executor {
       if (!exchange.readInteger(1)) return exchange.say(lines.badExptime);
       at = absolute(exchange.decimal.toInt32(), store.now);
     }
-    // memcached's delay ends a second early: `flush_all 1` is at once.
+    // memcached's delay ends a second early, so `flush_all 1` acts at once.
     store.flush(at === 0 ? store.now : at - 1);
     return exchange.say(lines.ok);
   }

@@ -31,7 +31,7 @@ export class Retrieving {
     this.observer = observer;
   }
 
-  /** get, gets, gat, gats: checks the line; the keys are answered by `key`. */
+  /** get, gets, gat, gats: checks the line; `key` answers the keys. */
   begin(retrieval: Retrieval, withCas: boolean, touches: boolean): number {
     const { line, exchange } = this;
     retrieval.withCas = withCas;

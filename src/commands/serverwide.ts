@@ -19,7 +19,7 @@ export function quit(_: Executor, caller: Caller): number {
   return Outcome.CLOSE;
 }
 
-/** `shutdown [graceful]`: memcached ends as by a signal, and answers only when it does not. */
+/** `shutdown [graceful]`: ends as memcached does on a signal, which sends no reply; only a refusal is answered. */
 export function shutdown(executor: Executor, caller: Caller): number {
   const { shared } = caller;
   const { exchange, line } = executor;
@@ -33,7 +33,7 @@ export function shutdown(executor: Executor, caller: Caller): number {
   return Outcome.CLOSE;
 }
 
-/** `verbosity LEVEL` is remembered and shown; what is logged does not depend on it. */
+/** `verbosity LEVEL` is remembered and shown; the log does not depend on it. */
 export function verbosity({ exchange }: Executor, { shared }: Caller): number {
   if (exchange.line.count === 2 && exchange.quiet) return Outcome.DONE;
   if (!exchange.readUnsigned(1)) return exchange.say(lines.badFormat);
@@ -103,7 +103,7 @@ export function watch(executor: Executor, caller: Caller): number {
   return exchange.say(lines.ok);
 }
 
-/** `refresh_certs`: connections to come get what the files hold now. */
+/** `refresh_certs`: later connections get the present content of the files. */
 export function refreshCertificates({ exchange }: Executor, caller: Caller): number {
   const { tls } = caller.shared.access;
   if (tls === null) return exchange.say(lines.tlsDisabled);

@@ -1,13 +1,13 @@
 /**
- * One client connection: where its bytes are in the protocol. It finds lines, hands them to the executor, and collects
- * the values that follow, straight into their chunk when they do not arrive whole.
+ * One client connection: the place of its bytes in the protocol. It finds lines, hands them to the executor, and
+ * collects the values that follow, straight into their chunk when they do not arrive whole.
  *
  *      LINE ──storage command, value not whole──► VALUE ──all bytes──► VALUE_END ──line end──► LINE
  *       ├──── refused value ───────────────────► SKIP ──all bytes──► LINE
  *       ├──── metadump, stats conns … ─────────► DUMP ──all written──► LINE
  *       ├──── get … ───────────────────────────► KEYS ──newline───► LINE
  *       │                                          └── NUL in a streamed line ──► REST ──newline──► LINE
- *       └──── watch ───────────────────────────► WATCH (what else comes is thrown away)
+ *       └──── watch ───────────────────────────► WATCH (input is thrown away)
  *      LOCKED ──user and password (-Y)──► LINE
  */
 
@@ -44,7 +44,7 @@ const State = {
   LOCKED: 8,
 } as const;
 
-/** Returned in place of the offset where the rest begins: the command must be executed anew. */
+/** Returned instead of an offset: the command must be executed anew. */
 const anew = -1;
 
 const SPACE = 0x20;
@@ -57,26 +57,26 @@ const BINARY_MAGIC = 0x80;
 export class Session implements Endpoint, Caller {
   readonly connection: number;
   readonly retrieval = new Retrieval();
-  /** When something last arrived, in the server's seconds. */
+  /** When input last arrived, in the server's seconds. */
   activeAt: number;
   /** The answer that is being written in slices. */
   dump: Dump | null = null;
   readonly shared: Shared;
   private state: number;
   private fresh = true;
-  /** After the command that runs now the connection is closed, its replies sent. */
+  /** True when the connection is to be closed after the running command, its replies sent. */
   private closing = false;
-  /** Why: it has sent what is no command, unless a command says otherwise. */
+  /** The reason for the close: a line that is no command, unless a command sets another. */
   closeReason: EndReason = 'error';
   private ended = false;
-  /** The command whose value is arriving; its own, because other sessions' commands come in between. */
+  /** The command whose value is arriving. The session has its own, as commands of other sessions come in between. */
   private request: StorageRequest | null = null;
-  /** Bytes of that value that have come, and those that come next past the event table. */
+  /** Bytes of the value that have come, and those that come next past the event table. */
   private arrivedBytes = 0;
   private partBytes = 0;
-  /** The command was not executed when it came: memory is being made for it, or a copy. */
+  /** True when the command had to wait when it came, for memory or for a copy. */
   private waited = false;
-  /** What is answered when the data block that is being skipped has passed. */
+  /** The reply once the data block that is being thrown away has passed. */
   private refusal: Phrase | null = null;
 
   constructor(connection: number, shared: Shared) {
@@ -119,7 +119,7 @@ export class Session implements Endpoint, Caller {
     return length;
   }
 
-  /** The bytes that went past the event table are there; false when more of the value are to come that way. */
+  /** The bytes that went past the event table have come; false when more of the value come that way. */
   private filled(): boolean {
     if (this.state === State.SKIP) {
       this.state = State.LINE;
@@ -138,7 +138,10 @@ export class Session implements Endpoint, Caller {
     return true;
   }
 
-  /** The next bytes of the value go straight into its chunk: of a large one a part, so that it is mirrored in parts. */
+  /**
+   * Has the next bytes of the value go straight into its chunk. A large value comes in parts, so that each can be
+   * mirrored.
+   */
   private awaitPart(): void {
     const { wire, executor } = this.shared;
     const { ref, valueLength } = this.request!;
@@ -148,7 +151,7 @@ export class Session implements Endpoint, Caller {
     wire.sink(this.connection, segment, to, this.partBytes);
   }
 
-  /** Ends the connection at once; what was not sent yet is dropped. */
+  /** Ends the connection at once, and drops its unsent output. */
   end(reason: EndReason = 'shutdown'): void {
     this.ended = true;
     this.leave(reason);
@@ -159,12 +162,12 @@ export class Session implements Endpoint, Caller {
     this.leave(errno === 0 ? 'normal' : 'error');
   }
 
-  /** True while nothing is under way: it waits for a command. */
+  /** True while the connection only waits for a command. */
   get waits(): boolean {
     return (this.state === State.LINE || this.state === State.LOCKED) && !this.closing;
   }
 
-  /** memcached's name for what this connection waits for. */
+  /** memcached's name for the state of this connection. */
   stateName(unsent: boolean): string {
     if (this.state === State.WATCH) return 'conn_watch';
     if (unsent) return 'conn_mwrite';
@@ -172,7 +175,7 @@ export class Session implements Endpoint, Caller {
     return this.state === State.SKIP ? 'conn_swallow' : 'conn_read';
   }
 
-  /** From now on what comes is thrown away; lines are sent to it. */
+  /** From now on input is thrown away, and lines are sent to the connection. */
   becomeWatcher(): void {
     this.state = State.WATCH;
   }
@@ -184,7 +187,7 @@ export class Session implements Endpoint, Caller {
     this.shared.onClosed(this.connection, reason);
   }
 
-  /** Handles what begins at `at`; returns where the rest begins, `at` when more bytes are needed. */
+  /** Handles the bytes at `at`; returns the offset of the rest, `at` when more bytes are needed. */
   private step(at: number, end: number): number {
     switch (this.state) {
       case State.LINE: {
@@ -211,7 +214,9 @@ export class Session implements Endpoint, Caller {
     }
   }
 
-  /** Memory for the command at `at` is being made: it is executed anew in a later tick, when others had theirs. */
+  /**
+   * Memory for the command at `at` is being made: the command is executed anew in a later tick, after other clients.
+   */
   private wait(at: number, outputBefore: number): number {
     const { wire } = this.shared;
     assert(wire.output.at === outputBefore, 'a command that waits has not answered');
@@ -220,14 +225,14 @@ export class Session implements Endpoint, Caller {
     return at;
   }
 
-  /** The command is executed: of a copy that it began and did not need nothing stays. */
+  /** The command has been executed: drops a copy that it began and did not need. */
   private ceaseWaiting(): void {
     if (!this.waited) return;
     this.waited = false;
     this.shared.executor.copies.drop(this.connection);
   }
 
-  /** Executes the line at `at`; returns where the rest begins, or `anew`. */
+  /** Executes the line at `at`; returns the offset of the rest, or `anew`. */
   private line(at: number, end: number): number {
     const { executor } = this.shared;
     const { line } = executor;
@@ -260,7 +265,7 @@ export class Session implements Endpoint, Caller {
       case Outcome.WAIT:
         return anew;
       case Outcome.DUMP:
-        // The newline stays: who has bytes left is called again.
+        // The newline is left over, as a connection with leftover bytes is called again.
         this.state = State.DUMP;
         return this.dumpSlice(next - 1);
       default:
@@ -286,7 +291,7 @@ export class Session implements Endpoint, Caller {
     return rows[row + Row.NEXT]!;
   }
 
-  /** Answers the keys of the line, `next` being where it ends. Of a long line, `keys` finds them. */
+  /** Answers the keys of the line, which ends at `next`. Keys of a long line are found by `keys`. */
   private retrieve(next: number): number {
     const { wire, executor, mirror } = this.shared;
     const { line, lookahead, retrieving } = executor;
@@ -309,7 +314,7 @@ export class Session implements Endpoint, Caller {
     return next;
   }
 
-  /** Writes some of a long answer; `at` is the newline of its command. */
+  /** Writes a slice of a long answer; `at` is the newline of its command. */
   private dumpSlice(at: number): number {
     const { wire } = this.shared;
     wire.again = !this.dump!.write(wire);
@@ -319,7 +324,7 @@ export class Session implements Endpoint, Caller {
     return at + 1;
   }
 
-  /** Where the keys of the retrieval in the line begin. */
+  /** The offset of the first key of the retrieval in the line. */
   private firstKey(): number {
     const { line } = this.shared.executor;
     const before = this.retrieval.touches ? 1 : 0;
@@ -334,7 +339,7 @@ export class Session implements Endpoint, Caller {
       return end;
     }
     if (end - at < lineBytesStreamed) return at;
-    // Too long to wait for: answered as it arrives, so that it needs no larger buffer.
+    // The line is too long to wait for: it is answered as it arrives, and so needs no larger buffer.
     const { input } = this.shared.wire;
     let start = at;
     while (input[start] !== SPACE || input[start - 1] === SPACE || start === at) start++;
@@ -369,14 +374,14 @@ export class Session implements Endpoint, Caller {
         answered = true;
       }
       if (byte === SPACE) continue;
-      // A NUL ends the line for its keys; what stands behind it, up to the newline, is nobody's.
+      // A NUL ends the line for its keys; bytes behind it, up to the newline, are thrown away.
       output.put(lines.end);
       this.state = State.REST;
       return this.rest(at, end);
     }
   }
 
-  /** Throws away what is left of a line. */
+  /** Throws away the rest of a line. */
   private rest(at: number, end: number): number {
     const newline = this.shared.wire.input.indexOf(NEWLINE, at);
     if (newline < 0 || newline >= end) return end;
@@ -384,12 +389,12 @@ export class Session implements Endpoint, Caller {
     return newline + 1;
   }
 
-  /** The input ends in mid-key: only while a line is answered as it arrives. */
+  /** The input ends in the middle of a key, which happens only while a line is answered as it arrives. */
   private partialKey(start: number, end: number): number {
     return end - start > keyBytesMax + 1 ? this.overlongKey(end) : start;
   }
 
-  /** A key too long in a line that is answered as it arrives: what came before it has been answered already. */
+  /** A key is too long in a line that is answered as it arrives, so the keys before it have their answers already. */
   private overlongKey(end: number): number {
     this.shared.executor.output.put(lines.badFormat);
     this.closing = true;
@@ -437,7 +442,7 @@ export class Session implements Endpoint, Caller {
     return at + 2;
   }
 
-  /** Throws away a data block and its line end; as in memcached the refusal is answered behind it. */
+  /** Throws away a data block and its line end; as in memcached the refusal is sent after it. */
   private swallow(next: number, end: number, request: StorageRequest): number {
     const { wire } = this.shared;
     const total = request.valueLength + 2;
@@ -452,7 +457,7 @@ export class Session implements Endpoint, Caller {
     return next + have;
   }
 
-  /** Whoever has not said who he is may say nothing else. */
+  /** A connection that has not authenticated (-Y) may send nothing but its credentials. */
   private locked(at: number, end: number): number {
     const unlocking = this.shared.unlocking!;
     const next = unlocking.step(at, end);

@@ -1,6 +1,6 @@
 /**
- * set, add, replace, append, prepend, cas. The line is checked first, then the value arrives: whole in the
- * input, or bit by bit in a chunk reserved for it.
+ * set, add, replace, append, prepend, cas. The line is checked first, then the value arrives: whole in the input, or in
+ * parts in a chunk reserved for it.
  */
 
 import { memcachedBytes } from '../base/itemsize.js';
@@ -21,7 +21,7 @@ import { isConcatenation, Outcome, StorageRequest, Verb, type Voice } from './re
 export class Storing {
   /** The command whose line was read last. */
   readonly request: StorageRequest;
-  /** Called when values that are arriving hold too much: true when one of them gives way. */
+  /** Called when arriving values hold too much memory: true when one of them gives way. */
   onCrowded: () => boolean = () => false;
   /** Bytes of values that are arriving in reserved chunks. */
   private arrivingBytes = 0;
@@ -95,7 +95,7 @@ export class Storing {
     return this.admit(request);
   }
 
-  /** The line is in order: refuses a value that is too large. */
+  /** Called once the line is in order: refuses a value that is too large. */
   admit(request: StorageRequest): number {
     if (this.observer.on && request.voice.countsPrefixes) {
       this.observer.sets(this.line.view, request.keyAt, request.keyLength);
@@ -145,7 +145,10 @@ export class Storing {
     return Outcome.DONE;
   }
 
-  /** Reserves the chunk for a value, and notes it in the request. FULL: the data block is swallowed, and refused. */
+  /**
+   * Reserves the chunk for a value, and notes it in the request. After FULL the data block is thrown away, and the
+   * command refused.
+   */
   private reserve(request: StorageRequest): Reservation {
     const { store, line } = this;
     this.exchange.quiet = request.quiet;
@@ -157,7 +160,10 @@ export class Storing {
     return ref;
   }
 
-  /** As `reserve`, for a value that is not there yet: those together hold at most a share of the memory. */
+  /**
+   * Reserves as `reserve` does, for a value that has not arrived: such values together hold at most a share of the
+   * memory.
+   */
   reserveArriving(request: StorageRequest): Reservation {
     const { geometry } = this.store.region;
     const limit = geometry.pageBytes * geometry.pageCount * arrivingShare;
@@ -184,7 +190,7 @@ export class Storing {
 
   /** The first `bytes` of a value that arrives are in its chunk. */
   partArrived(request: StorageRequest, bytes: number): void {
-    // Of what is added to another value there will be a copy.
+    // A value that is added to another will be copied, so it need not be mirrored here.
     if (!isConcatenation(request.verb)) this.store.announce(request.ref, bytes);
   }
 
@@ -215,7 +221,7 @@ export class Storing {
     return Outcome.DONE;
   }
 
-  /** True when the value is added to one that is there, or refused because there is none. */
+  /** True when the value is added to an item's, or refused for want of an item. */
   private concatenates(request: StorageRequest, view: DataView, keyAt: number): boolean {
     if (!isConcatenation(request.verb)) return false;
     if (!request.vivifies) return true;
@@ -229,13 +235,13 @@ export class Storing {
     request.refusal = request.quiet ? null : lines.outOfMemory;
   }
 
-  /** memcached counts a set when its data block has come in, whatever becomes of it. */
+  /** memcached counts a set once its data block has come, even if it then fails. */
   private countSet(request: StorageRequest): void {
     const bytes = headerBytes + request.keyLength + request.valueLength;
     this.counters.byClass.cmd_set[this.store.slabs.classFor(bytes)]!++;
   }
 
-  /** memcached drops the old value when a set or any ms fails: nobody shall read what was meant to be replaced. */
+  /** memcached drops the old value when a set or any ms fails: nobody shall read a value that was to be replaced. */
   private dropOld(request: StorageRequest): void {
     if (request.verb !== Verb.SET && !request.voice.alwaysDrops) return;
     const { line, store } = this;
@@ -244,7 +250,7 @@ export class Storing {
     if (old !== 0) store.unlink(old);
   }
 
-  /** A filled chunk takes its place, if the verb's condition holds. */
+  /** Puts a filled chunk in its place, if the verb's condition holds. */
   private link(request: StorageRequest): void {
     const { store } = this;
     const { ref, verb } = request;
@@ -328,7 +334,7 @@ export class Storing {
     const pieces = request.verb === Verb.APPEND ? [own, other] : [other, own];
     const fresh = fits ? this.copies.make(old, pieces, request.explicit) : FULL;
     if (fresh === WAIT) {
-      // The line of a value that has arrived is not read again.
+      // Only a line whose value stands in the input is read again.
       if (request.ref === 0) request.voice.comeAgain();
       return Outcome.WAIT;
     }
@@ -339,7 +345,9 @@ export class Storing {
     return this.concatenated(request, keyView, keyAt, lines.stored, fresh);
   }
 
-  /** Links a filled chunk as a new item in the place of the one with its key, with that one's flags and expiry. */
+  /**
+   * Links a filled chunk as a new item in the place of the item with its key, and with that item's flags and expiry.
+   */
   private replace(fresh: number): void {
     const { store } = this;
     const { region } = store;

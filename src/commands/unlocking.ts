@@ -1,6 +1,6 @@
 /**
- * What a connection may say before it is known who it is (`-Y`): `set <anything> <flags> <exptime> <bytes>` with
- * `user password` as its value, as in memcached. Anything else is refused, line by line.
+ * Authentication (`-Y`): a connection must first send `set <anything> <flags> <exptime> <bytes>` with `user password`
+ * as its value, as in memcached. Anything else is refused, line by line.
  */
 
 import { authBytesMax, lineBytesMax } from '../base/limits.js';
@@ -9,7 +9,7 @@ import { ascii, lines } from '../protocol/reply.js';
 import type { Counters } from '../stats/counters.js';
 import type { Exchange, Means } from './exchange.js';
 
-/** What `step` returns when the connection is to be closed without an answer. */
+/** Returned by `step` when the connection is to be closed without an answer. */
 export const hangUp = -1;
 
 const setWord = ascii('set');

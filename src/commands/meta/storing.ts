@@ -1,6 +1,6 @@
 /**
- * ms: the line is checked here; its value takes the same way as a set's (commands/storing.ts), and is answered in a
- * voice of its own.
+ * ms: its line is checked here; its value takes the way of a set's (commands/storing.ts), and is answered in a form of
+ * its own.
  */
 
 import { valueLengthMax } from '../../base/limits.js';
@@ -51,7 +51,9 @@ export class MetaStoring {
     this.storing = storing;
   }
 
-  /** Checks the line. What is wrong before the length is known is answered, and the value is taken for commands. */
+  /**
+   * Checks the line. A mistake before the length is known is answered at once, and the value is then read as commands.
+   */
   begin(): number {
     const { exchange, meta, flags, storing } = this;
     const { line } = exchange;
@@ -82,7 +84,7 @@ export class MetaStoring {
     return storing.admit(request);
   }
 
-  /** The verb that the mode and the CAS id make; returns what must be answered instead, or null. */
+  /** Sets the verb by the mode and the CAS id; returns a refusal, or null. */
   private setVerb(request: StorageRequest): Phrase | null {
     const { flags } = this;
     const verb = verbFor(flags.mode);
