@@ -29,14 +29,14 @@ export interface UdpOptions {
   readonly accept: (connection: number, origin: Origin) => Endpoint;
 }
 
-/** Where a client comes from, if the transport cannot know: his bytes reach it through somebody else. */
+/** The origin of a client that the transport does not know, as the client's bytes come through TLS or UDP. */
 export interface Origin {
   readonly address: string;
   readonly listenAddress: string;
   readonly descriptor: number;
 }
 
-/** A socket that is bound. */
+/** A bound socket. */
 export interface Bound {
   readonly address: string;
   readonly descriptor: number;

@@ -67,7 +67,7 @@ export class Server implements Shared, LineOutput {
   /** Connections that are closed at the end of this tick. */
   private readonly slowReaders: number[] = [];
   private readonly stalledSenders: Arriving[] = [];
-  /** When memory was asked for in vain last, and since when it is in one tick after the other. */
+  /** When memory was last asked for in vain, and since when that happens without a gap. */
   private starvedMs = 0;
   private starvedSinceMs = 0;
   /** Whole seconds of the wire's clock, by which idle clients are judged. */

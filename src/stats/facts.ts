@@ -45,7 +45,7 @@ export interface CacheFacts {
   readonly administration: AdministrationFacts;
 }
 
-/** Lines for those who watch, and how many those are. */
+/** Counts of lines for watchers, and the number of watchers. */
 export interface WatcherFacts {
   readonly written: number;
   readonly skipped: number;
@@ -69,7 +69,7 @@ export interface AdministrationFacts {
   };
 }
 
-/** Keys of insides that hotspare does not have. */
+/** Rows for parts of memcached that hotspare does not have. */
 export function zeroes(...names: string[]): StatRow[] {
   return names.flatMap((some) => some.split(' ')).map((name) => [name, 0]);
 }

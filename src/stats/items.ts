@@ -1,4 +1,4 @@
-/** `stats items`: what happened in the classes that hold items. */
+/** `stats items`: counters of the classes that hold items. */
 import { ageOf } from '../store/balance.js';
 import type { SlabClass } from '../store/slab-class.js';
 import { type CacheFacts, type StatRow, zeroes } from './facts.js';

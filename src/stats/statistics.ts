@@ -38,7 +38,7 @@ export function statistics(
       return itemRows(cache);
     case 'slabs':
       return slabRows(cache);
-    // memcached without a file for it has nothing to say of it, either.
+    // A memcached without a file for extstore answers with nothing, too.
     case 'extstore':
       return [];
     default:
@@ -46,7 +46,7 @@ export function statistics(
   }
 }
 
-/** `stats reset`: what was counted begins again, what is there stays. */
+/** `stats reset`: counters begin again at zero, present quantities stay. */
 export function resetStatistics(cache: CacheFacts, facts: ServerFacts): void {
   cache.counters.reset();
   cache.store.resetCounters();
