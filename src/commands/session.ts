@@ -22,7 +22,7 @@ import {
 import type { Endpoint } from '../net/wire.js';
 import { isDelimiter, tokensMax } from '../protocol/line.js';
 import { lines, type Phrase } from '../protocol/reply.js';
-import { isHttp, isLongGet } from '../protocol/strangers.js';
+import { isHttp, isLongGet } from '../protocol/special-lines.js';
 import { FULL, WAIT } from '../store/reservation.js';
 import type { Caller, EndReason } from './caller.js';
 import { commandFor } from './commands.js';
