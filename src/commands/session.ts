@@ -24,13 +24,13 @@ import { isDelimiter, tokensMax } from '../protocol/line.js';
 import { lines, type Phrase } from '../protocol/reply.js';
 import { isHttp, isLongGet } from '../protocol/special-lines.js';
 import { FULL, WAIT } from '../store/reservation.js';
+import { hangUp } from './authentication.js';
 import type { Caller, EndReason } from './caller.js';
 import { commandFor } from './commands.js';
 import type { Dump } from './dumping.js';
 import { Row } from './lookahead.js';
 import { Outcome, Retrieval, StorageRequest } from './request.js';
 import type { Shared } from './shared.js';
-import { hangUp } from './unlocking.js';
 
 const State = {
   LINE: 0,
@@ -83,7 +83,7 @@ export class Session implements Endpoint, Caller {
     this.connection = connection;
     this.shared = shared;
     this.activeAt = shared.seconds;
-    this.state = shared.unlocking === null ? State.LINE : State.LOCKED;
+    this.state = shared.authentication === null ? State.LINE : State.LOCKED;
   }
 
   data(offset: number, length: number, filled: boolean): number {
@@ -208,7 +208,7 @@ export class Session implements Endpoint, Caller {
       case State.WATCH:
         return end;
       case State.LOCKED:
-        return this.locked(at, end);
+        return this.unauthenticated(at, end);
       default:
         throw new Error('assertion failed: bytes behind a sink come with its end');
     }
@@ -458,14 +458,14 @@ export class Session implements Endpoint, Caller {
   }
 
   /** A connection that has not authenticated (-Y) may send nothing but its credentials. */
-  private locked(at: number, end: number): number {
-    const unlocking = this.shared.unlocking!;
-    const next = unlocking.step(at, end);
+  private unauthenticated(at: number, end: number): number {
+    const authentication = this.shared.authentication!;
+    const next = authentication.step(at, end);
     if (next === hangUp) {
       this.closing = true;
       return end;
     }
-    if (unlocking.unlocked) this.state = State.LINE;
+    if (authentication.authenticated) this.state = State.LINE;
     return next;
   }
 }

@@ -1,8 +1,8 @@
 /** The parts that the sessions of a server share, and the calls of a session to its server. */
 import type { Wire } from '../net/wire.js';
+import type { Authentication } from './authentication.js';
 import type { EndReason, ServerControl } from './caller.js';
 import type { Executor } from './execute.js';
-import type { Unlocking } from './unlocking.js';
 
 /** A session whose value is arriving. */
 export interface Arriving {
@@ -15,7 +15,7 @@ export interface Shared extends ServerControl {
   readonly wire: Wire;
   readonly executor: Executor;
   /** Null without -Y. */
-  readonly unlocking: Unlocking | null;
+  readonly authentication: Authentication | null;
   /** Seconds of the wire's clock. */
   readonly seconds: number;
   /** Sessions whose value is arriving past the event table, the earliest first. */

@@ -4,12 +4,12 @@
  */
 
 import { casStep, copyBytesPerTick, slowReaderMs, stalledSenderMs } from '../base/limits.js';
+import { Authentication } from '../commands/authentication.js';
 import type { EndReason } from '../commands/caller.js';
 import { Executor } from '../commands/execute.js';
 import type { Observer } from '../commands/observer.js';
 import { Session } from '../commands/session.js';
 import type { Arriving, Shared } from '../commands/shared.js';
-import { Unlocking } from '../commands/unlocking.js';
 import { type LineOutput, Topic } from '../commands/watchers.js';
 import type { Settings } from '../flags/settings.js';
 import { native } from '../native/addon.js';
@@ -44,7 +44,7 @@ export class Server implements Shared, LineOutput {
   readonly facts: ServerFacts;
   readonly settings: Settings;
   readonly access: Access;
-  readonly unlocking: Unlocking | null;
+  readonly authentication: Authentication | null;
   /** The current mirror; backup/ sets it. */
   mirror: Mirror = alone;
   /** Sessions that are open, by connection. */
@@ -103,7 +103,8 @@ export class Server implements Shared, LineOutput {
     this.casFirst = store.casLast;
     this.executor = new Executor(store, wire.output, this.counters, settings.flush);
     const { credentials } = access;
-    this.unlocking = credentials === null ? null : new Unlocking(this.executor, credentials);
+    this.authentication =
+      credentials === null ? null : new Authentication(this.executor, credentials);
     this.observe(this.executor.observer);
     store.onStarved = () => this.freeMemory();
     this.executor.storing.onCrowded = () => this.giveUpSender();

@@ -66,7 +66,7 @@ export class Ticking {
       wire: wire as unknown as Wire,
       executor,
       mirror: alone,
-      unlocking: null,
+      authentication: null,
       seconds: 0,
       facts: {
         settings: { protocol: 'ascii', watch: true, idleSeconds: 0 },

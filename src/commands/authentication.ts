@@ -19,9 +19,9 @@ const SPACE = 0x20;
 const RETURN = 0x0d;
 const NEWLINE = 0x0a;
 
-export class Unlocking {
+export class Authentication {
   /** True when the last step let its connection in. */
-  unlocked = false;
+  authenticated = false;
   private readonly exchange: Exchange;
   private readonly counters: Counters;
   private readonly credentials: Credentials;
@@ -37,7 +37,7 @@ export class Unlocking {
 
   /** Handles one request at `at`; returns where the rest begins, `at` when more bytes are needed, or `hangUp`. */
   step(at: number, end: number): number {
-    this.unlocked = false;
+    this.authenticated = false;
     const { exchange } = this;
     const { line, output, decimal } = exchange;
     if (!line.scan(at, end)) return end - at > lineBytesMax ? hangUp : at;
@@ -71,9 +71,9 @@ export class Unlocking {
       return;
     }
     counters.authCommands++;
-    this.unlocked = this.credentials.admits(name, password);
-    if (!this.unlocked) counters.authErrors++;
-    output.put(this.unlocked ? lines.stored : lines.authFailure);
+    this.authenticated = this.credentials.admits(name, password);
+    if (!this.authenticated) counters.authErrors++;
+    output.put(this.authenticated ? lines.stored : lines.authFailure);
   }
 }
 
