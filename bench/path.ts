@@ -12,7 +12,7 @@ import { Budget } from '../src/base/budget.js';
 import { inputBytes, outputBytes } from '../src/base/limits.js';
 import { Executor } from '../src/commands/execute.js';
 import { Session } from '../src/commands/session.js';
-import type { Shared } from '../src/commands/shared.js';
+import type { SessionServer } from '../src/commands/session-server.js';
 import { defaults } from '../src/flags/settings.js';
 import { monotonicMs } from '../src/native/clock.js';
 import type { Wire } from '../src/net/wire.js';
@@ -63,7 +63,7 @@ const shared = {
   executor,
   mirror: alone,
   unlocking: null,
-} as unknown as Shared;
+} as unknown as SessionServer;
 const sessions = Array.from({ length: connections }, (_, i) => new Session(i, shared));
 const random = seeded(7);
 const draw = (): string => keyText(Math.floor(random() * keys));

@@ -139,9 +139,9 @@ export const watchedBytesPerTick = MiB;
 /** Prefixes that `stats detail` counts: as many as its answer has room for. */
 export const prefixesMost = 1000;
 
-/** Shared input buffer of the transport. */
+/** SessionServer input buffer of the transport. */
 export const inputBytes = 4 * MiB;
-/** Shared output buffer of the transport: all replies of a tick that are copied stand in it. */
+/** SessionServer output buffer of the transport: all replies of a tick that are copied stand in it. */
 export const outputBytes = 4 * MiB;
 /**
  * Connections served in one tick. Few, so that the standby works on a batch while the next is made: with all ready

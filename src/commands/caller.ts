@@ -18,7 +18,7 @@ export interface Caller extends Reader {
   readonly retrieval: Retrieval;
   /** The reason that is reported if this command closes the connection. */
   closeReason: EndReason;
-  readonly shared: ServerControl;
+  readonly server: ServerControl;
   /** From now on input of this connection is thrown away, and lines are sent to it. */
   becomeWatcher(): void;
 }

@@ -66,7 +66,7 @@ export const commands: readonly Command[] = [
   row('slabs', 3, any, 0, ({ administration }) => administration.slabs()),
   row('lru', 2, any, 1, ({ administration }) => administration.lru()),
   row('lru_crawler', 2, 3, 0, ({ administration }, caller) =>
-    administration.lruCrawler(caller, caller.shared.wire.answered),
+    administration.lruCrawler(caller, caller.server.wire.answered),
   ),
   row('cache_memlimit', 2, 3, 1, ({ administration }) => administration.memoryLimit()),
   row('quit', 1, any, 0, quit),

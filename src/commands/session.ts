@@ -30,7 +30,7 @@ import { commandFor } from './commands.js';
 import type { Dump } from './dumping.js';
 import { Row } from './lookahead.js';
 import { Outcome, Retrieval, StorageRequest } from './request.js';
-import type { Shared } from './shared.js';
+import type { SessionServer } from './session-server.js';
 
 const State = {
   LINE: 0,
@@ -61,7 +61,7 @@ export class Session implements Endpoint, Caller {
   activeAt: number;
   /** The answer that is being written in slices. */
   dump: Dump | null = null;
-  readonly shared: Shared;
+  readonly server: SessionServer;
   private state: number;
   private fresh = true;
   /** True when the connection is to be closed after the running command, its replies sent. */
@@ -79,26 +79,26 @@ export class Session implements Endpoint, Caller {
   /** The reply once the data block that is being thrown away has passed. */
   private refusal: Phrase | null = null;
 
-  constructor(connection: number, shared: Shared) {
+  constructor(connection: number, server: SessionServer) {
     this.connection = connection;
-    this.shared = shared;
-    this.activeAt = shared.seconds;
-    this.state = shared.authentication === null ? State.LINE : State.LOCKED;
+    this.server = server;
+    this.activeAt = server.seconds;
+    this.state = server.authentication === null ? State.LINE : State.LOCKED;
   }
 
   data(offset: number, length: number, filled: boolean): number {
-    const { wire, executor } = this.shared;
+    const { wire, executor } = this.server;
     const end = offset + length;
-    this.activeAt = this.shared.seconds;
+    this.activeAt = this.server.seconds;
     if (filled && !this.filled()) return 0;
     if (this.fresh && length > 0) {
       this.fresh = false;
       const binary = wire.input[offset] === BINARY_MAGIC;
-      if (binary && this.shared.facts.settings.protocol === 'auto') this.closing = true;
+      if (binary && this.server.facts.settings.protocol === 'auto') this.closing = true;
     }
     let at = offset;
     while (at < end && !this.closing && !this.ended) {
-      if (wire.isFull() || this.shared.mirror.congested) {
+      if (wire.isFull() || this.server.mirror.congested) {
         wire.again = true;
       } else {
         if (at >= executor.lookahead.until) executor.lookahead.look(at, false);
@@ -123,17 +123,17 @@ export class Session implements Endpoint, Caller {
   private filled(): boolean {
     if (this.state === State.SKIP) {
       this.state = State.LINE;
-      if (this.refusal !== null) this.shared.wire.output.put(this.refusal);
+      if (this.refusal !== null) this.server.wire.output.put(this.refusal);
       return true;
     }
     const request = this.request!;
     this.arrivedBytes += this.partBytes;
-    this.shared.executor.storing.partArrived(request, this.arrivedBytes);
+    this.server.executor.storing.partArrived(request, this.arrivedBytes);
     if (this.arrivedBytes < request.valueLength) {
       this.awaitPart();
       return false;
     }
-    this.shared.arriving.delete(this);
+    this.server.arriving.delete(this);
     this.state = State.VALUE_END;
     return true;
   }
@@ -143,7 +143,7 @@ export class Session implements Endpoint, Caller {
    * mirrored.
    */
   private awaitPart(): void {
-    const { wire, executor } = this.shared;
+    const { wire, executor } = this.server;
     const { ref, valueLength } = this.request!;
     const segment = (ref - 1) >>> executor.store.region.segmentShift;
     const to = executor.store.region.valueOffset(ref) + this.arrivedBytes;
@@ -155,7 +155,7 @@ export class Session implements Endpoint, Caller {
   end(reason: EndReason = 'shutdown'): void {
     this.ended = true;
     this.leave(reason);
-    this.shared.wire.close(this.connection, false);
+    this.server.wire.close(this.connection, false);
   }
 
   closed(errno: number): void {
@@ -182,16 +182,16 @@ export class Session implements Endpoint, Caller {
 
   private leave(reason: EndReason): void {
     this.ceaseWaiting();
-    if (this.state === State.VALUE) this.shared.arriving.delete(this);
-    if (this.request !== null) this.shared.executor.storing.abandon(this.request);
-    this.shared.onClosed(this.connection, reason);
+    if (this.state === State.VALUE) this.server.arriving.delete(this);
+    if (this.request !== null) this.server.executor.storing.abandon(this.request);
+    this.server.onClosed(this.connection, reason);
   }
 
   /** Handles the bytes at `at`; returns the offset of the rest, `at` when more bytes are needed. */
   private step(at: number, end: number): number {
     switch (this.state) {
       case State.LINE: {
-        const before = this.shared.wire.output.at;
+        const before = this.server.wire.output.at;
         const next = this.line(at, end);
         if (next === anew) return this.wait(at, before);
         if (this.waited) this.ceaseWaiting();
@@ -218,7 +218,7 @@ export class Session implements Endpoint, Caller {
    * Memory for the command at `at` is being made: the command is executed anew in a later tick, after other clients.
    */
   private wait(at: number, outputBefore: number): number {
-    const { wire } = this.shared;
+    const { wire } = this.server;
     assert(wire.output.at === outputBefore, 'a command that waits has not answered');
     this.waited = true;
     wire.again = true;
@@ -229,17 +229,17 @@ export class Session implements Endpoint, Caller {
   private ceaseWaiting(): void {
     if (!this.waited) return;
     this.waited = false;
-    this.shared.executor.copies.drop(this.connection);
+    this.server.executor.copies.drop(this.connection);
   }
 
   /** Executes the line at `at`; returns the offset of the rest, or `anew`. */
   private line(at: number, end: number): number {
-    const { executor } = this.shared;
+    const { executor } = this.server;
     const { line } = executor;
     const row = executor.lookahead.whole(at, end);
     if (row >= 0) return this.plain(row, end);
     if (!line.scan(at, end)) return this.longLine(at, end);
-    if (line.next - at > lineBytesWhole && !isLongGet(this.shared.wire.input, at, end)) {
+    if (line.next - at > lineBytesWhole && !isLongGet(this.server.wire.input, at, end)) {
       this.closing = true;
       return end;
     }
@@ -275,7 +275,7 @@ export class Session implements Endpoint, Caller {
 
   /** Executes a request that the lookahead has read; returns as `line`. */
   private plain(row: number, end: number): number {
-    const { wire, executor } = this.shared;
+    const { wire, executor } = this.server;
     const { rows } = executor.lookahead;
     const value = rows[row + Row.VALUE]!;
     if (value === 0) {
@@ -293,7 +293,7 @@ export class Session implements Endpoint, Caller {
 
   /** Answers the keys of the line, which ends at `next`. Keys of a long line are found by `keys`. */
   private retrieve(next: number): number {
-    const { wire, executor, mirror } = this.shared;
+    const { wire, executor, mirror } = this.server;
     const { line, lookahead, retrieving } = executor;
     if (line.count > tokensMax) {
       this.state = State.KEYS;
@@ -316,7 +316,7 @@ export class Session implements Endpoint, Caller {
 
   /** Writes a slice of a long answer; `at` is the newline of its command. */
   private dumpSlice(at: number): number {
-    const { wire } = this.shared;
+    const { wire } = this.server;
     wire.again = !this.dump!.write(wire);
     if (wire.again) return at;
     this.dump = null;
@@ -326,7 +326,7 @@ export class Session implements Endpoint, Caller {
 
   /** The offset of the first key of the retrieval in the line. */
   private firstKey(): number {
-    const { line } = this.shared.executor;
+    const { line } = this.server.executor;
     const before = this.retrieval.touches ? 1 : 0;
     return line.start(before) + line.length(before);
   }
@@ -334,13 +334,13 @@ export class Session implements Endpoint, Caller {
   /** A line without an end: memcached waits up to 2048 bytes, and longer only for a get. */
   private longLine(at: number, end: number): number {
     if (end - at <= lineBytesMax) return at;
-    if (!isLongGet(this.shared.wire.input, at, end)) {
+    if (!isLongGet(this.server.wire.input, at, end)) {
       this.closing = true;
       return end;
     }
     if (end - at < lineBytesStreamed) return at;
     // The line is too long to wait for: it is answered as it arrives, and so needs no larger buffer.
-    const { input } = this.shared.wire;
+    const { input } = this.server.wire;
     let start = at;
     while (input[start] !== SPACE || input[start - 1] === SPACE || start === at) start++;
     this.retrieval.withCas = input[start - 1] === LOWER_S;
@@ -351,7 +351,7 @@ export class Session implements Endpoint, Caller {
 
   /** Answers keys until the newline, the end of the input, or until the output is full. */
   private keys(from: number, end: number): number {
-    const { wire, executor, mirror } = this.shared;
+    const { wire, executor, mirror } = this.server;
     const { input, output } = wire;
     let at = from;
     let answered = false;
@@ -383,7 +383,7 @@ export class Session implements Endpoint, Caller {
 
   /** Throws away the rest of a line. */
   private rest(at: number, end: number): number {
-    const newline = this.shared.wire.input.indexOf(NEWLINE, at);
+    const newline = this.server.wire.input.indexOf(NEWLINE, at);
     if (newline < 0 || newline >= end) return end;
     this.state = State.LINE;
     return newline + 1;
@@ -396,14 +396,14 @@ export class Session implements Endpoint, Caller {
 
   /** A key is too long in a line that is answered as it arrives, so the keys before it have their answers already. */
   private overlongKey(end: number): number {
-    this.shared.executor.output.put(lines.badFormat);
+    this.server.executor.output.put(lines.badFormat);
     this.closing = true;
     return end;
   }
 
   /** The data block of a storage command begins at `next`; returns as `line`. */
   private value(next: number, end: number): number {
-    const { wire, executor } = this.shared;
+    const { wire, executor } = this.server;
     const { request } = executor.storing;
     const { valueLength } = request;
     if (next + valueLength + 2 <= end) {
@@ -424,7 +424,7 @@ export class Session implements Endpoint, Caller {
     this.arrivedBytes = have;
     if (have < valueLength) {
       this.state = State.VALUE;
-      this.shared.arriving.add(this);
+      this.server.arriving.add(this);
       this.awaitPart();
     }
     return next + have;
@@ -432,7 +432,7 @@ export class Session implements Endpoint, Caller {
 
   private valueEnd(at: number, end: number): number {
     if (end - at < 2) return at;
-    const { wire, executor } = this.shared;
+    const { wire, executor } = this.server;
     const whole = wire.input[at] === RETURN && wire.input[at + 1] === NEWLINE;
     const before = wire.output.at;
     const outcome = executor.storing.arrived(this.request!, whole);
@@ -444,7 +444,7 @@ export class Session implements Endpoint, Caller {
 
   /** Throws away a data block and its line end; as in memcached the refusal is sent after it. */
   private swallow(next: number, end: number, request: StorageRequest): number {
-    const { wire } = this.shared;
+    const { wire } = this.server;
     const total = request.valueLength + 2;
     const have = Math.min(end - next, total);
     this.refusal = request.refusal;
@@ -459,7 +459,7 @@ export class Session implements Endpoint, Caller {
 
   /** A connection that has not authenticated (-Y) may send nothing but its credentials. */
   private unauthenticated(at: number, end: number): number {
-    const authentication = this.shared.authentication!;
+    const authentication = this.server.authentication!;
     const next = authentication.step(at, end);
     if (next === hangUp) {
       this.closing = true;

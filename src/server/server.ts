@@ -9,7 +9,7 @@ import type { EndReason } from '../commands/caller.js';
 import { Executor } from '../commands/execute.js';
 import type { Observer } from '../commands/observer.js';
 import { Session } from '../commands/session.js';
-import type { Arriving, Shared } from '../commands/shared.js';
+import type { Arriving, SessionServer } from '../commands/session-server.js';
 import { type LineOutput, Topic } from '../commands/watchers.js';
 import type { Settings } from '../flags/settings.js';
 import { native } from '../native/addon.js';
@@ -37,7 +37,7 @@ const idleSliceMs = 1;
 /** After a gap of this length without a request for memory, nobody waits for memory any more. */
 const starvedGapMs = 100;
 
-export class Server implements Shared, LineOutput {
+export class Server implements SessionServer, LineOutput {
   readonly wire: Wire;
   readonly ports: Ports;
   readonly executor: Executor;

@@ -6,7 +6,7 @@ import { Budget } from '../../src/base/budget.js';
 import { copyBytesPerTick, tickMs } from '../../src/base/limits.js';
 import { Executor } from '../../src/commands/execute.js';
 import { Session } from '../../src/commands/session.js';
-import type { Shared } from '../../src/commands/shared.js';
+import type { SessionServer } from '../../src/commands/session-server.js';
 import type { Wire } from '../../src/net/wire.js';
 import { Output } from '../../src/protocol/reply.js';
 import { Counters } from '../../src/stats/counters.js';
@@ -29,7 +29,7 @@ export class Ticking {
   readonly executor: Executor;
   /** Ticks so far. */
   ticks = 0;
-  private readonly shared: Shared;
+  private readonly server: SessionServer;
   private readonly input = new Uint8Array(inputBytes + 64);
   private readonly output = new Output(new ArrayBuffer(outputBytes));
   private readonly wire;
@@ -62,7 +62,7 @@ export class Ticking {
     this.store.onEffort = () => wire.budget.weigh();
     executor.copies.connection = () => wire.connection;
     executor.copies.share = () => wire.budget.shareOf(copyBytesPerTick);
-    this.shared = {
+    this.server = {
       wire: wire as unknown as Wire,
       executor,
       mirror: alone,
@@ -77,7 +77,7 @@ export class Ticking {
       },
       onClosed: () => {},
       connectionLines: () => this.connections(),
-    } as unknown as Shared;
+    } as unknown as SessionServer;
   }
 
   /** Lines of `stats conns`; a test replaces it. */
@@ -86,7 +86,7 @@ export class Ticking {
   }
 
   session(number = 0): Session {
-    return new Session(number, this.shared);
+    return new Session(number, this.server);
   }
 
   /**

@@ -11,7 +11,7 @@ export interface Arriving {
   end(reason: EndReason): void;
 }
 
-export interface Shared extends ServerControl {
+export interface SessionServer extends ServerControl {
   readonly wire: Wire;
   readonly executor: Executor;
   /** Null without -Y. */
