@@ -34,7 +34,7 @@ export const Echo = { OPAQUE: 1, KEY: 2, CAS: 3, SIZE: 4 } as const;
 export const echoBits = 3;
 
 /** The points in which a classic storage command and ms differ once their lines are read. */
-export interface Voice {
+export interface StorageDialect {
   /** True when `stats detail` counts the command. */
   readonly countsPrefixes: boolean;
   /** True when any failure drops the old value; else only that of a set does. */
@@ -55,7 +55,7 @@ export interface Voice {
 
 /** A storage command whose value is arriving. */
 export class StorageRequest {
-  voice: Voice;
+  dialect: StorageDialect;
   verb: number = Verb.SET;
   quiet = false;
   flags = 0;
@@ -87,8 +87,8 @@ export class StorageRequest {
   private readonly opaque = new Uint8Array(opaqueBytesMax);
   private readonly opaqueView = new DataView(this.opaque.buffer);
 
-  constructor(voice: Voice) {
-    this.voice = voice;
+  constructor(dialect: StorageDialect) {
+    this.dialect = dialect;
   }
 
   /** Copies all fields; the other may then serve another command. */

@@ -413,7 +413,7 @@ export class Session implements Endpoint, Caller {
     const ref = executor.storing.reserveArriving(request);
     if (ref === WAIT) return anew;
     if (ref === FULL) return this.swallow(next, end, request);
-    this.request ??= new StorageRequest(request.voice);
+    this.request ??= new StorageRequest(request.dialect);
     this.request.assign(request);
     const { region } = executor.store;
     const segment = (ref - 1) >>> region.segmentShift;

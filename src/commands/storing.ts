@@ -16,7 +16,7 @@ import { absolute, type Exchange, type Means } from './exchange.js';
 import { type LargeCopies, pieceOf } from './large-copy.js';
 import { type Lookahead, Row } from './lookahead.js';
 import type { Observer, StoreStatus } from './observer.js';
-import { isConcatenation, Outcome, StorageRequest, Verb, type Voice } from './request.js';
+import { isConcatenation, Outcome, type StorageDialect, StorageRequest, Verb } from './request.js';
 
 export class Storing {
   /** The command whose line was read last. */
@@ -30,12 +30,12 @@ export class Storing {
   private readonly store: Store;
   private readonly lookahead: Lookahead;
   private readonly copies: LargeCopies;
-  private readonly classic: Voice;
-  private readonly meta: Voice;
+  private readonly classic: StorageDialect;
+  private readonly meta: StorageDialect;
   private readonly counters: Counters;
   private readonly observer: Observer;
 
-  constructor(means: Means, copies: LargeCopies, classic: Voice, meta: Voice) {
+  constructor(means: Means, copies: LargeCopies, classic: StorageDialect, meta: StorageDialect) {
     this.exchange = means.exchange;
     this.line = means.exchange.line;
     this.store = means.store;
@@ -52,8 +52,8 @@ export class Storing {
   begin(verb: number): number {
     const { line, request, exchange } = this;
     const { decimal } = exchange;
-    request.voice = this.classic;
-    request.voice.clear(request);
+    request.dialect = this.classic;
+    request.dialect.clear(request);
     request.ref = 0;
     request.verb = verb;
     request.quiet = exchange.quiet;
@@ -81,8 +81,8 @@ export class Storing {
   plain(row: number): number {
     const { request, lookahead } = this;
     const { rows } = lookahead;
-    request.voice = rows[row + Row.META] === 0 ? this.classic : this.meta;
-    request.voice.clear(request);
+    request.dialect = rows[row + Row.META] === 0 ? this.classic : this.meta;
+    request.dialect.clear(request);
     request.ref = 0;
     request.verb = Verb.SET;
     request.quiet = false;
@@ -97,7 +97,7 @@ export class Storing {
 
   /** Called once the line is in order: refuses a value that is too large. */
   admit(request: StorageRequest): number {
-    if (this.observer.on && request.voice.countsPrefixes) {
+    if (this.observer.on && request.dialect.countsPrefixes) {
       this.observer.sets(this.line.view, request.keyAt, request.keyLength);
     }
     if (this.fits(request.keyLength, request.valueLength, request.flags)) return Outcome.VALUE;
@@ -111,7 +111,7 @@ export class Storing {
   /** The whole data block stands in the input at `at`. Returns DONE, or WAIT. */
   whole(request: StorageRequest, bytes: Uint8Array, view: DataView, at: number): number {
     this.exchange.quiet = request.quiet;
-    request.voice.keyStands(this.line.bytes, this.line.view, request.keyAt);
+    request.dialect.keyStands(this.line.bytes, this.line.view, request.keyAt);
     const end = at + request.valueLength;
     if (bytes[end] !== 0x0d || bytes[end + 1] !== 0x0a) {
       this.countSet(request);
@@ -154,7 +154,7 @@ export class Storing {
     this.exchange.quiet = request.quiet;
     const { keyAt, keyLength, hash, valueLength, explicit } = request;
     const ref = store.reserve(line.view, keyAt, keyLength, hash, valueLength, 0, explicit);
-    if (ref === WAIT) request.voice.comeAgain();
+    if (ref === WAIT) request.dialect.comeAgain();
     else if (ref === FULL) this.refuse(request);
     else request.ref = ref;
     return ref;
@@ -169,7 +169,7 @@ export class Storing {
     const limit = geometry.pageBytes * geometry.pageCount * arrivingShare;
     if (this.arrivingBytes + request.valueLength > limit) {
       if (request.valueLength <= limit && this.onCrowded()) {
-        request.voice.comeAgain();
+        request.dialect.comeAgain();
         return WAIT;
       }
       this.refuse(request);
@@ -205,7 +205,7 @@ export class Storing {
     const { ref } = request;
     const view = buckets.viewOf(ref);
     const keyAt = buckets.keyAt(ref);
-    request.voice.keyStands(region.bytes[(ref - 1) >>> region.segmentShift]!, view, keyAt);
+    request.dialect.keyStands(region.bytes[(ref - 1) >>> region.segmentShift]!, view, keyAt);
     const adds = whole && this.concatenates(request, view, keyAt);
     if (adds) {
       const { bytes, at } = pieceOf(region, ref);
@@ -243,7 +243,7 @@ export class Storing {
 
   /** memcached drops the old value when a set or any ms fails: nobody shall read a value that was to be replaced. */
   private dropOld(request: StorageRequest): void {
-    if (request.verb !== Verb.SET && !request.voice.alwaysDrops) return;
+    if (request.verb !== Verb.SET && !request.dialect.alwaysDrops) return;
     const { line, store } = this;
     const old = store.find(line.view, request.keyAt, request.keyLength, request.hash);
     if (this.observer.on) this.observer.looked(line.view, request.keyAt, request.keyLength, old);
@@ -261,11 +261,11 @@ export class Storing {
     else if (verb === Verb.CAS) refusal = this.compare(request, old);
     if (this.observer.on) this.observeStore(request, ref, old, refusal);
     if (refusal === null) {
-      request.voice.commit(request, old);
-      request.voice.answer(request, lines.stored, ref);
+      request.dialect.commit(request, old);
+      request.dialect.answer(request, lines.stored, ref);
     } else {
       store.cancel(ref);
-      request.voice.answer(request, refusal, 0);
+      request.dialect.answer(request, refusal, 0);
     }
     request.ref = 0;
   }
@@ -296,7 +296,7 @@ export class Storing {
       return lines.notFound;
     }
     const slabClass = store.slabs.classOf(old).number;
-    const passes = this.names(request, old) || request.voice.mayInvalidate(request, old);
+    const passes = this.names(request, old) || request.dialect.mayInvalidate(request, old);
     counters.byClass[passes ? 'cas_hits' : 'cas_badval'][slabClass]!++;
     return passes ? null : lines.exists;
   }
@@ -335,7 +335,7 @@ export class Storing {
     const fresh = fits ? this.copies.make(old, pieces, request.explicit) : FULL;
     if (fresh === WAIT) {
       // Only a line whose value stands in the input is read again.
-      if (request.ref === 0) request.voice.comeAgain();
+      if (request.ref === 0) request.dialect.comeAgain();
       return Outcome.WAIT;
     }
     if (fresh === FULL) {
@@ -367,7 +367,7 @@ export class Storing {
       const status = statusOf(stored === 0 ? phrase : null);
       this.observer.stored(view, at, request.keyLength, status, request.verb, 0, stored);
     }
-    request.voice.answer(request, phrase, stored);
+    request.dialect.answer(request, phrase, stored);
     return Outcome.DONE;
   }
 

@@ -355,7 +355,7 @@ export class Rig {
     const ref = storing.reserveArriving(request);
     if (ref === WAIT) throw new Error('a store that is not patient let a value wait');
     if (ref === FULL) return this.refused(key, () => endingsOfRefusal(command));
-    const arriving = new StorageRequest(request.voice);
+    const arriving = new StorageRequest(request.dialect);
     arriving.assign(request);
     this.bytesOf(arriving.ref, value.length).set(value);
     this.pending.push({ command, request: arriving, value, exptime });

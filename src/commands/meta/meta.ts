@@ -2,7 +2,7 @@
 import type { Arithmetic } from '../arithmetic.js';
 import type { Means } from '../exchange.js';
 import type { LargeCopies } from '../large-copy.js';
-import type { Voice } from '../request.js';
+import type { StorageDialect } from '../request.js';
 import type { Retrieving } from '../retrieving.js';
 import type { Storing } from '../storing.js';
 import { MetaChanging } from './changing.js';
@@ -23,10 +23,10 @@ export class Meta {
   readonly storing: MetaStoring;
   readonly changing: MetaChanging;
 
-  constructor(means: Means, meta: MetaExchange, voice: Voice, parts: Parts) {
+  constructor(means: Means, meta: MetaExchange, dialect: StorageDialect, parts: Parts) {
     const { storing, retrieving, arithmetic, copies } = parts;
     this.retrieving = new MetaRetrieving(means, meta, retrieving);
-    this.storing = new MetaStoring(means, meta, voice, storing);
+    this.storing = new MetaStoring(means, meta, dialect, storing);
     this.changing = new MetaChanging(means, meta, arithmetic, copies);
   }
 }

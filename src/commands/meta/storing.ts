@@ -15,9 +15,9 @@ import {
   echoBits,
   isConcatenation,
   Outcome,
+  type StorageDialect,
   type StorageRequest,
   Verb,
-  type Voice,
 } from '../request.js';
 import type { Storing } from '../storing.js';
 import type { MetaExchange } from './exchange.js';
@@ -33,13 +33,13 @@ export class MetaStoring {
   private readonly lookahead: Lookahead;
   private readonly meta: MetaExchange;
   private readonly flags: MetaFlags;
-  private readonly voice: Voice;
+  private readonly dialect: StorageDialect;
   private readonly storing: Storing;
 
   constructor(
     { exchange, store, lookahead }: Pick<Means, 'exchange' | 'store' | 'lookahead'>,
     meta: MetaExchange,
-    voice: Voice,
+    dialect: StorageDialect,
     storing: Storing,
   ) {
     this.exchange = exchange;
@@ -47,7 +47,7 @@ export class MetaStoring {
     this.lookahead = lookahead;
     this.meta = meta;
     this.flags = meta.flags;
-    this.voice = voice;
+    this.dialect = dialect;
     this.storing = storing;
   }
 
@@ -64,7 +64,7 @@ export class MetaStoring {
     const length = exchange.decimal.toInt32();
     if (length < 0 || length > valueLengthMax) return exchange.say(lines.badFormat);
     request.ref = 0;
-    request.voice = this.voice;
+    request.dialect = this.dialect;
     request.quiet = false;
     request.valueLength = length;
     request.refusal = flags.read(line, firstFlag) ?? this.setVerb(request);

@@ -1,10 +1,10 @@
-/** The voice of set, add, replace, append, prepend and cas: one phrase for each outcome. */
+/** The dialect of set, add, replace, append, prepend and cas: one phrase for each outcome. */
 import type { Phrase } from '../protocol/reply.js';
 import type { Store } from '../store/store.js';
 import type { Exchange, Means } from './exchange.js';
-import type { StorageRequest, Voice } from './request.js';
+import type { StorageDialect, StorageRequest } from './request.js';
 
-export class ClassicVoice implements Voice {
+export class ClassicDialect implements StorageDialect {
   readonly countsPrefixes = true;
   readonly alwaysDrops = false;
   private readonly exchange: Exchange;

@@ -7,7 +7,7 @@ import { casHigh, casLow, hasCas } from '../../store/cas.js';
 import { EXPTIME, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store/layout.js';
 import type { Store } from '../../store/store.js';
 import type { Means } from '../exchange.js';
-import { Echo, echoBits, type StorageRequest, type Voice } from '../request.js';
+import { Echo, echoBits, type StorageDialect, type StorageRequest } from '../request.js';
 import type { MetaExchange } from './exchange.js';
 
 const SPACE = 0x20;
@@ -16,7 +16,7 @@ const LETTER_S = 0x73;
 /** Mask of the lowest remaining echo. */
 const echoMask = 2 ** echoBits - 1;
 
-export class MetaVoice implements Voice {
+export class MetaDialect implements StorageDialect {
   readonly countsPrefixes = false;
   readonly alwaysDrops = true;
   private readonly meta: MetaExchange;
