@@ -10,7 +10,7 @@ import type { SlabClass } from '../store/slab-class.js';
 import type { Store } from '../store/store.js';
 import type { Automove, Upkeep } from '../store/upkeep.js';
 import { CacheDump, type Dump, MetaDump, MetaGetDump, type Reader, SizesDump } from './dumping.js';
-import type { Exchange, Means } from './exchange.js';
+import type { CommandParts, Exchange } from './exchange.js';
 import { Outcome } from './request.js';
 
 const memoryMebibytesLeast = 8;
@@ -39,7 +39,7 @@ export class Administration {
   /** Newest CAS id when `stats sizes` was enabled; null while it is disabled. */
   private sizesSinceCas: number | null = null;
 
-  constructor({ exchange, store }: Pick<Means, 'exchange' | 'store'>, upkeep: Upkeep) {
+  constructor({ exchange, store }: Pick<CommandParts, 'exchange' | 'store'>, upkeep: Upkeep) {
     this.exchange = exchange;
     this.store = store;
     this.upkeep = upkeep;

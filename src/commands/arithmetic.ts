@@ -14,7 +14,7 @@ import {
 } from '../store/layout.js';
 import { FULL, type Reservation, WAIT } from '../store/reservation.js';
 import type { Store } from '../store/store.js';
-import type { Exchange, Means } from './exchange.js';
+import type { CommandParts, Exchange } from './exchange.js';
 import type { Lookahead } from './lookahead.js';
 import type { Observer } from './observer.js';
 import { Outcome } from './request.js';
@@ -30,7 +30,7 @@ export class Arithmetic {
   private readonly counters: Counters;
   private readonly observer: Observer;
 
-  constructor({ exchange, store, lookahead, counters, observer }: Means) {
+  constructor({ exchange, store, lookahead, counters, observer }: CommandParts) {
     this.exchange = exchange;
     this.store = store;
     this.lookahead = lookahead;

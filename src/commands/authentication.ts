@@ -7,7 +7,7 @@ import { authBytesMax, lineBytesMax } from '../base/limits.js';
 import type { Credentials } from '../process/credentials.js';
 import { ascii, lines } from '../protocol/reply.js';
 import type { Counters } from '../stats/counters.js';
-import type { Exchange, Means } from './exchange.js';
+import type { CommandParts, Exchange } from './exchange.js';
 
 /** Returned by `step` when the connection is to be closed without an answer. */
 export const hangUp = -1;
@@ -27,7 +27,7 @@ export class Authentication {
   private readonly credentials: Credentials;
 
   constructor(
-    { exchange, counters }: Pick<Means, 'exchange' | 'counters'>,
+    { exchange, counters }: Pick<CommandParts, 'exchange' | 'counters'>,
     credentials: Credentials,
   ) {
     this.exchange = exchange;

@@ -1,7 +1,7 @@
 /** The dialect of set, add, replace, append, prepend and cas: one phrase for each outcome. */
 import type { Phrase } from '../protocol/reply.js';
 import type { Store } from '../store/store.js';
-import type { Exchange, Means } from './exchange.js';
+import type { CommandParts, Exchange } from './exchange.js';
 import type { StorageDialect, StorageRequest } from './request.js';
 
 export class ClassicDialect implements StorageDialect {
@@ -10,7 +10,7 @@ export class ClassicDialect implements StorageDialect {
   private readonly exchange: Exchange;
   private readonly store: Store;
 
-  constructor({ exchange, store }: Pick<Means, 'exchange' | 'store'>) {
+  constructor({ exchange, store }: Pick<CommandParts, 'exchange' | 'store'>) {
     this.exchange = exchange;
     this.store = store;
   }

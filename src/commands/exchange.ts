@@ -13,7 +13,7 @@ const noreply = ascii('noreply');
 const relativeSecondsMax = 2_592_000;
 
 /** The parts that commands work with. Each command class names those that it uses. */
-export interface Means {
+export interface CommandParts {
   readonly exchange: Exchange;
   readonly store: Store;
   readonly lookahead: Lookahead;

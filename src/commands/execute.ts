@@ -45,7 +45,7 @@ export class Executor {
     const exchange = new Exchange(output);
     const observer = new Observer(store);
     const lookahead = new Lookahead(store, exchange.line);
-    const means = { exchange, store, lookahead, counters, observer };
+    const commandParts = { exchange, store, lookahead, counters, observer };
     this.exchange = exchange;
     this.line = exchange.line;
     this.store = store;
@@ -55,16 +55,21 @@ export class Executor {
     this.observer = observer;
     this.lookahead = lookahead;
     this.copies = new LargeCopies(store);
-    this.retrieving = new Retrieving(means);
-    this.arithmetic = new Arithmetic(means);
-    const metaExchange = new MetaExchange(means);
-    const dialect = new MetaDialect(means, metaExchange);
-    this.storing = new Storing(means, this.copies, new ClassicDialect(means), dialect);
+    this.retrieving = new Retrieving(commandParts);
+    this.arithmetic = new Arithmetic(commandParts);
+    const metaExchange = new MetaExchange(commandParts);
+    const dialect = new MetaDialect(commandParts, metaExchange);
+    this.storing = new Storing(
+      commandParts,
+      this.copies,
+      new ClassicDialect(commandParts),
+      dialect,
+    );
     const { storing, retrieving, arithmetic, copies } = this;
     const parts = { storing, retrieving, arithmetic, copies };
-    this.meta = new Meta(means, metaExchange, dialect, parts);
+    this.meta = new Meta(commandParts, metaExchange, dialect, parts);
     this.upkeep = new Upkeep(store);
-    this.administration = new Administration(means, this.upkeep);
+    this.administration = new Administration(commandParts, this.upkeep);
   }
 
   delete(): number {

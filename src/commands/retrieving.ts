@@ -7,7 +7,7 @@ import type { Counters } from '../stats/counters.js';
 import { casHigh, casLow } from '../store/cas.js';
 import { FLAGS, headerBytes, KEY_AND_BITS, keyLengthMask, VALUE_LENGTH } from '../store/layout.js';
 import type { Store } from '../store/store.js';
-import { absolute, type Exchange, type Means } from './exchange.js';
+import { absolute, type CommandParts, type Exchange } from './exchange.js';
 import { type Lookahead, Row } from './lookahead.js';
 import type { Observer } from './observer.js';
 import { Outcome, type Retrieval } from './request.js';
@@ -21,7 +21,7 @@ export class Retrieving {
   private readonly counters: Counters;
   private readonly observer: Observer;
 
-  constructor({ exchange, store, lookahead, counters, observer }: Means) {
+  constructor({ exchange, store, lookahead, counters, observer }: CommandParts) {
     this.exchange = exchange;
     this.line = exchange.line;
     this.lookahead = lookahead;

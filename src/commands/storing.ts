@@ -12,7 +12,7 @@ import { hasCas } from '../store/cas.js';
 import { EXPTIME, FLAGS, headerBytes, VALUE_LENGTH } from '../store/layout.js';
 import { FULL, type Reservation, WAIT } from '../store/reservation.js';
 import type { Store } from '../store/store.js';
-import { absolute, type Exchange, type Means } from './exchange.js';
+import { absolute, type CommandParts, type Exchange } from './exchange.js';
 import { type LargeCopies, pieceOf } from './large-copy.js';
 import { type Lookahead, Row } from './lookahead.js';
 import type { Observer, StoreStatus } from './observer.js';
@@ -35,13 +35,18 @@ export class Storing {
   private readonly counters: Counters;
   private readonly observer: Observer;
 
-  constructor(means: Means, copies: LargeCopies, classic: StorageDialect, meta: StorageDialect) {
-    this.exchange = means.exchange;
-    this.line = means.exchange.line;
-    this.store = means.store;
-    this.lookahead = means.lookahead;
-    this.counters = means.counters;
-    this.observer = means.observer;
+  constructor(
+    commandParts: CommandParts,
+    copies: LargeCopies,
+    classic: StorageDialect,
+    meta: StorageDialect,
+  ) {
+    this.exchange = commandParts.exchange;
+    this.line = commandParts.exchange.line;
+    this.store = commandParts.store;
+    this.lookahead = commandParts.lookahead;
+    this.counters = commandParts.counters;
+    this.observer = commandParts.observer;
     this.copies = copies;
     this.classic = classic;
     this.meta = meta;

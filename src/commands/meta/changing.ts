@@ -12,7 +12,7 @@ import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store
 import { FULL, WAIT } from '../../store/reservation.js';
 import type { Store } from '../../store/store.js';
 import type { Arithmetic } from '../arithmetic.js';
-import { absolute, type Exchange, type Means } from '../exchange.js';
+import { absolute, type CommandParts, type Exchange } from '../exchange.js';
 import { type LargeCopies, pieceOf } from '../large-copy.js';
 import type { Lookahead } from '../lookahead.js';
 import type { Observer } from '../observer.js';
@@ -35,16 +35,21 @@ export class MetaChanging {
   private readonly arithmetic: Arithmetic;
   private readonly copies: LargeCopies;
 
-  constructor(means: Means, meta: MetaExchange, arithmetic: Arithmetic, copies: LargeCopies) {
-    this.exchange = means.exchange;
+  constructor(
+    commandParts: CommandParts,
+    meta: MetaExchange,
+    arithmetic: Arithmetic,
+    copies: LargeCopies,
+  ) {
+    this.exchange = commandParts.exchange;
     this.meta = meta;
     this.flags = meta.flags;
-    this.line = means.exchange.line;
-    this.store = means.store;
-    this.output = means.exchange.output;
-    this.lookahead = means.lookahead;
-    this.counters = means.counters;
-    this.observer = means.observer;
+    this.line = commandParts.exchange.line;
+    this.store = commandParts.store;
+    this.output = commandParts.exchange.output;
+    this.lookahead = commandParts.lookahead;
+    this.counters = commandParts.counters;
+    this.observer = commandParts.observer;
     this.arithmetic = arithmetic;
     this.copies = copies;
   }

@@ -7,7 +7,7 @@ import { Lower, MetaFlags, Upper } from '../../protocol/metaflags.js';
 import { lines, type Output, type Phrase } from '../../protocol/reply.js';
 import { casHigh, casLow, hasCas } from '../../store/cas.js';
 import type { Store } from '../../store/store.js';
-import type { Means } from '../exchange.js';
+import type { CommandParts } from '../exchange.js';
 import type { Lookahead } from '../lookahead.js';
 import type { Observer } from '../observer.js';
 import { Outcome } from '../request.js';
@@ -27,7 +27,7 @@ export class MetaExchange {
   private readonly lookahead: Lookahead;
   private readonly observer: Observer;
 
-  constructor({ exchange, store, lookahead, observer }: Omit<Means, 'counters'>) {
+  constructor({ exchange, store, lookahead, observer }: Omit<CommandParts, 'counters'>) {
     this.line = exchange.line;
     this.output = exchange.output;
     this.store = store;

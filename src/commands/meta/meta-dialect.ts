@@ -6,7 +6,7 @@ import { lines, type Output, type Phrase } from '../../protocol/reply.js';
 import { casHigh, casLow, hasCas } from '../../store/cas.js';
 import { EXPTIME, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store/layout.js';
 import type { Store } from '../../store/store.js';
-import type { Means } from '../exchange.js';
+import type { CommandParts } from '../exchange.js';
 import { Echo, echoBits, type StorageDialect, type StorageRequest } from '../request.js';
 import type { MetaExchange } from './exchange.js';
 
@@ -27,7 +27,7 @@ export class MetaDialect implements StorageDialect {
   private keyView: DataView;
   private keyAt = 0;
 
-  constructor({ exchange, store }: Pick<Means, 'exchange' | 'store'>, meta: MetaExchange) {
+  constructor({ exchange, store }: Pick<CommandParts, 'exchange' | 'store'>, meta: MetaExchange) {
     this.meta = meta;
     this.output = exchange.output;
     this.store = store;

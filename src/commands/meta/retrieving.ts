@@ -15,7 +15,7 @@ import { casHigh, casLow } from '../../store/cas.js';
 import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store/layout.js';
 import { FULL, type Reservation, WAIT } from '../../store/reservation.js';
 import type { Store } from '../../store/store.js';
-import { absolute, type Exchange, type Means } from '../exchange.js';
+import { absolute, type CommandParts, type Exchange } from '../exchange.js';
 import { type Lookahead, Row } from '../lookahead.js';
 import type { Observer } from '../observer.js';
 import { Outcome } from '../request.js';
@@ -41,16 +41,16 @@ export class MetaRetrieving {
   private exptime = 0;
   private won = false;
 
-  constructor(means: Means, meta: MetaExchange, retrieving: Retrieving) {
-    this.exchange = means.exchange;
+  constructor(commandParts: CommandParts, meta: MetaExchange, retrieving: Retrieving) {
+    this.exchange = commandParts.exchange;
     this.meta = meta;
     this.flags = meta.flags;
-    this.line = means.exchange.line;
-    this.store = means.store;
-    this.output = means.exchange.output;
-    this.lookahead = means.lookahead;
-    this.counters = means.counters;
-    this.observer = means.observer;
+    this.line = commandParts.exchange.line;
+    this.store = commandParts.store;
+    this.output = commandParts.exchange.output;
+    this.lookahead = commandParts.lookahead;
+    this.counters = commandParts.counters;
+    this.observer = commandParts.observer;
     this.retrieving = retrieving;
   }
 

@@ -8,7 +8,7 @@ import { Lower, type MetaFlags, Upper } from '../../protocol/metaflags.js';
 import { lines, type Phrase } from '../../protocol/reply.js';
 import { ItemBit } from '../../store/layout.js';
 import type { Store } from '../../store/store.js';
-import { absolute, type Exchange, type Means } from '../exchange.js';
+import { absolute, type CommandParts, type Exchange } from '../exchange.js';
 import type { Lookahead } from '../lookahead.js';
 import {
   Echo,
@@ -37,7 +37,7 @@ export class MetaStoring {
   private readonly storing: Storing;
 
   constructor(
-    { exchange, store, lookahead }: Pick<Means, 'exchange' | 'store' | 'lookahead'>,
+    { exchange, store, lookahead }: Pick<CommandParts, 'exchange' | 'store' | 'lookahead'>,
     meta: MetaExchange,
     dialect: StorageDialect,
     storing: Storing,
