@@ -8,6 +8,7 @@
  */
 import { Buckets } from './buckets.js';
 import { type CasId, putExplicitCas } from './cas.js';
+import { type AllocatorHooks, type AllocatorOptions, ChunkAllocator } from './chunk-allocator.js';
 import { type Eviction, Fifos } from './eviction.js';
 import {
   CAS_HIGH,
@@ -28,7 +29,6 @@ import { type Items, PageMover } from './mover.js';
 import { readRecord, type SuperRecord, writeRecord } from './open.js';
 import type { Region } from './region.js';
 import { FULL, type Reservation, WAIT } from './reservation.js';
-import { type Hooks, Room, type RoomOptions } from './room.js';
 import type { SlabClass } from './slab-class.js';
 import { accessShift, Meta, Slabs } from './slabs.js';
 
@@ -38,12 +38,12 @@ export const Miss = { ABSENT: 0, EXPIRED: 1, FLUSHED: 2 } as const;
 /** The bits of a meta word that hold the second of the last access. */
 const accessMask = -1 << accessShift;
 
-export interface StoreOptions extends RoomOptions {
+export interface StoreOptions extends AllocatorOptions {
   /** CAS ids are given out from a ceiling raised in steps of this many. */
   readonly casStep: number;
 }
 
-export class Store implements Items, Hooks {
+export class Store implements Items, AllocatorHooks {
   readonly region: Region;
   readonly slabs: Slabs;
   /** Unix seconds, as of the last `tick`. */
@@ -64,7 +64,7 @@ export class Store implements Items, Hooks {
   /** Times that all items died. */
   flushes = 0;
   readonly mover: PageMover;
-  readonly room: Room;
+  readonly allocator: ChunkAllocator;
   /** Called when nothing could be evicted, as all chunks are being filled or sent. True: some may soon be free. */
   onStarved: () => boolean = () => false;
   /** Called when a command has cost more than others do, so that the tick may have to end. */
@@ -91,7 +91,7 @@ export class Store implements Items, Hooks {
     this.eviction = new Fifos(this.slabs);
     const { slabs, eviction } = this;
     this.mover = new PageMover(slabs, eviction, options.evict, this);
-    this.room = new Room(slabs, eviction, this.mover, options, this);
+    this.allocator = new ChunkAllocator(slabs, eviction, this.mover, options, this);
     this.record = readRecord(region.head);
     this.casLast = this.record.casCeiling;
     this.accessEpoch = nowSeconds;
@@ -153,7 +153,7 @@ export class Store implements Items, Hooks {
   }
 
   /**
-   * A chunk for an item with this key and room for `valueLength` bytes, filled except for the value; FULL when memory
+   * A chunk for an item with this key and allocator for `valueLength` bytes, filled except for the value; FULL when memory
    * is full, WAIT when the caller must ask again in a later tick. `shielded` is an item that must not be evicted for it
    * (0: none), `explicit` the CAS id that a client chose.
    */
@@ -172,7 +172,7 @@ export class Store implements Items, Hooks {
     const slabClass = this.slabs.classes[number]!;
     let ref = this.slabs.take(slabClass);
     if (ref === 0) {
-      const made = this.room.make(slabClass, shielded);
+      const made = this.allocator.allocate(slabClass, shielded);
       if (made === WAIT) return WAIT;
       if (made === FULL) {
         slabClass.outOfMemory++;
@@ -195,7 +195,7 @@ export class Store implements Items, Hooks {
     return ref;
   }
 
-  /** A chunk with an item's key and room for another value; the item is not evicted for it. Answers as `reserve`. */
+  /** A chunk with an item's key and allocator for another value; the item is not evicted for it. Answers as `reserve`. */
   reserveLike(ref: number, valueLength: number, explicit: CasId | null = null): Reservation {
     const words = this.region.wordsOf(ref);
     const index = this.region.indexOf(ref);

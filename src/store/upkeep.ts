@@ -34,8 +34,8 @@ export class Upkeep {
 
   /** True when work waits for the next slice that was not there after the last. */
   get isWanted(): boolean {
-    const { mover, room } = this.store;
-    return this.begun || (room.wanted !== 0 && !mover.isRunning);
+    const { mover, allocator } = this.store;
+    return this.begun || (allocator.wanted !== 0 && !mover.isRunning);
   }
 
   /** Does a slice, and returns when the next one is wanted. */
@@ -74,7 +74,7 @@ export class Upkeep {
   private choose(): void {
     const { store, balance } = this;
     const { mover } = store;
-    const wanted = store.room.takeWanted();
+    const wanted = store.allocator.takeWanted();
     if (wanted !== 0) {
       const to = store.slabs.classes[wanted]!;
       const starves = to.pages.length === 0 && store.slabs.unusedPages === 0;

@@ -13,21 +13,21 @@ import type { Slabs } from './slabs.js';
 const deadLooksMax = 50;
 
 /** The items that may be evicted, and the calls by which the work here is reported. */
-export interface Hooks extends Pick<Items, 'isDead' | 'evict'> {
+export interface AllocatorHooks extends Pick<Items, 'isDead' | 'evict'> {
   /** A command has cost more than others do. */
   onEffort(): void;
   /** Nothing could be evicted. True: some memory may soon be free. */
   onStarved(): boolean;
 }
 
-export interface RoomOptions {
+export interface AllocatorOptions {
   /** False with `-M`: a full cache refuses instead of evicting. */
   readonly evict: boolean;
   /** True when a command can be executed anew in a later tick, so that the answer to a reservation may be WAIT. */
   readonly patient?: boolean;
 }
 
-export class Room {
+export class ChunkAllocator {
   /** Number of a class that had to do without a page of its own; 0: none. */
   wanted = 0;
   private readonly slabs: Slabs;
@@ -35,14 +35,14 @@ export class Room {
   private readonly mover: PageMover;
   private readonly mayEvict: boolean;
   private readonly patient: boolean;
-  private readonly hooks: Hooks;
+  private readonly hooks: AllocatorHooks;
 
   constructor(
     slabs: Slabs,
     eviction: Eviction,
     mover: PageMover,
-    options: RoomOptions,
-    hooks: Hooks,
+    options: AllocatorOptions,
+    hooks: AllocatorHooks,
   ) {
     this.slabs = slabs;
     this.eviction = eviction;
@@ -57,7 +57,7 @@ export class Room {
    * until the mover has brought it a page. Only where there is no larger class a page is emptied for it. WAIT when that
    * takes several ticks, or when memory that is being sent or filled may soon be free.
    */
-  make(slabClass: SlabClass, shielded: number): Reservation {
+  allocate(slabClass: SlabClass, shielded: number): Reservation {
     const { slabs, patient } = this;
     const own = this.within(slabClass, shielded);
     if (own !== 0) return own;
