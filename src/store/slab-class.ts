@@ -1,7 +1,7 @@
 /** A slab class: its pages, the items in them, and its part in `stats slabs` and `stats items`. Slabs maintains it. */
 
 import { probationShareStart } from '../base/limits.js';
-import { Probation } from './probation.js';
+import { ProbationQueue } from './probation-queue.js';
 
 export class SlabClass {
   readonly number: number;
@@ -14,7 +14,7 @@ export class SlabClass {
   readonly partial: number[] = [];
   readonly unadopted: number[] = [];
   freeChunks = 0;
-  readonly probation = new Probation();
+  readonly probation = new ProbationQueue();
   /** The share of its items that is on probation. */
   probationShare = probationShareStart;
   /** The second in which it got a page of another class. */

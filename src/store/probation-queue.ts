@@ -6,7 +6,7 @@ import { probationItemsMost } from '../base/limits.js';
 
 const ringLeast = 64;
 
-export class Probation {
+export class ProbationQueue {
   private ring = new Int32Array(ringLeast);
   private first = 0;
   private end = 0;
