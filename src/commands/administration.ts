@@ -67,7 +67,7 @@ export class Administration {
     if (line.text(2) === 'ratio') {
       const ratio = line.count > 3 ? realOf(line.text(3)) : Number.NaN;
       if (Number.isNaN(ratio)) return exchange.say(lines.error);
-      this.upkeep.balance.ratio = ratio;
+      this.upkeep.balancer.ratio = ratio;
       return exchange.say(lines.ok);
     }
     const mode = this.unsigned32(2);
@@ -198,7 +198,7 @@ export class Administration {
     const most = slabs.classes.length - 1;
     // -1 stands for any class that can spare a page.
     const any = given === -1 && to > 0 && to <= most;
-    const from = any ? (upkeep.balance.donorFor(slabs.classes[to]!)?.number ?? -1) : given;
+    const from = any ? (upkeep.balancer.donorFor(slabs.classes[to]!)?.number ?? -1) : given;
     if (Math.min(from, to) < 0 || Math.max(from, to) > most) {
       return this.answer('BADCLASS invalid src or dst class id');
     }

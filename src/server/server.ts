@@ -356,8 +356,8 @@ function configure(executor: Executor, settings: Settings): void {
   const { upkeep, administration } = executor;
   upkeep.reassigns = settings.slabReassign;
   upkeep.automove = settings.slabAutomove;
-  upkeep.balance.ratio = settings.slabAutomoveRatio;
-  upkeep.balance.windowSeconds = settings.slabAutomoveWindow;
+  upkeep.balancer.ratio = settings.slabAutomoveRatio;
+  upkeep.balancer.windowSeconds = settings.slabAutomoveWindow;
   upkeep.crawler.enabled = settings.lruCrawler;
   upkeep.crawler.itemsMost = settings.lruCrawlerTocrawl;
   administration.crawlerSleepMicros = settings.lruCrawlerSleepMicros;

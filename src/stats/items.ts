@@ -1,5 +1,5 @@
 /** `stats items`: counters of the classes that hold items. */
-import { ageOf } from '../store/balance.js';
+import { ageOf } from '../store/page-balancer.js';
 import type { SlabClass } from '../store/slab-class.js';
 import { type CacheFacts, type StatRow, zeroes } from './facts.js';
 

@@ -50,13 +50,13 @@ function server(cache: CacheFacts, facts: ServerFacts): StatRow[] {
 }
 
 function slabs({ upkeep }: CacheFacts, { settings: { tuning } }: ServerFacts): StatRow[] {
-  const { balance } = upkeep;
+  const { balancer } = upkeep;
   return [
     ['hashpower_init', tuning.get('hashpower_init') ?? 0],
     ['slab_reassign', yes(upkeep.reassigns)],
     ['slab_automove', upkeep.automove],
-    ['slab_automove_ratio', balance.ratio.toFixed(2)],
-    ['slab_automove_window', balance.windowSeconds],
+    ['slab_automove_ratio', balancer.ratio.toFixed(2)],
+    ['slab_automove_window', balancer.windowSeconds],
     ['slab_chunk_max', tuning.get('slab_chunk_max') ?? 524288],
   ];
 }

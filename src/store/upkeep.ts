@@ -4,8 +4,8 @@
  * its clock.
  */
 import { upkeepLooks } from '../base/limits.js';
-import { Balance } from './balance.js';
 import { Crawler } from './crawler.js';
+import { PageBalancer } from './page-balancer.js';
 import type { SlabClass } from './slab-class.js';
 import type { Store } from './store.js';
 
@@ -16,7 +16,7 @@ export const Pace = { NOW: 0, SOON: 1, LATER: 2 } as const;
 export type Automove = 0 | 1 | 2;
 
 export class Upkeep {
-  readonly balance: Balance;
+  readonly balancer: PageBalancer;
   readonly crawler: Crawler;
   /** False with `-o no_slab_reassign`: pages move only to a class that would starve without one. */
   reassigns = true;
@@ -28,7 +28,7 @@ export class Upkeep {
 
   constructor(store: Store) {
     this.store = store;
-    this.balance = new Balance(store);
+    this.balancer = new PageBalancer(store);
     this.crawler = new Crawler(store);
   }
 
@@ -47,7 +47,7 @@ export class Upkeep {
     if (!slabs.adoptSome(half)) return Pace.NOW;
     if (store.now !== this.sampledAt) {
       this.sampledAt = store.now;
-      this.balance.sample();
+      this.balancer.sample();
       crawler.tick();
     }
     if (!mover.isRunning) this.choose();
@@ -72,17 +72,17 @@ export class Upkeep {
   }
 
   private choose(): void {
-    const { store, balance } = this;
+    const { store, balancer } = this;
     const { mover } = store;
     const wanted = store.allocator.takeWanted();
     if (wanted !== 0) {
       const to = store.slabs.classes[wanted]!;
       const starves = to.pages.length === 0 && store.slabs.unusedPages === 0;
-      const from = starves ? balance.donorFor(to) : null;
+      const from = starves ? balancer.donorFor(to) : null;
       if (from !== null && mover.begin(from, to)) return;
     }
     if (!this.reassigns || this.automove === 0) return;
-    const move = balance.decide(this.automove === 2);
+    const move = balancer.decide(this.automove === 2);
     if (move !== null) mover.begin(move.from, move.to);
   }
 }

@@ -47,7 +47,7 @@ export function ageOf(store: Store, slabClass: SlabClass): number {
   return oldest;
 }
 
-export class Balance {
+export class PageBalancer {
   /** `slabs automove ratio`: a page moves when the lowest age is less than this share of the highest. */
   ratio = 0.8;
   /** `-o slab_automove_window`: seconds that ages and evictions are averaged over. */
