@@ -4,7 +4,7 @@
  */
 import { adoptChunksOnDemand, adoptChunksPerRequest, seizeItemsMost } from '../base/limits.js';
 import type { Eviction } from './eviction.js';
-import { type Items, type PageMover, Seizure } from './mover.js';
+import { type Items, type PageMover, Seizure } from './page-mover.js';
 import { FULL, type Reservation, WAIT } from './reservation.js';
 import type { SlabClass } from './slab-class.js';
 import type { Slabs } from './slabs.js';

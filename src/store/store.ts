@@ -25,8 +25,8 @@ import {
   NEXT,
   VALUE_LENGTH,
 } from './layout.js';
-import { type Items, PageMover } from './mover.js';
 import { readRecord, type SuperRecord, writeRecord } from './open.js';
+import { type Items, PageMover } from './page-mover.js';
 import type { Region } from './region.js';
 import { FULL, type Reservation, WAIT } from './reservation.js';
 import type { SlabClass } from './slab-class.js';
