@@ -18,8 +18,8 @@ import { type MappingOptions, mapNew, mapRegion } from '../src/server/region-map
 import { Server } from '../src/server/server.js';
 import { Journal } from '../src/store/journal.js';
 import { geometryOf } from '../src/store/layout.js';
-import { epochOf, identityOf, markInconsistent } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
+import { epochOf, identityOf, markInconsistent } from '../src/store/superblock.js';
 import type { Observe } from './attachment.js';
 import type { LinkPort } from './link-port.js';
 import { primaryVerdicts } from './primary-verdicts.js';

@@ -10,7 +10,7 @@ import type { NativeRegion } from '../../src/native/addon.js';
 import type { Wire } from '../../src/net/wire.js';
 import { type MappedCopy, type MappingOptions, mapCopy } from '../../src/server/region-mapping.js';
 import type { Geometry } from '../../src/store/layout.js';
-import { epochOf, inspect } from '../../src/store/open.js';
+import { epochOf, inspect } from '../../src/store/superblock.js';
 import { Channel, type ChannelOwner } from '../channel/channel.js';
 import { type FrameHeader, FrameType, protocolVersion } from '../channel/frame.js';
 import { type Deposed, type MemoryRegistration, parse, type Welcome } from '../channel/hello.js';

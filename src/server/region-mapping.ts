@@ -20,6 +20,7 @@ import {
   SuperWord,
   sameGeometry,
 } from '../store/layout.js';
+import { Region } from '../store/region.js';
 import {
   epochOf,
   format,
@@ -27,8 +28,7 @@ import {
   inspect,
   markInconsistent,
   noMagic,
-} from '../store/open.js';
-import { Region } from '../store/region.js';
+} from '../store/superblock.js';
 
 export interface MappingOptions {
   /** `-e`: a file, or null for anonymous memory. */

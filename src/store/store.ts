@@ -25,12 +25,12 @@ import {
   NEXT,
   VALUE_LENGTH,
 } from './layout.js';
-import { readRecord, type SuperRecord, writeRecord } from './open.js';
 import { type Items, PageMover } from './page-mover.js';
 import type { Region } from './region.js';
 import { FULL, type Reservation, WAIT } from './reservation.js';
 import type { SlabClass } from './slab-class.js';
 import { accessShift, Meta, Slabs } from './slabs.js';
+import { readRecord, type SuperRecord, writeRecord } from './superblock.js';
 
 /** The reason why `find` found nothing. */
 export const Miss = { ABSENT: 0, EXPIRED: 1, FLUSHED: 2 } as const;

@@ -1,7 +1,7 @@
 /** The content of a simulated node's memory, read from its bytes alone. */
 import type { NativeRegion } from '../../src/native/addon.js';
 import { headBytes, SuperWord, superblockBytes } from '../../src/store/layout.js';
-import { epochOf, identityOf, inspect } from '../../src/store/open.js';
+import { epochOf, identityOf, inspect } from '../../src/store/superblock.js';
 import { RegionReader } from '../support/check-store.js';
 
 export interface Content {

@@ -24,10 +24,10 @@ import {
   SuperWord,
   VALUE_LENGTH,
 } from '../../src/store/layout.js';
-import { inspect, readRecord, type SuperRecord } from '../../src/store/open.js';
 import type { RegionMemory } from '../../src/store/region.js';
 import { Meta } from '../../src/store/slabs.js';
 import type { Store } from '../../src/store/store.js';
+import { inspect, readRecord, type SuperRecord } from '../../src/store/superblock.js';
 
 /** An item that a chain leads to. */
 export interface Linked {

@@ -16,8 +16,8 @@ import {
   superblockBytes,
   VALUE_LENGTH,
 } from '../../src/store/layout.js';
-import { inspect } from '../../src/store/open.js';
 import { Region } from '../../src/store/region.js';
+import { inspect } from '../../src/store/superblock.js';
 
 const blockBytes = 4096;
 

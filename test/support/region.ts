@@ -8,8 +8,8 @@ import { segmentBytes } from '../../src/base/limits.js';
 import { anonymousMemory, type MappedRegion, mapRegion } from '../../src/server/region-mapping.js';
 import { Journal } from '../../src/store/journal.js';
 import { type Geometry, headBytes, pagesBytes } from '../../src/store/layout.js';
-import { format } from '../../src/store/open.js';
 import type { RegionMemory } from '../../src/store/region.js';
+import { format } from '../../src/store/superblock.js';
 
 const KiB = 1024;
 

@@ -7,7 +7,7 @@ import { native } from '../../src/native/addon.js';
 import { anonymousMemory, mapCopy, mapRegion } from '../../src/server/region-mapping.js';
 import { Journal } from '../../src/store/journal.js';
 import { headBytes, NodeWord, pagesBytes, SuperWord } from '../../src/store/layout.js';
-import { promote } from '../../src/store/open.js';
+import { promote } from '../../src/store/superblock.js';
 import { geometries } from '../support/region.js';
 
 const geometry = { ...geometries.mixed, pageBytes: 2 ** 20, pageCount: 80 };
