@@ -136,7 +136,7 @@ export const watchersMost = 20;
 export const watcherBytesMax = 256 * KiB;
 /** Bytes of lines in one tick, times the watchers: past them, commands that make such lines wait for the next tick. */
 export const watchedBytesPerTick = MiB;
-/** Prefixes that `stats detail` counts: as many as its answer has room for. */
+/** PrefixCounts that `stats detail` counts: as many as its answer has room for. */
 export const prefixesMost = 1000;
 
 /** SessionServer input buffer of the transport. */

@@ -2,7 +2,7 @@
  * Observers of running commands: watchers (`watch`) and prefix statistics (`stats detail`). The path of a request only
  * asks `on`; the work behind it may take time, as a client has asked for it.
  */
-import { Prefixes } from '../stats/detail.js';
+import { PrefixCounts } from '../stats/prefix-counts.js';
 import {
   EXPTIME,
   headerBytes,
@@ -44,7 +44,7 @@ export type StoreStatus =
 export class Observer {
   /** True while there are watchers, or prefixes are counted. */
   on = false;
-  readonly prefixes = new Prefixes();
+  readonly prefixes = new PrefixCounts();
   readonly watchers = new Watchers();
   scene: Scene = { wallMs: () => 0, descriptor: () => -1, wrote: () => {} };
   private readonly store: Store;

@@ -7,7 +7,7 @@ import type { Settings } from '../flags/settings.js';
 import type { Store } from '../store/store.js';
 import type { Upkeep } from '../store/upkeep.js';
 import type { Counters } from './counters.js';
-import type { Prefixes } from './detail.js';
+import type { PrefixCounts } from './prefix-counts.js';
 
 export type StatRow = readonly [name: string, value: string | number];
 
@@ -41,7 +41,7 @@ export interface CacheFacts {
   readonly store: Store;
   readonly counters: Counters;
   readonly upkeep: Upkeep;
-  readonly observer: { readonly prefixes: Prefixes; readonly watchers: WatcherFacts };
+  readonly observer: { readonly prefixes: PrefixCounts; readonly watchers: WatcherFacts };
   readonly administration: AdministrationFacts;
 }
 

@@ -13,7 +13,7 @@ interface Counts {
 
 export type Counted = keyof Counts;
 
-export class Prefixes {
+export class PrefixCounts {
   on = false;
   /** The byte that ends a prefix; a key without this byte is not counted. */
   delimiter = 0x3a;
