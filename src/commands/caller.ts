@@ -4,7 +4,7 @@
  */
 import type { Access } from '../net/access.js';
 import type { Wire } from '../net/wire.js';
-import type { ServerFacts } from '../stats/facts.js';
+import type { ServerStatSource } from '../stats/stat-sources.js';
 import type { Mirror } from '../store/mirror.js';
 import type { Reader } from './dumping.js';
 import type { Retrieval } from './request.js';
@@ -26,7 +26,7 @@ export interface Caller extends Reader {
 /** The server as the commands about it see it. */
 export interface ServerControl {
   readonly wire: Pick<Wire, 'answered' | 'budget'>;
-  readonly facts: ServerFacts;
+  readonly statSource: ServerStatSource;
   /** The current mirror; it changes when a standby attaches. */
   readonly mirror: Mirror;
   readonly access: Access;

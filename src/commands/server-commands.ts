@@ -23,7 +23,7 @@ export function quit(_: Executor, caller: Caller): number {
 export function shutdown(executor: Executor, caller: Caller): number {
   const { server } = caller;
   const { exchange, line } = executor;
-  if (!server.facts.settings.shutdown) return exchange.say(lines.shutdownDisabled);
+  if (!server.statSource.settings.shutdown) return exchange.say(lines.shutdownDisabled);
   const graceful = line.count > 1;
   if (graceful && !(line.count === 2 && line.is(1, gracefulWord))) {
     return exchange.say(lines.badShutdown);
@@ -37,18 +37,18 @@ export function shutdown(executor: Executor, caller: Caller): number {
 export function verbosity({ exchange }: Executor, { server }: Caller): number {
   if (exchange.line.count === 2 && exchange.quiet) return Outcome.DONE;
   if (!exchange.readUnsigned(1)) return exchange.say(lines.badFormat);
-  server.facts.verbosity = exchange.decimal.low;
+  server.statSource.verbosity = exchange.decimal.low;
   return exchange.say(lines.ok);
 }
 
 /** `stats [TOPIC]`. */
 export function stats(executor: Executor, caller: Caller): number {
-  const { facts, mirror } = caller.server;
+  const { statSource, mirror } = caller.server;
   const { exchange } = executor;
   const topic = executor.line.count > 1 ? executor.line.text(1) : '';
   switch (topic) {
     case 'reset':
-      resetStatistics(executor, facts);
+      resetStatistics(executor, statSource);
       return exchange.say(lines.reset);
     case 'detail':
       return detail(executor, caller);
@@ -60,7 +60,7 @@ export function stats(executor: Executor, caller: Caller): number {
   const outcome = executor.administration.stats(topic, caller);
   if (outcome !== null) return outcome;
   caller.server.wire.budget.weigh();
-  const rows = statistics(topic, executor, facts, mirror);
+  const rows = statistics(topic, executor, statSource, mirror);
   if (rows === null) return exchange.say(lines.error);
   for (const [name, value] of rows) executor.output.text(`STAT ${name} ${value}\r\n`);
   return exchange.say(lines.end);
@@ -87,9 +87,9 @@ function detail(executor: Executor, caller: Caller): number {
 
 /** `watch [topic …]`. */
 export function watch(executor: Executor, caller: Caller): number {
-  const { facts, wire } = caller.server;
+  const { statSource, wire } = caller.server;
   const { exchange, line, observer } = executor;
-  if (!facts.settings.watch) return exchange.say(lines.watchDisabled);
+  if (!statSource.settings.watch) return exchange.say(lines.watchDisabled);
   if (wire.answered) return exchange.say(lines.watchPipelined);
   let topics = line.count === 1 ? Topic.fetchers : 0;
   for (let token = 1; token < Math.min(line.count, tokensMax); token++) {

@@ -94,7 +94,7 @@ export class Session implements Endpoint, Caller {
     if (this.fresh && length > 0) {
       this.fresh = false;
       const binary = wire.input[offset] === BINARY_MAGIC;
-      if (binary && this.server.facts.settings.protocol === 'auto') this.closing = true;
+      if (binary && this.server.statSource.settings.protocol === 'auto') this.closing = true;
     }
     let at = offset;
     while (at < end && !this.closing && !this.ended) {

@@ -22,7 +22,7 @@ import type { Log } from '../process/log.js';
 import { writePortFile } from '../process/portfile.js';
 import { connectionLines } from '../stats/conns.js';
 import { Counters } from '../stats/counters.js';
-import type { ServerFacts } from '../stats/facts.js';
+import type { ServerStatSource } from '../stats/stat-sources.js';
 import type { Journal } from '../store/journal.js';
 import { alone, type Mirror } from '../store/mirror.js';
 import type { Region } from '../store/region.js';
@@ -41,7 +41,7 @@ export class Server implements SessionServer, LineOutput {
   readonly wire: Wire;
   readonly ports: Ports;
   readonly executor: Executor;
-  readonly facts: ServerFacts;
+  readonly statSource: ServerStatSource;
   readonly settings: Settings;
   readonly access: Access;
   readonly authentication: Authentication | null;
@@ -115,7 +115,7 @@ export class Server implements SessionServer, LineOutput {
     this.executor.line.view = wire.inputView;
     configure(this.executor, settings);
     this.scheduler = new UpkeepScheduler(this);
-    this.facts = factsOf(settings, this.counters, wire.counters);
+    this.statSource = factsOf(settings, this.counters, wire.counters);
     this.listeners = new ClientListeners({
       wire,
       settings,
@@ -159,10 +159,10 @@ export class Server implements SessionServer, LineOutput {
    * are adopted in the background.
    */
   serve(): void {
-    const { listeners, facts } = this;
+    const { listeners, statSource } = this;
     listeners.begin();
-    facts.port = listeners.portOf('TCP');
-    facts.udpPort = listeners.portOf('UDP');
+    statSource.port = listeners.portOf('TCP');
+    statSource.udpPort = listeners.portOf('UDP');
     const { portFile, idleSeconds } = this.settings;
     if (portFile !== null) writePortFile(portFile, listeners.ports, this.log);
     const { timers } = this.ports;
@@ -210,7 +210,7 @@ export class Server implements SessionServer, LineOutput {
     const { sessions, origins, seconds: now } = this;
     const { listeners, datagrams } = this.listeners;
     const { transport } = this.wire;
-    const startedAt = now - Math.floor(this.facts.uptimeSeconds());
+    const startedAt = now - Math.floor(this.statSource.uptimeSeconds());
     const all = { transport, listeners, datagrams, sessions, origins, now, startedAt };
     return connectionLines(all, asker);
   }
@@ -365,7 +365,7 @@ function configure(executor: Executor, settings: Settings): void {
   administration.remember(settings.tuning);
 }
 
-function factsOf(settings: Settings, counters: Counters, wire: Float64Array): ServerFacts {
+function factsOf(settings: Settings, counters: Counters, wire: Float64Array): ServerStatSource {
   return {
     settings,
     counters,

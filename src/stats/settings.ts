@@ -4,27 +4,27 @@
  * part is off.
  */
 import { pagesBytes } from '../store/layout.js';
-import type { CacheFacts, ServerFacts, StatRow } from './facts.js';
+import type { CacheStatSource, ServerStatSource, StatRow } from './stat-sources.js';
 
-export function settingRows(cache: CacheFacts, facts: ServerFacts): StatRow[] {
+export function settingRows(cache: CacheStatSource, statSource: ServerStatSource): StatRow[] {
   return [
-    ...server(cache, facts),
-    ...slabs(cache, facts),
-    ...recency(cache, facts),
+    ...server(cache, statSource),
+    ...slabs(cache, statSource),
+    ...recency(cache, statSource),
     ...storage,
-    ...tls(facts),
+    ...tls(statSource),
   ];
 }
 
-function server(cache: CacheFacts, facts: ServerFacts): StatRow[] {
-  const { settings: own, port, verbosity } = facts;
+function server(cache: CacheStatSource, statSource: ServerStatSource): StatRow[] {
+  const { settings: own, port, verbosity } = statSource;
   // A node that took over serves the region that it inherited, whatever its own flags say.
   const { geometry } = cache.store.region;
   return [
     ['maxbytes', pagesBytes(geometry)],
     ['maxconns', own.connections],
     ['tcpport', port],
-    ['udpport', facts.udpPort],
+    ['udpport', statSource.udpPort],
     ['inter', own.interfaces ?? 'NULL'],
     ['verbosity', verbosity],
     ['oldest', 0],
@@ -49,7 +49,7 @@ function server(cache: CacheFacts, facts: ServerFacts): StatRow[] {
   ];
 }
 
-function slabs({ upkeep }: CacheFacts, { settings: { tuning } }: ServerFacts): StatRow[] {
+function slabs({ upkeep }: CacheStatSource, { settings: { tuning } }: ServerStatSource): StatRow[] {
   const { balancer } = upkeep;
   return [
     ['hashpower_init', tuning.get('hashpower_init') ?? 0],
@@ -61,7 +61,7 @@ function slabs({ upkeep }: CacheFacts, { settings: { tuning } }: ServerFacts): S
   ];
 }
 
-function recency(cache: CacheFacts, { settings: own }: ServerFacts): StatRow[] {
+function recency(cache: CacheStatSource, { settings: own }: ServerStatSource): StatRow[] {
   const { tuning } = own;
   const { administration } = cache;
   const { crawler } = cache.upkeep;
@@ -107,7 +107,7 @@ const storage: readonly StatRow[] = [
 ];
 
 /** TLS settings; without -Z as a memcached without it shows them. */
-function tls({ settings: { tls: own, memoryFile } }: ServerFacts): StatRow[] {
+function tls({ settings: { tls: own, memoryFile } }: ServerStatSource): StatRow[] {
   return [
     ['ssl_enabled', yes(own !== null)],
     ['ssl_chain_cert', own?.chainCert ?? '(null)'],

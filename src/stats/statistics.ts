@@ -4,11 +4,11 @@
  */
 import { Counter } from '../net/wire.js';
 import type { Mirror } from '../store/mirror.js';
-import type { CacheFacts, ServerFacts, StatRow } from './facts.js';
 import { general } from './general.js';
 import { itemRows } from './items.js';
 import { settingRows } from './settings.js';
 import { slabRows } from './slabs.js';
+import type { CacheStatSource, ServerStatSource, StatRow } from './stat-sources.js';
 
 /** Cells of the transport's counters that `stats reset` sets to zero. */
 const resettable = [
@@ -23,17 +23,17 @@ const resettable = [
 /** The rows of one topic, or null when there is no such topic. */
 export function statistics(
   topic: string,
-  cache: CacheFacts,
-  facts: ServerFacts,
+  cache: CacheStatSource,
+  statSource: ServerStatSource,
   mirror: Mirror,
 ): StatRow[] | null {
   switch (topic) {
     case '':
-      return [...general(cache, facts), ...mirror.stats()];
+      return [...general(cache, statSource), ...mirror.stats()];
     case 'mirror':
       return [...mirror.details()];
     case 'settings':
-      return settingRows(cache, facts);
+      return settingRows(cache, statSource);
     case 'items':
       return itemRows(cache);
     case 'slabs':
@@ -47,10 +47,10 @@ export function statistics(
 }
 
 /** `stats reset`: counters begin again at zero, present quantities stay. */
-export function resetStatistics(cache: CacheFacts, facts: ServerFacts): void {
+export function resetStatistics(cache: CacheStatSource, statSource: ServerStatSource): void {
   cache.counters.reset();
   cache.store.resetCounters();
   cache.observer.prefixes.clear();
   cache.observer.watchers.resetCounters();
-  for (const cell of resettable) facts.wire[cell] = 0;
+  for (const cell of resettable) statSource.wire[cell] = 0;
 }

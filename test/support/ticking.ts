@@ -68,7 +68,7 @@ export class Ticking {
       mirror: alone,
       authentication: null,
       seconds: 0,
-      facts: {
+      statSource: {
         settings: { protocol: 'ascii', watch: true, idleSeconds: 0 },
         counters: executor.counters,
         wire: new Float64Array(32),

@@ -1,5 +1,5 @@
 /**
- * Types that the files of statistics share: a row, the facts that they need of the process; and rows that are always
+ * Types that the files of statistics share: a row, the statSource that they need of the process; and rows that are always
  * zero.
  */
 
@@ -12,10 +12,10 @@ import type { PrefixCounts } from './prefix-counts.js';
 export type StatRow = readonly [name: string, value: string | number];
 
 /**
- * The facts that `stats` needs of the process. Times and usage come in through it, so that the rows are pure functions
+ * The statSource that `stats` needs of the process. Times and usage come in through it, so that the rows are pure functions
  * of it.
  */
-export interface ServerFacts {
+export interface ServerStatSource {
   readonly settings: Settings;
   readonly counters: Counters;
   /** The transport's counters, see `Counter`. */
@@ -37,16 +37,16 @@ export interface ServerFacts {
 }
 
 /** The cache as `stats` sees it, and the commands that were run on it. */
-export interface CacheFacts {
+export interface CacheStatSource {
   readonly store: Store;
   readonly counters: Counters;
   readonly upkeep: Upkeep;
-  readonly observer: { readonly prefixes: PrefixCounts; readonly watchers: WatcherFacts };
-  readonly administration: AdministrationFacts;
+  readonly observer: { readonly prefixes: PrefixCounts; readonly watchers: WatcherStatSource };
+  readonly administration: AdministrationStatSource;
 }
 
 /** Counts of lines for watchers, and the number of watchers. */
-export interface WatcherFacts {
+export interface WatcherStatSource {
   readonly written: number;
   readonly skipped: number;
   readonly sent: number;
@@ -55,7 +55,7 @@ export interface WatcherFacts {
 }
 
 /** Settings of the commands `lru` and `lru_crawler`. */
-export interface AdministrationFacts {
+export interface AdministrationStatSource {
   readonly mayDump: boolean;
   readonly crawlerSleepMicros: number;
   readonly lruWords: {
