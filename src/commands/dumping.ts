@@ -21,7 +21,7 @@ import {
   keyLengthMask,
   VALUE_LENGTH,
 } from '../store/layout.js';
-import { Meta } from '../store/slabs.js';
+import { ChunkState } from '../store/slabs.js';
 import type { Store } from '../store/store.js';
 
 /** The step of the sizes that `stats sizes` counts. */
@@ -143,7 +143,7 @@ abstract class ItemDump implements Dump {
 export class MetaDump extends ItemDump {
   protected override item(ref: number, output: Output): void {
     const { store } = this;
-    const meta = store.metaOf(ref);
+    const meta = store.chunkStateOf(ref);
     const exptime = this.word(ref, EXPTIME);
     write(output, words.key);
     encode(output, this.keyOf(ref));
@@ -154,7 +154,7 @@ export class MetaDump extends ItemDump {
     output.decimal(store.now - store.idleSeconds(meta));
     write(output, words.cas);
     output.wide(casLow(store.region, ref), casHigh(store.region, ref));
-    write(output, (meta & Meta.FETCHED) !== 0 ? words.fetched : words.unfetched);
+    write(output, (meta & ChunkState.FETCHED) !== 0 ? words.fetched : words.unfetched);
     output.decimal(store.slabs.classOf(ref).number);
     write(output, words.size);
     output.decimal(this.sizeOf(ref));

@@ -24,14 +24,14 @@ import {
 } from '../base/limits.js';
 import { HASH } from './layout.js';
 import type { SlabClass } from './slab-class.js';
-import { Meta, type Slabs } from './slabs.js';
+import { ChunkState, type Slabs } from './slabs.js';
 
 export interface Eviction {
-  /** The meta word of an item after a read. */
+  /** The state word of an item after a read. */
   hit(meta: number): number;
   /** True when the item is among those that are evicted next. */
   isCold(meta: number): boolean;
-  /** Notes an item whose key was not there; returns the first bits of its meta word. */
+  /** Notes an item whose key was not there; returns the first bits of its state word. */
   admit(ref: number, hash: number, slabClass: SlabClass): number;
   /** Roughly the item that is evicted next, or 0 when that is up to the hand. */
   peek(slabClass: SlabClass): number;
@@ -58,13 +58,13 @@ export class Fifos implements Eviction {
   }
 
   hit(meta: number): number {
-    return (meta & Meta.HITS) === Meta.HITS
-      ? meta | Meta.FETCHED
-      : (meta + Meta.HIT) | Meta.FETCHED;
+    return (meta & ChunkState.HITS) === ChunkState.HITS
+      ? meta | ChunkState.FETCHED
+      : (meta + ChunkState.HIT) | ChunkState.FETCHED;
   }
 
   isCold(meta: number): boolean {
-    return (meta & Meta.HITS) === 0;
+    return (meta & ChunkState.HITS) === 0;
   }
 
   admit(ref: number, hash: number, slabClass: SlabClass): number {
@@ -78,14 +78,14 @@ export class Fifos implements Eviction {
       }
     }
     slabClass.probation.push(ref, slabClass.pages.length * slabClass.perPage * probationShareMost);
-    return Meta.PROBATION;
+    return ChunkState.PROBATION;
   }
 
   peek(slabClass: SlabClass): number {
     const { probation } = slabClass;
     if (probation.length <= limitOf(slabClass)) return 0;
     const ref = probation.oldest();
-    return (this.metaOf(ref, slabClass) & Meta.PROBATION) === 0 ? 0 : ref;
+    return (this.chunkStateOf(ref, slabClass) & ChunkState.PROBATION) === 0 ? 0 : ref;
   }
 
   victim(slabClass: SlabClass, shielded: number): number {
@@ -94,12 +94,14 @@ export class Fifos implements Eviction {
     let looks = evictionLooksMost;
     while (probation.length > limit && looks-- > 0) {
       const ref = probation.shift();
-      const word = this.metaOf(ref, slabClass);
+      const word = this.chunkStateOf(ref, slabClass);
       // The chunk may have been given back and filled again, by an item that went to main at once.
-      if ((word & Meta.PROBATION) === 0) continue;
-      this.slabs.meta[this.slabs.region.pageOf(ref)]![this.slabs.chunkOf(ref, slabClass)] =
-        word & ~Meta.PROBATION;
-      const may = (word & (Meta.LIVE | Meta.PINNED | Meta.HITS)) === Meta.LIVE && ref !== shielded;
+      if ((word & ChunkState.PROBATION) === 0) continue;
+      this.slabs.chunkStates[this.slabs.region.pageOf(ref)]![this.slabs.chunkOf(ref, slabClass)] =
+        word & ~ChunkState.PROBATION;
+      const may =
+        (word & (ChunkState.LIVE | ChunkState.PINNED | ChunkState.HITS)) === ChunkState.LIVE &&
+        ref !== shielded;
       if (!may || this.slabs.region.pageOf(ref) === this.slabs.draining) continue;
       this.remember(ref, 1);
       return ref;
@@ -116,8 +118,8 @@ export class Fifos implements Eviction {
     this.remembers = true;
   }
 
-  /** The meta word of a chunk that was once in the class; 0 when its page no longer is. */
-  private metaOf(ref: number, slabClass: SlabClass): number {
+  /** The state word of a chunk that was once in the class; 0 when its page no longer is. */
+  private chunkStateOf(ref: number, slabClass: SlabClass): number {
     const { region, meta } = this.slabs;
     const page = region.pageOf(ref);
     if (region.pageTable[page] !== slabClass.number) return 0;
@@ -127,7 +129,7 @@ export class Fifos implements Eviction {
   private fromMain(slabClass: SlabClass, shielded: number): number {
     // The first of the least read items that the hand has passed, which is taken when the hand must stop.
     let spare = 0;
-    let spareHits: number = Meta.HITS + 1;
+    let spareHits: number = ChunkState.HITS + 1;
     let looks = evictionLooksMost;
     const rounds = 5; // Three count down the hits, one takes the item, one is the rest of the first.
     let steps = slabClass.pages.length * slabClass.perPage * rounds;
@@ -148,16 +150,16 @@ export class Fifos implements Eviction {
         if (known === slabClass.perPage) continue;
       }
       const chunk = slabClass.handChunk++;
-      const meta = this.slabs.meta[page]!;
+      const meta = this.slabs.chunkStates[page]!;
       const word = meta[chunk]!;
-      if ((word & (Meta.LIVE | Meta.PINNED)) !== Meta.LIVE) continue;
-      const hits = word & Meta.HITS;
+      if ((word & (ChunkState.LIVE | ChunkState.PINNED)) !== ChunkState.LIVE) continue;
+      const hits = word & ChunkState.HITS;
       const ref = this.slabs.refOf(page, chunk, slabClass);
       if (hits === 0) {
         if (ref !== shielded) return ref;
         continue;
       }
-      meta[chunk] = word - Meta.HIT;
+      meta[chunk] = word - ChunkState.HIT;
       if (hits < spareHits && ref !== shielded) {
         spare = ref;
         spareHits = hits;

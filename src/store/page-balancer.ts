@@ -7,7 +7,7 @@
  */
 import { balanceMovesShare, classesMax } from '../base/limits.js';
 import type { SlabClass } from './slab-class.js';
-import { Meta } from './slabs.js';
+import { ChunkState } from './slabs.js';
 import type { Store } from './store.js';
 
 /** Most items, and chunks, that are looked at for the age of a class. */
@@ -26,7 +26,7 @@ export interface Move {
 /** Seconds since the next victim was used: the oldest item on probation, or the oldest of the items before the hand. */
 export function ageOf(store: Store, slabClass: SlabClass): number {
   const next = store.eviction.peek(slabClass);
-  if (next !== 0) return store.idleSeconds(store.metaOf(next));
+  if (next !== 0) return store.idleSeconds(store.chunkStateOf(next));
   const { pages, perPage } = slabClass;
   let oldest = 0;
   let live = 0;
@@ -38,9 +38,9 @@ export function ageOf(store: Store, slabClass: SlabClass): number {
       index++;
     }
     if (index >= pages.length) index = 0;
-    // A page that is not adopted yet has no meta words.
-    const word = store.slabs.meta[pages[index]!]![chunk++] ?? 0;
-    if ((word & Meta.LIVE) === 0) continue;
+    // A page that is not adopted yet has no state words.
+    const word = store.slabs.chunkStates[pages[index]!]![chunk++] ?? 0;
+    if ((word & ChunkState.LIVE) === 0) continue;
     live++;
     oldest = Math.max(oldest, store.idleSeconds(word));
   }

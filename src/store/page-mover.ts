@@ -16,9 +16,9 @@ import {
 } from '../base/limits.js';
 import type { Eviction } from './eviction.js';
 import type { SlabClass } from './slab-class.js';
-import { Meta, type Slabs } from './slabs.js';
+import { ChunkState, type Slabs } from './slabs.js';
 
-const busy = Meta.RESERVED | Meta.PINNED;
+const busy = ChunkState.RESERVED | ChunkState.PINNED;
 
 /** The result of `seize`: no page can be emptied now, a page is being emptied, or a page is there. */
 export const Seizure = { NONE: 0, PART: 1, WHOLE: 2 } as const;
@@ -131,7 +131,7 @@ export class PageMover {
     const from = slabs.classes[slabs.region.pageTable[page]!]!;
     let left = itemsMost;
     for (let chunk = 0; chunk < from.perPage; chunk++) {
-      if ((slabs.meta[page]![chunk]! & Meta.LIVE) === 0) continue;
+      if ((slabs.chunkStates[page]![chunk]! & ChunkState.LIVE) === 0) continue;
       if (left-- === 0) return Seizure.PART;
       this.items.evict(slabs.refOf(page, chunk, from), from);
     }
@@ -150,12 +150,12 @@ export class PageMover {
     const { slabs, items } = this;
     const page = slabs.draining;
     const chunk = this.chunk++;
-    const meta = slabs.meta[page]![chunk]!;
+    const meta = slabs.chunkStates[page]![chunk]!;
     if ((meta & busy) !== 0) {
       this.busyItems++;
       return 1;
     }
-    if ((meta & Meta.LIVE) === 0) return 1;
+    if ((meta & ChunkState.LIVE) === 0) return 1;
     const ref = slabs.refOf(page, chunk, from);
     if (items.isDead(ref)) {
       this.reclaimed++;
@@ -176,7 +176,7 @@ export class PageMover {
     return upkeepLooksPerChange * (1 + (bytes >>> 10));
   }
 
-  /** A chunk outside of the page for an item with this meta word; 0 when the item itself is to be evicted. */
+  /** A chunk outside of the page for an item with this state word; 0 when the item itself is to be evicted. */
   private place(from: SlabClass, meta: number): number {
     const { slabs, items } = this;
     if (slabs.available(from) > 0) return slabs.take(from);
@@ -235,6 +235,6 @@ export class PageMover {
     const { region } = slabs;
     if (!slabs.isAdopted(page)) return false;
     if (shielded !== 0 && region.pageOf(shielded) === page) return false;
-    return slabs.meta[page]!.every((word) => (word & busy) === 0);
+    return slabs.chunkStates[page]!.every((word) => (word & busy) === 0);
   }
 }

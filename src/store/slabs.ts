@@ -21,8 +21,8 @@ import {
 import type { Region } from './region.js';
 import { SlabClass, smallBytes, tableOfClasses } from './slab-class.js';
 
-/** Bits of a chunk's meta word; above them, in `accessShift`, the second of its last access. */
-export const Meta = {
+/** Bits of a chunk's state word; above them, in `accessShift`, the second of its last access. */
+export const ChunkState = {
   FETCHED: 1,
   /** Times it was read since the hand passed, up to 3. */
   HIT: 2,
@@ -40,7 +40,7 @@ const none = new Int32Array(0);
 export class Slabs {
   /** By class number; [0] is never used. */
   readonly classes: SlabClass[];
-  /** Meta words by page; empty until the page's adoption begins. */
+  /** ChunkState words by page; empty until the page's adoption begins. */
   readonly meta: Int32Array[];
   /** Pages that never had a class. */
   unusedPages: number;
@@ -74,7 +74,7 @@ export class Slabs {
       (size, number) => new SlabClass(number, size, geometry.unitBytes, geometry.pageBytes),
     );
     this.classBySize = tableOfClasses(sizes);
-    this.meta = new Array<Int32Array>(geometry.pageCount).fill(none);
+    this.chunkStates = new Array<Int32Array>(geometry.pageCount).fill(none);
     this.free = new Array<Int32Array>(geometry.pageCount).fill(none);
     this.freeCount = new Int32Array(geometry.pageCount);
     this.freeHint = new Int32Array(geometry.pageCount);
@@ -131,7 +131,8 @@ export class Slabs {
 
   /** A reserved chunk is linked now. */
   markLive(ref: number, slabClass: SlabClass, meta: number): void {
-    this.meta[this.region.pageOf(ref)]![this.chunkOf(ref, slabClass)] = Meta.LIVE | meta;
+    this.chunkStates[this.region.pageOf(ref)]![this.chunkOf(ref, slabClass)] =
+      ChunkState.LIVE | meta;
     slabClass.items++;
     slabClass.itemBytes += this.itemBytes(ref);
   }
@@ -144,8 +145,8 @@ export class Slabs {
     if (chunk < this.unknown[page]!) return; // Adoption will find it free.
     slabClass.items--;
     slabClass.itemBytes -= this.itemBytes(ref);
-    const pinned = this.meta[page]![chunk]! & Meta.PINNED;
-    if (pinned !== 0) this.meta[page]![chunk] = Meta.PINNED | Meta.DOOMED;
+    const pinned = this.chunkStates[page]![chunk]! & ChunkState.PINNED;
+    if (pinned !== 0) this.chunkStates[page]![chunk] = ChunkState.PINNED | ChunkState.DOOMED;
     else this.give(page, chunk, slabClass);
   }
 
@@ -159,7 +160,7 @@ export class Slabs {
   pin(ref: number): void {
     const page = this.region.pageOf(ref);
     this.adopt(page);
-    this.meta[page]![this.chunkOf(ref, this.classOf(ref))]! |= Meta.PINNED;
+    this.chunkStates[page]![this.chunkOf(ref, this.classOf(ref))]! |= ChunkState.PINNED;
     this.pins.set(ref, (this.pins.get(ref) ?? 0) + 1);
   }
 
@@ -173,9 +174,9 @@ export class Slabs {
     const slabClass = this.classOf(ref);
     const page = this.region.pageOf(ref);
     const chunk = this.chunkOf(ref, slabClass);
-    const meta = this.meta[page]![chunk]!;
-    if ((meta & Meta.DOOMED) !== 0) this.give(page, chunk, slabClass);
-    else this.meta[page]![chunk] = meta & ~Meta.PINNED;
+    const meta = this.chunkStates[page]![chunk]!;
+    if ((meta & ChunkState.DOOMED) !== 0) this.give(page, chunk, slabClass);
+    else this.chunkStates[page]![chunk] = meta & ~ChunkState.PINNED;
   }
 
   /** Bytes of its chunk that an item fills. */
@@ -272,7 +273,7 @@ export class Slabs {
       return;
     }
     this.region.publishPageClass(page, 0);
-    this.meta[page] = none;
+    this.chunkStates[page] = none;
     this.free[page] = none;
     this.freeCount[page] = 0;
     this.unusedPages++;
@@ -335,7 +336,7 @@ export class Slabs {
 
   /** Makes side arrays for a page whose chunks become known; none of them is free or live yet. */
   private equip(page: number, slabClass: SlabClass): void {
-    this.meta[page] = new Int32Array(slabClass.perPage);
+    this.chunkStates[page] = new Int32Array(slabClass.perPage);
     this.free[page] = new Int32Array((slabClass.perPage + 31) >>> 5);
     this.freeCount[page] = 0;
     this.freeHint[page] = 0;
@@ -352,12 +353,12 @@ export class Slabs {
     const chunk = word * 32 + 31 - Math.clz32(lowest);
     this.freeCount[page]!--;
     slabClass.freeChunks--;
-    this.meta[page]![chunk] = Meta.RESERVED;
+    this.chunkStates[page]![chunk] = ChunkState.RESERVED;
     return this.refOf(page, chunk, slabClass);
   }
 
   private give(page: number, chunk: number, slabClass: SlabClass): void {
-    this.meta[page]![chunk] = 0;
+    this.chunkStates[page]![chunk] = 0;
     const word = chunk >>> 5;
     this.free[page]![word]! |= 1 << (chunk & 31);
     // In a full cache a page often has only this free chunk; the hint is then exact, and nothing is searched.

@@ -29,13 +29,13 @@ import { type Items, PageMover } from './page-mover.js';
 import type { Region } from './region.js';
 import { FULL, type Reservation, WAIT } from './reservation.js';
 import type { SlabClass } from './slab-class.js';
-import { accessShift, Meta, Slabs } from './slabs.js';
+import { accessShift, ChunkState, Slabs } from './slabs.js';
 import { readRecord, type SuperRecord, writeRecord } from './superblock.js';
 
 /** The reason why `find` found nothing. */
 export const Miss = { ABSENT: 0, EXPIRED: 1, FLUSHED: 2 } as const;
 
-/** The bits of a meta word that hold the second of the last access. */
+/** The bits of a state word that hold the second of the last access. */
 const accessMask = -1 << accessShift;
 
 export interface StoreOptions extends AllocatorOptions {
@@ -145,7 +145,7 @@ export class Store implements Items, AllocatorHooks {
   /** Notes that an item was read. */
   hit(ref: number): void {
     const page = this.region.pageOf(ref);
-    const meta = this.slabs.meta[page]!;
+    const meta = this.slabs.chunkStates[page]!;
     if (meta.length === 0) return; // Not adopted yet.
     const chunk = this.slabs.chunkOf(ref, this.slabs.classOf(ref));
     const low = this.eviction.hit(meta[chunk]! & ((1 << accessShift) - 1));
@@ -290,19 +290,19 @@ export class Store implements Items, AllocatorHooks {
    * The recency that `commit` is given for a chunk that takes over an item's hits; `accessed`: this is an access to it.
    */
   recencyOf(ref: number, accessed: boolean): number {
-    const meta = this.metaOf(ref);
+    const meta = this.chunkStateOf(ref);
     const access = accessed ? this.accessTime() : meta & accessMask;
-    return (meta & (Meta.FETCHED | Meta.HITS)) | access;
+    return (meta & (ChunkState.FETCHED | ChunkState.HITS)) | access;
   }
 
   /** True when an item was read since it was stored, as far as this process knows. */
   wasFetched(ref: number): boolean {
-    return (this.metaOf(ref) & Meta.FETCHED) !== 0;
+    return (this.chunkStateOf(ref) & ChunkState.FETCHED) !== 0;
   }
 
   /** Seconds since an item was last read or written, as far as this process knows. */
   secondsIdle(ref: number): number {
-    return this.idleSeconds(this.metaOf(ref));
+    return this.idleSeconds(this.chunkStateOf(ref));
   }
 
   /** Lets all items die: now, or at `at` (Unix seconds) if that is later. */
@@ -342,14 +342,14 @@ export class Store implements Items, AllocatorHooks {
     const { region, slabs } = this;
     const slabClass = slabs.classOf(ref);
     const bytes = slabs.itemBytes(ref);
-    const meta = slabs.meta[region.pageOf(ref)]![slabs.chunkOf(ref, slabClass)]!;
+    const meta = slabs.chunkStates[region.pageOf(ref)]![slabs.chunkOf(ref, slabClass)]!;
     const from = region.indexOf(ref);
     const words = region.wordsOf(ref).subarray(from, from + ((bytes + 3) >>> 2));
     region.wordsOf(fresh).set(words, region.indexOf(fresh));
     region.reportChunk(fresh, bytes);
     this.buckets.replace(fresh, ref);
     slabs.markUnlinked(ref);
-    slabs.markLive(fresh, slabClass, meta & ~Meta.PROBATION);
+    slabs.markLive(fresh, slabClass, meta & ~ChunkState.PROBATION);
   }
 
   /** False with -M. */
@@ -371,9 +371,9 @@ export class Store implements Items, AllocatorHooks {
     this.unlink(ref);
   }
 
-  /** The meta word of an item; 0 when its page is not adopted yet. */
-  metaOf(ref: number): number {
-    const meta = this.slabs.meta[this.region.pageOf(ref)]!;
+  /** The state word of an item; 0 when its page is not adopted yet. */
+  chunkStateOf(ref: number): number {
+    const meta = this.slabs.chunkStates[this.region.pageOf(ref)]!;
     return meta.length === 0 ? 0 : meta[this.slabs.chunkOf(ref, this.slabs.classOf(ref))]!;
   }
 
@@ -416,7 +416,7 @@ export class Store implements Items, AllocatorHooks {
 
   /** Evicts an item; a dead one counts as reclaimed. */
   evict(ref: number, slabClass: SlabClass): void {
-    const meta = this.metaOf(ref);
+    const meta = this.chunkStateOf(ref);
     if (this.deadness(ref) !== Miss.ABSENT) {
       this.countReclaimed(ref, slabClass);
     } else {
@@ -426,11 +426,11 @@ export class Store implements Items, AllocatorHooks {
       if (this.region.wordsOf(ref)[this.region.indexOf(ref) + EXPTIME] !== 0) {
         slabClass.evictedNonzero++;
       }
-      if ((meta & Meta.FETCHED) === 0) {
+      if ((meta & ChunkState.FETCHED) === 0) {
         this.evictedUnfetched++;
         slabClass.evictedUnfetched++;
       }
-      this.onEvicted(ref, slabClass.evictedAge, (meta & Meta.FETCHED) !== 0);
+      this.onEvicted(ref, slabClass.evictedAge, (meta & ChunkState.FETCHED) !== 0);
     }
     this.unlink(ref);
   }
@@ -442,7 +442,7 @@ export class Store implements Items, AllocatorHooks {
   }
 
   private countUnfetched(ref: number, slabClass: SlabClass): void {
-    if ((this.metaOf(ref) & Meta.FETCHED) !== 0) return;
+    if ((this.chunkStateOf(ref) & ChunkState.FETCHED) !== 0) return;
     this.expiredUnfetched++;
     slabClass.expiredUnfetched++;
   }

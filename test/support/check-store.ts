@@ -25,7 +25,7 @@ import {
   VALUE_LENGTH,
 } from '../../src/store/layout.js';
 import type { RegionMemory } from '../../src/store/region.js';
-import { Meta } from '../../src/store/slabs.js';
+import { ChunkState } from '../../src/store/slabs.js';
 import type { Store } from '../../src/store/store.js';
 import { inspect, readRecord, type SuperRecord } from '../../src/store/superblock.js';
 
@@ -181,7 +181,7 @@ export function checkStore(store: Store, reader: RegionReader, busy: Busy = idle
     for (let chunk = unknown[page]!; chunk < slabClass.perPage; chunk++) {
       const ref = slabs.refOf(page, chunk, slabClass) >>> 0;
       const item = linked.get(ref);
-      const meta = slabs.meta[page]![chunk]!;
+      const meta = slabs.chunkStates[page]![chunk]!;
       checkChunk(ref, meta, item !== undefined, busy);
       if (item !== undefined) {
         count.items++;
@@ -215,11 +215,12 @@ function checkChunk(ref: number, meta: number, linked: boolean, busy: Busy): voi
   const is = (bit: number) => (meta & bit) !== 0;
   const reserved = busy.reserved.has(ref);
   const pinned = busy.pinned.has(ref);
-  if (is(Meta.LIVE) !== linked) fail(`chunk ${ref}: linked ${linked}, meta ${meta}`);
-  if (is(Meta.RESERVED) !== reserved) fail(`chunk ${ref}: reserved ${reserved}, meta ${meta}`);
-  if (is(Meta.PINNED) !== pinned) fail(`chunk ${ref}: pinned ${pinned}, meta ${meta}`);
+  if (is(ChunkState.LIVE) !== linked) fail(`chunk ${ref}: linked ${linked}, meta ${meta}`);
+  if (is(ChunkState.RESERVED) !== reserved)
+    fail(`chunk ${ref}: reserved ${reserved}, meta ${meta}`);
+  if (is(ChunkState.PINNED) !== pinned) fail(`chunk ${ref}: pinned ${pinned}, meta ${meta}`);
   const doomed = pinned && !linked;
-  if (is(Meta.DOOMED) !== doomed) fail(`chunk ${ref}: doomed ${doomed}, meta ${meta}`);
+  if (is(ChunkState.DOOMED) !== doomed) fail(`chunk ${ref}: doomed ${doomed}, meta ${meta}`);
   if (linked && reserved) fail(`chunk ${ref} is linked and reserved`);
 }
 
