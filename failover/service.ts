@@ -121,7 +121,7 @@ export class Service {
 
   reportServing(): void {
     const { linkPort, settings, log, report } = this.parts;
-    const { port } = this.server.facts;
+    const { port } = this.server.statSource;
     const { epoch } = this;
     const where = settings.unixSocket ?? `port ${port}`;
     const standbys =
@@ -167,7 +167,7 @@ export class Service {
       log,
       sequence,
       changes: () => server.changes,
-      clientPort: () => server.facts.port,
+      clientPort: () => server.statSource.port,
       verdicts: primaryVerdicts(observe, isOld),
       events: {
         synced: () => report({ event: 'attached' }),

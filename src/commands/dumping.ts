@@ -143,7 +143,7 @@ abstract class ItemDump implements Dump {
 export class MetaDump extends ItemDump {
   protected override item(ref: number, output: Output): void {
     const { store } = this;
-    const meta = store.chunkStateOf(ref);
+    const state = store.chunkStateOf(ref);
     const exptime = this.word(ref, EXPTIME);
     write(output, words.key);
     encode(output, this.keyOf(ref));
@@ -151,10 +151,10 @@ export class MetaDump extends ItemDump {
     if (exptime === 0) write(output, words.never);
     else output.decimal(exptime);
     write(output, words.la);
-    output.decimal(store.now - store.idleSeconds(meta));
+    output.decimal(store.now - store.idleSeconds(state));
     write(output, words.cas);
     output.wide(casLow(store.region, ref), casHigh(store.region, ref));
-    write(output, (meta & ChunkState.FETCHED) !== 0 ? words.fetched : words.unfetched);
+    write(output, (state & ChunkState.FETCHED) !== 0 ? words.fetched : words.unfetched);
     output.decimal(store.slabs.classOf(ref).number);
     write(output, words.size);
     output.decimal(this.sizeOf(ref));

@@ -115,7 +115,7 @@ export class Server implements SessionServer, LineOutput {
     this.executor.line.view = wire.inputView;
     configure(this.executor, settings);
     this.scheduler = new UpkeepScheduler(this);
-    this.statSource = factsOf(settings, this.counters, wire.counters);
+    this.statSource = statSourceOf(settings, this.counters, wire.counters);
     this.listeners = new ClientListeners({
       wire,
       settings,
@@ -365,7 +365,11 @@ function configure(executor: Executor, settings: Settings): void {
   administration.remember(settings.tuning);
 }
 
-function factsOf(settings: Settings, counters: Counters, wire: Float64Array): ServerStatSource {
+function statSourceOf(
+  settings: Settings,
+  counters: Counters,
+  wire: Float64Array,
+): ServerStatSource {
   return {
     settings,
     counters,

@@ -1,7 +1,4 @@
-/**
- * Types that the files of statistics share: a row, the statSource that they need of the process; and rows that are always
- * zero.
- */
+/** Types that the files of statistics share: a row, the sources of the rows; and rows that are always zero. */
 
 import type { Settings } from '../flags/settings.js';
 import type { Store } from '../store/store.js';
@@ -11,10 +8,7 @@ import type { PrefixCounts } from './prefix-counts.js';
 
 export type StatRow = readonly [name: string, value: string | number];
 
-/**
- * The statSource that `stats` needs of the process. Times and usage come in through it, so that the rows are pure functions
- * of it.
- */
+/** The server as a source of `stats`. Times and usage come in through it, so that the rows are pure functions of it. */
 export interface ServerStatSource {
   readonly settings: Settings;
   readonly counters: Counters;

@@ -28,9 +28,9 @@ import { ChunkState, type Slabs } from './slabs.js';
 
 export interface Eviction {
   /** The state word of an item after a read. */
-  hit(meta: number): number;
+  hit(state: number): number;
   /** True when the item is among those that are evicted next. */
-  isCold(meta: number): boolean;
+  isCold(state: number): boolean;
   /** Notes an item whose key was not there; returns the first bits of its state word. */
   admit(ref: number, hash: number, slabClass: SlabClass): number;
   /** Roughly the item that is evicted next, or 0 when that is up to the hand. */
@@ -57,14 +57,14 @@ export class Fifos implements Eviction {
     this.ghostShift = 32 - bits;
   }
 
-  hit(meta: number): number {
-    return (meta & ChunkState.HITS) === ChunkState.HITS
-      ? meta | ChunkState.FETCHED
-      : (meta + ChunkState.HIT) | ChunkState.FETCHED;
+  hit(state: number): number {
+    return (state & ChunkState.HITS) === ChunkState.HITS
+      ? state | ChunkState.FETCHED
+      : (state + ChunkState.HIT) | ChunkState.FETCHED;
   }
 
-  isCold(meta: number): boolean {
-    return (meta & ChunkState.HITS) === 0;
+  isCold(state: number): boolean {
+    return (state & ChunkState.HITS) === 0;
   }
 
   admit(ref: number, hash: number, slabClass: SlabClass): number {
@@ -120,10 +120,10 @@ export class Fifos implements Eviction {
 
   /** The state word of a chunk that was once in the class; 0 when its page no longer is. */
   private chunkStateOf(ref: number, slabClass: SlabClass): number {
-    const { region, meta } = this.slabs;
+    const { region, chunkStates } = this.slabs;
     const page = region.pageOf(ref);
     if (region.pageTable[page] !== slabClass.number) return 0;
-    return meta[page]![this.slabs.chunkOf(ref, slabClass)]!;
+    return chunkStates[page]![this.slabs.chunkOf(ref, slabClass)]!;
   }
 
   private fromMain(slabClass: SlabClass, shielded: number): number {
@@ -150,8 +150,8 @@ export class Fifos implements Eviction {
         if (known === slabClass.perPage) continue;
       }
       const chunk = slabClass.handChunk++;
-      const meta = this.slabs.chunkStates[page]!;
-      const word = meta[chunk]!;
+      const states = this.slabs.chunkStates[page]!;
+      const word = states[chunk]!;
       if ((word & (ChunkState.LIVE | ChunkState.PINNED)) !== ChunkState.LIVE) continue;
       const hits = word & ChunkState.HITS;
       const ref = this.slabs.refOf(page, chunk, slabClass);
@@ -159,7 +159,7 @@ export class Fifos implements Eviction {
         if (ref !== shielded) return ref;
         continue;
       }
-      meta[chunk] = word - ChunkState.HIT;
+      states[chunk] = word - ChunkState.HIT;
       if (hits < spareHits && ref !== shielded) {
         spare = ref;
         spareHits = hits;

@@ -150,12 +150,12 @@ export class PageMover {
     const { slabs, items } = this;
     const page = slabs.draining;
     const chunk = this.chunk++;
-    const meta = slabs.chunkStates[page]![chunk]!;
-    if ((meta & busy) !== 0) {
+    const state = slabs.chunkStates[page]![chunk]!;
+    if ((state & busy) !== 0) {
       this.busyItems++;
       return 1;
     }
-    if ((meta & ChunkState.LIVE) === 0) return 1;
+    if ((state & ChunkState.LIVE) === 0) return 1;
     const ref = slabs.refOf(page, chunk, from);
     if (items.isDead(ref)) {
       this.reclaimed++;
@@ -163,7 +163,7 @@ export class PageMover {
       return upkeepLooksPerChange;
     }
     const bytes = slabs.itemBytes(ref);
-    const fresh = bytes > moveBytesMost ? 0 : this.place(from, meta);
+    const fresh = bytes > moveBytesMost ? 0 : this.place(from, state);
     if (fresh !== 0) {
       this.rescues++;
       items.relocate(ref, fresh);
@@ -177,10 +177,10 @@ export class PageMover {
   }
 
   /** A chunk outside of the page for an item with this state word; 0 when the item itself is to be evicted. */
-  private place(from: SlabClass, meta: number): number {
+  private place(from: SlabClass, state: number): number {
     const { slabs, items } = this;
     if (slabs.available(from) > 0) return slabs.take(from);
-    if (!this.mayEvict || this.eviction.isCold(meta)) return 0;
+    if (!this.mayEvict || this.eviction.isCold(state)) return 0;
     const colder = this.eviction.victim(from, 0);
     if (colder === 0) return 0;
     this.evictions++;

@@ -41,7 +41,7 @@ export class Slabs {
   /** By class number; [0] is never used. */
   readonly classes: SlabClass[];
   /** ChunkState words by page; empty until the page's adoption begins. */
-  readonly meta: Int32Array[];
+  readonly chunkStates: Int32Array[];
   /** Pages that never had a class. */
   unusedPages: number;
   /** Pages that are not adopted whole yet. */
@@ -130,9 +130,9 @@ export class Slabs {
   }
 
   /** A reserved chunk is linked now. */
-  markLive(ref: number, slabClass: SlabClass, meta: number): void {
+  markLive(ref: number, slabClass: SlabClass, state: number): void {
     this.chunkStates[this.region.pageOf(ref)]![this.chunkOf(ref, slabClass)] =
-      ChunkState.LIVE | meta;
+      ChunkState.LIVE | state;
     slabClass.items++;
     slabClass.itemBytes += this.itemBytes(ref);
   }
@@ -174,9 +174,9 @@ export class Slabs {
     const slabClass = this.classOf(ref);
     const page = this.region.pageOf(ref);
     const chunk = this.chunkOf(ref, slabClass);
-    const meta = this.chunkStates[page]![chunk]!;
-    if ((meta & ChunkState.DOOMED) !== 0) this.give(page, chunk, slabClass);
-    else this.chunkStates[page]![chunk] = meta & ~ChunkState.PINNED;
+    const state = this.chunkStates[page]![chunk]!;
+    if ((state & ChunkState.DOOMED) !== 0) this.give(page, chunk, slabClass);
+    else this.chunkStates[page]![chunk] = state & ~ChunkState.PINNED;
   }
 
   /** Bytes of its chunk that an item fills. */

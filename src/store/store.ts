@@ -145,11 +145,11 @@ export class Store implements Items, AllocatorHooks {
   /** Notes that an item was read. */
   hit(ref: number): void {
     const page = this.region.pageOf(ref);
-    const meta = this.slabs.chunkStates[page]!;
-    if (meta.length === 0) return; // Not adopted yet.
+    const states = this.slabs.chunkStates[page]!;
+    if (states.length === 0) return; // Not adopted yet.
     const chunk = this.slabs.chunkOf(ref, this.slabs.classOf(ref));
-    const low = this.eviction.hit(meta[chunk]! & ((1 << accessShift) - 1));
-    meta[chunk] = low | this.accessTime();
+    const low = this.eviction.hit(states[chunk]! & ((1 << accessShift) - 1));
+    states[chunk] = low | this.accessTime();
   }
 
   /**
@@ -290,9 +290,9 @@ export class Store implements Items, AllocatorHooks {
    * The recency that `commit` is given for a chunk that takes over an item's hits; `accessed`: this is an access to it.
    */
   recencyOf(ref: number, accessed: boolean): number {
-    const meta = this.chunkStateOf(ref);
-    const access = accessed ? this.accessTime() : meta & accessMask;
-    return (meta & (ChunkState.FETCHED | ChunkState.HITS)) | access;
+    const state = this.chunkStateOf(ref);
+    const access = accessed ? this.accessTime() : state & accessMask;
+    return (state & (ChunkState.FETCHED | ChunkState.HITS)) | access;
   }
 
   /** True when an item was read since it was stored, as far as this process knows. */
@@ -333,8 +333,8 @@ export class Store implements Items, AllocatorHooks {
    * Seconds since an item was last read or written, as far as this process knows. The second has 24 bits, so this is
    * right for items that were idle for less than 194 days, however long the process runs.
    */
-  idleSeconds(meta: number): number {
-    return (this.now - this.accessEpoch - (meta >>> accessShift)) & (0xffffffff >>> accessShift);
+  idleSeconds(state: number): number {
+    return (this.now - this.accessEpoch - (state >>> accessShift)) & (0xffffffff >>> accessShift);
   }
 
   /** Moves an item into a chunk of its class that was taken for it; clients see no change. */
@@ -342,14 +342,14 @@ export class Store implements Items, AllocatorHooks {
     const { region, slabs } = this;
     const slabClass = slabs.classOf(ref);
     const bytes = slabs.itemBytes(ref);
-    const meta = slabs.chunkStates[region.pageOf(ref)]![slabs.chunkOf(ref, slabClass)]!;
+    const state = slabs.chunkStates[region.pageOf(ref)]![slabs.chunkOf(ref, slabClass)]!;
     const from = region.indexOf(ref);
     const words = region.wordsOf(ref).subarray(from, from + ((bytes + 3) >>> 2));
     region.wordsOf(fresh).set(words, region.indexOf(fresh));
     region.reportChunk(fresh, bytes);
     this.buckets.replace(fresh, ref);
     slabs.markUnlinked(ref);
-    slabs.markLive(fresh, slabClass, meta & ~ChunkState.PROBATION);
+    slabs.markLive(fresh, slabClass, state & ~ChunkState.PROBATION);
   }
 
   /** False with -M. */
@@ -373,8 +373,8 @@ export class Store implements Items, AllocatorHooks {
 
   /** The state word of an item; 0 when its page is not adopted yet. */
   chunkStateOf(ref: number): number {
-    const meta = this.slabs.chunkStates[this.region.pageOf(ref)]!;
-    return meta.length === 0 ? 0 : meta[this.slabs.chunkOf(ref, this.slabs.classOf(ref))]!;
+    const states = this.slabs.chunkStates[this.region.pageOf(ref)]!;
+    return states.length === 0 ? 0 : states[this.slabs.chunkOf(ref, this.slabs.classOf(ref))]!;
   }
 
   /** Reports the part of a chunk that `announce` has not reported; the chunk is being linked. */
@@ -416,21 +416,21 @@ export class Store implements Items, AllocatorHooks {
 
   /** Evicts an item; a dead one counts as reclaimed. */
   evict(ref: number, slabClass: SlabClass): void {
-    const meta = this.chunkStateOf(ref);
+    const state = this.chunkStateOf(ref);
     if (this.deadness(ref) !== Miss.ABSENT) {
       this.countReclaimed(ref, slabClass);
     } else {
       this.evictions++;
       slabClass.evicted++;
-      slabClass.evictedAge = this.idleSeconds(meta);
+      slabClass.evictedAge = this.idleSeconds(state);
       if (this.region.wordsOf(ref)[this.region.indexOf(ref) + EXPTIME] !== 0) {
         slabClass.evictedNonzero++;
       }
-      if ((meta & ChunkState.FETCHED) === 0) {
+      if ((state & ChunkState.FETCHED) === 0) {
         this.evictedUnfetched++;
         slabClass.evictedUnfetched++;
       }
-      this.onEvicted(ref, slabClass.evictedAge, (meta & ChunkState.FETCHED) !== 0);
+      this.onEvicted(ref, slabClass.evictedAge, (state & ChunkState.FETCHED) !== 0);
     }
     this.unlink(ref);
   }

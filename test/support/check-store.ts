@@ -181,8 +181,8 @@ export function checkStore(store: Store, reader: RegionReader, busy: Busy = idle
     for (let chunk = unknown[page]!; chunk < slabClass.perPage; chunk++) {
       const ref = slabs.refOf(page, chunk, slabClass) >>> 0;
       const item = linked.get(ref);
-      const meta = slabs.chunkStates[page]![chunk]!;
-      checkChunk(ref, meta, item !== undefined, busy);
+      const state = slabs.chunkStates[page]![chunk]!;
+      checkChunk(ref, state, item !== undefined, busy);
       if (item !== undefined) {
         count.items++;
         count.bytes += headerBytes + item.key.length + item.value.length;
@@ -211,16 +211,16 @@ export function checkAdopted(store: Store, reader: RegionReader, busy: Busy = id
   checkStore(store, reader, busy);
 }
 
-function checkChunk(ref: number, meta: number, linked: boolean, busy: Busy): void {
-  const is = (bit: number) => (meta & bit) !== 0;
+function checkChunk(ref: number, state: number, linked: boolean, busy: Busy): void {
+  const is = (bit: number) => (state & bit) !== 0;
   const reserved = busy.reserved.has(ref);
   const pinned = busy.pinned.has(ref);
-  if (is(ChunkState.LIVE) !== linked) fail(`chunk ${ref}: linked ${linked}, meta ${meta}`);
+  if (is(ChunkState.LIVE) !== linked) fail(`chunk ${ref}: linked ${linked}, meta ${state}`);
   if (is(ChunkState.RESERVED) !== reserved)
-    fail(`chunk ${ref}: reserved ${reserved}, meta ${meta}`);
-  if (is(ChunkState.PINNED) !== pinned) fail(`chunk ${ref}: pinned ${pinned}, meta ${meta}`);
+    fail(`chunk ${ref}: reserved ${reserved}, meta ${state}`);
+  if (is(ChunkState.PINNED) !== pinned) fail(`chunk ${ref}: pinned ${pinned}, meta ${state}`);
   const doomed = pinned && !linked;
-  if (is(ChunkState.DOOMED) !== doomed) fail(`chunk ${ref}: doomed ${doomed}, meta ${meta}`);
+  if (is(ChunkState.DOOMED) !== doomed) fail(`chunk ${ref}: doomed ${doomed}, meta ${state}`);
   if (linked && reserved) fail(`chunk ${ref} is linked and reserved`);
 }
 
