@@ -368,12 +368,12 @@ function configure(executor: Executor, settings: Settings): void {
 function statSourceOf(
   settings: Settings,
   counters: Counters,
-  wire: Float64Array,
+  transportCounters: Float64Array,
 ): ServerStatSource {
   return {
     settings,
     counters,
-    wire,
+    transportCounters,
     port: 0,
     udpPort: 0,
     verbosity: settings.verbosity,

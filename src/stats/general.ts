@@ -23,7 +23,7 @@ export function general(cache: CacheStatSource, statSource: ServerStatSource): S
 
 function process(cache: CacheStatSource, statSource: ServerStatSource): StatRow[] {
   const { userUs, systemUs, pid, linesLost } = statSource.usage();
-  const connections = statSource.wire[Counter.CONNECTIONS]!;
+  const connections = statSource.transportCounters[Counter.CONNECTIONS]!;
   return [
     ['pid', pid],
     ['uptime', uptimeFirst + Math.floor(statSource.uptimeSeconds())],
@@ -36,11 +36,11 @@ function process(cache: CacheStatSource, statSource: ServerStatSource): StatRow[
     ['max_connections', statSource.settings.connections],
     ['curr_connections', connections],
     ['total_connections', statSource.counters.totalConnections],
-    ['rejected_connections', statSource.wire[Counter.REFUSED]!],
+    ['rejected_connections', statSource.transportCounters[Counter.REFUSED]!],
     ['connection_structures', connections],
     ['response_obj_oom', 0],
     ['response_obj_count', 0],
-    ['response_obj_bytes', statSource.wire[Counter.BYTES_PENDING]!],
+    ['response_obj_bytes', statSource.transportCounters[Counter.BYTES_PENDING]!],
     ['read_buf_count', 0],
     ['read_buf_bytes', 0],
     ['read_buf_bytes_free', 0],
@@ -79,12 +79,12 @@ function traffic(cache: CacheStatSource, statSource: ServerStatSource): StatRow[
     ['auth_cmds', counters.authCommands],
     ['auth_errors', counters.authErrors],
     ...(statSource.settings.idleSeconds > 0 ? [['idle_kicks', counters.idleKicks] as const] : []),
-    ['bytes_read', statSource.wire[Counter.BYTES_READ]!],
-    ['bytes_written', statSource.wire[Counter.BYTES_WRITTEN]!],
+    ['bytes_read', statSource.transportCounters[Counter.BYTES_READ]!],
+    ['bytes_written', statSource.transportCounters[Counter.BYTES_WRITTEN]!],
     ['limit_maxbytes', pagesBytes(cache.store.region.geometry)],
     ['accepting_conns', accepts(statSource) ? 1 : 0],
-    ['listen_disabled_num', statSource.wire[Counter.LISTEN_OFF_TIMES]!],
-    ['time_in_listen_disabled_us', statSource.wire[Counter.LISTEN_OFF_US]!],
+    ['listen_disabled_num', statSource.transportCounters[Counter.LISTEN_OFF_TIMES]!],
+    ['time_in_listen_disabled_us', statSource.transportCounters[Counter.LISTEN_OFF_US]!],
     ['threads', 1],
     ['conn_yields', counters.connectionYields],
     ['hash_power_level', cache.store.region.geometry.bucketBits],
@@ -94,8 +94,8 @@ function traffic(cache: CacheStatSource, statSource: ServerStatSource): StatRow[
 }
 
 /** False while clients wait until another leaves (`-o no_maxconns_fast`). */
-function accepts({ settings, wire }: ServerStatSource): boolean {
-  return settings.refuseFast || wire[Counter.CONNECTIONS]! < settings.connections;
+function accepts({ settings, transportCounters }: ServerStatSource): boolean {
+  return settings.refuseFast || transportCounters[Counter.CONNECTIONS]! < settings.connections;
 }
 
 function items(cache: CacheStatSource, statSource: ServerStatSource): StatRow[] {
@@ -136,7 +136,7 @@ function items(cache: CacheStatSource, statSource: ServerStatSource): StatRow[] 
       'lrutail_reflocked moves_to_cold moves_to_warm moves_within_lru',
       'direct_reclaims lru_bumps_dropped',
     ),
-    ['hotspare_tick_us_max', Math.round(statSource.wire[Counter.TICK_US_MAX]!)],
+    ['hotspare_tick_us_max', Math.round(statSource.transportCounters[Counter.TICK_US_MAX]!)],
     ['hotspare_pages_unused', state.unusedPages],
     ['hotspare_pages_to_adopt', state.unadoptedPages],
   ];

@@ -13,7 +13,7 @@ export interface ServerStatSource {
   readonly settings: Settings;
   readonly counters: Counters;
   /** The transport's counters, see `Counter`. */
-  readonly wire: Float64Array;
+  readonly transportCounters: Float64Array;
   /** The port clients are served on; 0 when there is none. */
   port: number;
   /** The port of UDP; 0 when there is none. */

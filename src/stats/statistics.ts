@@ -52,5 +52,5 @@ export function resetStatistics(cache: CacheStatSource, statSource: ServerStatSo
   cache.store.resetCounters();
   cache.observer.prefixes.clear();
   cache.observer.watchers.resetCounters();
-  for (const cell of resettable) statSource.wire[cell] = 0;
+  for (const cell of resettable) statSource.transportCounters[cell] = 0;
 }

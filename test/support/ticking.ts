@@ -71,7 +71,7 @@ export class Ticking {
       statSource: {
         settings: { protocol: 'ascii', watch: true, idleSeconds: 0 },
         counters: executor.counters,
-        wire: new Float64Array(32),
+        transportCounters: new Float64Array(32),
         usage: () => ({ userUs: 0, systemUs: 0, pid: 1 }),
         uptimeSeconds: () => 0,
       },
