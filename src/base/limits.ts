@@ -136,12 +136,12 @@ export const watchersMost = 20;
 export const watcherBytesMax = 256 * KiB;
 /** Bytes of lines in one tick, times the watchers: past them, commands that make such lines wait for the next tick. */
 export const watchedBytesPerTick = MiB;
-/** PrefixCounts that `stats detail` counts: as many as its answer has room for. */
+/** Prefixes that `stats detail` counts: as many as its answer has room for. */
 export const prefixesMost = 1000;
 
-/** SessionServer input buffer of the transport. */
+/** Shared input buffer of the transport. */
 export const inputBytes = 4 * MiB;
-/** SessionServer output buffer of the transport: all replies of a tick that are copied stand in it. */
+/** Shared output buffer of the transport: all replies of a tick that are copied stand in it. */
 export const outputBytes = 4 * MiB;
 /**
  * Connections served in one tick. Few, so that the standby works on a batch while the next is made: with all ready

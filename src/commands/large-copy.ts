@@ -1,7 +1,7 @@
 /**
  * New chunks whose value is made of an item's value (append, prepend, md with I). A large value is copied in slices, so
  * that nobody waits for it: the command is executed again in later ticks until its copy is whole. Meanwhile the old
- * item's bytes are pinned, so the same ref commandParts the same item; when another item has taken its place the copy begins
+ * item's bytes are pinned, so the same ref means the same item; when another item has taken its place the copy begins
  * anew.
  */
 

@@ -10,7 +10,7 @@
  * after its item failed the probation makes the probation longer, a key that is set again after main evicted its item
  * makes it shorter.
  *
- * ProbationQueue is a ring of refs by age. Main is all the chunks, which a hand walks, counting down up to three reads of
+ * Probation is a ring of refs by age. Main is all the chunks, which a hand walks, counting down up to three reads of
  * each. A hand that has counted down very many takes the least read of them, so that no command waits for a round
  * through a large class. A read is one small store in either.
  */

@@ -40,7 +40,7 @@ const none = new Int32Array(0);
 export class Slabs {
   /** By class number; [0] is never used. */
   readonly classes: SlabClass[];
-  /** ChunkState words by page; empty until the page's adoption begins. */
+  /** State words of chunks, by page; empty until the page's adoption begins. */
   readonly chunkStates: Int32Array[];
   /** Pages that never had a class. */
   unusedPages: number;

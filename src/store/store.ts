@@ -153,7 +153,7 @@ export class Store implements Items, AllocatorHooks {
   }
 
   /**
-   * A chunk for an item with this key and allocator for `valueLength` bytes, filled except for the value; FULL when memory
+   * A chunk for an item with this key and room for `valueLength` bytes, filled except for the value; FULL when memory
    * is full, WAIT when the caller must ask again in a later tick. `shielded` is an item that must not be evicted for it
    * (0: none), `explicit` the CAS id that a client chose.
    */
@@ -195,7 +195,7 @@ export class Store implements Items, AllocatorHooks {
     return ref;
   }
 
-  /** A chunk with an item's key and allocator for another value; the item is not evicted for it. Answers as `reserve`. */
+  /** A chunk with an item's key and room for another value; the item is not evicted for it. Answers as `reserve`. */
   reserveLike(ref: number, valueLength: number, explicit: CasId | null = null): Reservation {
     const words = this.region.wordsOf(ref);
     const index = this.region.indexOf(ref);
