@@ -1,6 +1,5 @@
 /** The rows of the mirror in `stats`. docs/MIRROR.md explains the names. */
 import type { Journal } from '../../src/store/journal.js';
-// biome-ignore lint/suspicious/noImportCycles: a type only; the replica takes two words for its log lines from here.
 import type { Replica } from './replica.js';
 import type { UnackedBatches } from './unacked-batches.js';
 
@@ -70,16 +69,4 @@ export function mirrorStatsDetailed(mirror: MirrorState): (readonly [string, str
     ['stalls_ack', mirror.stalls],
     ...(replica?.link?.stats() ?? []),
   ];
-}
-
-/** The fields that tell one link from another. */
-type Named = Readonly<Record<'name' | 'provider' | 'device', string>>;
-
-/** A link's name, for people. */
-export function linkName({ name, provider, device }: Named): string {
-  return device === '' ? name : `${name} (${provider}, ${device})`;
-}
-
-export function mebibytes(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(1);
 }

@@ -24,10 +24,9 @@ import { firstHeartbeat, unknownMs } from '../lease/heartbeat-times.js';
 import { PrimaryLease } from '../lease/primary-lease.js';
 import type { Link } from '../link/link.js';
 import type { LinkChoice } from '../link/link-choice.js';
+import { linkName, mebibytes } from '../link/link-name.js';
 import { LinkSetup, type LinkSetupParts } from '../link/link-setup.js';
 import type { MirrorSettings } from '../mirror-settings.js';
-// biome-ignore lint/suspicious/noImportCycles: the figures of a mirror show its replica, as a type.
-import { linkName, mebibytes } from './mirror-stats.js';
 import type { Member } from './quorum.js';
 import { Resync } from './resync.js';
 import type { UnackedBatches } from './unacked-batches.js';
