@@ -87,7 +87,7 @@ export class Observer {
     this.prefixes.count(view, at, length, 'del');
   }
 
-  /** A storage command is done; `ref` is the chunk of its item, 0 when it stored none. */
+  /** A storage command is done, well or not; `ref` is the chunk with its value, 0 when there is none. */
   stored(
     view: DataView,
     at: number,
