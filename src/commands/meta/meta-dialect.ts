@@ -1,5 +1,5 @@
 /**
- * The answer of ms: a result, and the parts of the line that it repeats. These are kept in the request, as the line may
+ * The dialect of ms: it answers with a result, and the parts of the line that it repeats. These are kept in the request, as the line may
  * be gone when the value has arrived.
  */
 import { lines, type Output, type Phrase } from '../../protocol/reply.js';
