@@ -1,6 +1,6 @@
 /**
- * The dialect of ms: it answers with a result, and the parts of the line that it repeats. These are kept in the request, as the line may
- * be gone when the value has arrived.
+ * The dialect of ms: it answers with a result, and the parts of the line that it repeats. The request keeps these, as
+ * the line may be gone when the value has arrived.
  */
 import { lines, type Output, type Phrase } from '../../protocol/reply.js';
 import { casHigh, casLow, hasCas } from '../../store/cas.js';
