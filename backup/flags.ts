@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { type Command, Option } from 'commander';
 import * as limits from '../src/base/limits.js';
 import type { Values } from '../src/flags/flag.js';
-import { address, isLoopback, usage } from '../src/flags/options.js';
-import { transportOf, transportOptions } from '../src/flags/transport.js';
+import { linkOptions, linkSettingsOf } from '../src/flags/link-flags.js';
+import { address, isLoopback, usage } from '../src/flags/settings.js';
 import { integer } from '../src/flags/values.js';
 import { cipherFailure } from './channel/cipher.js';
 import { secretOf } from './channel/secret.js';
@@ -47,7 +47,7 @@ function mirrorOptions(): Option[] {
       600_000,
     ),
     new Option('--secret-file <file>', 'the secret both nodes share'),
-    ...transportOptions(),
+    ...linkOptions(),
   ];
 }
 
@@ -69,7 +69,7 @@ export function mirrorSettingsOf(flags: Values): MirrorSettings {
   if (beyond !== undefined && secret.length === 0) {
     throw usage(`a link over ${beyond} needs a secret: give both nodes the same --secret-file`);
   }
-  const link = transportOf(flags);
+  const link = linkSettingsOf(flags);
   if (link.cipher === 'aes-gcm' && secret.length === 0) {
     throw usage('--link-cipher aes-gcm needs a secret: give both nodes the same --secret-file');
   }

@@ -1,8 +1,8 @@
 /** The settings of both ends of a mirror. */
 
-import { addressText } from '../src/flags/options.js';
-import type { LinkCipher } from '../src/flags/transport.js';
-import type { FabricProvider, Transport } from '../src/native/fabric.js';
+import type { LinkCipher } from '../src/flags/link-flags.js';
+import { addressText } from '../src/flags/settings.js';
+import type { FabricProvider, LinkPreference } from '../src/native/fabric.js';
 
 export interface MirrorSettings {
   /** `--link-listen`: where standbys attach, or null. */
@@ -18,7 +18,7 @@ export interface MirrorSettings {
   /** `--dead-after`: silence after which a standby takes over. */
   readonly deadAfterMs: number;
   /** `--transport`. */
-  readonly transport: Transport;
+  readonly transport: LinkPreference;
   /** `--fabric`: the only provider for the RDMA link, or null for the best there is. */
   readonly provider: FabricProvider | null;
   /** `--link-spin`: microseconds in which an ack of the RDMA link is waited for within the tick. */

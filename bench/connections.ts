@@ -1,6 +1,6 @@
 /**
- * What an idle connection costs: opens connections to hotspare and to memcached, lets each ask once, and prints how
- * much more memory is resident for each of them.
+ * The cost of an idle connection: opens connections to hotspare and to memcached, sends one request on each, and prints
+ * the growth of resident memory for each connection.
  *
  *   node dist/bench/connections.js [--connections 10000]
  */
@@ -12,11 +12,11 @@ import type { Workload } from './workloads.js';
 
 const { values } = parseArgs({ options: { connections: { type: 'string', default: '10000' } } });
 const most = Number(values.connections);
-/** The first connections pay for what all share; they are not counted. */
+/** The first connections pay for memory that all share, so they are not counted. */
 const first = Math.ceil(most / 10);
-/** Opened at the same time; fewer than the listen queue is long. */
+/** Connections opened at the same time; fewer than the listen queue is long. */
 const atOnce = 200;
-/** A collector of garbage, or of buffers, has so long to do its work. */
+/** The time that a collector of garbage, or of buffers, has to do its work. */
 const settleMs = 3000;
 const workload = { standby: 'none', flags: ['-c', String(most + 100)] } as unknown as Workload;
 
@@ -58,7 +58,7 @@ function open(port: number): Promise<net.Socket> {
   });
 }
 
-/** Bytes of private memory, once nothing changes it any more. */
+/** Bytes of private memory, once it changes no more. */
 async function resident(server: Server): Promise<number> {
   await new Promise((resolve) => setTimeout(resolve, settleMs));
   const status = readFileSync(`/proc/${server.pid}/status`, 'latin1');

@@ -1,5 +1,5 @@
 /**
- * How many items fit: keys of 14 bytes with values of one length, set until the first is evicted; hotspare and
+ * Measures how many items fit: keys of 14 bytes with values of one length, set until the first is evicted; hotspare and
  * memcached with the same memory.
  *
  *      node dist/bench/fit.js [--memory 64] [--values 32,500]
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   process.exit(0);
 }
 
-/** Sets ever more keys; the most items there were. */
+/** Sets more and more keys; returns the most items there were. */
 async function fill(server: Server, workload: Workload): Promise<number> {
   const client = await Plain.connect(server.port);
   let most = 0;

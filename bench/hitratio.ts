@@ -1,6 +1,6 @@
 /**
- * How many reads find their item: hotspare and memcached side by side, with the same memory and the same requests in
- * the same order. A read-through load: get, and on a miss set. Only what happens after a warm-up counts.
+ * Measures how many reads find their item: hotspare and memcached side by side, with the same memory and the same
+ * requests in the same order. The load is read-through: get, and set after a miss. Only requests after a warm-up count.
  *
  *      node dist/bench/hitratio.js [--only zipf,scan,sizes] [--memory 64] [--requests 4000000] [--seed 1]
  *
@@ -31,7 +31,7 @@ const { values } = parseArgs({
   },
 });
 
-/** The reads of a scenario: a key's number, and the bytes of its value. */
+/** The reads of a scenario: the number of a key, and the bytes of its value. */
 interface Reads {
   next(): number;
   readonly valueBytes: number;
@@ -53,7 +53,7 @@ async function main(): Promise<void> {
     const servers = [await startHotspare(workload)];
     if (!values.hotspare) servers.push(await startMemcached(workload));
     try {
-      // At the same time, so that what happens by the second happens to both.
+      // Both are measured at the same time, so that effects of time hit both.
       const ratios = await Promise.all(
         servers.map((server) => measure(server, readsOf(name, Number(values.seed)), requests)),
       );

@@ -1,8 +1,8 @@
 /**
- * The load generator: a process of its own, told what to do by its parent. It stands on the same transport as the
- * server, in the client's role, and does less per request than any server: it copies a batch that was built before,
- * and counts the bytes of the replies, whose lengths are known. Every so often it reads a whole reply and compares it
- * with what it must be, so that a server that answers fast and wrong does not win.
+ * The load generator: a process of its own, controlled by its parent. It stands on the same transport as the server, in
+ * the client's role, and does less per request than any server: it copies a batch that was built before, and counts the
+ * bytes of the replies, whose lengths are known. Now and then it reads a whole reply and compares it with the right
+ * one, so that a server that answers fast and wrong does not win.
  *
  * Latency is from the tick that sent a batch to the tick that saw the last byte of its replies; every request of a
  * batch counts with the batch's latency.
@@ -21,7 +21,7 @@ export interface Order {
   readonly port: number;
   /** The server's process, whose processor time is counted. */
   readonly pid: number;
-  /** Processes beside the server that are part of the measurement: its standby, the peer that is idle. */
+  /** Processes beside the server that are part of the measurement: its standby, the idle peer. */
   readonly companions: readonly number[];
   readonly echoes: boolean;
   readonly warmupSeconds: number;
@@ -38,21 +38,21 @@ export interface Measured {
   readonly processorUs: number;
   /** Processor time of this process, as a share of the time measured. */
   readonly busy: number;
-  /** Processor time of everything that is no part of the measurement, as a share of all cores' time. */
+  /** Processor time of everything else on the machine, as a share of all cores' time. */
   readonly disturbance: number;
   /** Replies that were read and compared. */
   readonly checked: number;
   /** Numbers of keys that were certainly written. */
   readonly written: readonly number[];
-  /** What went wrong, or null. */
+  /** The failure of the run, or null. */
   readonly failure: string | null;
 }
 
-/** Of a connection's batches, one in this many is compared with what it must be. */
+/** One in this many of a connection's batches is compared with the right replies. */
 const checkEvery = 127;
 /** A reply longer than this is not compared while it runs (the transport keeps no more of it unconsumed). */
 const checkBytesMost = 48 * 1024;
-/** Replies longer than this are thrown away by the transport, not looked at. */
+/** Replies longer than this are thrown away by the transport, unread. */
 const skipBytesLeast = 64 * 1024;
 /** A measurement without any reply is prolonged by up to this much. */
 const patienceSeconds = 10;
@@ -61,7 +61,7 @@ const referBytesLeast = 64 * 1024;
 
 const wire = new Wire({ connectionsMax: 4096 });
 const histogram = new Histogram();
-/** The pool of the run that is on; `run` sets it. */
+/** The pool of the current run; `run` sets it. */
 let requests: Requests;
 let running = false;
 let measuring = false;
@@ -200,7 +200,7 @@ async function run(order: Order): Promise<Measured> {
   const start = process.hrtime.bigint();
   measuring = true;
   await pause(order.seconds);
-  // On a busy machine a server can be kept from the processor for as long; one that hangs has more time than that.
+  // A busy machine can keep a server from the processor for that long; a server that hangs is still found.
   for (let more = 0; done === 0 && more < patienceSeconds; more += 0.1) await pause(0.1);
   measuring = false;
   const seconds = Number(process.hrtime.bigint() - start) / 1e9;

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * `npm run bench`: the canonical workloads, hotspare and its peer side by side. Both servers of a workload stay up and
- * are measured in turn (A B A B …), so that what else runs on the machine hits both; figures are medians.
+ * are measured in turn (A B A B …), so that other load on the machine hits both; figures are medians.
  */
 import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ interface Flags {
 }
 
 const warmupSeconds = 0.5;
-/** Where others disturb, up to this many times as many measurements are made. */
+/** Where other load disturbs, up to this many times as many measurements are made. */
 const patience = 3;
 
 const program = new Command('bench')

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The path of a request without sockets: session, parser, execute, store, in one process. What changes
- * here is too small to be seen beside the kernel's work, and this is steady even on a busy machine:
+ * The path of a request without sockets: session, parser, execute, store, in one process. Changes of this path are too
+ * small to be seen beside the kernel's work in `npm run bench`. This measurement is steady even on a busy machine, as
  * ticks are short, and the lower quartile of many is shown.
  *
  *      node dist/bench/path.js [--keys 100000] [--rounds 40] [--journal]
@@ -12,12 +12,12 @@ import { Budget } from '../src/base/budget.js';
 import { inputBytes, outputBytes } from '../src/base/limits.js';
 import { Executor } from '../src/commands/execute.js';
 import { Session } from '../src/commands/session.js';
-import type { Shared } from '../src/commands/shared.js';
-import { defaults } from '../src/flags/options.js';
+import type { SessionServer } from '../src/commands/session-server.js';
+import { defaults } from '../src/flags/settings.js';
 import { monotonicMs } from '../src/native/clock.js';
 import type { Wire } from '../src/net/wire.js';
 import { Output } from '../src/protocol/reply.js';
-import { anonymous, mapRegion } from '../src/server/memory.js';
+import { anonymousMemory, mapRegion } from '../src/server/region-mapping.js';
 import { Counters } from '../src/stats/counters.js';
 import { Journal } from '../src/store/journal.js';
 import { geometryOf } from '../src/store/layout.js';
@@ -41,7 +41,7 @@ const ticksPerRound = 60;
 
 const journal = new Journal();
 const geometry = geometryOf({ ...defaults, memoryBytes: 256 * 2 ** 20 });
-const { region } = mapRegion(geometry, anonymous, journal);
+const { region } = mapRegion(geometry, anonymousMemory, journal);
 const store = new Store(region, { evict: true, casStep: 2 ** 20 }, 1);
 const input = new ArrayBuffer(inputBytes);
 const output = new Output(new ArrayBuffer(outputBytes));
@@ -63,7 +63,7 @@ const shared = {
   executor,
   mirror: alone,
   unlocking: null,
-} as unknown as Shared;
+} as unknown as SessionServer;
 const sessions = Array.from({ length: connections }, (_, i) => new Session(i, shared));
 const random = seeded(7);
 const draw = (): string => keyText(Math.floor(random() * keys));
@@ -74,7 +74,7 @@ const set = (): string => setText(draw(), Tag.WRITTEN, valueBytes, false);
 const metaGet = (): string => `mg ${draw()} v\r\n`;
 const metaSet = (): string => metaSetText(draw(), Tag.WRITTEN, valueBytes);
 
-/** What each connection sends in a tick, and how many requests (or keys) that is. */
+/** The bytes that each connection sends in a tick, and the number of requests (or keys) in them. */
 const shapes: Readonly<Record<string, readonly [request: () => string, count: number]>> = {
   get: [get, 1],
   set: [set, 1],
@@ -115,7 +115,7 @@ function measure(): Map<string, number[]> {
   return times;
 }
 
-/** One tick: what each connection has sent. Returns the nanoseconds that its execution took. */
+/** One tick over the bytes that each connection has sent. Returns the nanoseconds that its execution took. */
 function tick(parts: readonly Buffer[]): number {
   let end = 0;
   for (const part of parts) {
@@ -126,7 +126,7 @@ function tick(parts: readonly Buffer[]): number {
   const nowMs = monotonicMs();
   const start = process.hrtime.bigint();
   executor.lookahead.begin(end);
-  // These ticks are long: each connection has a tick's time for itself.
+  // These ticks are long, as each connection has a tick's time for itself.
   wire.budget.begin(1, nowMs);
   let at = 0;
   for (let i = 0; i < parts.length; i++) {

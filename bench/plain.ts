@@ -1,4 +1,4 @@
-/** What is not measured: loading keys, reading them back, asking for stats. Over node:net, one connection. */
+/** The work around a measurement: loading keys, reading them back, asking for stats. Over node:net, one connection. */
 import net from 'node:net';
 import { keyText, setText, Tag, valueText } from './requests.js';
 import type { Workload } from './workloads.js';
@@ -21,7 +21,7 @@ export class Plain {
     });
   }
 
-  /** Sets the keys of a workload, all or from one on. */
+  /** Sets the keys of a workload, all or those from `from` on. */
   async load({ keys, valueBytes }: Workload, from = 0): Promise<void> {
     const perBatch = Math.max(1, Math.floor(batchBytes / (valueBytes + 64)));
     for (let first = from; first < keys; first += perBatch) {
@@ -32,7 +32,7 @@ export class Plain {
     }
   }
 
-  /** Reads keys back: those in `written` must hold what was written, all others too what they were loaded with. */
+  /** Reads keys back: keys in `written` must hold the written value, others may also hold the loaded one. */
   async verify(workload: Workload, written: ReadonlySet<number>): Promise<void> {
     const { keys, valueBytes } = workload;
     const perGet = Math.max(1, Math.min(200, Math.floor(batchBytes / valueBytes)));

@@ -1,6 +1,6 @@
 /**
- * From measurements to a table: medians, and the ratio of the medians. Measurements that other processes have taken
- * much of the machine from are left out, where at least three of each server remain; else all count, marked with ~.
+ * Makes a table of measurements: medians, and the ratio of the medians. Measurements during which other processes took
+ * much of the machine are left out, where at least three of each server remain; else all count, marked with ~.
  */
 import type { Measured } from './load.js';
 import type { Workload } from './workloads.js';
@@ -15,7 +15,7 @@ export interface Result {
   readonly samples: readonly Sample[];
 }
 
-/** A measurement counts as disturbed when others had more than this share of all cores. */
+/** A measurement counts as disturbed when other processes had more than this share of all cores. */
 const disturbanceMost = 0.1;
 const undisturbedLeast = 3;
 

@@ -1,10 +1,10 @@
 /**
- * Requests, built before they are sent: a pool of them stands one behind another in one buffer, so that a batch is one
- * copy. The value of a key is known from the key and a tag, so that any reply can be checked.
+ * Requests, built before they are sent: a pool of them stands one after another in one buffer, so that sending a batch
+ * takes one copy. The value of a key is known from the key and a tag, so that any reply can be checked.
  */
 import type { Workload } from './workloads.js';
 
-/** What the keys are loaded with, and what measured sets write. */
+/** Tags of the values that the keys are loaded with, and that measured sets write. */
 export const Tag = { LOADED: 'L', WRITTEN: 'W' } as const;
 
 const poolRequestsMost = 65_536;
@@ -38,10 +38,10 @@ export class Requests {
   readonly starts: Int32Array;
   /** Bytes of all replies to each batch. */
   readonly replyBytes: Int32Array;
-  /** Keys of request r stand from r * keysPerGet on; a set has its key there, and then -1. */
+  /** Keys of request r stand at r * keysPerGet and after; a set has its key there, and then -1. */
   readonly keys: Int32Array;
   readonly isSet: Uint8Array;
-  /** True when the server answers with what it was sent. */
+  /** True when the server sends its input back. */
   private readonly echoes: boolean;
 
   constructor(workload: Workload, echoes: boolean, random: () => number) {
@@ -70,7 +70,7 @@ export class Requests {
     this.view = new DataView(this.buffer);
   }
 
-  /** True when a reply to a batch is what it must be. `text` is the whole reply. */
+  /** True when `text` is the right reply to a batch, as a whole. */
   isRight(batch: number, text: string): boolean {
     const { depth } = this.workload;
     if (this.echoes) return text === this.textOf(batch);
@@ -85,7 +85,7 @@ export class Requests {
     return at === text.length;
   }
 
-  /** Keys that the sets of the pool's batches [first, end) write, in turn from the start of the pool. */
+  /** Numbers of the keys that the sets of a batch of the pool write. */
   keysWritten(batch: number): number[] {
     const { depth, keysPerGet } = this.workload;
     const numbers: number[] = [];
@@ -95,7 +95,10 @@ export class Requests {
     return numbers;
   }
 
-  /** A multiget may see both tags in one reply, but its keys are many: those workloads have no sets. */
+  /**
+   * The tags that a reply may show. A multiget could see both tags in one reply, which its many keys forbid to check:
+   * so workloads with multigets have no sets.
+   */
   private get replyTags(): readonly string[] {
     return this.workload.setPercent > 0 ? [Tag.WRITTEN, Tag.LOADED] : [Tag.LOADED];
   }

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
- * `node dist/bench/seal.js`: what it takes to seal and to check a frame of the node-to-node connection, with a checksum
- * and with the cipher: µs of one processor, the best of 40 repetitions, which other work on the machine disturbs least.
+ * `node dist/bench/seal.js`: the cost of sealing and checking a frame of the node-to-node connection, with a checksum
+ * and with the cipher: µs of one processor, the best of 40 repetitions, as other work on the machine disturbs that
+ * least.
  */
 import { randomBytes } from 'node:crypto';
 import { Opener, Sealer } from '../backup/channel/cipher.js';
@@ -45,7 +46,7 @@ function measure(payloadBytes: number): number[] {
   const unsealed = best(() => sealFrame(bytes, view, 0, fields, native.crc32c), count);
   header.checksum = view.getUint32(frameHeaderBytes - 4, true);
   const checked = best(() => isIntact(bytes, view, 0, header, native.crc32c), count);
-  // Each opens once: they are sealed beforehand, into a buffer as large as that of the transport.
+  // Each frame opens only once, so they are sealed beforehand, into a buffer as large as the transport's.
   const kept = new Uint8Array(count * repetitions * total);
   for (let at = 0; at < kept.length; at += total) kept.set(sealedFrame().subarray(0, total), at);
   let at = 0;

@@ -1,4 +1,4 @@
-/** Starts the servers that are compared, each pinned to a core, and ends them. */
+/** Starts the compared servers, each pinned to a core, and ends them. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ export interface Server {
   readonly port: number;
   readonly echoes: boolean;
   readonly pid: number;
-  /** Its standby's process, if it has one. */
+  /** The process of its standby, if it has one. */
   readonly companions: readonly number[];
   readonly stop: () => void;
 }
@@ -29,7 +29,7 @@ export async function startHotspare(workload: Workload): Promise<Server> {
   const port = await freePort();
   const linkPort = await freePort();
   const link = workload.standby === 'none' ? [] : ['--link-listen', `127.0.0.1:${linkPort}`];
-  // Patience, so that a busy machine does not turn a measurement into a takeover; `verify` sees a standby dropped.
+  // Long times, so that a busy machine does not turn a measurement into a takeover; `verify` sees a dropped standby.
   const patience = ['--ack-timeout', '60000', '--dead-after', '20000'];
   const ack = workload.standby === 'none' ? [] : ['--ack', workload.standby, ...patience];
   const common = ['-l', '127.0.0.1', '-m', String(memoryMebibytes), ...workload.flags];
@@ -46,7 +46,7 @@ export async function startHotspare(workload: Workload): Promise<Server> {
   return server('hotspare', port, primary, [standby]);
 }
 
-/** Flags of both nodes for a link that is sealed. */
+/** Flags of both nodes for a sealed link. */
 function sealing(): string[] {
   const file = join(mkdtempSync(join(tmpdir(), 'hotspare-bench-')), 'secret');
   writeFileSync(file, randomBytes(32), { mode: 0o600 });
@@ -62,7 +62,7 @@ export async function startMemcached(workload: Workload): Promise<Server> {
   return server('memcached', port, child, []);
 }
 
-/** The least a server can do: an epoll loop in C that sends back what it receives. */
+/** The server with the least work: an epoll loop in C that sends its input back. */
 export async function startEcho(): Promise<Server> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'hotspare-bench-'));
@@ -74,7 +74,7 @@ export async function startEcho(): Promise<Server> {
   return { ...server('echo', port, child, []), echoes: true };
 }
 
-/** A process pinned to a core, that can be sent messages. */
+/** A process pinned to a core; messages can be sent to it. */
 export function pinned(core: number, command: readonly string[]): ChildProcess {
   const child = spawn('taskset', ['-c', String(core), ...command], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -85,7 +85,7 @@ export function pinned(core: number, command: readonly string[]): ChildProcess {
   return child;
 }
 
-/** Names of the programs that are needed and missing. */
+/** Names of programs that are needed and missing. */
 export function missing(): string[] {
   return ['taskset', 'memcached', 'cc'].filter(
     (name) => spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0,

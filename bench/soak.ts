@@ -1,7 +1,7 @@
 /**
- * Mixed load for a long time, and the most memory the server was resident in: is it within -m and the overhead that
- * docs/OPERATING.md states? Values from 1 byte to 1 MB, evenly over the orders of magnitude. Exit status 1: it was not,
- * or clients were answered no more.
+ * Runs a mixed load for a long time, and checks the most memory in which the server was resident against -m and the
+ * overhead that docs/OPERATING.md states. Values have 1 byte to 1 MB, evenly over the orders of magnitude. Exit status
+ * 1: the server took more, or clients got no more answers.
  *
  *      node dist/bench/soak.js [--seconds 600] [--memory 64] [--connections 50]
  */
@@ -27,12 +27,15 @@ const main = join(__dirname, '..', 'cli', 'main.js');
 const server = spawn(process.execPath, [main, '-p', values.port, '-m', values.memory], {
   stdio: ['ignore', 'inherit', 'inherit'],
 });
-/** docs/OPERATING.md, Memory: the program and its buffers, what grows with -m, and what clients may leave unread. */
+/**
+ * docs/OPERATING.md, Memory: the program and its buffers, memory that grows with -m, and output that clients leave
+ * unread.
+ */
 const overheadMost = 60 + 10 + 0.126 * Number(values.memory) + 0.375 * Number(values.connections);
-/** Seconds in which somebody must have been answered. */
+/** Seconds within which at least one client must have an answer. */
 const patience = 10;
 let residentMax = 0;
-/** Requests at the last sample that saw more than the one before, and when. */
+/** Answers at the last sample that saw more than the one before, and its time. */
 let answered = 0;
 let answeredAt = 0;
 let requests = 0;
@@ -58,7 +61,7 @@ setTimeout(() => {
   for (let i = 0; i < Number(values.connections); i++) client(i);
 }, 500);
 
-/** One connection that asks, waits for the answer, and asks again. */
+/** One connection that sends a request, waits for the answer, and repeats. */
 function client(number: number): void {
   const socket = connect(port, '127.0.0.1', () => next());
   let expected = '';

@@ -1,6 +1,6 @@
 /**
- * The canonical workloads, as data. A workload says what clients do, what it is compared with, and the ratio of
- * throughputs that is aimed at.
+ * The canonical workloads, as data. A workload says what clients do, what hotspare is compared with, and the ratio of
+ * throughputs that is the target.
  */
 
 export interface Workload {
@@ -11,7 +11,7 @@ export interface Workload {
   /** Sets among a hundred requests; the rest are gets that hit. */
   readonly setPercent: number;
   readonly valueBytes: number;
-  /** Keys that are loaded before, and drawn from at random. */
+  /** Keys that are loaded before, and then drawn at random. */
   readonly keys: number;
   /** With meta, gets are `mg KEY v` and sets `ms KEY LENGTH`. */
   readonly protocol: 'classic' | 'meta';
@@ -19,12 +19,12 @@ export interface Workload {
   readonly keysPerGet: number;
   /** Standby of hotspare; memcached never has one. */
   readonly standby: 'none' | 'sync' | 'async';
-  /** True: the link is sealed (--link-cipher aes-gcm), as it is between machines. */
+  /** True when the link is sealed (--link-cipher aes-gcm), as between machines. */
   readonly sealed: boolean;
   readonly peer: 'memcached' | 'echo';
-  /** Flags that both servers get besides the memory limit. */
+  /** Flags of both servers besides the memory limit. */
   readonly flags: readonly string[];
-  /** hotspare's throughput over the peer's that is aimed at; null: none. */
+  /** The target for hotspare's throughput over the peer's; null: none. */
   readonly target: number | null;
 }
 

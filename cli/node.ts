@@ -4,13 +4,13 @@ import type { Command } from 'commander';
 import { Node, type NodeOptions } from '../failover/node.js';
 import { type Notice, report } from '../failover/report.js';
 import type { Values } from '../src/flags/flag.js';
-import { address, usage } from '../src/flags/options.js';
+import { address, usage } from '../src/flags/settings.js';
 import { native } from '../src/native/addon.js';
 import { machine } from '../src/native/ports.js';
-import { dumpOnSignal } from '../src/process/dump.js';
+import { dumpLatenciesOnSignal } from '../src/process/latency-dump.js';
 import type { Log } from '../src/process/log.js';
+import { diesFirstOutOfMemory } from '../src/process/out-of-memory.js';
 import { giveUpRoot } from '../src/process/process.js';
-import { goesFirst } from '../src/process/shortage.js';
 import { fail } from './fail.js';
 import { isSupervised, stopOnSignals } from './signals.js';
 import { prepare, type Start } from './start.js';
@@ -50,10 +50,10 @@ function newNode({ settings, mirrorSettings, log }: Start): Node {
     log,
     fence,
     report,
-    goesFirst,
+    diesFirstOutOfMemory,
     fail,
   });
-  dumpOnSignal(() => node.latencies(), log);
+  dumpLatenciesOnSignal(() => node.latencies(), log);
   return node;
 }
 

@@ -5,8 +5,8 @@ import { Pair } from '../failover/pair.js';
 import { HotspareError } from '../src/base/errors.js';
 import { given } from '../src/flags/flag.js';
 import { machine } from '../src/native/ports.js';
+import { pairMemoryNeeds } from '../src/process/out-of-memory.js';
 import { giveUpRoot, tellStarter } from '../src/process/process.js';
-import { pairMemory } from '../src/process/shortage.js';
 import { geometryOf, headBytes, pagesBytes } from '../src/store/layout.js';
 import { fail } from './fail.js';
 import { stopOnSignals } from './signals.js';
@@ -21,7 +21,7 @@ export async function runPair(command: Command, entry: string): Promise<void> {
   const { settings, log, user } = start;
   if (user !== null) giveUpRoot(user);
   const geometry = geometryOf(settings);
-  log.say(pairMemory(headBytes(geometry) + pagesBytes(geometry)));
+  log.say(pairMemoryNeeds(headBytes(geometry) + pagesBytes(geometry)));
   const pair = new Pair({
     ports: machine,
     program: [entry],

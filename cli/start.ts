@@ -9,11 +9,12 @@ import { mirrorSettingsOf } from '../backup/flags.js';
 import type { MirrorSettings } from '../backup/mirror-settings.js';
 import type { Values } from '../src/flags/flag.js';
 import { memcachedFlags, ownFlags } from '../src/flags/memcached.js';
-import { type Settings, usage } from '../src/flags/options.js';
-import { settingsOf } from '../src/flags/settings.js';
+import { type Settings, usage } from '../src/flags/settings.js';
+import { settingsOf } from '../src/flags/settings-from-flags.js';
 import { native } from '../src/native/addon.js';
 import { descriptorsMost, withRoom } from '../src/process/descriptors.js';
 import { type Log, logger, print } from '../src/process/log.js';
+import { openOomScore } from '../src/process/out-of-memory.js';
 import {
   becomeDaemon,
   checkDescriptors,
@@ -21,7 +22,6 @@ import {
   userToBe,
   writePidFile,
 } from '../src/process/process.js';
-import { openMemoryScore } from '../src/process/shortage.js';
 
 /** The package's folder. */
 export const root = join(__dirname, '..', '..');
@@ -53,7 +53,7 @@ export async function prepare(command: Command): Promise<Start | null> {
   if (paired) checkPair(settings, flags);
   const user = userToBe(flags['user'] as string | undefined);
   if (user !== null) native.regionTrustOwner(user.uid);
-  openMemoryScore();
+  openOomScore();
   checkCombinations(settings, {
     user: user?.name ?? null,
     mayBindAgain: paired || flags['of'] !== undefined || mirrorSettings.linkListen !== null,

@@ -3,8 +3,8 @@
  * says so while its primary lives, when the operator can still help, and says when that changes.
  */
 import { addressLookMs } from '../src/base/limits.js';
-import type { Settings } from '../src/flags/options.js';
-import { addressTaken } from '../src/net/listening.js';
+import type { Settings } from '../src/flags/settings.js';
+import { addressTaken } from '../src/net/client-listeners.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 

@@ -8,11 +8,11 @@ import type { Mirrored, Passer, RedirectOwner } from '../backup/primary/redirect
 import { type PrimaryAddress, Standby } from '../backup/standby/standby.js';
 import type { HotspareError } from '../src/base/errors.js';
 import { attachAgainMsLeast, attachAgainMsMost, copyingMs, helloMs } from '../src/base/limits.js';
-import { addressText, isLoopback, type Settings } from '../src/flags/options.js';
+import { addressText, isLoopback, type Settings } from '../src/flags/settings.js';
 import type { Timer } from '../src/native/ports.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
-import { memoryOptions } from '../src/server/memory.js';
+import { mappingOptions } from '../src/server/region-mapping.js';
 import { AddressProbe } from './address-probe.js';
 import { Detector } from './detector.js';
 import {
@@ -274,7 +274,7 @@ export class Attachment implements RedirectOwner {
 
   private newStandby(of: PrimaryAddress): Standby {
     const { wire, settings, mirrorSettings, log, observe, role, report } = this.parts;
-    return new Standby(wire, of, mirrorSettings, memoryOptions(settings), {
+    return new Standby(wire, of, mirrorSettings, mappingOptions(settings), {
       met: (theirs, ours) => {
         this.note(() => `in its place is another cache (${theirs.cache}, epoch ${theirs.epoch})`);
         return observe({ what: 'metCache', theirs, ours }) ?? 'keep';

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import type { Welcome } from '../backup/channel/hello.js';
 import type { PrimaryAddress } from '../backup/standby/standby.js';
 import { HotspareError, systemReason } from '../src/base/errors.js';
-import { address } from '../src/flags/options.js';
+import { address } from '../src/flags/settings.js';
 import type { Observation } from './role.js';
 
 const { ECONNREFUSED, ECONNRESET } = constants.errno;

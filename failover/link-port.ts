@@ -7,7 +7,7 @@ import { advertisedLink, linkAt, type MirrorSettings } from '../backup/mirror-se
 import type { Primary } from '../backup/primary/primary.js';
 import { RedirectListener, type RedirectOwner } from '../backup/primary/redirect-listener.js';
 import { HotspareError } from '../src/base/errors.js';
-import { addressText } from '../src/flags/options.js';
+import { addressText } from '../src/flags/settings.js';
 import type { Timer } from '../src/native/ports.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';

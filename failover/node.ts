@@ -8,16 +8,16 @@ import type { MirrorSettings } from '../backup/mirror-settings.js';
 import type { PrimaryAddress } from '../backup/standby/standby.js';
 import { assert, HotspareError } from '../src/base/errors.js';
 import { challengeMs, drainingMs, linkConnections, oldComesMs } from '../src/base/limits.js';
-import type { Settings } from '../src/flags/options.js';
+import type { Settings } from '../src/flags/settings.js';
 import type { Ports, Timer } from '../src/native/ports.js';
 import { type Access, openAccess } from '../src/net/access.js';
-import { checkAddresses } from '../src/net/listening.js';
+import { checkAddresses } from '../src/net/client-listeners.js';
 import { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
-import { memoryOptions } from '../src/server/memory.js';
+import { mappingOptions } from '../src/server/region-mapping.js';
 import { Journal } from '../src/store/journal.js';
-import { markInconsistent, promote } from '../src/store/open.js';
 import { Region } from '../src/store/region.js';
+import { markInconsistent, promote } from '../src/store/superblock.js';
 import { Attachment, type Observe } from './attachment.js';
 import { LinkPort } from './link-port.js';
 import { LogThrottle } from './log-throttle.js';
@@ -40,7 +40,7 @@ export interface NodeOptions {
   /** Sends a report to the process that started this one. */
   readonly report: Reporter;
   /** Called with whether this process should be the first that the kernel ends when memory runs short. */
-  readonly goesFirst: (first: boolean) => void;
+  readonly diesFirstOutOfMemory: (first: boolean) => void;
   /** Ends this process with an error. */
   readonly fail: (error: HotspareError) => void;
 }
@@ -105,7 +105,7 @@ export class Node {
     if (mirrorSettings.linkListen !== null || mirrorSettings.transport === 'rdma')
       checkTransport(mirrorSettings, log);
     this.role = this.newRole('starting');
-    const service = this.open(openOwn(this.serviceParts, memoryOptions(settings)));
+    const service = this.open(openOwn(this.serviceParts, mappingOptions(settings)));
     service.bind();
     this.linkPort.open(service.primary);
     this.observe({ what: 'opened', isAttachable: service.primary !== null });
@@ -115,7 +115,7 @@ export class Node {
   startStandby(of: PrimaryAddress): void {
     checkTransport(this.options.mirrorSettings, this.options.log);
     checkAddresses(this.wire, this.options.settings);
-    this.options.goesFirst(holdsNothing(this.role.state));
+    this.options.diesFirstOutOfMemory(holdsNothing(this.role.state));
     this.attachment.begin(of);
   }
 
@@ -163,7 +163,7 @@ export class Node {
     this.role = role;
     for (const action of actions) this.act(action);
     if (actions.length === 0 && role.state === before.state) return verdict;
-    this.options.goesFirst(holdsNothing(this.role.state));
+    this.options.diesFirstOutOfMemory(holdsNothing(this.role.state));
     // The log is written behind the actions, as writing may block.
     this.options.log.detail(`${before.state}: ${seen.what} → ${role.state}`);
     return verdict;
@@ -283,7 +283,7 @@ export class Node {
     if (this.role.state !== 'starting') return;
     try {
       // The file may hold a copy, or the cache of a reign that has ended: a primary's copy would have replaced it.
-      const { primary } = this.open(openEmpty(this.serviceParts, memoryOptions(settings)));
+      const { primary } = this.open(openEmpty(this.serviceParts, mappingOptions(settings)));
       this.bindAttempts = 0;
       this.linkPort.openOrTryOn(primary);
       this.observe({ what: 'opened', isAttachable: primary !== null });

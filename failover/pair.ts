@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { secretDescriptor, secretVariable } from '../backup/channel/secret.js';
-import { addressText } from '../src/flags/options.js';
+import { addressText } from '../src/flags/settings.js';
 import type { Ports, Timers } from '../src/native/ports.js';
 import type { Log } from '../src/process/log.js';
 import type { Notice, Report } from './report.js';

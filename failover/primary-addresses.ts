@@ -5,7 +5,7 @@
  */
 
 import type { PrimaryAddress } from '../backup/standby/standby.js';
-import { addressText } from '../src/flags/options.js';
+import { addressText } from '../src/flags/settings.js';
 
 /**
  * A node that came here to look for a primary is taken to look still for so long, in ms: several times the longest

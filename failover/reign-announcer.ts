@@ -7,11 +7,11 @@
 import { anywhere, type MirrorSettings } from '../backup/mirror-settings.js';
 import { type PrimaryAddress, type Reigning, Standby } from '../backup/standby/standby.js';
 import { knockMs } from '../src/base/limits.js';
-import { addressText } from '../src/flags/options.js';
+import { addressText } from '../src/flags/settings.js';
 import type { Network, Timer } from '../src/native/ports.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
-import { anonymous } from '../src/server/memory.js';
+import { anonymousMemory } from '../src/server/region-mapping.js';
 import { parseLink } from './link-errors.js';
 
 export interface ReignAnnouncerParts {
@@ -85,7 +85,7 @@ export class ReignAnnouncer {
   /** Knocks at the old primary's address, or at the address that the node there redirected us to. */
   private knockNow(at = this.parts.old): void {
     const { wire, old, mirrorSettings, log } = this.parts;
-    const knock: Standby = new Standby(wire, at, mirrorSettings, anonymous, {
+    const knock: Standby = new Standby(wire, at, mirrorSettings, anonymousMemory, {
       // The other node has stepped down, has died, or the connection broke: the next knock finds out which.
       lost: () => this.over(knock),
       unreachable: () => this.over(knock),

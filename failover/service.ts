@@ -8,18 +8,18 @@ import { hostOf, type MirrorSettings } from '../backup/mirror-settings.js';
 import { Primary } from '../backup/primary/primary.js';
 import type { PrimaryAddress, Reigning } from '../backup/standby/standby.js';
 import { assert, HotspareError } from '../src/base/errors.js';
-import { addressText, type Settings } from '../src/flags/options.js';
+import { addressText, type Settings } from '../src/flags/settings.js';
 import type { NativeRegion } from '../src/native/addon.js';
 import type { Access } from '../src/net/access.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
-import { type MemoryOptions, mapNew, mapRegion } from '../src/server/memory.js';
+import type { CacheOrigin } from '../src/server/cache-clock.js';
+import { type MappingOptions, mapNew, mapRegion } from '../src/server/region-mapping.js';
 import { Server } from '../src/server/server.js';
-import type { Origin } from '../src/server/timeline.js';
 import { Journal } from '../src/store/journal.js';
 import { geometryOf } from '../src/store/layout.js';
-import { epochOf, identityOf, markInconsistent } from '../src/store/open.js';
 import type { Region } from '../src/store/region.js';
+import { epochOf, identityOf, markInconsistent } from '../src/store/superblock.js';
 import type { Observe } from './attachment.js';
 import type { LinkPort } from './link-port.js';
 import { primaryVerdicts } from './primary-verdicts.js';
@@ -50,7 +50,7 @@ export interface Opened {
   readonly region: Region;
   /** Sequence of the newest batch that replies of this process ever waited for. */
   readonly sequence: number;
-  readonly origin: Origin;
+  readonly origin: CacheOrigin;
 }
 
 export class Service {
@@ -121,7 +121,7 @@ export class Service {
 
   reportServing(): void {
     const { linkPort, settings, log, report } = this.parts;
-    const { port } = this.server.facts;
+    const { port } = this.server.statSource;
     const { epoch } = this;
     const where = settings.unixSocket ?? `port ${port}`;
     const standbys =
@@ -167,7 +167,7 @@ export class Service {
       log,
       sequence,
       changes: () => server.changes,
-      clientPort: () => server.facts.port,
+      clientPort: () => server.statSource.port,
       verdicts: primaryVerdicts(observe, isOld),
       events: {
         synced: () => report({ event: 'attached' }),
@@ -206,12 +206,12 @@ export class Service {
 /** Opens this node's own cache, from the memory file or new. Throws HotspareError. */
 export function openOwn(
   { wire, settings, log }: ServiceParts,
-  options: MemoryOptions,
+  options: MappingOptions,
 ): Pick<Opened, 'nativeRegion' | 'region'> {
   const journal = new Journal();
   const geometry = geometryOf(settings);
   const mapped = mapRegion(geometry, options, journal, wire.ports);
-  const { memory: nativeRegion, region, fresh, gaveUp } = mapped;
+  const { nativeRegion, region, fresh, gaveUp } = mapped;
   if (gaveUp !== null) log.say(`${gaveUp}: given up, and started empty`);
   if (!fresh) log.say(`${settings.memoryFile} holds a cache of epoch ${epochOf(region.head)}`);
   return { nativeRegion, region };
@@ -220,8 +220,8 @@ export function openOwn(
 /** Opens an empty cache of this node's own, and gives up what the memory file holds. Throws HotspareError. */
 export function openEmpty(
   { wire, settings }: ServiceParts,
-  options: MemoryOptions,
+  options: MappingOptions,
 ): Pick<Opened, 'nativeRegion' | 'region'> {
   const mapped = mapNew(geometryOf(settings), options, new Journal(), wire.ports);
-  return { nativeRegion: mapped.memory, region: mapped.region };
+  return { nativeRegion: mapped.nativeRegion, region: mapped.region };
 }

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { words } from '../src/flags/extended-words.js';
 import { memcachedFlags } from '../src/flags/memcached.js';
-import { words } from '../src/flags/words.js';
 
 const root = join(__dirname, '..', '..');
 const lineLengthMax = 120;

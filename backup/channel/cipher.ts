@@ -7,8 +7,8 @@
  * Both nodes agree on the cipher in the handshake, where every byte is proved.
  */
 import { assert } from '../../src/base/errors.js';
-import { isLoopback } from '../../src/flags/options.js';
-import type { LinkCipher } from '../../src/flags/transport.js';
+import type { LinkCipher } from '../../src/flags/link-flags.js';
+import { isLoopback } from '../../src/flags/settings.js';
 import { failed, type NativeCipher, type NativeFailure, native } from '../../src/native/addon.js';
 import { frameHeaderBytes, tagBytes } from './frame.js';
 import { keyBytes } from './proof.js';

@@ -7,7 +7,7 @@ import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { HotspareError } from '../../src/base/errors.js';
 import { secretBytesLeast, secretBytesMost } from '../../src/base/limits.js';
-import { usage } from '../../src/flags/options.js';
+import { usage } from '../../src/flags/settings.js';
 
 /** The descriptor at which a node of a pair finds its secret, and the variable that names the descriptor. */
 export const secretDescriptor = 4;

@@ -6,7 +6,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { HotspareError } from '../../src/base/errors.js';
 import { stagingBytes } from '../../src/base/limits.js';
-import { isLoopback } from '../../src/flags/options.js';
+import { isLoopback } from '../../src/flags/settings.js';
 import { failed, type NativeFailure } from '../../src/native/addon.js';
 import {
   FabricEvent,
@@ -69,7 +69,7 @@ export class FabricListener {
 
   private event(kind: number, connectionRequest: number, bytes: Buffer, revoked: boolean): void {
     const { expected } = this;
-    if (kind === FabricEvent.REQUEST) {
+    if (kind === FabricEvent.CONNECTION_REQUEST) {
       // libfabric may pad the private data of a connection request.
       const isAwaited =
         expected !== null && expected !== this.accepted && bytes.length >= expected.token.length;

@@ -10,13 +10,13 @@ import { HotspareError } from '../../src/base/errors.js';
 import {
   type FabricProvider,
   fabricProviders,
-  type Transport,
-  transports,
+  type LinkPreference,
+  linkPreferences,
 } from '../../src/native/fabric.js';
 
 /** A node's offer: the links that it asks for, and can have. */
 export interface LinkOffer {
-  readonly transport: Transport;
+  readonly transport: LinkPreference;
   /** Providers of one-sided writes that the node can use for this peer, best first. */
   readonly providers: readonly FabricProvider[];
   /** Why `verbs` is not among the providers; empty when it is. */
@@ -68,7 +68,7 @@ function lacks(primary: LinkOffer, standby: LinkOffer): string {
 export function parseOffer(transport: string, providers: string, lacking: string): LinkOffer {
   const named = providers.split(',');
   return {
-    transport: transports.find((one) => one === transport) ?? 'tcp',
+    transport: linkPreferences.find((one) => one === transport) ?? 'tcp',
     providers: fabricProviders.filter((provider) => named.includes(provider)),
     lacks: lacking,
   };

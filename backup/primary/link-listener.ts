@@ -6,7 +6,7 @@
 
 import { HotspareError } from '../../src/base/errors.js';
 import { greetingsOfAddressMax, helloMs, refusedMs } from '../../src/base/limits.js';
-import { addressText } from '../../src/flags/options.js';
+import { addressText } from '../../src/flags/settings.js';
 import { failed, type NativeFailure } from '../../src/native/addon.js';
 import type { Timer } from '../../src/native/ports.js';
 import type { Endpoint, Wire } from '../../src/net/wire.js';

@@ -8,9 +8,9 @@ import { HotspareError } from '../../src/base/errors.js';
 import { controlBytesMax, leavingMs } from '../../src/base/limits.js';
 import type { NativeRegion } from '../../src/native/addon.js';
 import type { Wire } from '../../src/net/wire.js';
-import { type MappedCopy, type MemoryOptions, mapCopy } from '../../src/server/memory.js';
+import { type MappedCopy, type MappingOptions, mapCopy } from '../../src/server/region-mapping.js';
 import type { Geometry } from '../../src/store/layout.js';
-import { epochOf, inspect } from '../../src/store/open.js';
+import { epochOf, inspect } from '../../src/store/superblock.js';
 import { Channel, type ChannelOwner } from '../channel/channel.js';
 import { type FrameHeader, FrameType, protocolVersion } from '../channel/frame.js';
 import { type Deposed, type MemoryRegistration, parse, type Welcome } from '../channel/hello.js';
@@ -80,7 +80,7 @@ export class Standby implements ChannelOwner {
   private address: PrimaryAddress;
   private readonly mirrorSettings: MirrorSettings;
   private readonly events: StandbyEvents;
-  private readonly memoryOptions: MemoryOptions;
+  private readonly mappingOptions: MappingOptions;
   private readonly fabrics: Fabrics;
   private channel: Channel | null = null;
   /** Takes the primary's bytes into `nativeRegion`. */
@@ -103,13 +103,13 @@ export class Standby implements ChannelOwner {
     wire: Wire,
     address: PrimaryAddress,
     mirrorSettings: MirrorSettings,
-    memoryOptions: MemoryOptions,
+    mappingOptions: MappingOptions,
     events: StandbyEvents,
   ) {
     this.wire = wire;
     this.address = address;
     this.mirrorSettings = mirrorSettings;
-    this.memoryOptions = memoryOptions;
+    this.mappingOptions = mappingOptions;
     this.events = events;
     this.fabrics = new Fabrics(mirrorSettings);
     this.lease = new StandbyLease(firstHeartbeat(wire.ports.random));
@@ -442,11 +442,11 @@ export class Standby implements ChannelOwner {
     const { channel } = this;
     const regionMemory = this.wire.ports.memory;
     const begin = (): Promise<MappedCopy> =>
-      mapCopy(welcome.geometry, this.memoryOptions, regionMemory);
+      mapCopy(welcome.geometry, this.mappingOptions, regionMemory);
     this.mapping = this.mapping.then(begin).then(
       (copy) => {
         if (this.channel === channel && channel !== null) this.mapped(welcome, copy);
-        else regionMemory.regionClose(copy.memory.id);
+        else regionMemory.regionClose(copy.nativeRegion.id);
       },
       (error: unknown) => {
         if (!(error instanceof HotspareError)) throw error;
@@ -455,7 +455,7 @@ export class Standby implements ChannelOwner {
     );
   }
 
-  private mapped(welcome: Welcome, { memory: nativeRegion, gaveUp }: MappedCopy): void {
+  private mapped(welcome: Welcome, { nativeRegion, gaveUp }: MappedCopy): void {
     this.nativeRegion = nativeRegion;
     this.geometry = welcome.geometry;
     this.stage = HandshakeStage.WELCOMED;

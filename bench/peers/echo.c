@@ -1,5 +1,5 @@
-// An echo server: epoll, one thread, one receive and one send per ready socket. What no server with
-// this shape can be faster than; bench/ compares with it.
+// An echo server: epoll, one thread, one receive and one send per ready socket. No server of this shape can be faster;
+// bench/ compares with it.
 #define _GNU_SOURCE  // accept4
 #include <arpa/inet.h>
 #include <netinet/tcp.h>

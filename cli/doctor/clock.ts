@@ -3,7 +3,7 @@
  * clocks agree.
  */
 import { connect } from 'node:net';
-import { address } from '../../src/flags/options.js';
+import { address } from '../../src/flags/settings.js';
 import { wallSeconds } from '../../src/native/clock.js';
 import type { Finding } from './finding.js';
 

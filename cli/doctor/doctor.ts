@@ -3,7 +3,7 @@
  */
 import { type Command, InvalidArgumentError } from 'commander';
 import { memoryMebibytesDefault } from '../../src/base/limits.js';
-import { address } from '../../src/flags/options.js';
+import { address } from '../../src/flags/settings.js';
 import { fabricProviders } from '../../src/native/fabric.js';
 import { print } from '../../src/process/log.js';
 import { clock } from './clock.js';

@@ -1,9 +1,9 @@
-/** A thing that `hotspare doctor` has looked at. */
+/** The result of one check of `hotspare doctor`. */
 export interface Finding {
   readonly what: string;
-  /** `fail`: what was asked for cannot be had. `note`: it can, but not at its best. */
+  /** `fail`: RDMA over a device cannot be had. `note`: it can, but not at its best. */
   readonly state: 'good' | 'note' | 'fail';
   readonly found: string;
-  /** Advice; empty when there is nothing to do. */
+  /** The remedy; empty when there is nothing to do. */
   readonly remedy: string;
 }

@@ -4,10 +4,10 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { systemReason } from '../../src/base/errors.js';
 import { Histogram } from '../../src/base/histogram.js';
 import { keyBytesMax } from '../../src/base/limits.js';
-import { address, usage } from '../../src/flags/options.js';
-import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
+import { addLinkFlags, linkSettingsOf } from '../../src/flags/link-flags.js';
+import { address, usage } from '../../src/flags/settings.js';
 import { print as printText } from '../../src/process/log.js';
-import { isForeignLink } from '../../src/process/placing.js';
+import { isForeignLink } from '../../src/process/safe-files.js';
 import { type Mix, measureClient } from './clients.js';
 import { replicate } from './replicate.js';
 
@@ -29,7 +29,7 @@ export function benchCommands(program: Command, entry: string, run: Run): void {
     .option('--link-host <addr>', 'address of this machine for the link', '127.0.0.1')
     .option('--latencies <file>', 'where the latencies go (ns, one a line)')
     .action((flags: Flags) => run(() => runReplicate(flags, entry)));
-  addTransportFlags(mirror);
+  addLinkFlags(mirror);
   for (const mix of ['puts-only', 'gets-only', 'puts-gets'] as const) {
     bench
       .command(mix)
@@ -53,7 +53,7 @@ async function runReplicate(flags: Flags, entry: string): Promise<void> {
     outstanding: flags['outstanding'] as number,
     count,
     host: address(String(flags['linkHost']), 0).host,
-    link: transportOf(flags),
+    link: linkSettingsOf(flags),
     entry,
   });
   print(`Replicated ${count} mutations of ${payload} bytes in ${result.ns} ns`);

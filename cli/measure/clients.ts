@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { HotspareError } from '../../src/base/errors.js';
-import { addressText } from '../../src/flags/options.js';
+import { addressText } from '../../src/flags/settings.js';
 import { monotonicMs } from '../../src/native/clock.js';
 
 export type Mix = 'puts-only' | 'gets-only' | 'puts-gets';

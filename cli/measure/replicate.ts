@@ -14,12 +14,12 @@ import { Primary } from '../../backup/primary/primary.js';
 import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
 import { HotspareError } from '../../src/base/errors.js';
 import { linkConnections } from '../../src/base/limits.js';
-import { addressText, defaults } from '../../src/flags/options.js';
-import type { TransportSettings } from '../../src/flags/transport.js';
+import type { LinkSettings } from '../../src/flags/link-flags.js';
+import { addressText, defaults } from '../../src/flags/settings.js';
 import { monotonicMs } from '../../src/native/clock.js';
 import { Wire } from '../../src/net/wire.js';
 import { logger } from '../../src/process/log.js';
-import { anonymous, mapRegion } from '../../src/server/memory.js';
+import { anonymousMemory, mapRegion } from '../../src/server/region-mapping.js';
 import { Journal } from '../../src/store/journal.js';
 import { geometryOf, headerBytes } from '../../src/store/layout.js';
 import type { Region } from '../../src/store/region.js';
@@ -30,7 +30,7 @@ export interface ReplicateOptions {
   readonly outstanding: number;
   readonly count: number;
   readonly host: string;
-  readonly link: TransportSettings;
+  readonly link: LinkSettings;
   /** The program, for the standby. */
   readonly entry: string;
 }
@@ -69,7 +69,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
   checkTransport(mirrorSettings, logger('bench', 0));
   const journal = new Journal();
   const geometry = geometryOf({ ...defaults, memoryBytes });
-  const { region, memory: nativeRegion } = mapRegion(geometry, anonymous, journal);
+  const { region, nativeRegion } = mapRegion(geometry, anonymousMemory, journal);
   const wire = new Wire({ connectionsMax: linkConnections });
   const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
   const forget = (): void => rmSync(folder, { recursive: true, force: true });

@@ -10,8 +10,8 @@ import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { checkTransport } from '../../backup/link/fabrics.js';
 import { heartbeatMsDefault, timesHere } from '../../src/base/limits.js';
-import { address, addressText, usage } from '../../src/flags/options.js';
-import { addTransportFlags, transportOf } from '../../src/flags/transport.js';
+import { addLinkFlags, linkSettingsOf } from '../../src/flags/link-flags.js';
+import { address, addressText, usage } from '../../src/flags/settings.js';
 import { logger, print as printText, tell } from '../../src/process/log.js';
 import { Tally } from './client.js';
 import { DrilledPair, type Fault } from './drilled-pair.js';
@@ -40,7 +40,7 @@ const outputKept = 200;
 
 /** Adds the drill's flags. */
 export function drillFlags(command: Command): Command {
-  return addTransportFlags(command)
+  return addLinkFlags(command)
     .option('--rounds <num>', 'failures to rehearse', whole(1, 100_000), defaults.rounds)
     .option('--rate <num>', 'writes a second; 0: as fast as it goes', whole(0, 1e7), defaults.rate)
     .option('--value-bytes <num>', 'bytes of a value', whole(1, 500_000), defaults.valueBytes)
@@ -77,7 +77,7 @@ export function drillFlags(command: Command): Command {
 export async function drill(flags: Flags, program: readonly string[]): Promise<boolean> {
   const settings = settingsOf(flags);
   const linkHost = address(String(flags['linkHost']), 0).host;
-  const link = transportOf(flags);
+  const link = linkSettingsOf(flags);
   // Fails here, before nodes are started that would end with the same error. With auto, the nodes choose.
   if (link.transport === 'rdma')
     checkTransport({ ...link, linkListen: { host: linkHost, port: 0 } }, logger('drill', 0));
@@ -177,7 +177,7 @@ function settingsOf(flags: Flags): DrillSettings {
 
 /** The flags of the link, as the nodes take them. */
 function linkFlags(flags: Flags): string[] {
-  const { transport, provider, spinUs, cipher } = transportOf(flags);
+  const { transport, provider, spinUs, cipher } = linkSettingsOf(flags);
   const fabric = provider === null ? [] : ['--fabric', provider];
   const file = flags['secretFile'] as string | undefined;
   const secret = file === undefined ? [] : ['--secret-file', file];

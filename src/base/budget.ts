@@ -1,11 +1,12 @@
 /**
- * How long a tick may last. Whoever executes asks after each command whether the rest must wait for the next tick, so
- * that heartbeats, acks and other clients get their turn, whatever one client asks for. Each connection of a tick has
- * an equal share of its time (and what those before it left), and executes at least one command.
+ * Bounds how long a tick may last. The executing code asks after each command whether the rest must wait for the next
+ * tick, so that heartbeats, acks and other clients get their turn, however much one client asks for. Each connection of
+ * a tick has an equal share of its time (and the time that earlier connections left over), and executes at least one
+ * command.
  *
- * Commands are counted, and the clock is read once for many of them; after one that may have been long, at once. So a
- * connection that comes when the time is over executes as many short commands as lie between two looks: nobody starves
- * behind one who asks for what is long.
+ * Reading the clock is dear, so commands are counted, and the clock is read once for many of them; after a command that
+ * may have been long, it is read at once. A connection that comes when the time is over therefore still executes the
+ * short commands that lie between two looks: nobody starves behind a client whose commands are long.
  */
 import { commandsPerLook, tickMs } from './limits.js';
 
@@ -16,12 +17,12 @@ export class Budget {
   private shareMs = 0;
   private endMs = 0;
 
-  /** `clock` gives milliseconds; to ask it costs as much as half a command. */
+  /** `clock` gives milliseconds; asking it costs as much as half a command. */
   constructor(clock: () => number) {
     this.clock = clock;
   }
 
-  /** A tick began at `nowMs` of the clock; so many connections are served in it. */
+  /** A tick began at `nowMs` of the clock; `connections` are served in it. */
   begin(connections: number, nowMs: number): void {
     this.left = commandsPerLook;
     this.shareMs = tickMs / connections;
@@ -33,23 +34,26 @@ export class Budget {
     this.endMs += this.shareMs;
   }
 
-  /** Of something that a tick may do so much of: the equal share of one connection. */
+  /** The share of one connection in an amount that a whole tick may use up. */
   shareOf(amount: number): number {
     return (amount * this.shareMs) / tickMs;
   }
 
-  /** The time is over: who has done this executes nothing more, and whoever comes next no more than up to one look. */
+  /**
+   * The time is over: the caller executes nothing more, and each later connection at most as much as fits before a
+   * look.
+   */
   end(): void {
     this.left = 0;
     this.endMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** Something was done that may have been long. */
+  /** The caller has done something that may have been long: the next question reads the clock. */
   weigh(): void {
     this.left = 0;
   }
 
-  /** To be asked after each command (or what costs about as much): true when the time is over. */
+  /** True when the time is over. The caller asks after each command, or other work that costs about as much. */
   isSpent(): boolean {
     return --this.left < 0 && this.look();
   }

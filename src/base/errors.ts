@@ -1,11 +1,11 @@
 /**
  * The three kinds of failure (docs/STYLE.md, rule 6). The client's are protocol replies and never appear here. The
- * world's are `HotspareError`s with a code, a sentence that names what is wrong, and one that says what to do.
- * Ours are assertions, and end the process: a standby is there for that.
+ * world's are `HotspareError`s with a code, a sentence that names the error, and one that says how to mend it. Ours are
+ * assertions, and end the process: a standby is there for that.
  */
 import { getSystemErrorMap } from 'node:util';
 
-/** Codes of what can go wrong outside this program, each with the exit status that `hotspare` ends with. */
+/** Codes of failures outside this program, each with the exit status that `hotspare` ends with. */
 export const exitStatus = {
   /** A flag or its value is wrong. */
   USAGE: 64,
@@ -33,7 +33,7 @@ export const exitStatus = {
 
 export type ErrorCode = keyof typeof exitStatus;
 
-/** A failure of the world: `message` says what is wrong, `remedy` what to do about it. */
+/** A failure of the world: `message` names the error, `remedy` says how to mend it. */
 export class HotspareError extends Error {
   override readonly name = 'HotspareError';
   readonly code: ErrorCode;
@@ -46,7 +46,7 @@ export class HotspareError extends Error {
   }
 }
 
-/** What the system means by an errno or its name, in words and by name: `host is unreachable (EHOSTUNREACH)`. */
+/** The system's meaning of an errno or of its name, in words and by name: `host is unreachable (EHOSTUNREACH)`. */
 export function systemReason(error: number | string | undefined): string {
   for (const [code, [name, sentence]] of getSystemErrorMap()) {
     if (name === error || -code === error) return `${sentence} (${name})`;

@@ -3,7 +3,7 @@ import { BlockList, isIP, isIPv6 } from 'node:net';
 import * as os from 'node:os';
 
 /**
- * Those of interfaces that are up; null where the system does not say: a service without AF_NETLINK
+ * The addresses of interfaces that are up; null where the system does not say: a service without AF_NETLINK
  * (RestrictAddressFamilies) may not ask.
  */
 export function ownAddresses(
@@ -17,8 +17,8 @@ export function ownAddresses(
 }
 
 /**
- * Whether this machine has the address, in any spelling; null where that is unknown: of a name, which is not looked up,
- * and where the system does not say.
+ * Whether this machine has the address, in any spelling. Null where that is unknown: for a name, as names are not
+ * looked up, and where the system does not say.
  */
 export function isOwnAddress(
   host: string,

@@ -1,11 +1,11 @@
-/** How large memcached counts an item, which is what -I limits and what `me` shows. */
+/** The size of an item as memcached counts it, which is the size that -I limits and `me` shows. */
 
 /**
- * memcached's item header with its CAS id, its key's NUL and its value's line end: what it counts beside key and
- * value.
+ * Bytes that memcached counts beside key and value: its item header with the CAS id, the key's NUL, the value's line
+ * end.
  */
 const overheadBytes = 59;
-/** And the client flags, where they are not zero. */
+/** Bytes of the client flags, counted only where they are not zero. */
 const flagsBytes = 4;
 
 export function memcachedBytes(keyLength: number, valueLength: number, flags: number): number {

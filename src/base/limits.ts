@@ -10,13 +10,13 @@ const GiB = 1024 * MiB;
 
 /** Longest key, in bytes (memcached's KEY_MAX_LENGTH). */
 export const keyBytesMax = 250;
-/** Tokens of a meta command, its word included: memcached has room for so many flags. */
+/** Tokens of a meta command, its word included: memcached has room for this many. */
 export const metaTokensMost = 19;
 /** Longest opaque token of a meta command, its `O` included. */
 export const opaqueBytesMax = 32;
 /** A line that has no newline after this many bytes closes the connection, unless it is a get (memcached's rule). */
 export const lineBytesMax = 2048;
-/** So does a line that is longer than this when it arrives whole: memcached's read buffer holds no more. */
+/** A line longer than this that arrives whole closes the connection, too: memcached's read buffer holds no more. */
 export const lineBytesWhole = 16 * KiB;
 /** A get line longer than this is answered while it arrives, so that it needs no more buffer than this. */
 export const lineBytesStreamed = 32 * KiB;
@@ -39,7 +39,7 @@ export const pageBytesLeast = MiB;
  * slab_chunk_max).
  */
 export const chunkBytesRegularMax = 512 * KiB;
-/** Beyond it chunks grow by `-f`, at least by this factor: there must be classes enough up to the largest -I. */
+/** Larger chunks grow by `-f`, at least by this factor: there must be classes enough up to the largest -I. */
 export const chunkGrowthLargeLeast = 1.15;
 /** `-f` beyond this leaves no classes between the smallest and the largest chunk. */
 export const growthFactorMost = 100;
@@ -51,45 +51,48 @@ export const classesMax = 128;
 export const segmentBytes = GiB;
 /** Buckets: one for this many bytes of pages, rounded up to a power of two. */
 export const pageBytesPerBucket = 128;
-/** Most buckets, as a power of two: what stands before the pages is one buffer. From 64 GiB on chains grow longer. */
+/**
+ * Most buckets, as a power of two: superblock, page table and buckets share one buffer. From 64 GiB on chains grow
+ * longer.
+ */
 export const bucketBitsMost = 29;
-/** What one ArrayBuffer holds. */
+/** Most bytes that one ArrayBuffer holds. */
 export const headBytesMost = 4 * GiB - 4096;
 /** Chunks of an opened region that a set looks at for a free one before it evicts an item. */
 export const adoptChunksOnDemand = 16;
 /** With -M: chunks of an opened region that one request looks at for a free one; well under a millisecond of work. */
 export const adoptChunksPerRequest = 2048;
-/** Fingerprints of items that were given up, as a power of two: half as many as buckets, but at least so many. */
+/** Fingerprints of evicted items, as a power of two: half as many as buckets, but at least this many. */
 export const ghostBitsLeast = 12;
 /**
- * New items are on probation while they are among a share of their class: which, it learns within these bounds; and
- * among so many, in a class of few items at least so many.
+ * New items are on probation while they are among the newest of their class. Each class learns how large a share that
+ * is, within these bounds; it is never more than the most items, nor less than the least, which a small class needs.
  */
 export const probationShareStart = 0.1;
 export const probationShareLeast = 0.02;
 export const probationShareMost = 0.5;
 export const probationItemsLeast = 8;
 export const probationItemsMost = 2 ** 19;
-/** Items that are given up at once for a class without a page; who asked waits a tick for the next so many. */
+/** Items that are evicted at once for a class without a page; its request waits a tick before as many again are. */
 export const seizeItemsMost = 500;
 /** Pages of a class that are looked at for one that can be emptied at once. */
 export const seizePagesMost = 256;
-/** Items the hand of the eviction counts down for one victim. */
+/** Items the clock hand of the eviction counts down for one victim. */
 export const evictionLooksMost = 2000;
-/** Larger items are not copied when their page is emptied: they are given up. */
+/** Larger items are not copied when their page is emptied; they are evicted instead. */
 export const moveBytesMost = 128 * KiB;
-/** A page that could not be emptied for so long, because its bytes are being sent or filled, stays where it is. */
+/** A page that cannot be emptied within this time, because its bytes are being sent or filled, stays where it is. */
 export const moveSecondsMost = 10;
 /** Pages that may change class in a second, as a share of all (but at least one). */
 export const balanceMovesShare = 1 / 64;
 /** Work of one turn in the background, counted in items looked at: well under a millisecond. */
 export const upkeepLooks = 2000;
-/** Between two turns in the background: while there is work, and while there is none. */
+/** The pause between two turns in the background: while there is work, and while there is none. */
 export const upkeepPauseMs = 1;
 export const upkeepIdleMs = 100;
-/** What changing an item costs, counted in items looked at. */
+/** The cost of changing an item, counted in items looked at. */
 export const upkeepLooksPerChange = 4;
-/** The crawler begins by itself after so many seconds: soon while it finds dead items, seldom while it does not. */
+/** The crawler begins by itself after a pause within these bounds: soon while it finds dead items, seldom otherwise. */
 export const crawlSecondsLeast = 60;
 export const crawlSecondsMost = 3600;
 /** The ceiling of CAS ids is raised in steps of this many. */
@@ -111,12 +114,12 @@ export const authUsersMost = 8;
 export const tlsHandshakeMs = 10_000;
 /** TLS handshakes under way at once; one more ends the oldest of the address that has the most. */
 export const tlsHandshakesMost = 256;
-/** What a node needs at most for each byte of its region, and beside it (docs/OPERATING.md, Memory). */
+/** Most bytes that a node needs for each byte of its region, and beside it (docs/OPERATING.md, Memory). */
 export const bytesPerRegionByte = 1.1;
 export const bytesBesideRegion = 80 * MiB;
-/** How long a process that ends waits until what it has said is written. */
+/** How long a process that ends waits for its last lines to be written. */
 export const lastWordsMs = 200;
-/** Reports that whoever started this process has not read yet; more are not sent. */
+/** Reports that the supervisor, or the starter of a daemon, has not read yet; more are not sent. */
 export const reportsUnreadMost = 1000;
 /** Datagrams that may be under way at once; more are dropped, as a full socket buffer would. */
 export const datagramsInFlightMost = 64;
@@ -128,24 +131,24 @@ export const datagramQueueBytesMost = 8 * MiB;
 export const datagramReplyBytesMost = 2 * MiB;
 /** Bytes of a datagram that is sent, its header included (memcached's UDP_MAX_PAYLOAD_SIZE). */
 export const datagramBytesMax = 1400;
-/** Watchers at once (memcached's WATCHER_LIMIT), and what one of them may have unsent before lines are skipped. */
+/** Watchers at once (memcached's WATCHER_LIMIT), and the bytes a watcher may have unsent before lines are skipped. */
 export const watchersMost = 20;
 export const watcherBytesMax = 256 * KiB;
-/** Lines of one tick, times those who watch: past so many bytes the commands that make lines wait for the next. */
+/** Bytes of lines in one tick, times the watchers: past them, commands that make such lines wait for the next tick. */
 export const watchedBytesPerTick = MiB;
 /** Prefixes that `stats detail` counts: as many as its answer has room for. */
 export const prefixesMost = 1000;
 
 /** Shared input buffer of the transport. */
 export const inputBytes = 4 * MiB;
-/** Shared output buffer of the transport: what all replies of a tick may copy. */
+/** Shared output buffer of the transport: all replies of a tick that are copied stand in it. */
 export const outputBytes = 4 * MiB;
 /**
  * Connections served in one tick. Few, so that the standby works on a batch while the next is made: with all ready
  * connections in one tick, clients, primary and standby would wait for each other in turn.
  */
 export const eventsMax = 8;
-/** A tick that has executed for so long leaves the rest for the next. */
+/** A tick that has executed for this long leaves the rest for the next. */
 export const tickMs = 3;
 /** Commands, or keys of a get, that are executed between two looks at the clock: some 50 microseconds of work. */
 export const commandsPerLook = 128;
@@ -161,9 +164,12 @@ export const replyBytesPerTick = 256 * KiB;
 export const sinkBytesPerTick = MiB;
 /** A large value arrives, and is mirrored, in parts of this size. */
 export const sinkPartBytes = 512 * KiB;
-/** Of values that are made of others (append) so much is copied in a tick; the connections of a tick share it. */
+/** Bytes copied in a tick for values that are made of others (append); the connections of a tick share them. */
 export const copyBytesPerTick = 512 * KiB;
-/** To copy so many bytes takes as long as many commands: the clock is looked at. Any connection may do it in a tick. */
+/**
+ * Copying this many bytes takes as long as many commands, so the clock is read after it. Any connection may copy this
+ * much in a tick.
+ */
 export const effortBytesLeast = 16 * KiB;
 /** A value at least this long is sent from where it stands instead of being copied. */
 export const referenceBytesLeast = 16 * KiB;
@@ -176,11 +182,17 @@ export const replyRoomBytes = 384 * KiB;
 export const arrivingShare = 0.5;
 /** A `stats cachedump` ends after this many bytes (memcached's limit). */
 export const cachedumpBytesMost = 2 * MiB;
-/** While replies hold all memory, one that has been read for so long is given up, and its reader closed. */
+/** While replies hold all memory, a reply that has been read for this long is dropped, and its reader closed. */
 export const slowReaderMs = 1_000;
-/** While half-sent values hold all they may, one that stands still for so long is given up, and its sender closed. */
+/**
+ * While half-sent values hold all memory they may, a value without progress for this long is dropped, its sender
+ * closed.
+ */
 export const stalledSenderMs = 5_000;
-/** Descriptors that a node needs beside its listeners and its clients: links and their strangers, files, Node's own. */
+/**
+ * Descriptors that a node needs beside its listeners and its clients: links, connections on the link's port that have
+ * proved nothing yet, files, Node's own.
+ */
 export const ownDescriptors = 64;
 /** A closed connection whose peer does not read the rest is given up after this long. */
 export const drainingMs = 10_000;
@@ -189,73 +201,72 @@ export const drainingMs = 10_000;
 export const batchBytesMax = MiB;
 /** Committed bytes that are not acked yet; at this mark clients are not executed until acks come in. */
 export const unackedBytesMax = 32 * MiB;
-/** Ring of the RDMA link, in which writes wait for their completion; half full it stops the clients. */
+/** Ring of the RDMA link, in which writes wait for their completion. Once it is half full, clients are not executed. */
 export const stagingBytes = 16 * MiB;
 /** A standby has this long to connect to the RDMA link that its primary offers, and to open its memory to it. */
 export const fabricMs = 5_000;
 /** `--link-spin`: most microseconds that an ack is waited for within the tick. */
 export const linkSpinUsMost = 1_000;
 
-/** Ack latencies that SIGUSR2 writes: the newest. */
+/** Ack latencies that SIGUSR2 writes: this many of the newest. */
 export const latenciesKept = 1_000_000;
 
-/** Batches sent and not acked; more of them stop the clients. A power of two. */
+/** Batches sent and not acked; at this mark clients are not executed until acks come in. A power of two. */
 export const unackedBatchesMax = 2 ** 17;
 /**
- * Bytes of a block that resync copies at once; and bytes, and blocks, on their way at the same time: the resync's rate
- * limit.
+ * The resync's rate limit: bytes of a block that it copies at once; bytes, and blocks, on their way at the same time.
  */
 export const blockBytes = 256 * KiB;
 export const copyBytesInFlightMax = 2 * blockBytes;
 export const blocksInFlightMax = 64;
-/** What a resync looks at before the loop turns: bytes of the region, and ms. */
+/** Most that a resync looks at before the loop turns: bytes of the region, and ms. */
 export const lookBytesMax = MiB;
 export const lookMsMax = 1;
-/** What a look costs at least, in bytes: where nothing was ever written, none are read. */
+/** Least cost of a look, in bytes: a look at memory that was never written reads none, and still takes time. */
 export const lookBytesLeast = 4 * KiB;
 /** Longest control message (hello, welcome, refusal) on the node-to-node connection. */
 export const controlBytesMax = 4096;
 /** A node-to-node connection that has not finished its hello after this long is closed. */
 export const helloMs = 5_000;
-/** A standby that copies may say nothing for this long; so long it may take to map its memory, or to wipe a file. */
+/** A standby may be silent for this long while it copies, maps its memory, or wipes its file. */
 export const copyingMs = 60_000;
-/** How often a node that has taken over knocks where its old primary was. */
+/** How often a node that has taken over tries to reach its old primary, at the address where that served. */
 export const knockMs = 400;
-/** A node that starts with a cache of its own listens for so long for one who reigns, before it answers clients. */
+/** A node that starts with a cache of its own listens for a reigning node this long before it answers clients. */
 export const challengeMs = 1_000;
-/** A primary that was deposed by a node which then stood still comes to that node's link port within so long. */
+/** A primary that was deposed by a node which then stood still comes to that node's link port within this time. */
 export const oldComesMs = 2_500;
 /** A standby that finds no primary tries again after this long, doubled each time up to the most. */
 export const attachAgainMsLeast = 50;
 export const attachAgainMsMost = 1_000;
-/** What keeps a node from its work is said again after this long. */
+/** The log repeats after this long why a node cannot do its work. */
 export const complaintMs = 60_000;
 /** How often a standby looks whether the clients' address could be bound. */
 export const addressLookMs = 1_000;
 /** A standby that ends waits this long for its primary to hear it. */
 export const leavingMs = 250;
-/** Standbys that are gone, of which a primary remembers since when. */
+/** Standbys that are gone, for which a primary remembers since when. */
 export const departedMost = 64;
-/** One that was refused is left this long to read why, and close. */
+/** A peer that was refused has this long to read why, and close. */
 export const refusedMs = 1_000;
 /**
- * Greetings on the link's port that may be under way at once, refused ones that are not closed yet included; and those
- * of one address.
+ * Handshakes on the link's port that may be under way at once, including refused ones that are not closed yet; and
+ * those from one address.
  */
 export const greetingsMax = 128;
 export const greetingsOfAddressMax = 64;
-/** One that has said hello is not closed for newcomers within this long: a round trip, and a lost segment. */
+/** A peer that has said hello is not closed for newcomers within this time: a round trip, and a lost segment. */
 export const greetedMs = 500;
 /** The longest `--ack-timeout`. */
 export const ackTimeoutMsMost = 3_600_000;
 /**
- * A standby may take over for this share of the ack timeout after the primary is known to have heard it; so long,
- * too, a primary that lost its standby keeps its replies back (docs/decisions/lease.md).
+ * The share of the ack timeout for which a standby may take over after the primary is known to have heard it. A primary
+ * that lost its standby holds its replies back for as long (docs/decisions/lease.md).
  */
 export const leaseShare = 0.5;
 /**
- * What each side of a lease leaves for clocks that do not run alike: it answers for so much less than it was promised,
- * and waits for so much longer than it has promised. Two clocks may differ by 10 %.
+ * The margin that each side of a lease leaves for clocks that do not run alike: it answers for less time than it was
+ * promised, and waits for more than it has promised, by this share. Two clocks may differ by 10 %.
  */
 export const clockMargin = 0.2;
 /** `--heartbeat`. */

@@ -1,7 +1,7 @@
 /**
- * The commands of whoever looks after the cache: slabs, lru, lru_crawler, cache_memlimit, and the parts of `stats` that
- * look at every item. The words are memcached's; what they set is in Upkeep, or only remembered where hotspare has
- * nothing of the kind (docs/PROTOCOL.md).
+ * Commands for administrators of the cache: slabs, lru, lru_crawler, cache_memlimit, and the topics of `stats` that
+ * look at every item. The words are memcached's. Their settings are in Upkeep; settings of parts that hotspare does not
+ * have are only remembered (docs/PROTOCOL.md).
  */
 
 import { classesRegularMax } from '../base/limits.js';
@@ -10,12 +10,12 @@ import type { SlabClass } from '../store/slab-class.js';
 import type { Store } from '../store/store.js';
 import type { Automove, Upkeep } from '../store/upkeep.js';
 import { CacheDump, type Dump, MetaDump, MetaGetDump, type Reader, SizesDump } from './dumping.js';
-import type { Exchange, Means } from './exchange.js';
+import type { CommandParts, Exchange } from './exchange.js';
 import { Outcome } from './request.js';
 
 const memoryMebibytesLeast = 8;
 const crawlerSleepMicrosMost = 1_000_000;
-/** Hot and warm together. */
+/** Most percent that hot and warm may have together. */
 const segmentPercentsMost = 80;
 
 export class Administration {
@@ -23,7 +23,7 @@ export class Administration {
   mayDump = true;
   /** `lru_crawler sleep`: microseconds between two slices of a walk. */
   crawlerSleepMicros = 100;
-  /** What `lru` sets. One CLOCK serves here, so these are only remembered, for `stats settings`. */
+  /** The settings of `lru`. Eviction here has no such segments, so they are only remembered, for `stats settings`. */
   readonly lruWords = {
     segmented: true,
     hotPercent: 20,
@@ -36,16 +36,16 @@ export class Administration {
   private readonly exchange: Exchange;
   private readonly store: Store;
   private readonly upkeep: Upkeep;
-  /** Newest CAS id when `stats sizes` was enabled; null: it is not. */
+  /** Newest CAS id when `stats sizes` was enabled; null while it is disabled. */
   private sizesSinceCas: number | null = null;
 
-  constructor({ exchange, store }: Pick<Means, 'exchange' | 'store'>, upkeep: Upkeep) {
+  constructor({ exchange, store }: Pick<CommandParts, 'exchange' | 'store'>, upkeep: Upkeep) {
     this.exchange = exchange;
     this.store = store;
     this.upkeep = upkeep;
   }
 
-  /** Takes over what `-o` says of `lru`, under the keys of `stats settings`. */
+  /** Takes over the settings of `-o` for `lru`, under the keys of `stats settings`. */
   remember(tuning: ReadonlyMap<string, string>): void {
     const { lruWords } = this;
     const number = (key: string, otherwise: number) => Number(tuning.get(key) ?? otherwise);
@@ -67,7 +67,7 @@ export class Administration {
     if (line.text(2) === 'ratio') {
       const ratio = line.count > 3 ? realOf(line.text(3)) : Number.NaN;
       if (Number.isNaN(ratio)) return exchange.say(lines.error);
-      this.upkeep.balance.ratio = ratio;
+      this.upkeep.balancer.ratio = ratio;
       return exchange.say(lines.ok);
     }
     const mode = this.unsigned32(2);
@@ -99,7 +99,7 @@ export class Administration {
     return exchange.say(lines.error);
   }
 
-  /** `answered`: there are answers to this reader that have not left yet. */
+  /** `answered`: this reader has answers that have not left yet. */
   lruCrawler(reader: Reader, answered: boolean): number {
     const { exchange, upkeep } = this;
     const { line } = exchange;
@@ -143,7 +143,7 @@ export class Administration {
     }
   }
 
-  /** The region is as large as it was made: only that limit can be set. */
+  /** The region keeps the size it was made with, so only that limit can be set. */
   memoryLimit(): number {
     const { exchange } = this;
     const mebibytes = this.unsigned32(1);
@@ -162,7 +162,7 @@ export class Administration {
     return this.answer('MEMLIMIT_ADJUST_FAILED the memory is mirrored as it was made: restart');
   }
 
-  /** The parts of `stats` that look at every item; null when `topic` is none of them. */
+  /** The topics of `stats` that look at every item; null when `topic` is another. */
   stats(topic: string, reader: Reader): number | null {
     const { exchange, store } = this;
     switch (topic) {
@@ -198,7 +198,7 @@ export class Administration {
     const most = slabs.classes.length - 1;
     // -1 stands for any class that can spare a page.
     const any = given === -1 && to > 0 && to <= most;
-    const from = any ? (upkeep.balance.donorFor(slabs.classes[to]!)?.number ?? -1) : given;
+    const from = any ? (upkeep.balancer.donorFor(slabs.classes[to]!)?.number ?? -1) : given;
     if (Math.min(from, to) < 0 || Math.max(from, to) > most) {
       return this.answer('BADCLASS invalid src or dst class id');
     }
@@ -292,12 +292,12 @@ export class Administration {
     return Outcome.DUMP;
   }
 
-  /** memcached knows 63 classes; there are more here where -I is large. */
+  /** memcached has 63 classes; there are more here where -I is large. */
   private get classMost(): number {
     return Math.max(classesRegularMax, this.store.slabs.classes.length - 1);
   }
 
-  /** `all`, or numbers with commas; null when one of them is no class. */
+  /** `all`, or numbers with commas; null when one of them names no class. */
   private classes(text: string): number[] | null {
     const most = this.classMost;
     if (text === 'all') return Array.from({ length: most }, (_, i) => i + 1);
@@ -306,7 +306,7 @@ export class Administration {
     return classes.every((number) => number >= 1 && number <= most) ? classes : null;
   }
 
-  /** A token as memcached's safe_strtoul reads it into 32 bits; null when it is no number. */
+  /** A token as memcached's safe_strtoul reads it into 32 bits; null when it is not a number. */
   private unsigned32(token: number): number | null {
     return this.exchange.readUnsigned(token) ? this.exchange.decimal.low >>> 0 : null;
   }
@@ -318,7 +318,7 @@ export class Administration {
   }
 }
 
-/** A number with a fraction as strtod reads it; NaN when it is none. */
+/** A number with a fraction as strtod reads it; NaN when the text is not a number. */
 function realOf(text: string): number {
   return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text) ? Number(text) : Number.NaN;
 }

@@ -1,4 +1,4 @@
-/** Numbers that are kept as decimal text: incr and decr, and what `ma` needs of them. */
+/** Numbers that are kept as decimal text: incr and decr, and their part in `ma`. */
 
 import { chunkBytesRegularMax, keyBytesMax } from '../base/limits.js';
 import { lines } from '../protocol/reply.js';
@@ -14,13 +14,13 @@ import {
 } from '../store/layout.js';
 import { FULL, type Reservation, WAIT } from '../store/reservation.js';
 import type { Store } from '../store/store.js';
-import type { Exchange, Means } from './exchange.js';
+import type { CommandParts, Exchange } from './exchange.js';
 import type { Lookahead } from './lookahead.js';
 import type { Observer } from './observer.js';
 import { Outcome } from './request.js';
 
 export class Arithmetic {
-  /** Digits of the number that was calculated last, and how many they are. */
+  /** Digits of the last calculated number; `length` counts them. */
   readonly digits = new Uint8Array(32);
   readonly digitsView = new DataView(this.digits.buffer);
   length = 0;
@@ -30,7 +30,7 @@ export class Arithmetic {
   private readonly counters: Counters;
   private readonly observer: Observer;
 
-  constructor({ exchange, store, lookahead, counters, observer }: Means) {
+  constructor({ exchange, store, lookahead, counters, observer }: CommandParts) {
     this.exchange = exchange;
     this.store = store;
     this.lookahead = lookahead;
@@ -82,7 +82,7 @@ export class Arithmetic {
     const bytes = region.bytes[(ref - 1) >>> region.segmentShift]!;
     const at = region.valueOffset(ref);
     const length = region.itemWord(ref, VALUE_LENGTH);
-    // As in memcached, where a larger item is several chunks.
+    // As in memcached, where a larger item is several chunks, it cannot be a number.
     if (length > chunkBytesRegularMax) return false;
     if (!decimal.unsigned(bytes, at, length)) return false;
     if (decimal.high < 0x100000 && deltaHigh < 0x100000) {
@@ -98,15 +98,15 @@ export class Arithmetic {
     return true;
   }
 
-  /** Makes `digits` those of a number. */
+  /** Puts a number into `digits`. */
   setNumber(low: number, high: number): void {
     this.set(high === 0 ? String(low) : wide(low, high).toString());
   }
 
   /**
-   * Puts a chunk with the digits in an item's place; returns it, or why there is none. As in memcached they fill the
-   * old value's length, and then it is the same item, stale or not; a longer value makes a new one. `explicit` is the
-   * CAS id that a client chose.
+   * Puts a chunk with the digits in an item's place; returns it, or FULL or WAIT. As in memcached, digits that fit into
+   * the old value's length fill it, and the item stays the same, stale or not; a longer value makes a new item.
+   * `explicit` is the CAS id that a client chose.
    */
   replace(
     ref: number,

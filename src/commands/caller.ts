@@ -1,33 +1,33 @@
 /**
- * A client's connection as the commands see it, and what they may ask of the server behind it. The session is one; a
- * command needs to know nothing else of it.
+ * A client's connection as the commands see it, and their requests to the server behind it. The session implements it;
+ * a command needs to know nothing else of the session.
  */
 import type { Access } from '../net/access.js';
 import type { Wire } from '../net/wire.js';
-import type { ServerFacts } from '../stats/facts.js';
+import type { ServerStatSource } from '../stats/stat-sources.js';
 import type { Mirror } from '../store/mirror.js';
 import type { Reader } from './dumping.js';
 import type { Retrieval } from './request.js';
 
-/** Why a connection ends, as watchers are told. */
+/** The reason for the end of a connection, as watchers are told. */
 export type EndReason = 'normal' | 'error' | 'shutdown' | 'idle_timeout';
 
 export interface Caller extends Reader {
   readonly connection: number;
   /** The retrieval whose keys the session finds. */
   readonly retrieval: Retrieval;
-  /** Why the connection ends if this command closes it. */
+  /** The reason that is reported if this command closes the connection. */
   closeReason: EndReason;
-  readonly shared: ServerControl;
-  /** From now on what comes is thrown away; lines are sent to it. */
+  readonly server: ServerControl;
+  /** From now on input of this connection is thrown away, and lines are sent to it. */
   becomeWatcher(): void;
 }
 
 /** The server as the commands about it see it. */
 export interface ServerControl {
   readonly wire: Pick<Wire, 'answered' | 'budget'>;
-  readonly facts: ServerFacts;
-  /** The mirror of now; it changes when a standby attaches. */
+  readonly statSource: ServerStatSource;
+  /** The current mirror; it changes when a standby attaches. */
   readonly mirror: Mirror;
   readonly access: Access;
   /** Ends this process, as a signal would. */

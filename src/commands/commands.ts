@@ -1,20 +1,21 @@
 /**
- * The commands, as data: word, how many tokens it may have, what it does. A line whose first token is not here, or
- * whose number of tokens does not fit, is answered with ERROR. Adding a command touches this table and its function.
+ * The commands, as data: each with its word, its numbers of tokens and its function. A line whose first token is not
+ * here, or whose number of tokens does not fit, is answered with ERROR. Adding a command touches this table and its
+ * function.
  */
 
 import { ascii, lines } from '../protocol/reply.js';
 import type { Caller } from './caller.js';
 import type { Executor } from './execute.js';
 import { Verb } from './request.js';
-import { quit, refreshCertificates, shutdown, stats, verbosity, watch } from './serverwide.js';
+import { quit, refreshCertificates, shutdown, stats, verbosity, watch } from './server-commands.js';
 
 export interface Command {
   readonly word: Uint8Array;
   /** Tokens, the word included. */
   readonly least: number;
   readonly most: number;
-  /** A last token `noreply` silences it, from this token on; 0 = never. */
+  /** A last token `noreply` silences the command, from this token on; 0 = never. */
   readonly noreplyFrom: number;
   /** Returns an Outcome. */
   readonly run: (executor: Executor, caller: Caller) => number;
@@ -65,7 +66,7 @@ export const commands: readonly Command[] = [
   row('slabs', 3, any, 0, ({ administration }) => administration.slabs()),
   row('lru', 2, any, 1, ({ administration }) => administration.lru()),
   row('lru_crawler', 2, 3, 0, ({ administration }, caller) =>
-    administration.lruCrawler(caller, caller.shared.wire.answered),
+    administration.lruCrawler(caller, caller.server.wire.answered),
   ),
   row('cache_memlimit', 2, 3, 1, ({ administration }) => administration.memoryLimit()),
   row('quit', 1, any, 0, quit),
@@ -81,11 +82,11 @@ function row(
   return { word: ascii(word), least, most, noreplyFrom, run };
 }
 
-/** Slots of the look-up table: by a mix of the word's first and last letter and its length. */
+/** Slots of the look-up table; a slot is a mix of the word's first and last letter and its length. */
 const slots = 256;
 const table = buildTable();
 
-/** The command a word names, or null. */
+/** The command with this word, or null. */
 export function commandFor(bytes: Uint8Array, start: number, length: number): Command | null {
   let slot = slotOf(bytes[start]!, bytes[start + length - 1]!, length);
   for (;;) {

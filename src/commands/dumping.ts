@@ -1,8 +1,8 @@
 /**
  * Answers too long for one tick: every connection (`stats conns`), or the whole cache as lines (`lru_crawler metadump`
- * and `mgdump`, `stats cachedump`, `stats sizes`). Those go through the buckets. Each writes a slice a tick, as its
- * connection takes it: it blocks nobody and needs no memory. What changes meanwhile may be in it or not; what does not
- * change is in it once, also when it moves to another chunk.
+ * and `mgdump`, `stats cachedump`, `stats sizes`), which go through the buckets. Each tick writes a slice of them, as
+ * the connection takes it, so an answer blocks nobody and needs no memory. An item that changes meanwhile may be in it
+ * or not; an item that does not change is in it once, even when it moves to another chunk.
  */
 import { memcachedBytes } from '../base/itemsize.js';
 import { cachedumpBytesMost } from '../base/limits.js';
@@ -21,7 +21,7 @@ import {
   keyLengthMask,
   VALUE_LENGTH,
 } from '../store/layout.js';
-import { Meta } from '../store/slabs.js';
+import { ChunkState } from '../store/slabs.js';
 import type { Store } from '../store/store.js';
 
 /** The step of the sizes that `stats sizes` counts. */
@@ -46,7 +46,7 @@ const words = {
 
 /** An answer that is written in slices. */
 export interface Dump {
-  /** Writes what fits now; true when it was the last of it. */
+  /** Writes what fits now; true when the answer is complete. */
   write(wire: Wire): boolean;
 }
 
@@ -72,7 +72,7 @@ export class LineDump implements Dump {
         return true;
       }
       wire.output.text(value);
-      // A line may have asked the kernel for addresses.
+      // A line may have asked the kernel for addresses, which takes long.
       wire.budget.weigh();
       if (wire.budget.isSpent()) return false;
     }
@@ -82,7 +82,7 @@ export class LineDump implements Dump {
 
 abstract class ItemDump implements Dump {
   protected readonly store: Store;
-  /** By class number: which items are wanted; null: all. */
+  /** Numbers of the wanted classes; null: all. */
   private readonly wanted: ReadonlySet<number> | null;
   private bucket = 0;
 
@@ -107,14 +107,14 @@ abstract class ItemDump implements Dump {
     return this.end(wire);
   }
 
-  /** True when nothing more is wanted. */
+  /** True when no more items are wanted. */
   protected get isEnough(): boolean {
     return false;
   }
 
   protected abstract item(ref: number, output: Output): void;
 
-  /** Writes what stands behind the items, or some of it; true when it was the last of it. */
+  /** Writes the end behind the items, or a part of it; true when it is complete. */
   protected end({ output }: Wire): boolean {
     output.put(lines.end);
     return true;
@@ -143,7 +143,7 @@ abstract class ItemDump implements Dump {
 export class MetaDump extends ItemDump {
   protected override item(ref: number, output: Output): void {
     const { store } = this;
-    const meta = store.metaOf(ref);
+    const state = store.chunkStateOf(ref);
     const exptime = this.word(ref, EXPTIME);
     write(output, words.key);
     encode(output, this.keyOf(ref));
@@ -151,10 +151,10 @@ export class MetaDump extends ItemDump {
     if (exptime === 0) write(output, words.never);
     else output.decimal(exptime);
     write(output, words.la);
-    output.decimal(store.now - store.idleSeconds(meta));
+    output.decimal(store.now - store.idleSeconds(state));
     write(output, words.cas);
     output.wide(casLow(store.region, ref), casHigh(store.region, ref));
-    write(output, (meta & Meta.FETCHED) !== 0 ? words.fetched : words.unfetched);
+    write(output, (state & ChunkState.FETCHED) !== 0 ? words.fetched : words.unfetched);
     output.decimal(store.slabs.classOf(ref).number);
     write(output, words.size);
     output.decimal(this.sizeOf(ref));
@@ -162,7 +162,7 @@ export class MetaDump extends ItemDump {
   }
 }
 
-/** `lru_crawler mgdump`: a line for every item that gets it, a key in base64 where it must be or came so. */
+/** `lru_crawler mgdump`: a line for every item that fetches it, its key in base64 where that is needed or was used. */
 export class MetaGetDump extends ItemDump {
   protected override item(ref: number, output: Output): void {
     const key = this.keyOf(ref);
@@ -183,7 +183,7 @@ export class MetaGetDump extends ItemDump {
   }
 }
 
-/** `stats cachedump`: items of one class, a number of them at most (0: as many as memcached would send). */
+/** `stats cachedump`: items of one class, up to a number of them (0: as many as memcached would send). */
 export class CacheDump extends ItemDump {
   private readonly itemsMost: number;
   private items = 0;
@@ -214,7 +214,7 @@ export class CacheDump extends ItemDump {
   }
 }
 
-/** `stats sizes`: how many items there are of each size, of those stored since it was enabled. */
+/** `stats sizes`: the number of items of each size, among those stored since it was enabled. */
 export class SizesDump extends ItemDump {
   private readonly sinceCas: number;
   private readonly counts = new Map<number, number>();
@@ -226,14 +226,14 @@ export class SizesDump extends ItemDump {
   }
 
   protected override item(ref: number): void {
-    // The id in the header is in order, whatever id the client sees.
+    // Header ids are in order, even where clients see another id.
     const cas = this.word(ref, CAS_LOW) + this.word(ref, CAS_HIGH) * 4294967296;
     if (cas <= this.sinceCas) return;
     const size = Math.ceil(this.sizeOf(ref) / sizeStepBytes) * sizeStepBytes;
     this.counts.set(size, (this.counts.get(size) ?? 0) + 1);
   }
 
-  /** A line for each multiple of 32 that an item may be long: few in any cache that is used. */
+  /** A line for each multiple of 32 that is some item's size: few in any cache that is used. */
   protected override end(wire: Wire): boolean {
     this.sizes ??= new LineDump(this.lines());
     return this.sizes.write(wire);

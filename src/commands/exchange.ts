@@ -1,4 +1,4 @@
-/** A request and its answer, as all commands see them: the line's tokens, numbers among them, and what is said. */
+/** A request and its answer, as all commands see them: the tokens of the line, numbers among them, and the reply. */
 import { Decimal } from '../protocol/decimal.js';
 import { Line, tokensMax } from '../protocol/line.js';
 import { ascii, type Output, type Phrase } from '../protocol/reply.js';
@@ -12,8 +12,8 @@ const noreply = ascii('noreply');
 /** Exptimes up to this are relative (30 days). */
 const relativeSecondsMax = 2_592_000;
 
-/** The things that commands work with. Each part of the commands says which of these it uses. */
-export interface Means {
+/** The parts that commands work with. Each command class names those that it uses. */
+export interface CommandParts {
   readonly exchange: Exchange;
   readonly store: Store;
   readonly lookahead: Lookahead;
@@ -26,14 +26,17 @@ export class Exchange {
   readonly output: Output;
   /** The number that was read last. */
   readonly decimal = new Decimal();
-  /** Set when the last token is `noreply`: nothing is answered. */
+  /** Set when the last token is `noreply`, so that no reply is sent. */
   quiet = false;
 
   constructor(output: Output) {
     this.output = output;
   }
 
-  /** Every command begins here: if it ends with a `noreply` it knows, nothing is answered. 0: it knows none. */
+  /**
+   * Begins every command: looks for a `noreply`, which silences it, from token `noreplyFrom` on. 0: it knows no
+   * `noreply`.
+   */
   begin(noreplyFrom: number): void {
     const last = this.line.count - 1;
     this.quiet =

@@ -1,6 +1,6 @@
 /**
- * What each command means: from a line's tokens to a change of the store and a reply. No connection, no clock; what a
- * command needs from its connection (more keys, a value, an end) is said by the outcome.
+ * The meaning of each command: from a line's tokens to a change of the store and a reply. It knows no connection and no
+ * clock; its outcome tells the session when a command needs more (keys, a value, an end).
  */
 
 import { keyBytesMax } from '../base/limits.js';
@@ -11,13 +11,13 @@ import type { Store } from '../store/store.js';
 import { Upkeep } from '../store/upkeep.js';
 import { Administration } from './administration.js';
 import { Arithmetic } from './arithmetic.js';
-import { ClassicVoice } from './classic.js';
+import { ClassicDialect } from './classic-dialect.js';
 import { absolute, Exchange } from './exchange.js';
 import { LargeCopies } from './large-copy.js';
 import { Lookahead } from './lookahead.js';
 import { MetaExchange } from './meta/exchange.js';
 import { Meta } from './meta/meta.js';
-import { MetaVoice } from './meta/voice.js';
+import { MetaDialect } from './meta/meta-dialect.js';
 import { Observer } from './observer.js';
 import { Retrieving } from './retrieving.js';
 import { Storing } from './storing.js';
@@ -45,7 +45,7 @@ export class Executor {
     const exchange = new Exchange(output);
     const observer = new Observer(store);
     const lookahead = new Lookahead(store, exchange.line);
-    const means = { exchange, store, lookahead, counters, observer };
+    const commandParts = { exchange, store, lookahead, counters, observer };
     this.exchange = exchange;
     this.line = exchange.line;
     this.store = store;
@@ -55,16 +55,21 @@ export class Executor {
     this.observer = observer;
     this.lookahead = lookahead;
     this.copies = new LargeCopies(store);
-    this.retrieving = new Retrieving(means);
-    this.arithmetic = new Arithmetic(means);
-    const metaExchange = new MetaExchange(means);
-    const voice = new MetaVoice(means, metaExchange);
-    this.storing = new Storing(means, this.copies, new ClassicVoice(means), voice);
+    this.retrieving = new Retrieving(commandParts);
+    this.arithmetic = new Arithmetic(commandParts);
+    const metaExchange = new MetaExchange(commandParts);
+    const dialect = new MetaDialect(commandParts, metaExchange);
+    this.storing = new Storing(
+      commandParts,
+      this.copies,
+      new ClassicDialect(commandParts),
+      dialect,
+    );
     const { storing, retrieving, arithmetic, copies } = this;
     const parts = { storing, retrieving, arithmetic, copies };
-    this.meta = new Meta(means, metaExchange, voice, parts);
+    this.meta = new Meta(commandParts, metaExchange, dialect, parts);
     this.upkeep = new Upkeep(store);
-    this.administration = new Administration(means, this.upkeep);
+    this.administration = new Administration(commandParts, this.upkeep);
   }
 
   delete(): number {
@@ -113,7 +118,7 @@ export class Executor {
       if (!exchange.readInteger(1)) return exchange.say(lines.badExptime);
       at = absolute(exchange.decimal.toInt32(), store.now);
     }
-    // memcached's delay ends a second early: `flush_all 1` is at once.
+    // memcached's delay ends a second early, so `flush_all 1` acts at once.
     store.flush(at === 0 ? store.now : at - 1);
     return exchange.say(lines.ok);
   }

@@ -1,8 +1,8 @@
 /**
- * New chunks whose value is made of one that is there (append, prepend, md with I). A large value is copied in slices,
- * so that nobody waits for it: the command is executed again in later ticks until its copy is whole. Meanwhile the old
- * item's bytes are pinned, so a chunk with the same ref is the same item; when another has come into its place the copy
- * begins anew.
+ * New chunks whose value is made of an item's value (append, prepend, md with I). A large value is copied in slices, so
+ * that nobody waits for it: the command is executed again in later ticks until its copy is whole. Meanwhile the old
+ * item's bytes are pinned, so the same ref means the same item; when another item has taken its place the copy begins
+ * anew.
  */
 
 import { copyBytesPerTick, effortBytesLeast } from '../base/limits.js';
@@ -75,7 +75,7 @@ export class LargeCopies {
     return copy.ref;
   }
 
-  /** The connection is gone, or its command ended otherwise. */
+  /** Drops the copy of a connection that is gone, or whose command ended otherwise. */
   drop(connection: number): void {
     const copy = this.copies.get(connection);
     if (copy === undefined) return;
@@ -89,7 +89,7 @@ export class LargeCopies {
     return Math.max(effortBytesLeast, Math.floor(this.share()));
   }
 
-  /** Copies what is next, at most so much that it is no long tick. */
+  /** Copies the next bytes, at most as many as make no long tick. */
   private work(copy: Copy, pieces: readonly Piece[]): void {
     const { region } = this.store;
     const segment = (copy.ref - 1) >>> region.segmentShift;

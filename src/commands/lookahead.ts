@@ -1,12 +1,11 @@
 /**
  * Reads the requests of a tick before they are executed: finds their keys, and has their items brought near.
  *
- * A cache is larger than the processor's caches, so most requests wait for memory two or three times,
- * one after another: for the bucket, for the item, for what stands behind it. The requests of a tick
- * stand one behind another in the input, though, so the waits of many can pass together. Where a request is the
- * commonest of all, one key's `get` or `set`, `mg … v` or `ms` in its plainest form, the look has read all of it, and
- * the session need not read it again. All else is only guessed at: a line that is misread (the middle of a value, say)
- * costs a look at a bucket that nobody asked for.
+ * A cache is larger than the processor's caches, so most requests wait for memory two or three times, one wait after
+ * another: for the bucket, for the item, for its second line. The requests of a tick stand one after another in the
+ * input, though, so the waits of many can pass together. The commonest requests, `get` or `set` with one key, `mg … v`
+ * or `ms` in its plainest form, are read whole, and the session need not read them again. Other lines are only guessed
+ * at: a line that is misread (the middle of a value, say) costs a needless look at a bucket.
  */
 import { keyBytesMax, lookaheadKeysMost } from '../base/limits.js';
 import { type Line, tokenEnd } from '../protocol/line.js';
@@ -31,20 +30,20 @@ const SPACE_V = 0x7620;
 /** In a storage command, the token that says how many bytes of value follow the line. */
 const lengthTokenOfSet = 4;
 const lengthTokenOfMetaSet = 2;
-/** No line that is looked at has so many tokens that matter. */
+/** Stands for the token of the length in lines whose length is of no interest: no line has so many tokens. */
 const noLengthToken = 0x7fffffff;
-/** So many digits fit in 31 bits. */
+/** Numbers of this many digits fit in 31 bits. */
 const plainDigitsMost = 9;
 
-/** Words of a row of `rows`: a key, and if it belongs to a request that was read whole, that request. */
+/** Words of a row of `rows`: a key, and its request, where that was read whole. */
 export const Row = {
   KEY: 0,
   KEY_LENGTH: 1,
-  /** Where its request begins; -1: that was not read whole. */
+  /** Offset of the request; -1: it was not read whole. */
   AT: 2,
-  /** Where its request ends, with its data block. */
+  /** Offset of the request's end, behind its data block. */
   NEXT: 3,
-  /** Where the data block begins; 0: it is a get. */
+  /** Offset of the data block; 0: the request is a get. */
   VALUE: 4,
   VALUE_LENGTH: 5,
   FLAGS: 6,
@@ -57,15 +56,15 @@ export const Row = {
 export class Lookahead {
   /** The input before this offset has been looked at. */
   until = 0;
-  /** What was found, see `Row`. */
+  /** The keys and requests that were found, see `Row`. */
   readonly rows = new Int32Array(lookaheadKeysMost * Row.WORDS);
   private readonly store: Store;
   private readonly line: Line;
-  /** Where this tick's input ends. */
+  /** The end of this tick's input. */
   private end = 0;
   private readonly hashes = new Int32Array(lookaheadKeysMost);
   private count = 0;
-  /** No key before this one will be asked for again. */
+  /** The first row that may still be asked for, as requests are executed in order. */
   private next = 0;
   /** The number that `number` read. */
   private value = 0;
@@ -76,7 +75,7 @@ export class Lookahead {
     this.line = line;
   }
 
-  /** A tick begins, whose input ends at `end`. What was known of the input before is forgotten. */
+  /** A tick begins, whose input ends at `end`. The rows of the input before are forgotten. */
   begin(end: number): void {
     this.end = end;
     this.until = 0;
@@ -84,7 +83,7 @@ export class Lookahead {
     this.next = 0;
   }
 
-  /** Looks at the requests from `from` on, as many as are worth it; `inKeys`: a get's keys stand there. */
+  /** Looks at the requests from `from` on, as many as fit in the table; `inKeys`: keys of a get stand there. */
   look(from: number, inKeys: boolean): void {
     this.count = 0;
     this.next = 0;
@@ -94,7 +93,7 @@ export class Lookahead {
     this.store.prefetch(this.hashes, this.count);
   }
 
-  /** The row of the request that begins at `at`, if all of it was read and stands before `end`; otherwise -1. */
+  /** The row of the request at `at`, if it was read whole and ends before `end`; otherwise -1. */
   whole(at: number, end: number): number {
     const { rows, count } = this;
     let { next } = this;
@@ -109,7 +108,7 @@ export class Lookahead {
     return this.hashes[(row / Row.WORDS) | 0]!;
   }
 
-  /** The hash of the key at `at`, which has been computed before if the key was found. */
+  /** The hash of the key at `at`, which is known already if the key was found. */
   hash(at: number, length: number): number {
     const { rows, count } = this;
     let { next } = this;
@@ -122,13 +121,13 @@ export class Lookahead {
     return this.store.hash(this.line.view, at, length);
   }
 
-  /** Notes the keys of the request at `at`; returns where it ends, or where no more keys could be noted. */
+  /** Notes the keys of the request at `at`; returns its end, or the place where the table was full. */
   private request(at: number): number {
     const next = this.plain(at, this.line.view.getInt32(at, true));
     return next !== 0 ? next : this.guess(at, false);
   }
 
-  /** Reads the request at `at`, of whose first bytes `word` is made; returns where it ends, 0 if it is not plain. */
+  /** Reads the request at `at`, whose first bytes are `word`; returns its end, 0 if it is not plain. */
   private plain(at: number, word: number): number {
     if (word === SET) return this.plainSet(at);
     if (word === GET) return this.plainGet(at);
@@ -137,7 +136,7 @@ export class Lookahead {
     return three === META_SET ? this.plainMetaSet(at) : 0;
   }
 
-  /** Reads `get KEY` and its line end; returns where it ends, 0 if it is anything else. */
+  /** Reads `get KEY` and its line end; returns the end of the request, 0 if it is another one. */
   private plainGet(at: number): number {
     const key = at + 4;
     const behind = this.keyEnd(key);
@@ -156,7 +155,7 @@ export class Lookahead {
     return next;
   }
 
-  /** Reads `set KEY FLAGS EXPTIME LENGTH`, its line end, and over its data block; returns as `plainGet`. */
+  /** Reads `set KEY FLAGS EXPTIME LENGTH` and its line end, and skips its data block; returns as `plainGet`. */
   private plainSet(at: number): number {
     const { bytes } = this.line;
     const key = at + 4;
@@ -172,7 +171,7 @@ export class Lookahead {
     return value === 0 ? 0 : this.noteSet(at, key, behind, value, flags, exptime, 0);
   }
 
-  /** Reads `ms KEY LENGTH`, its line end, and over its data block; returns as `plainGet`. */
+  /** Reads `ms KEY LENGTH` and its line end, and skips its data block; returns as `plainGet`. */
   private plainMetaSet(at: number): number {
     const key = at + 3;
     const behind = this.keyEnd(key);
@@ -181,13 +180,13 @@ export class Lookahead {
     return value === 0 ? 0 : this.noteSet(at, key, behind, value, 0, 0, 1);
   }
 
-  /** Where the key at `at` ends, 0 if none stands there. */
+  /** The end of the key at `at`, 0 if there is no key. */
   private keyEnd(at: number): number {
     const behind = tokenEnd(this.line.view, at, this.end);
     return behind === at || behind - at > keyBytesMax ? 0 : behind;
   }
 
-  /** Reads the length behind a space, the last token of a line; returns where its data block begins, or 0. */
+  /** Reads the length behind a space, the last token of a line; returns the offset of its data block, or 0. */
   private lengthEnd(space: number): number {
     const to = this.number(space + 1);
     return to === 0 ? 0 : this.lineEnd(to);
@@ -202,7 +201,7 @@ export class Lookahead {
     rows[row + Row.META] = meta;
   }
 
-  /** The length of the data block was read last. Returns where it ends. */
+  /** Notes a set whose data block has the length that was read last. Returns the end of the block. */
   private noteSet(
     at: number,
     key: number,
@@ -225,7 +224,7 @@ export class Lookahead {
     return next;
   }
 
-  /** Reads a number of few digits into `value`; returns where it ends, 0 if it is none. */
+  /** Reads a number of few digits into `value`; returns its end, 0 if there is no such number. */
   private number(from: number): number {
     const { bytes } = this.line;
     const most = Math.min(this.end, from + plainDigitsMost + 1);
@@ -240,14 +239,14 @@ export class Lookahead {
     return at === from || at === most ? 0 : at;
   }
 
-  /** Where the line ends that has its \n or \r\n at `at`; 0 if it has none there. */
+  /** The end of the line whose \n or \r\n is at `at`; 0 if there is none. */
   private lineEnd(at: number): number {
     const { bytes } = this.line;
     const newline = bytes[at] === RETURN ? at + 1 : at;
     return newline < this.end && bytes[newline] === NEWLINE ? newline + 1 : 0;
   }
 
-  /** Notes the keys of any request, as far as it looks like one; `inKeys`: a get's keys stand at `from`. */
+  /** Notes the keys of any line, as far as it looks like a request; `inKeys`: keys of a get stand at `from`. */
   private guess(from: number, inKeys: boolean): number {
     const { bytes, view } = this.line;
     const { end } = this;
@@ -276,7 +275,7 @@ export class Lookahead {
     return valueBytes > 0 && token > lengthToken ? Math.min(end, at + valueBytes + 2) : at;
   }
 
-  /** Notes a key; returns its row. There is room for one more. */
+  /** Notes a key; returns its row. The table must have room. */
   private note(start: number, length: number): number {
     const { count, rows } = this;
     const row = count * Row.WORDS;
@@ -289,7 +288,10 @@ export class Lookahead {
   }
 }
 
-/** mg, ms and the others, by their second letter: their first token is the key, and only ms has a value. */
+/**
+ * The token with the length in mg, ms and the others, by their second letter: the first token is the key, and only ms
+ * has a value.
+ */
 function metaLengthToken(letter: number): number {
   return letter === LETTER_S ? lengthTokenOfMetaSet : noLengthToken;
 }

@@ -1,8 +1,8 @@
 /**
- * Who looks on while commands run: watchers (`watch`) and prefix statistics (`stats detail`). The path of a request
- * asks one thing, `on`; everything behind it may take its time, for somebody has asked for it.
+ * Observers of running commands: watchers (`watch`) and prefix statistics (`stats detail`). The path of a request only
+ * asks `on`; the work behind it may take time, as a client has asked for it.
  */
-import { Prefixes } from '../stats/detail.js';
+import { PrefixCounts } from '../stats/prefix-counts.js';
 import {
   EXPTIME,
   headerBytes,
@@ -13,13 +13,15 @@ import {
 import { Miss, type Store } from '../store/store.js';
 import { Topic, Watchers } from './watchers.js';
 
-/** What the observer needs to know of who is served. */
+/** The observer's view of the request that is served. */
 export interface Scene {
   /** Unix time of this tick, in ms. */
   wallMs(): number;
   /** Descriptor of the connection that is being served. */
   descriptor(): number;
-  /** A line was written, which costs more than the command itself; `full`: so many that this tick must end. */
+  /**
+   * A line was written, which costs more than the command itself; `full`: this tick must end, as it has so many lines.
+   */
   wrote(full: boolean): void;
 }
 
@@ -40,9 +42,9 @@ export type StoreStatus =
   | 'no_memory';
 
 export class Observer {
-  /** True when anybody looks on. */
+  /** True while there are watchers, or prefixes are counted. */
   on = false;
-  readonly prefixes = new Prefixes();
+  readonly prefixes = new PrefixCounts();
   readonly watchers = new Watchers();
   scene: Scene = { wallMs: () => 0, descriptor: () => -1, wrote: () => {} };
   private readonly store: Store;
@@ -54,19 +56,19 @@ export class Observer {
     };
   }
 
-  /** To be called whenever watchers or prefixes are turned on or off. */
+  /** Must be called whenever watchers or prefixes are turned on or off. */
   update(): void {
     this.on = this.prefixes.on || this.watchers.topics !== 0;
   }
 
-  /** A client has read a key; `ref` 0: there was nothing. */
+  /** A client has read a key; `ref` is 0 when there was no item. */
   got(view: DataView, at: number, length: number, ref: number): void {
     this.prefixes.count(view, at, length, 'get');
     if (ref !== 0) this.prefixes.count(view, at, length, 'hit');
     this.looked(view, at, length, ref);
   }
 
-  /** A key was looked up, for whatever command. */
+  /** A key was looked up, by any command. */
   looked(view: DataView, at: number, length: number, ref: number): void {
     if ((this.watchers.topics & Topic.fetchers) === 0) return;
     const status = ref === 0 ? misses[this.store.miss] : 'found';
@@ -85,7 +87,7 @@ export class Observer {
     this.prefixes.count(view, at, length, 'del');
   }
 
-  /** A storage command is done; `ref` is the chunk of its item, 0 when there was none. */
+  /** A storage command is done, well or not; `ref` is the chunk with its value, 0 when there is none. */
   stored(
     view: DataView,
     at: number,
@@ -111,7 +113,7 @@ export class Observer {
     this.log(Topic.deletions, `${text} size=${this.valueLength(ref)}`);
   }
 
-  /** `address` as the transport writes it. */
+  /** A connection was opened; `address` is as the transport writes it. */
   opened(address: string, descriptor: number): void {
     this.log(Topic.connevents, `type=conn_new ${peer(address)} cfd=${descriptor}`);
   }
@@ -176,7 +178,7 @@ function uriOf(view: DataView, at: number, length: number): string {
   return text;
 }
 
-/** By byte, how it stands in an URI. */
+/** Each byte in the form that a URI needs. */
 const escaped = Array.from({ length: 256 }, (_, byte) => {
   const letter = String.fromCharCode(byte);
   const code = byte.toString(16).toUpperCase().padStart(2, '0');

@@ -1,61 +1,61 @@
-/** What passes between a session and the commands it runs: outcomes, and commands that are not done with one line. */
+/** The exchange of a session and its commands: outcomes, and commands that take more than one line. */
 
 import { opaqueBytesMax } from '../base/limits.js';
 import type { Output, Phrase } from '../protocol/reply.js';
 import type { CasId } from '../store/cas.js';
 
-/** What the session has to do after a command. */
+/** What a session must do after a command. */
 export const Outcome = {
   DONE: 0,
-  /** Close the connection when its replies are sent. */
+  /** Close the connection once its replies are sent. */
   CLOSE: 1,
-  /** `request` describes an item whose value follows. */
+  /** An item's value follows; `request` describes the item. */
   VALUE: 2,
-  /** The data block that follows (`request.valueLength` and its line end) is not wanted. */
+  /** Throw away the data block that follows (`request.valueLength` and its line end). */
   SWALLOW: 3,
   /** Keys follow: `retrieve` answers them. */
   KEYS: 4,
-  /** The answer is written in slices: `dump` does. */
+  /** The answer is written in slices, by `dump`. */
   DUMP: 5,
-  /** Nothing is answered: the command must be executed anew in a later tick. */
+  /** There is no reply yet: the command must be executed anew in a later tick. */
   WAIT: 6,
 } as const;
 
 export const Verb = { SET: 0, ADD: 1, REPLACE: 2, APPEND: 3, PREPEND: 4, CAS: 5 } as const;
 
-/** True when the value is added to one that is there. */
+/** True when the value is added to that of an item. */
 export function isConcatenation(verb: number): boolean {
   return verb === Verb.APPEND || verb === Verb.PREPEND;
 }
 
-/** What the answer to ms may repeat or add. */
+/** Parts that the answer to ms may repeat or add. */
 export const Echo = { OPAQUE: 1, KEY: 2, CAS: 3, SIZE: 4 } as const;
 /** Bits of an echo. */
 export const echoBits = 3;
 
 /** The points in which a classic storage command and ms differ once their lines are read. */
-export interface Voice {
+export interface StorageDialect {
   /** True when `stats detail` counts the command. */
   readonly countsPrefixes: boolean;
   /** True when any failure drops the old value; else only that of a set does. */
   readonly alwaysDrops: boolean;
-  /** A command begins in its plainest form: with nothing of the one before. */
+  /** Resets the request before a command in its plainest form, which sets only a few fields. */
   clear(request: StorageRequest): void;
   /** The request will be read again, in a later tick. */
   comeAgain(): void;
-  /** The command is carried out; its key stands there. */
+  /** The command is carried out; its key stands at `at`. */
   keyStands(bytes: Uint8Array, view: DataView, at: number): void;
-  /** True when a CAS id that is not the item's stores all the same. */
+  /** True when the request stores even with another CAS id than the item's. */
   mayInvalidate(request: StorageRequest, old: number): boolean;
   /** Links the filled chunk in the place of `old`, 0 for none. */
   commit(request: StorageRequest, old: number): void;
-  /** Answers in its own words what set would answer; `stored`: the item that has been stored, 0 for none. */
+  /** Answers in its own form the result that `phrase` names as set does; `stored`: the stored item, 0 for none. */
   answer(request: StorageRequest, phrase: Phrase, stored: number): void;
 }
 
 /** A storage command whose value is arriving. */
 export class StorageRequest {
-  voice: Voice;
+  dialect: StorageDialect;
   verb: number = Verb.SET;
   quiet = false;
   flags = 0;
@@ -67,31 +67,31 @@ export class StorageRequest {
   keyAt = 0;
   keyLength = 0;
   hash = 0;
-  /** What is answered once the data block has been swallowed; null = nothing. */
+  /** The reply once the data block has been thrown away; null = none. */
   refusal: Phrase | null = null;
-  /** The chunk reserved for it, 0 before. */
+  /** The reserved chunk, 0 before. */
   ref = 0;
-  /** The rest is set by ms alone. Success is not answered. */
+  /** True when success is not answered. This field and those below are set by ms alone. */
   hidesSuccess = false;
-  /** A CAS id lower than the item's stores all the same, and leaves the item stale. */
+  /** A CAS id lower than the item's still stores, and leaves the item stale. */
   invalidates = false;
-  /** An append or prepend that finds nothing to add to stores its value as it is. */
+  /** An append or prepend without an item to extend stores its value as it is. */
   vivifies = false;
   /** The CAS id that the item is to have; null: the next one. */
   explicit: CasId | null = null;
-  /** Item bits of what is stored. */
+  /** Item bits of the stored item. */
   bits = 0;
-  /** What the answer repeats, in its order: an Echo in each `echoBits`, the first in the lowest. */
+  /** The parts that the answer repeats, in order: an Echo in each `echoBits`, the first in the lowest. */
   echoes = 0;
   opaqueLength = 0;
   private readonly opaque = new Uint8Array(opaqueBytesMax);
   private readonly opaqueView = new DataView(this.opaque.buffer);
 
-  constructor(voice: Voice) {
-    this.voice = voice;
+  constructor(dialect: StorageDialect) {
+    this.dialect = dialect;
   }
 
-  /** Takes over everything; the other may serve another command then. */
+  /** Copies all fields; the other may then serve another command. */
   assign(other: StorageRequest): void {
     const { opaque, opaqueView } = this;
     Object.assign(this, other, { opaque, opaqueView });

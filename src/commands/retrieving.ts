@@ -7,7 +7,7 @@ import type { Counters } from '../stats/counters.js';
 import { casHigh, casLow } from '../store/cas.js';
 import { FLAGS, headerBytes, KEY_AND_BITS, keyLengthMask, VALUE_LENGTH } from '../store/layout.js';
 import type { Store } from '../store/store.js';
-import { absolute, type Exchange, type Means } from './exchange.js';
+import { absolute, type CommandParts, type Exchange } from './exchange.js';
 import { type Lookahead, Row } from './lookahead.js';
 import type { Observer } from './observer.js';
 import { Outcome, type Retrieval } from './request.js';
@@ -21,7 +21,7 @@ export class Retrieving {
   private readonly counters: Counters;
   private readonly observer: Observer;
 
-  constructor({ exchange, store, lookahead, counters, observer }: Means) {
+  constructor({ exchange, store, lookahead, counters, observer }: CommandParts) {
     this.exchange = exchange;
     this.line = exchange.line;
     this.lookahead = lookahead;
@@ -31,7 +31,7 @@ export class Retrieving {
     this.observer = observer;
   }
 
-  /** get, gets, gat, gats: checks the line; the keys are answered by `key`. */
+  /** get, gets, gat, gats: checks the line; `key` answers the keys. */
   begin(retrieval: Retrieval, withCas: boolean, touches: boolean): number {
     const { line, exchange } = this;
     retrieval.withCas = withCas;

@@ -1,13 +1,13 @@
 /**
- * One client connection: where its bytes are in the protocol. It finds lines, hands them to the executor, and collects
- * the values that follow, straight into their chunk when they do not arrive whole.
+ * One client connection: the place of its bytes in the protocol. It finds lines, hands them to the executor, and
+ * collects the values that follow, straight into their chunk when they do not arrive whole.
  *
  *      LINE ──storage command, value not whole──► VALUE ──all bytes──► VALUE_END ──line end──► LINE
  *       ├──── refused value ───────────────────► SKIP ──all bytes──► LINE
  *       ├──── metadump, stats conns … ─────────► DUMP ──all written──► LINE
  *       ├──── get … ───────────────────────────► KEYS ──newline───► LINE
  *       │                                          └── NUL in a streamed line ──► REST ──newline──► LINE
- *       └──── watch ───────────────────────────► WATCH (what else comes is thrown away)
+ *       └──── watch ───────────────────────────► WATCH (input is thrown away)
  *      LOCKED ──user and password (-Y)──► LINE
  */
 
@@ -22,15 +22,15 @@ import {
 import type { Endpoint } from '../net/wire.js';
 import { isDelimiter, tokensMax } from '../protocol/line.js';
 import { lines, type Phrase } from '../protocol/reply.js';
-import { isHttp, isLongGet } from '../protocol/strangers.js';
+import { isHttp, isLongGet } from '../protocol/special-lines.js';
 import { FULL, WAIT } from '../store/reservation.js';
+import { hangUp } from './authentication.js';
 import type { Caller, EndReason } from './caller.js';
 import { commandFor } from './commands.js';
 import type { Dump } from './dumping.js';
 import { Row } from './lookahead.js';
 import { Outcome, Retrieval, StorageRequest } from './request.js';
-import type { Shared } from './shared.js';
-import { hangUp } from './unlocking.js';
+import type { SessionServer } from './session-server.js';
 
 const State = {
   LINE: 0,
@@ -44,7 +44,7 @@ const State = {
   LOCKED: 8,
 } as const;
 
-/** Returned in place of the offset where the rest begins: the command must be executed anew. */
+/** Returned instead of an offset: the command must be executed anew. */
 const anew = -1;
 
 const SPACE = 0x20;
@@ -57,48 +57,48 @@ const BINARY_MAGIC = 0x80;
 export class Session implements Endpoint, Caller {
   readonly connection: number;
   readonly retrieval = new Retrieval();
-  /** When something last arrived, in the server's seconds. */
+  /** When input last arrived, in the server's seconds. */
   activeAt: number;
   /** The answer that is being written in slices. */
   dump: Dump | null = null;
-  readonly shared: Shared;
+  readonly server: SessionServer;
   private state: number;
   private fresh = true;
-  /** After the command that runs now the connection is closed, its replies sent. */
+  /** True when the connection is to be closed after the running command, its replies sent. */
   private closing = false;
-  /** Why: it has sent what is no command, unless a command says otherwise. */
+  /** The reason for the close: a line that is no command, unless a command sets another. */
   closeReason: EndReason = 'error';
   private ended = false;
-  /** The command whose value is arriving; its own, because other sessions' commands come in between. */
+  /** The command whose value is arriving. The session has its own, as commands of other sessions come in between. */
   private request: StorageRequest | null = null;
-  /** Bytes of that value that have come, and those that come next past the event table. */
+  /** Bytes of the value that have come, and those that come next past the event table. */
   private arrivedBytes = 0;
   private partBytes = 0;
-  /** The command was not executed when it came: memory is being made for it, or a copy. */
+  /** True when the command had to wait when it came, for memory or for a copy. */
   private waited = false;
-  /** What is answered when the data block that is being skipped has passed. */
+  /** The reply once the data block that is being thrown away has passed. */
   private refusal: Phrase | null = null;
 
-  constructor(connection: number, shared: Shared) {
+  constructor(connection: number, server: SessionServer) {
     this.connection = connection;
-    this.shared = shared;
-    this.activeAt = shared.seconds;
-    this.state = shared.unlocking === null ? State.LINE : State.LOCKED;
+    this.server = server;
+    this.activeAt = server.seconds;
+    this.state = server.authentication === null ? State.LINE : State.LOCKED;
   }
 
   data(offset: number, length: number, filled: boolean): number {
-    const { wire, executor } = this.shared;
+    const { wire, executor } = this.server;
     const end = offset + length;
-    this.activeAt = this.shared.seconds;
+    this.activeAt = this.server.seconds;
     if (filled && !this.filled()) return 0;
     if (this.fresh && length > 0) {
       this.fresh = false;
       const binary = wire.input[offset] === BINARY_MAGIC;
-      if (binary && this.shared.facts.settings.protocol === 'auto') this.closing = true;
+      if (binary && this.server.statSource.settings.protocol === 'auto') this.closing = true;
     }
     let at = offset;
     while (at < end && !this.closing && !this.ended) {
-      if (wire.isFull() || this.shared.mirror.congested) {
+      if (wire.isFull() || this.server.mirror.congested) {
         wire.again = true;
       } else {
         if (at >= executor.lookahead.until) executor.lookahead.look(at, false);
@@ -119,28 +119,31 @@ export class Session implements Endpoint, Caller {
     return length;
   }
 
-  /** The bytes that went past the event table are there; false when more of the value are to come that way. */
+  /** The bytes that went past the event table have come; false when more of the value come that way. */
   private filled(): boolean {
     if (this.state === State.SKIP) {
       this.state = State.LINE;
-      if (this.refusal !== null) this.shared.wire.output.put(this.refusal);
+      if (this.refusal !== null) this.server.wire.output.put(this.refusal);
       return true;
     }
     const request = this.request!;
     this.arrivedBytes += this.partBytes;
-    this.shared.executor.storing.partArrived(request, this.arrivedBytes);
+    this.server.executor.storing.partArrived(request, this.arrivedBytes);
     if (this.arrivedBytes < request.valueLength) {
       this.awaitPart();
       return false;
     }
-    this.shared.arriving.delete(this);
+    this.server.arriving.delete(this);
     this.state = State.VALUE_END;
     return true;
   }
 
-  /** The next bytes of the value go straight into its chunk: of a large one a part, so that it is mirrored in parts. */
+  /**
+   * Has the next bytes of the value go straight into its chunk. A large value comes in parts, so that each can be
+   * mirrored.
+   */
   private awaitPart(): void {
-    const { wire, executor } = this.shared;
+    const { wire, executor } = this.server;
     const { ref, valueLength } = this.request!;
     const segment = (ref - 1) >>> executor.store.region.segmentShift;
     const to = executor.store.region.valueOffset(ref) + this.arrivedBytes;
@@ -148,23 +151,23 @@ export class Session implements Endpoint, Caller {
     wire.sink(this.connection, segment, to, this.partBytes);
   }
 
-  /** Ends the connection at once; what was not sent yet is dropped. */
+  /** Ends the connection at once, and drops its unsent output. */
   end(reason: EndReason = 'shutdown'): void {
     this.ended = true;
     this.leave(reason);
-    this.shared.wire.close(this.connection, false);
+    this.server.wire.close(this.connection, false);
   }
 
   closed(errno: number): void {
     this.leave(errno === 0 ? 'normal' : 'error');
   }
 
-  /** True while nothing is under way: it waits for a command. */
+  /** True while the connection only waits for a command. */
   get waits(): boolean {
     return (this.state === State.LINE || this.state === State.LOCKED) && !this.closing;
   }
 
-  /** memcached's name for what this connection waits for. */
+  /** memcached's name for the state of this connection. */
   stateName(unsent: boolean): string {
     if (this.state === State.WATCH) return 'conn_watch';
     if (unsent) return 'conn_mwrite';
@@ -172,23 +175,23 @@ export class Session implements Endpoint, Caller {
     return this.state === State.SKIP ? 'conn_swallow' : 'conn_read';
   }
 
-  /** From now on what comes is thrown away; lines are sent to it. */
+  /** From now on input is thrown away, and lines are sent to the connection. */
   becomeWatcher(): void {
     this.state = State.WATCH;
   }
 
   private leave(reason: EndReason): void {
     this.ceaseWaiting();
-    if (this.state === State.VALUE) this.shared.arriving.delete(this);
-    if (this.request !== null) this.shared.executor.storing.abandon(this.request);
-    this.shared.onClosed(this.connection, reason);
+    if (this.state === State.VALUE) this.server.arriving.delete(this);
+    if (this.request !== null) this.server.executor.storing.abandon(this.request);
+    this.server.onClosed(this.connection, reason);
   }
 
-  /** Handles what begins at `at`; returns where the rest begins, `at` when more bytes are needed. */
+  /** Handles the bytes at `at`; returns the offset of the rest, `at` when more bytes are needed. */
   private step(at: number, end: number): number {
     switch (this.state) {
       case State.LINE: {
-        const before = this.shared.wire.output.at;
+        const before = this.server.wire.output.at;
         const next = this.line(at, end);
         if (next === anew) return this.wait(at, before);
         if (this.waited) this.ceaseWaiting();
@@ -205,36 +208,38 @@ export class Session implements Endpoint, Caller {
       case State.WATCH:
         return end;
       case State.LOCKED:
-        return this.locked(at, end);
+        return this.unauthenticated(at, end);
       default:
         throw new Error('assertion failed: bytes behind a sink come with its end');
     }
   }
 
-  /** Memory for the command at `at` is being made: it is executed anew in a later tick, when others had theirs. */
+  /**
+   * Memory for the command at `at` is being made: the command is executed anew in a later tick, after other clients.
+   */
   private wait(at: number, outputBefore: number): number {
-    const { wire } = this.shared;
+    const { wire } = this.server;
     assert(wire.output.at === outputBefore, 'a command that waits has not answered');
     this.waited = true;
     wire.again = true;
     return at;
   }
 
-  /** The command is executed: of a copy that it began and did not need nothing stays. */
+  /** The command has been executed: drops a copy that it began and did not need. */
   private ceaseWaiting(): void {
     if (!this.waited) return;
     this.waited = false;
-    this.shared.executor.copies.drop(this.connection);
+    this.server.executor.copies.drop(this.connection);
   }
 
-  /** Executes the line at `at`; returns where the rest begins, or `anew`. */
+  /** Executes the line at `at`; returns the offset of the rest, or `anew`. */
   private line(at: number, end: number): number {
-    const { executor } = this.shared;
+    const { executor } = this.server;
     const { line } = executor;
     const row = executor.lookahead.whole(at, end);
     if (row >= 0) return this.plain(row, end);
     if (!line.scan(at, end)) return this.longLine(at, end);
-    if (line.next - at > lineBytesWhole && !isLongGet(this.shared.wire.input, at, end)) {
+    if (line.next - at > lineBytesWhole && !isLongGet(this.server.wire.input, at, end)) {
       this.closing = true;
       return end;
     }
@@ -260,7 +265,7 @@ export class Session implements Endpoint, Caller {
       case Outcome.WAIT:
         return anew;
       case Outcome.DUMP:
-        // The newline stays: who has bytes left is called again.
+        // The newline is left over, as a connection with leftover bytes is called again.
         this.state = State.DUMP;
         return this.dumpSlice(next - 1);
       default:
@@ -270,7 +275,7 @@ export class Session implements Endpoint, Caller {
 
   /** Executes a request that the lookahead has read; returns as `line`. */
   private plain(row: number, end: number): number {
-    const { wire, executor } = this.shared;
+    const { wire, executor } = this.server;
     const { rows } = executor.lookahead;
     const value = rows[row + Row.VALUE]!;
     if (value === 0) {
@@ -286,9 +291,9 @@ export class Session implements Endpoint, Caller {
     return rows[row + Row.NEXT]!;
   }
 
-  /** Answers the keys of the line, `next` being where it ends. Of a long line, `keys` finds them. */
+  /** Answers the keys of the line, which ends at `next`. Keys of a long line are found by `keys`. */
   private retrieve(next: number): number {
-    const { wire, executor, mirror } = this.shared;
+    const { wire, executor, mirror } = this.server;
     const { line, lookahead, retrieving } = executor;
     if (line.count > tokensMax) {
       this.state = State.KEYS;
@@ -309,9 +314,9 @@ export class Session implements Endpoint, Caller {
     return next;
   }
 
-  /** Writes some of a long answer; `at` is the newline of its command. */
+  /** Writes a slice of a long answer; `at` is the newline of its command. */
   private dumpSlice(at: number): number {
-    const { wire } = this.shared;
+    const { wire } = this.server;
     wire.again = !this.dump!.write(wire);
     if (wire.again) return at;
     this.dump = null;
@@ -319,9 +324,9 @@ export class Session implements Endpoint, Caller {
     return at + 1;
   }
 
-  /** Where the keys of the retrieval in the line begin. */
+  /** The offset of the first key of the retrieval in the line. */
   private firstKey(): number {
-    const { line } = this.shared.executor;
+    const { line } = this.server.executor;
     const before = this.retrieval.touches ? 1 : 0;
     return line.start(before) + line.length(before);
   }
@@ -329,13 +334,13 @@ export class Session implements Endpoint, Caller {
   /** A line without an end: memcached waits up to 2048 bytes, and longer only for a get. */
   private longLine(at: number, end: number): number {
     if (end - at <= lineBytesMax) return at;
-    if (!isLongGet(this.shared.wire.input, at, end)) {
+    if (!isLongGet(this.server.wire.input, at, end)) {
       this.closing = true;
       return end;
     }
     if (end - at < lineBytesStreamed) return at;
-    // Too long to wait for: answered as it arrives, so that it needs no larger buffer.
-    const { input } = this.shared.wire;
+    // The line is too long to wait for: it is answered as it arrives, and so needs no larger buffer.
+    const { input } = this.server.wire;
     let start = at;
     while (input[start] !== SPACE || input[start - 1] === SPACE || start === at) start++;
     this.retrieval.withCas = input[start - 1] === LOWER_S;
@@ -346,7 +351,7 @@ export class Session implements Endpoint, Caller {
 
   /** Answers keys until the newline, the end of the input, or until the output is full. */
   private keys(from: number, end: number): number {
-    const { wire, executor, mirror } = this.shared;
+    const { wire, executor, mirror } = this.server;
     const { input, output } = wire;
     let at = from;
     let answered = false;
@@ -369,36 +374,36 @@ export class Session implements Endpoint, Caller {
         answered = true;
       }
       if (byte === SPACE) continue;
-      // A NUL ends the line for its keys; what stands behind it, up to the newline, is nobody's.
+      // A NUL ends the line for its keys; bytes behind it, up to the newline, are thrown away.
       output.put(lines.end);
       this.state = State.REST;
       return this.rest(at, end);
     }
   }
 
-  /** Throws away what is left of a line. */
+  /** Throws away the rest of a line. */
   private rest(at: number, end: number): number {
-    const newline = this.shared.wire.input.indexOf(NEWLINE, at);
+    const newline = this.server.wire.input.indexOf(NEWLINE, at);
     if (newline < 0 || newline >= end) return end;
     this.state = State.LINE;
     return newline + 1;
   }
 
-  /** The input ends in mid-key: only while a line is answered as it arrives. */
+  /** The input ends in the middle of a key, which happens only while a line is answered as it arrives. */
   private partialKey(start: number, end: number): number {
     return end - start > keyBytesMax + 1 ? this.overlongKey(end) : start;
   }
 
-  /** A key too long in a line that is answered as it arrives: what came before it has been answered already. */
+  /** A key is too long in a line that is answered as it arrives, so the keys before it have their answers already. */
   private overlongKey(end: number): number {
-    this.shared.executor.output.put(lines.badFormat);
+    this.server.executor.output.put(lines.badFormat);
     this.closing = true;
     return end;
   }
 
   /** The data block of a storage command begins at `next`; returns as `line`. */
   private value(next: number, end: number): number {
-    const { wire, executor } = this.shared;
+    const { wire, executor } = this.server;
     const { request } = executor.storing;
     const { valueLength } = request;
     if (next + valueLength + 2 <= end) {
@@ -408,7 +413,7 @@ export class Session implements Endpoint, Caller {
     const ref = executor.storing.reserveArriving(request);
     if (ref === WAIT) return anew;
     if (ref === FULL) return this.swallow(next, end, request);
-    this.request ??= new StorageRequest(request.voice);
+    this.request ??= new StorageRequest(request.dialect);
     this.request.assign(request);
     const { region } = executor.store;
     const segment = (ref - 1) >>> region.segmentShift;
@@ -419,7 +424,7 @@ export class Session implements Endpoint, Caller {
     this.arrivedBytes = have;
     if (have < valueLength) {
       this.state = State.VALUE;
-      this.shared.arriving.add(this);
+      this.server.arriving.add(this);
       this.awaitPart();
     }
     return next + have;
@@ -427,7 +432,7 @@ export class Session implements Endpoint, Caller {
 
   private valueEnd(at: number, end: number): number {
     if (end - at < 2) return at;
-    const { wire, executor } = this.shared;
+    const { wire, executor } = this.server;
     const whole = wire.input[at] === RETURN && wire.input[at + 1] === NEWLINE;
     const before = wire.output.at;
     const outcome = executor.storing.arrived(this.request!, whole);
@@ -437,9 +442,9 @@ export class Session implements Endpoint, Caller {
     return at + 2;
   }
 
-  /** Throws away a data block and its line end; as in memcached the refusal is answered behind it. */
+  /** Throws away a data block and its line end; as in memcached the refusal is sent after it. */
   private swallow(next: number, end: number, request: StorageRequest): number {
-    const { wire } = this.shared;
+    const { wire } = this.server;
     const total = request.valueLength + 2;
     const have = Math.min(end - next, total);
     this.refusal = request.refusal;
@@ -452,15 +457,15 @@ export class Session implements Endpoint, Caller {
     return next + have;
   }
 
-  /** Whoever has not said who he is may say nothing else. */
-  private locked(at: number, end: number): number {
-    const unlocking = this.shared.unlocking!;
-    const next = unlocking.step(at, end);
+  /** A connection that has not authenticated (-Y) may send nothing but its credentials. */
+  private unauthenticated(at: number, end: number): number {
+    const authentication = this.server.authentication!;
+    const next = authentication.step(at, end);
     if (next === hangUp) {
       this.closing = true;
       return end;
     }
-    if (unlocking.unlocked) this.state = State.LINE;
+    if (authentication.authenticated) this.state = State.LINE;
     return next;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * set, add, replace, append, prepend, cas. The line is checked first, then the value arrives: whole in the
- * input, or bit by bit in a chunk reserved for it.
+ * set, add, replace, append, prepend, cas. The line is checked first, then the value arrives: whole in the input, or in
+ * parts in a chunk reserved for it.
  */
 
 import { memcachedBytes } from '../base/itemsize.js';
@@ -12,16 +12,16 @@ import { hasCas } from '../store/cas.js';
 import { EXPTIME, FLAGS, headerBytes, VALUE_LENGTH } from '../store/layout.js';
 import { FULL, type Reservation, WAIT } from '../store/reservation.js';
 import type { Store } from '../store/store.js';
-import { absolute, type Exchange, type Means } from './exchange.js';
+import { absolute, type CommandParts, type Exchange } from './exchange.js';
 import { type LargeCopies, pieceOf } from './large-copy.js';
 import { type Lookahead, Row } from './lookahead.js';
 import type { Observer, StoreStatus } from './observer.js';
-import { isConcatenation, Outcome, StorageRequest, Verb, type Voice } from './request.js';
+import { isConcatenation, Outcome, type StorageDialect, StorageRequest, Verb } from './request.js';
 
 export class Storing {
   /** The command whose line was read last. */
   readonly request: StorageRequest;
-  /** Called when values that are arriving hold too much: true when one of them gives way. */
+  /** Called when arriving values hold too much memory: true when one of them gives way. */
   onCrowded: () => boolean = () => false;
   /** Bytes of values that are arriving in reserved chunks. */
   private arrivingBytes = 0;
@@ -30,18 +30,23 @@ export class Storing {
   private readonly store: Store;
   private readonly lookahead: Lookahead;
   private readonly copies: LargeCopies;
-  private readonly classic: Voice;
-  private readonly meta: Voice;
+  private readonly classic: StorageDialect;
+  private readonly meta: StorageDialect;
   private readonly counters: Counters;
   private readonly observer: Observer;
 
-  constructor(means: Means, copies: LargeCopies, classic: Voice, meta: Voice) {
-    this.exchange = means.exchange;
-    this.line = means.exchange.line;
-    this.store = means.store;
-    this.lookahead = means.lookahead;
-    this.counters = means.counters;
-    this.observer = means.observer;
+  constructor(
+    commandParts: CommandParts,
+    copies: LargeCopies,
+    classic: StorageDialect,
+    meta: StorageDialect,
+  ) {
+    this.exchange = commandParts.exchange;
+    this.line = commandParts.exchange.line;
+    this.store = commandParts.store;
+    this.lookahead = commandParts.lookahead;
+    this.counters = commandParts.counters;
+    this.observer = commandParts.observer;
     this.copies = copies;
     this.classic = classic;
     this.meta = meta;
@@ -52,8 +57,8 @@ export class Storing {
   begin(verb: number): number {
     const { line, request, exchange } = this;
     const { decimal } = exchange;
-    request.voice = this.classic;
-    request.voice.clear(request);
+    request.dialect = this.classic;
+    request.dialect.clear(request);
     request.ref = 0;
     request.verb = verb;
     request.quiet = exchange.quiet;
@@ -81,8 +86,8 @@ export class Storing {
   plain(row: number): number {
     const { request, lookahead } = this;
     const { rows } = lookahead;
-    request.voice = rows[row + Row.META] === 0 ? this.classic : this.meta;
-    request.voice.clear(request);
+    request.dialect = rows[row + Row.META] === 0 ? this.classic : this.meta;
+    request.dialect.clear(request);
     request.ref = 0;
     request.verb = Verb.SET;
     request.quiet = false;
@@ -95,9 +100,9 @@ export class Storing {
     return this.admit(request);
   }
 
-  /** The line is in order: refuses a value that is too large. */
+  /** Called once the line is in order: refuses a value that is too large. */
   admit(request: StorageRequest): number {
-    if (this.observer.on && request.voice.countsPrefixes) {
+    if (this.observer.on && request.dialect.countsPrefixes) {
       this.observer.sets(this.line.view, request.keyAt, request.keyLength);
     }
     if (this.fits(request.keyLength, request.valueLength, request.flags)) return Outcome.VALUE;
@@ -111,7 +116,7 @@ export class Storing {
   /** The whole data block stands in the input at `at`. Returns DONE, or WAIT. */
   whole(request: StorageRequest, bytes: Uint8Array, view: DataView, at: number): number {
     this.exchange.quiet = request.quiet;
-    request.voice.keyStands(this.line.bytes, this.line.view, request.keyAt);
+    request.dialect.keyStands(this.line.bytes, this.line.view, request.keyAt);
     const end = at + request.valueLength;
     if (bytes[end] !== 0x0d || bytes[end + 1] !== 0x0a) {
       this.countSet(request);
@@ -145,25 +150,31 @@ export class Storing {
     return Outcome.DONE;
   }
 
-  /** Reserves the chunk for a value, and notes it in the request. FULL: the data block is swallowed, and refused. */
+  /**
+   * Reserves the chunk for a value, and notes it in the request. After FULL the data block is thrown away, and the
+   * command refused.
+   */
   private reserve(request: StorageRequest): Reservation {
     const { store, line } = this;
     this.exchange.quiet = request.quiet;
     const { keyAt, keyLength, hash, valueLength, explicit } = request;
     const ref = store.reserve(line.view, keyAt, keyLength, hash, valueLength, 0, explicit);
-    if (ref === WAIT) request.voice.comeAgain();
+    if (ref === WAIT) request.dialect.comeAgain();
     else if (ref === FULL) this.refuse(request);
     else request.ref = ref;
     return ref;
   }
 
-  /** As `reserve`, for a value that is not there yet: those together hold at most a share of the memory. */
+  /**
+   * Reserves as `reserve` does, for a value that has not arrived: such values together hold at most a share of the
+   * memory.
+   */
   reserveArriving(request: StorageRequest): Reservation {
     const { geometry } = this.store.region;
     const limit = geometry.pageBytes * geometry.pageCount * arrivingShare;
     if (this.arrivingBytes + request.valueLength > limit) {
       if (request.valueLength <= limit && this.onCrowded()) {
-        request.voice.comeAgain();
+        request.dialect.comeAgain();
         return WAIT;
       }
       this.refuse(request);
@@ -184,7 +195,7 @@ export class Storing {
 
   /** The first `bytes` of a value that arrives are in its chunk. */
   partArrived(request: StorageRequest, bytes: number): void {
-    // Of what is added to another value there will be a copy.
+    // A value that is added to another will be copied, so it need not be mirrored here.
     if (!isConcatenation(request.verb)) this.store.announce(request.ref, bytes);
   }
 
@@ -199,7 +210,7 @@ export class Storing {
     const { ref } = request;
     const view = buckets.viewOf(ref);
     const keyAt = buckets.keyAt(ref);
-    request.voice.keyStands(region.bytes[(ref - 1) >>> region.segmentShift]!, view, keyAt);
+    request.dialect.keyStands(region.bytes[(ref - 1) >>> region.segmentShift]!, view, keyAt);
     const adds = whole && this.concatenates(request, view, keyAt);
     if (adds) {
       const { bytes, at } = pieceOf(region, ref);
@@ -215,7 +226,7 @@ export class Storing {
     return Outcome.DONE;
   }
 
-  /** True when the value is added to one that is there, or refused because there is none. */
+  /** True when the value is added to an item's, or refused for want of an item. */
   private concatenates(request: StorageRequest, view: DataView, keyAt: number): boolean {
     if (!isConcatenation(request.verb)) return false;
     if (!request.vivifies) return true;
@@ -229,22 +240,22 @@ export class Storing {
     request.refusal = request.quiet ? null : lines.outOfMemory;
   }
 
-  /** memcached counts a set when its data block has come in, whatever becomes of it. */
+  /** memcached counts a set once its data block has come, even if it then fails. */
   private countSet(request: StorageRequest): void {
     const bytes = headerBytes + request.keyLength + request.valueLength;
     this.counters.byClass.cmd_set[this.store.slabs.classFor(bytes)]!++;
   }
 
-  /** memcached drops the old value when a set or any ms fails: nobody shall read what was meant to be replaced. */
+  /** memcached drops the old value when a set or any ms fails: nobody shall read a value that was to be replaced. */
   private dropOld(request: StorageRequest): void {
-    if (request.verb !== Verb.SET && !request.voice.alwaysDrops) return;
+    if (request.verb !== Verb.SET && !request.dialect.alwaysDrops) return;
     const { line, store } = this;
     const old = store.find(line.view, request.keyAt, request.keyLength, request.hash);
     if (this.observer.on) this.observer.looked(line.view, request.keyAt, request.keyLength, old);
     if (old !== 0) store.unlink(old);
   }
 
-  /** A filled chunk takes its place, if the verb's condition holds. */
+  /** Puts a filled chunk in its place, if the verb's condition holds. */
   private link(request: StorageRequest): void {
     const { store } = this;
     const { ref, verb } = request;
@@ -255,11 +266,11 @@ export class Storing {
     else if (verb === Verb.CAS) refusal = this.compare(request, old);
     if (this.observer.on) this.observeStore(request, ref, old, refusal);
     if (refusal === null) {
-      request.voice.commit(request, old);
-      request.voice.answer(request, lines.stored, ref);
+      request.dialect.commit(request, old);
+      request.dialect.answer(request, lines.stored, ref);
     } else {
       store.cancel(ref);
-      request.voice.answer(request, refusal, 0);
+      request.dialect.answer(request, refusal, 0);
     }
     request.ref = 0;
   }
@@ -290,7 +301,7 @@ export class Storing {
       return lines.notFound;
     }
     const slabClass = store.slabs.classOf(old).number;
-    const passes = this.names(request, old) || request.voice.mayInvalidate(request, old);
+    const passes = this.names(request, old) || request.dialect.mayInvalidate(request, old);
     counters.byClass[passes ? 'cas_hits' : 'cas_badval'][slabClass]!++;
     return passes ? null : lines.exists;
   }
@@ -328,8 +339,8 @@ export class Storing {
     const pieces = request.verb === Verb.APPEND ? [own, other] : [other, own];
     const fresh = fits ? this.copies.make(old, pieces, request.explicit) : FULL;
     if (fresh === WAIT) {
-      // The line of a value that has arrived is not read again.
-      if (request.ref === 0) request.voice.comeAgain();
+      // Only a line whose value stands in the input is read again.
+      if (request.ref === 0) request.dialect.comeAgain();
       return Outcome.WAIT;
     }
     if (fresh === FULL) {
@@ -339,7 +350,9 @@ export class Storing {
     return this.concatenated(request, keyView, keyAt, lines.stored, fresh);
   }
 
-  /** Links a filled chunk as a new item in the place of the one with its key, with that one's flags and expiry. */
+  /**
+   * Links a filled chunk as a new item in the place of the item with its key, and with that item's flags and expiry.
+   */
   private replace(fresh: number): void {
     const { store } = this;
     const { region } = store;
@@ -359,7 +372,7 @@ export class Storing {
       const status = statusOf(stored === 0 ? phrase : null);
       this.observer.stored(view, at, request.keyLength, status, request.verb, 0, stored);
     }
-    request.voice.answer(request, phrase, stored);
+    request.dialect.answer(request, phrase, stored);
     return Outcome.DONE;
   }
 

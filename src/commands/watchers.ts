@@ -1,12 +1,12 @@
 /**
- * Connections that watch (`watch`), and the lines they are sent. Lines are collected while a tick runs and leave with
- * its replies, so that nobody sees a write before the standby has it (law 3). A watcher that reads too slowly misses
- * lines and is told how many; it never slows anybody else.
+ * Connections that watch (`watch`), and their lines. Lines are collected while a tick runs and leave with its replies,
+ * so that no watcher sees a write before the standby has it (law 3). A watcher that reads too slowly misses lines and
+ * is told how many; it slows no other client.
  */
 import { watchedBytesPerTick, watcherBytesMax, watchersMost } from '../base/limits.js';
 import { ascii } from '../protocol/reply.js';
 
-/** What can be watched. memcached knows the last ones, too; here nothing happens that they would tell. */
+/** The topics of `watch`. memcached knows the last ones, too; here no event belongs to them. */
 export const Topic = {
   fetchers: 1,
   mutations: 2,
@@ -20,7 +20,7 @@ export const Topic = {
   proxyuser: 256,
 } as const;
 
-/** Where lines go: the transport's face at the end of a tick. */
+/** The output for lines: the transport's face at the end of a tick. */
 export interface LineOutput {
   /** False when there is no room in this tick. */
   append(connection: number, first: Uint8Array, second: Uint8Array): boolean;
@@ -31,7 +31,7 @@ export interface LineOutput {
 interface Watcher {
   readonly connection: number;
   readonly topics: number;
-  /** Lines it has missed and not been told of. */
+  /** Lines that it has missed and not been told of. */
   skipped: number;
 }
 
@@ -43,27 +43,27 @@ interface LogLine {
 
 const none = new Uint8Array(0);
 
-/** What a watcher is sent of a tick. */
+/** The lines for a watcher in a tick. */
 interface Chosen {
   readonly bytes: Uint8Array;
   readonly count: number;
 }
 
 export class Watchers {
-  /** What anybody watches: the sum of topics, 0 when there is no watcher. */
+  /** Topics with a watcher, as a sum; 0 when there is no watcher. */
   topics = 0;
   written = 0;
   sent = 0;
   skipped = 0;
   private readonly watchers: Watcher[] = [];
   private readonly lines: LogLine[] = [];
-  /** Their bytes, made once for all watchers; there is room once somebody watches. */
+  /** Bytes of the lines, made once for all watchers; allocated for the first watcher. */
   private bytes = Buffer.alloc(0);
   private bytesUsed = 0;
   /** Number of the last line: memcached's gid. */
   private lastLine = 0;
 
-  /** True when what is to be sent in this tick, to all watchers together, is enough. */
+  /** True when this tick has enough output for all watchers together. */
   get isFull(): boolean {
     return this.bytesUsed * this.watchers.length > watchedBytesPerTick;
   }
@@ -72,7 +72,7 @@ export class Watchers {
     return this.watchers.length;
   }
 
-  /** False when there are as many as there may be. */
+  /** Adds a watcher. False when there are as many as there may be. */
   add(connection: number, topics: number): boolean {
     if (this.watchers.length === watchersMost) return false;
     if (this.bytes.length === 0) this.bytes = Buffer.alloc(watcherBytesMax);
@@ -125,7 +125,7 @@ export class Watchers {
     this.skipped = 0;
   }
 
-  /** The lines of some topics, one behind another. */
+  /** The lines of some topics, one after another. */
   private choose(topics: number): Chosen {
     const { bytes, lines } = this;
     if (lines.every(({ topic }) => (topic & topics) !== 0)) {

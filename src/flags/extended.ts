@@ -1,13 +1,14 @@
-/** `-o`: from the texts that were given to the words they hold, checked against the table in words.ts. */
-import { defaults, type Settings, type TlsSettings, usage } from './options.js';
-import { type Word, words } from './words.js';
+/** `-o`: reads the texts that were given as words, checked against the table in extended-words.ts. */
+
+import { type ExtendedWord, words } from './extended-words.js';
+import { defaults, type Settings, type TlsSettings, usage } from './settings.js';
 
 /** memcached's defaults: PEM, 16 KiB, TLS 1.2. */
 const tlsKeyFormat = 1;
 const tlsBufferKibibytes = 16;
 const tlsVersion = 2;
 
-/** What the words of all `-o` flags mean together. */
+/** The settings that the words of all `-o` flags make together. */
 export interface Extended {
   readonly settings: Pick<
     Settings,
@@ -22,16 +23,16 @@ export interface Extended {
     | 'lruCrawlerTocrawl'
     | 'tuning'
   >;
-  /** What `-Z` uses. Throws HotspareError when a word it needs is missing. */
+  /** The settings of `-Z`. Throws HotspareError when a word it needs is missing. */
   readonly tls: () => TlsSettings;
   /** One line for every word that does nothing here. */
   readonly remarks: readonly string[];
 }
 
-/** Words as they were given, by name: those without a value have an empty one. */
+/** The given words and their values, by name; the value is empty where none was given. */
 type Given = ReadonlyMap<string, string>;
 
-/** Reads the texts in order; later words win. Throws HotspareError for what is unknown, wrong or refused. */
+/** Reads the texts in order; later words win. Throws HotspareError for a word that is unknown, wrong or refused. */
 export function extended(texts: readonly string[]): Extended {
   const all = texts.filter((text) => text !== '').flatMap((text) => text.split(','));
   const given = new Map<string, string>();
@@ -39,7 +40,8 @@ export function extended(texts: readonly string[]): Extended {
   const remarks: string[] = [];
   for (const text of all) {
     const { name, value, word } = parse(text);
-    // The later of two words is the later in the map: that decides between a word and its opposite.
+    // The map keeps the order of the words, which decides between a word and its opposite: so a repeated word moves to
+    // the end.
     given.delete(name);
     given.set(name, value ?? '');
     if (word.shown !== undefined && value !== null) tuning.set(word.shown[0], word.shown[1](value));
@@ -70,13 +72,13 @@ function automove(given: Given, on: boolean): 0 | 1 | 2 {
   return on ? (numberOf(given, 'slab_automove', defaults.slabAutomove) as 0 | 1 | 2) : 0;
 }
 
-/** The number that stands behind a word; `otherwise` where none does. */
+/** The number given with a word; `otherwise` where none was given. */
 function numberOf(given: Given, name: string, otherwise: number): number {
   const text = given.get(name) ?? '';
   return text === '' ? otherwise : Number(text);
 }
 
-function parse(text: string): { name: string; value: string | null; word: Word } {
+function parse(text: string): { name: string; value: string | null; word: ExtendedWord } {
   const at = text.indexOf('=');
   const name = at < 0 ? text : text.slice(0, at);
   const value = at < 0 ? null : text.slice(at + 1);

@@ -1,18 +1,19 @@
 /**
- * What a flag is, and how a table of flags becomes a command's options. Every flag of memcached is one of three kinds:
+ * The definition of a flag; turns a table of flags into a command's options. Every flag of memcached is of one of three
+ * kinds:
  *
- *      implemented   it does here what it does there
- *      tuning        it tunes an inside that hotspare does not have: taken, and said so in one line
- *      refused       to ignore it would break a promise: the start is refused, with the remedy
+ *      implemented   it has the same effect here
+ *      tuning        it tunes a part of memcached that is not here: accepted, and one line says so
+ *      refused       ignoring it would break a promise: the start is refused, with the remedy
  */
 import { type Command, Option } from 'commander';
 import type { HotspareError } from '../base/errors.js';
-import { usage } from './options.js';
+import { usage } from './settings.js';
 import type { Parser } from './values.js';
 
 export type Kind = 'implemented' | 'tuning' | 'refused';
 
-/** Whom a flag is for: a node's clients, its region (a standby takes that from its primary), or the process. */
+/** The users of a flag: a node's clients, its region (a standby takes these from its primary), or the process. */
 export type Scope = 'clients' | 'geometry' | 'process';
 
 export interface Flag {
@@ -20,14 +21,14 @@ export interface Flag {
   readonly form: string;
   readonly kind: Kind;
   readonly scope: Scope;
-  /** What it does; or why it does nothing here; or why it is refused. */
+  /** The flag's effect; or why it has none here; or why it is refused. */
   readonly sentence: string;
-  /** Of a refused one: what to do instead. */
+  /** Refused flags: the alternative. */
   readonly remedy?: string;
   readonly parse?: Parser;
-  /** The value when it is not given, and how the help shows it. */
+  /** The value when the flag is not given, and how the help shows it. */
   readonly initial?: readonly [value: unknown, shown?: string];
-  /** Only these values are of this kind; all others are simply taken. */
+  /** True for values of the flag's kind; other values are simply taken. Default: all are of its kind. */
   readonly when?: (value: unknown) => boolean;
 }
 
@@ -40,7 +41,7 @@ export function addFlags(command: Command, table: readonly Flag[]): Command {
   return command;
 }
 
-/** Lines about the flags that were given and do nothing here. Throws HotspareError for one that is refused. */
+/** Lines about the given flags that do nothing here. Throws HotspareError for a given flag that is refused. */
 export function review(command: Command, table: readonly Flag[]): string[] {
   return table.flatMap((flag) => {
     const option = optionOf(flag);
@@ -54,7 +55,7 @@ export function review(command: Command, table: readonly Flag[]): string[] {
   });
 }
 
-/** The flags of a command that were given, as arguments for another process. */
+/** The given flags of a command, as arguments for another process. */
 export function given(command: Command, table: readonly Flag[]): string[] {
   return table.flatMap((flag) => {
     const option = optionOf(flag);

@@ -1,10 +1,10 @@
 /**
- * Every flag of memcached 1.6.18, in the order of `memcached -h`: what it is here, and a sentence for the help and for
- * whoever gives it. docs/OPERATING.md has the same table for operators; test/tidy.test.ts compares them.
+ * Every flag of memcached 1.6.18, in the order of `memcached -h`, with its kind and a sentence for the help and the
+ * log. docs/OPERATING.md has the same table for operators; test/tidy.test.ts compares them.
  */
 import * as limits from '../base/limits.js';
 import type { Flag, Kind, Scope } from './flag.js';
-import { defaults } from './options.js';
+import { defaults } from './settings.js';
 import { character, count, each, factor, integer, list, octal, oneOf, size } from './values.js';
 
 type More = Partial<Omit<Flag, 'form' | 'kind' | 'scope' | 'sentence'>>;
@@ -120,7 +120,7 @@ export const memcachedFlags: readonly Flag[] = [
   }),
 ];
 
-/** What memcached does not have, for the same purposes. */
+/** Flags that memcached does not have, for the same purposes. */
 export const ownFlags: readonly Flag[] = [
   row(
     '--discard-memory-file',

@@ -1,4 +1,4 @@
-/** What the values of flags look like: functions from text to value that say in one sentence what is wrong with it. */
+/** Parsers for the values of flags: functions from text to value that say in one sentence how a value is wrong. */
 import { InvalidArgumentError } from 'commander';
 
 export type Parser = (text: string, before: unknown) => unknown;
@@ -42,7 +42,7 @@ export function size(least: number, most: number, tooSmall: string, tooLarge: st
   };
 }
 
-/** Several values: with commas, or by repeating the flag; as in memcached, what is repeated is there once. */
+/** Several values, with commas or by repeating the flag; as in memcached, a repeated value counts once. */
 export function list(text: string, before: unknown): string[] {
   const known = before as string[];
   const added = text.split(/[,;]/);
@@ -65,7 +65,7 @@ export function character(text: string): string {
   throw new InvalidArgumentError('It is one printable character.');
 }
 
-/** One of some words. */
+/** Accepts the keys of `words`, each for its value. */
 export function oneOf(words: Readonly<Record<string, unknown>>, sentence: string): Parser {
   return (text) => {
     if (Object.hasOwn(words, text)) return words[text];

@@ -1,10 +1,10 @@
 /**
- * The face of the native addon: what C++ does for this program, and nothing else does.
+ * The face of the native addon: all that C++ does for this program.
  *
- * Three things live there: a region (mapped memory, handed over as ArrayBuffers), a transport (one epoll set
- * that reads all ready sockets into one buffer and calls TypeScript once), and a checksum. The addon knows
- * connections, bytes and barriers; no command, no key, no role. It reports failures as codes, never as
- * exceptions: an exception out of it is a programming error here.
+ * Three things live there: a region (mapped memory, handed over as ArrayBuffers), a transport (one epoll set that reads
+ * all ready sockets into one buffer and calls TypeScript once), and a checksum. The addon knows connections, bytes and
+ * barriers; no command, no key, no role. It reports failures as codes; an exception out of it therefore means a
+ * programming error here.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ export interface RegionOptions {
   readonly segmentBytes: number;
   /** A file to map (created when absent), or null for anonymous memory (memfd). */
   readonly file: string | null;
-  /** Give up what the file holds; never that of a file in use. */
+  /** Gives up the content of the file; never of a file in use. */
   readonly discard: boolean;
   /** mlock the whole mapping (`-k`); ENOMEM or EPERM when RLIMIT_MEMLOCK is too small. */
   readonly lockMemory: boolean;
@@ -63,8 +63,8 @@ export interface TransportOptions {
   /** Connection slots, clients and links together; ids are 0 … connectionsMax-1. */
   readonly connectionsMax: number;
   /**
-   * Most bytes read from one connection in one tick. A row holds at most twice as many, leftover included; who leaves
-   * that many unconsumed with Next.MORE is closed (EMSGSIZE).
+   * Most bytes read from one connection in one tick. A row holds at most twice as many, leftover included; a connection
+   * of which that many are left unconsumed with Next.MORE is closed (EMSGSIZE).
    */
   readonly readBytesMax: number;
   /**
@@ -73,8 +73,8 @@ export interface TransportOptions {
    */
   readonly pendingHighBytes: number;
   /**
-   * Bytes of values (`sink`, `skip`) that may complete in one tick and group, beyond the first; and about how many are
-   * read for those that do not. What is over waits in its socket.
+   * Bytes of values (`sink`, `skip`) that may complete in one tick and group, beyond the first value. About as many are
+   * read for values that do not complete. The rest waits in its socket.
    */
   readonly sinkBytesPerTick: number;
 }
@@ -97,7 +97,7 @@ export const EventWord = {
 
 export const EventKind = {
   /**
-   * Bytes of a connection: those left over from the last tick, then what was read now. `FILLED` = 1 says that the
+   * Bytes of a connection: first those left over from the last tick, then those read now. `FILLED` = 1 says that the
    * connection's sink has been filled since the last event; the bytes of this row come after it (LENGTH may be 0).
    */
   DATA: 0,
@@ -120,7 +120,7 @@ export const EventKind = {
   RELEASED: 4,
 } as const;
 
-/** What a DATA row's NEXT may say about the bytes that were not consumed. */
+/** The values of a DATA row's NEXT: when bytes that were not consumed are delivered again. */
 export const Next = {
   /** Deliver again when more bytes have come. */
   MORE: 0,
@@ -169,10 +169,10 @@ export interface ListenOptions {
 /**
  * One epoll set on Node's loop. When sockets are ready it fills the event table and the input buffer, calls `onTick`
  * once, and then sends the rows of the reply table. `onTick(rows)` returns the barrier: replies of this tick to
- * connections of group 0 leave only after `release(sequence)` with a sequence >= barrier (0 = at once). Barriers
- * are expected to grow; one that does not waits for the highest before it. What `onTick` throws is an uncaught
- * exception, and the transport is destroyed. Next ticks and promises it started run before its replies leave.
- * Methods that name a connection which is dead do nothing.
+ * connections of group 0 leave only after `release(sequence)` with a sequence >= barrier (0 = at once). Barriers are
+ * expected to grow; a barrier that does not waits for the highest before it. An exception of `onTick` is uncaught, and
+ * the transport is destroyed. Promises and `nextTick` callbacks that it started run before its replies leave. Methods
+ * that name a connection which is dead do nothing.
  */
 export interface NativeTransport {
   readonly input: ArrayBuffer;
@@ -191,40 +191,40 @@ export interface NativeTransport {
    */
   readonly counters: Float64Array;
 
-  /** Binds and listens. Returns the listener's id (>= 0), or what failed. */
+  /** Binds and listens. Returns the listener's id (>= 0), or a failure. */
   listen(options: ListenOptions): number | NativeFailure;
   /** The port a TCP listener is bound to, 0 for a unix socket. */
   listenerPort(listener: number): number;
   /** Stops listening and removes the unix socket's file. Connections stay. */
   closeListener(listener: number): void;
   /**
-   * Starts to connect (host is a literal; or a unix path when port is -1). Returns the connection's id;
-   * CONNECTED follows, also when the peer refuses at once. A failure is returned only for what is wrong on
-   * this side: the address, no slot (ENOBUFS), no descriptor.
+   * Starts to connect (host is a literal; or a unix path when port is -1). Returns the connection's id; CONNECTED
+   * follows, also when the peer refuses at once. A failure is returned only for an error on this side: the address, no
+   * slot (ENOBUFS), no descriptor.
    */
   connect(host: string, port: number, group: 0 | 1): number | NativeFailure;
   /**
    * A connection of group 0 over a socket pair: the other end is a descriptor that is the caller's to use and to close.
-   * Whoever brings bytes from elsewhere (UDP) feeds them in there. It counts as a connection; ENOBUFS when there are
-   * as many as `limit` allows.
+   * Bytes that come from elsewhere (UDP) are fed in there. It counts as a connection; ENOBUFS when there are as many as
+   * `limit` allows.
    */
   pair(): { readonly connection: number; readonly descriptor: number } | NativeFailure;
   /**
-   * Puts one end of a socket pair in the place of the socket of a connection that was just accepted: `socket` is what
-   * was accepted, `descriptor` the pair's other end, and both are the caller's to use and to close.
+   * Puts one end of a socket pair in the place of the socket of a connection that was just accepted: `socket` is the
+   * accepted one, `descriptor` the pair's other end, and both are the caller's to use and to close.
    */
   divert(
     connection: number,
   ): { readonly socket: number; readonly descriptor: number } | NativeFailure;
   /**
-   * Most connections of group 0 (connectionsMax to begin with); one more is answered with `refusal` and closed, or
-   * waits to be accepted when that is empty.
+   * Most connections of group 0 (connectionsMax to begin with); a connection beyond them is answered with `refusal` and
+   * closed, or waits to be accepted when `refusal` is empty.
    */
   limit(connections: number, refusal: string): void;
 
   /**
-   * Sends bytes outside the reply table, at once if the socket takes them (so before this tick's rows), behind
-   * what is queued or held if there is any; no barrier of its own. Returns bytes of the connection still
+   * Sends bytes outside the reply table, at once if the socket takes them (so before this tick's rows), behind output
+   * that is queued or held, if there is any; it has no barrier of its own. Returns bytes of the connection still
    * unsent, or -1 when it is dead.
    */
   send(connection: number, bytes: Uint8Array, offset: number, length: number): number;
@@ -237,9 +237,9 @@ export interface NativeTransport {
   /** The next `length` bytes from the connection are thrown away; FILLED = 1 when done. */
   skip(connection: number, length: number): void;
   /**
-   * Ends a connection. With `flush`, what is queued or held for it (this tick's rows too) is sent first, and
-   * then input is thrown away until the peer closes too or `sweep` ends it. Without, everything is dropped. No
-   * event follows.
+   * Ends a connection. With `flush`, output that is queued or held for it (this tick's rows too) is sent first, and
+   * then input is thrown away until the peer closes too or `sweep` ends it. Without, everything is dropped. No event
+   * follows.
    */
   close(connection: number, flush: boolean): void;
   /**
@@ -252,17 +252,20 @@ export interface NativeTransport {
    * RELEASED.
    */
   pause(paused: boolean): void;
-  /** What is known of one connection; null when it is dead. In the tick of its CLOSED (0) row it is not, yet. */
+  /** Describes one connection; null when it is dead. In the tick of its CLOSED (0) row it is not dead yet. */
   describe(connection: number): ConnectionDescription | null;
   /** Ms since the last byte that went into a connection's sink, as of this tick; -1 when it has none. */
   stalledMs(connection: number): number;
-  /** Where a listener listens; null when it is closed. */
+  /** The address of a listener, and its descriptor; null when it is closed. */
   describeListener(
     listener: number,
   ): { readonly address: string; readonly descriptor: number } | null;
   /** Registers memory that sinks and references may name; it must not go away before `unregister` or `destroy`. */
   register(buffer: ArrayBuffer): number;
-  /** Forgets it. Connections that still read into it or send from it are ended (CLOSED with ECONNABORTED). */
+  /**
+   * Forgets registered memory. Connections that still read into it or send from it are ended (CLOSED with
+   * ECONNABORTED).
+   */
   unregister(buffer: number): void;
   /**
    * Closes connections that have been draining after a close for at least this many ms (0: also those that were closed
@@ -275,22 +278,22 @@ export interface NativeTransport {
 }
 
 export interface ConnectionDescription {
-  /** Of the peer: tcp:1.2.3.4:5, tcp6:[::1]:5, unix:/path. */
+  /** The peer's address: tcp:1.2.3.4:5, tcp6:[::1]:5, unix:/path. */
   readonly address: string;
-  /** Of our end. */
+  /** The address of our end. */
   readonly listenAddress: string;
   readonly descriptor: number;
-  /** Unsent or held. */
+  /** Output that is unsent or held. */
   readonly pendingBytes: number;
 }
 
-/** What a scan of a region has come to. */
+/** The result of scanning a part of a region. */
 export interface Scanned {
-  /** All bytes before it, from where the scan began, are zero. */
+  /** All bytes before this offset, from where the scan began, are zero. */
   readonly at: number;
-  /** So many bytes from `at`, in none of whose pages of 4 KiB all are zero; 0: none was found yet. */
+  /** This many bytes from `at` were found; none of their pages of 4 KiB is all zero. 0: none was found yet. */
   readonly length: number;
-  /** Bytes that were read for it. */
+  /** Bytes that the scan has read. */
   readonly looked: number;
 }
 
@@ -303,14 +306,14 @@ export interface NativeCipher {
   seal(bytes: Uint8Array, offset: number, length: number, to: Uint8Array): boolean;
   /**
    * Decrypts the payload of the frame and its tag, bytes[offset, offset+length), where it stands. False when it is not
-   * the next one, as it was sealed: nothing that follows will open either.
+   * the next frame as it was sealed; then no later frame opens either.
    */
   open(bytes: Uint8Array, offset: number, length: number): boolean;
 }
 
 interface Addon {
   regionOpen(options: RegionOptions): NativeRegion | NativeFailure;
-  /** The same in a thread: to reserve, or to lock, gigabytes takes seconds. `done` is called from the loop. */
+  /** `regionOpen` in a thread, as reserving or locking gigabytes takes seconds. `done` is called from the loop. */
   regionOpenLater(
     options: RegionOptions,
     done: (opened: NativeRegion | NativeFailure) => void,
@@ -324,7 +327,7 @@ interface Addon {
   regionTrustOwner(user: number): void;
   /**
    * Detaches the region's ArrayBuffers. A thread unmaps it and frees its pages; its file may be opened again at once.
-   * Transports that have them registered forget them before.
+   * Transports that have the ArrayBuffers registered must forget them first.
    */
   regionClose(id: number): void;
   /** msync of the whole region; only meaningful with a file. Null when it is on disk. */
@@ -361,13 +364,13 @@ interface Addon {
   ): { readonly descriptor: number; readonly port: number } | NativeFailure;
   /** Milliseconds of CLOCK_BOOTTIME, the clock of the event table too. */
   monotonicMs(): number;
-  /** Queues a line for stderr, and never waits: `head` and `text`. `head` also begins the line about lost ones. */
+  /** Queues the line `head` + `text` for stderr, and never waits. `head` also begins the line about lost lines. */
   logSay(head: string, text: string): void;
   /** Lines that could not be written, or found no room in the queue, since the process began. */
   logLost(): number;
-  /** Waits until the queue is written, at most this long; false when some of it is left. */
+  /** Waits for the queue to be written, at most this long; false when some of it is left. */
   logFlush(milliseconds: number): boolean;
-  /** Starts the keeper, once: it stays the user that the process is now (docs/decisions/keeper.md). */
+  /** Starts the keeper process, once: it keeps the user that this process has now (docs/decisions/keeper.md). */
   keeperStart(): void;
   transportCreate(options: TransportOptions, onTick: (rows: number) => number): NativeTransport;
 }

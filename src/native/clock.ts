@@ -3,7 +3,7 @@ import { native } from './addon.js';
 
 /**
  * CLOCK_BOOTTIME in ms with fractions: the clock of the ticks, the same for all processes of a machine. It goes on
- * while the machine is suspended: a lease that slept with it would be over without anybody knowing.
+ * while the machine is suspended, so that a lease is over when its holder wakes.
  */
 export const monotonicMs: () => number = native.monotonicMs;
 

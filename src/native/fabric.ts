@@ -1,6 +1,6 @@
 /**
  * The face of the addon's fabric: one-sided writes into another process' memory over libfabric, which is loaded at run
- * time. Failures are codes, as in native.ts; where libfabric or its headers are missing every function says so.
+ * time. Failures are codes, as in addon.ts; where libfabric or its headers are missing every function says so.
  *
  * An object is one end: the passive end listens, accepts one connection at a time and writes; the active end connects,
  * and opens its memory to be written. Each has an endpoint (native/fabric_endpoint.h), and beside it a primary's writer
@@ -12,9 +12,9 @@ import { type NativeFailure, native } from './addon.js';
 export const fabricProviders = ['verbs', 'tcp'] as const;
 export type FabricProvider = (typeof fabricProviders)[number];
 
-/** `--transport`: which link. */
-export const transports = ['auto', 'tcp', 'rdma'] as const;
-export type Transport = (typeof transports)[number];
+/** The links that `--transport` may choose. */
+export const linkPreferences = ['auto', 'tcp', 'rdma'] as const;
+export type LinkPreference = (typeof linkPreferences)[number];
 
 export interface FabricQuery {
   readonly provider: FabricProvider;
@@ -28,9 +28,9 @@ export interface FabricQuery {
 export interface FabricOptions extends FabricQuery {
   /** Bytes of the ring in which writes wait for their completion; 0 for an end that writes nothing. */
   readonly stagingBytes: number;
-  /** A queue or ring that is full is waited for this long; then the connection is broken. */
+  /** A full queue or ring is waited for this long; then the connection is broken. */
   readonly patienceMs: number;
-  /** How many microseconds `post` waits for the ack of its batch. */
+  /** Microseconds that `post` waits for the ack of its batch. */
   readonly spinUs: number;
 }
 
@@ -44,7 +44,7 @@ export interface FabricFound {
   readonly pins: boolean;
 }
 
-/** Where a peer may write, in decimal digits: 64 bits do not fit in a number. */
+/** The parts of memory that a peer may write. The fields are decimal digits, as 64 bits do not fit in a number. */
 export interface RemotePart {
   readonly address: string;
   readonly key: string;
@@ -54,13 +54,13 @@ export interface RemotePart {
 export const partsCount = 3;
 
 export const FabricEvent = {
-  /** Somebody wants to connect: `request`, and its private bytes (which may be padded). Accept or reject it. */
-  REQUEST: 0,
-  /** The connection carries. */
+  /** A peer wants to connect. `connectionRequest` names it, for accept or reject; its private bytes may be padded. */
+  CONNECTION_REQUEST: 0,
+  /** The connection is ready for writes. */
   CONNECTED: 1,
   /** The connection is gone: the reason is in the bytes; `revoked` when the peer surely closed its memory to us. */
   BROKEN: 2,
-  /** Completions have come: see the cells. */
+  /** Completions have come, and the cells are up to date. */
   COMPLETED: 3,
 } as const;
 
@@ -79,46 +79,46 @@ export const FabricCell = {
   QUEUE_STALLS: 7,
   STAGING_STALLS: 8,
   MERGED_RANGES: 9,
-  /** Sequence that the peer was told with `tell`, once it has arrived. */
+  /** Newest sequence that `tell` has told the peer, once it has arrived. */
   TOLD_SEQUENCE: 10,
-  /** Batches that went as a redo first. */
+  /** Batches that were first written as a redo. */
   REDO_BATCHES: 11,
 } as const;
 
-/** The reason why `post` wrote nothing. Each is an error of the caller. */
+/** Why `post` wrote nothing. Each reason is an error of the caller. */
 export const FabricRefusal = {
-  /** The records are malformed, or not the peer's. */
+  /** The records are malformed, or name memory that is not the peer's. */
   FOREIGN: -1,
   /** No connection has been made: CONNECTED has not come yet, or `disconnect` was called. */
   UNCONNECTED: -2,
-  /** The sequence is not the one before + 1. */
+  /** The sequence is not that of the batch before + 1. */
   OUT_OF_ORDER: -3,
 } as const;
 
 export type OnFabricEvent = (
   kind: number,
-  request: number,
+  connectionRequest: number,
   bytes: Buffer,
   revoked: boolean,
 ) => void;
 
-/** Where the peer may write a region: all but what stands between the head and the body. */
+/** The part of a region that the peer may write: all but the gap between the head and the body. */
 type Span = [region: number, headBytes: number, bodyOffset: number];
 
 export interface NativeFabric {
   readonly found: FabricFound;
   readonly cells: Float64Array;
 
-  /** Passive: returns the port. */
+  /** Passive end: returns the port. */
   listen(): number | NativeFailure;
-  /** Accepts a request; an earlier connection ends. CONNECTED or BROKEN follows. */
-  accept(request: number): NativeFailure | null;
-  reject(request: number): void;
-  /** Active: connects, with private bytes for the peer. CONNECTED or BROKEN follows. */
+  /** Passive end: accepts a connection request; an earlier connection ends. CONNECTED or BROKEN follows. */
+  accept(connectionRequest: number): NativeFailure | null;
+  reject(connectionRequest: number): void;
+  /** Active end: connects, with private bytes for the peer. CONNECTED or BROKEN follows. */
   connect(bytes: Uint8Array, offset: number, length: number): NativeFailure | null;
   /**
-   * Ends the connection; no event of it follows, not even one that has come already. Memory that was exposed is closed
-   * to the peer.
+   * Ends the connection; no event of it follows, not even one that is under way. The peer can no longer write to memory
+   * that was exposed.
    */
   disconnect(): void;
 
@@ -126,29 +126,30 @@ export interface NativeFabric {
   expose(
     ...span: Span
   ): { readonly parts: readonly RemotePart[]; readonly mailbox: ArrayBuffer } | NativeFailure;
-  /** Closes the registrations, then the connection: from now on not one byte of the peer's is placed. */
+  /** Closes the registrations, then the connection: from now on no byte of the peer is placed. */
   revoke(): void;
 
-  /** Where the peer's memory is; the region is the one whose bytes it mirrors. */
+  /** Says where the peer's memory is, and the region whose bytes it mirrors. */
   aim(...args: [...Span, parts: readonly RemotePart[]]): void;
   /**
-   * Writes the records of bytes[offset, offset+length) in order, as one batch; its sequence is the one before + 1.
-   * Returns their number, or a FabricRefusal. On a connection that is broken nothing is written, and no ack follows:
-   * BROKEN tells it. No event tells of completions that come within the call. A small batch is acked once it stands in
-   * the peer's mailbox as a redo; its ranges are written before the loop sleeps, or anything else is written. The peer
-   * can read the batch's sequence if there is no range in it, or once `beat` or `tell` follows.
+   * Writes the records of bytes[offset, offset+length) in order, as one batch, whose sequence must be that of the batch
+   * before + 1. Returns the number of records, or a FabricRefusal. On a broken connection nothing is written and no ack
+   * follows: the event BROKEN tells. No event tells of completions that come within the call. A small batch is acked
+   * once it stands in the peer's mailbox as a redo; its ranges are written before the loop sleeps, or before anything
+   * else is written. The peer can read the batch's sequence if the batch has no range, or once `beat` or
+   * `tell` follows.
    */
   post(bytes: Uint8Array, offset: number, length: number, sequence: number): number;
-  /** Writes bytes of the region from where they stand. False when they are not the peer's, or nobody has connected. */
+  /** Writes bytes of the region from where they stand. False when they are not the peer's, or no peer is connected. */
   block(offset: number, length: number): boolean;
   /**
-   * Writes the sequence of the newest batch, the heartbeat, and the newest of the peer's that it answers. False when
-   * nobody has connected.
+   * Writes the sequence of the newest batch, our heartbeat, and the newest heartbeat of the peer, as an answer. False
+   * when no peer is connected.
    */
   beat(beat: number, echo: number): boolean;
-  /** Writes the sequence of the newest batch: see TOLD_SEQUENCE. False when nobody has connected. */
+  /** Writes the sequence of the newest batch: see TOLD_SEQUENCE. False when no peer is connected. */
   tell(): boolean;
-  /** Ends everything. No event follows. */
+  /** Closes the end and all that it holds. No event follows. */
   close(): void;
 }
 
@@ -160,5 +161,5 @@ export interface FabricFunctions {
   fabricOpen(options: FabricOptions, onEvent: OnFabricEvent): NativeFabric | NativeFailure;
 }
 
-/** The rest of the addon, under a name of its own. */
+/** The fabric's part of the addon. */
 export const fabric = native as object as FabricFunctions;

@@ -1,7 +1,7 @@
 /**
- * What a node gets from the machine it runs on: time, timers, the network, memory and randomness. Whoever decides
- * anything gets these as arguments, so that the same node runs on the simulator's time, network and memory as well
- * (test/sim/). `machine` is the real one.
+ * Time, timers, the network, memory and randomness, as a node gets them from the machine it runs on. All code that
+ * decides anything takes these as arguments, so that the same node also runs on the simulator's time, network and
+ * memory (test/sim/). `machine` is the real one.
  */
 import { randomBytes } from 'node:crypto';
 import { isOwnAddress } from '../base/interfaces.js';
@@ -10,16 +10,16 @@ import { monotonicMs } from './clock.js';
 
 /** A timer that was started. */
 export interface Timer {
-  /** It does not run any more. Has no effect once it ran. */
+  /** Stops the timer. Has no effect once it ran. */
   cancel(): void;
 }
 
 export interface Timers {
-  /** Runs once, after so many ms. A timer that `keeps` the process alive does so until then (default: it does). */
+  /** Runs once, after `ms`. A timer that `keeps` the process alive does so until it runs (default: it does). */
   after(ms: number, run: () => void, keeps?: boolean): Timer;
-  /** Runs every so many ms. */
+  /** Runs every `ms`. */
   every(ms: number, run: () => void, keeps?: boolean): Timer;
-  /** Runs in the next turn of the loop, behind whatever has arrived. */
+  /** Runs in the next turn of the loop, after events that have arrived already. */
   soon(run: () => void): Timer;
 }
 
@@ -29,7 +29,7 @@ export interface Network {
   isOwnAddress(host: string): boolean | null;
 }
 
-/** Memory of regions, by the numbers that `NativeRegion.id` gives. */
+/** Memory of regions, named by `NativeRegion.id`. */
 export type RegionMemoryPort = Pick<
   typeof native,
   | 'regionOpen'
@@ -49,7 +49,7 @@ export interface Ports {
   readonly timers: Timers;
   readonly network: Network;
   readonly memory: RegionMemoryPort;
-  /** So many random bytes that nobody can guess. */
+  /** This many random bytes, which nobody can guess. */
   readonly random: (bytes: number) => Buffer;
 }
 

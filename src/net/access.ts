@@ -1,9 +1,9 @@
 /**
- * What -Y and -Z ask for, read once when the process starts: so a standby finds then, and not at its takeover, that a
- * file is missing or wrong.
+ * Credentials (-Y) and TLS (-Z), read once when the process starts, so that a standby finds a missing or wrong file
+ * then, and not at its takeover.
  */
 
-import type { Settings } from '../flags/options.js';
+import type { Settings } from '../flags/settings.js';
 import { Credentials } from '../process/credentials.js';
 import type { Log } from '../process/log.js';
 import { Tls } from './tls.js';

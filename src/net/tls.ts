@@ -1,7 +1,8 @@
 /**
  * TLS in front of the data path: a connection that was accepted gives its socket to node:tls and goes on over one end
- * of a socket pair; what is decrypted goes in at the other end, and what comes out there is encrypted. So a session
- * does not know of it, and barriers, limits and back-pressure hold as for any connection (docs/decisions/tls-path.md).
+ * of a socket pair. Decrypted bytes go in at the other end, and bytes that come out there are encrypted. A session
+ * therefore need not know of TLS, and barriers, limits and back-pressure hold as for any connection
+ * (docs/decisions/tls-path.md).
  *
  *   client ══ socket ══ node:tls ── pipe ── socket pair ── transport ── session
  */
@@ -17,35 +18,38 @@ import {
 } from 'node:tls';
 import { HotspareError } from '../base/errors.js';
 import { drainingMs, tlsHandshakeMs, tlsHandshakesMost } from '../base/limits.js';
-import type { TlsSettings } from '../flags/options.js';
+import type { TlsSettings } from '../flags/settings.js';
 import type { NativeTransport } from '../native/addon.js';
 import { failed } from '../native/addon.js';
 
-/** `ssl_min_version`. */
+/** The values of `ssl_min_version`. */
 const versions = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
-/** Those of TLS 1.3 have a setting of their own in OpenSSL, which memcached leaves alone. */
+/** The suites of TLS 1.3. OpenSSL has a setting of their own for them, which memcached leaves alone. */
 const suites = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256';
 const Verify = { NONE: 0, REQUIRED: 2 } as const;
 const formatDer = 2;
 
-/** A client's two sockets. */
+/** The two sockets of a client. */
 interface Bridge {
-  /** The client's. */
+  /** The client's address. */
   readonly address: string;
   readonly outer: Socket;
   readonly inner: Socket;
-  /** Runs from the end of the session on. */
+  /** The deadline for the client to close, once its session has ended. */
   patience: NodeJS.Timeout | null;
 }
 
 export class Tls {
   private readonly settings: TlsSettings;
   private readonly server: Server;
-  /** Those whose handshake is under way, by their addresses: node:tls says no more when it is done. */
+  /**
+   * Bridges whose handshake is under way, by both addresses: these are all that node:tls gives when a handshake is
+   * done.
+   */
   private readonly greeting = new Map<string, Bridge>();
-  /** The same, by the client's address alone, the oldest first. */
+  /** The same bridges, by the client's address alone, the oldest first. */
   private readonly greetingFrom = new Map<string, Set<Bridge>>();
-  /** By connection, until its session ends. */
+  /** Bridges by connection, until its session ends. */
   private readonly served = new Map<number, Bridge>();
   private readonly bridges = new Set<Bridge>();
 
@@ -62,7 +66,7 @@ export class Tls {
     this.server.on('tlsClientError', (_, socket) => socket.destroy());
   }
 
-  /** Reads certificates and key again, for connections to come. Returns what is wrong with them, or null. */
+  /** Reads certificates and key again, for later connections. Returns an error in them, or null. */
   refresh(): string | null {
     try {
       this.server.setSecureContext(contextOptions(this.settings));
@@ -73,12 +77,12 @@ export class Tls {
     }
   }
 
-  /** Takes over the socket of a connection that was just accepted. False when there is no descriptor for it. */
+  /** Takes over the socket of a connection that was just accepted. False when no descriptor is left for the pair. */
   divert(transport: NativeTransport, connection: number): boolean {
     const made = transport.divert(connection);
     if (failed(made)) return false;
     const highWaterMark = Math.max(1, this.settings.writeBufferBytes);
-    // A client that gives up in mid-handshake is closed; one that is in may close its side and still be answered.
+    // A client that gives up in mid-handshake is closed; later it may close its side and still be answered.
     const outer = new Socket({ fd: made.socket, allowHalfOpen: false, ...bothWays });
     const inner = new Socket({
       fd: made.descriptor,
@@ -106,8 +110,8 @@ export class Tls {
   }
 
   /**
-   * The session of a connection is over. Its client has as long as a plain one to read the rest and close, too: the
-   * sockets here are none of the connections that `-c` counts.
+   * The session of a connection has ended. As `-c` does not count the sockets here, the client gets a deadline to read
+   * the rest and close, the same as without TLS.
    */
   left(connection: number): void {
     const bridge = this.served.get(connection);
@@ -130,7 +134,7 @@ export class Tls {
     return same;
   }
 
-  /** Its handshake is over, well or not. */
+  /** The handshake of a bridge is over, well or not. */
   private greeted(name: string, bridge: Bridge): void {
     if (this.greeting.get(name) === bridge) this.greeting.delete(name);
     const same = this.greetingFrom.get(bridge.address);
@@ -138,7 +142,7 @@ export class Tls {
     if (same?.size === 0) this.greetingFrom.delete(bridge.address);
   }
 
-  /** Makes room: whoever opens many and finishes none loses the oldest, and others keep theirs. */
+  /** Makes room: the client that has most handshakes under way loses its oldest, and others keep theirs. */
   private endGreeting(): void {
     let most = new Set<Bridge>();
     for (const same of this.greetingFrom.values()) if (same.size > most.size) most = same;
@@ -153,7 +157,7 @@ export class Tls {
     const name = addressesOf(socket);
     const bridge = this.greeting.get(name);
     if (bridge !== undefined) this.greeted(name, bridge);
-    // A certificate that was not asked for, or not shown, is nobody's; one that is shown must be good.
+    // A client may show no certificate, or was not asked for one; a certificate that is shown must be good.
     const shown = this.settings.verifyMode !== Verify.NONE && hasCertificate(socket);
     if (bridge === undefined || (shown && !socket.authorized)) {
       socket.destroy();
@@ -178,7 +182,7 @@ function addressesOf(socket: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
-/** What the files and words of the settings say, tried out. Throws HotspareError. */
+/** The TLS options that the settings and their files make, tried out. Throws HotspareError. */
 function contextOptions(settings: TlsSettings): SecureContextOptions {
   const { chainCert, key, caCert, ciphers, sessionCache } = settings;
   const options: SecureContextOptions = { minVersion: versions[settings.minVersion]! };
@@ -222,7 +226,7 @@ function privateKey(bytes: Buffer, format: number): string | Buffer {
       const key = createPrivateKey({ key: bytes, format: 'der', type });
       return key.export({ format: 'pem', type: 'pkcs8' });
     } catch {
-      // One of the three it must be: what follows says that it is none.
+      // The key must be in one of the three formats; behind the loop it is in none.
     }
   }
   throw new Error('it is no private key in DER');

@@ -1,7 +1,7 @@
 /**
- * UDP as memcached has it: a datagram is a header of 8 bytes and a request, and what answers it comes in datagrams of
- * at most 1400 bytes. Each request runs as a connection of its own over a socket pair, which is written, half-closed
- * and read to its end; so a session does not know of it, and barriers and limits hold. Nothing is ever sent twice.
+ * UDP as memcached has it: a datagram is a header of 8 bytes and a request, and the reply comes in datagrams of at most
+ * 1400 bytes. Each request runs as a connection of its own over a socket pair, which is written, half-closed and read
+ * to its end; a session therefore need not know of UDP, and barriers and limits hold. Nothing is ever sent twice.
  *
  *   u16 request id | u16 sequence | u16 datagrams of the message | u16 0 | request or reply      big endian
  */
@@ -14,7 +14,7 @@ import {
   datagramReplyBytesMost,
   datagramsInFlightMost,
 } from '../base/limits.js';
-import { addressText } from '../flags/options.js';
+import { addressText } from '../flags/settings.js';
 import { failed, type NativeFailure, native } from '../native/addon.js';
 import type { Endpoint, Wire } from './wire.js';
 
@@ -29,14 +29,14 @@ export interface UdpOptions {
   readonly accept: (connection: number, origin: Origin) => Endpoint;
 }
 
-/** Where a client comes from, if the transport cannot know: his bytes reach it through somebody else. */
+/** The origin of a client that the transport does not know, as the client's bytes come through TLS or UDP. */
 export interface Origin {
   readonly address: string;
   readonly listenAddress: string;
   readonly descriptor: number;
 }
 
-/** A socket that is bound. */
+/** A bound socket. */
 export interface Bound {
   readonly address: string;
   readonly descriptor: number;
@@ -61,7 +61,7 @@ export class Udp {
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
     const bound = { address: addressOf(host, made.port), ...made };
     socket.on('message', (message, from) => this.request(socket, bound, message, from));
-    // What a client's machine refuses is his affair; there is nobody to tell.
+    // Errors come from clients' machines that refuse a datagram, and nobody needs to know.
     socket.on('error', () => {});
     socket.bind({ fd: made.descriptor });
     this.sockets.push(socket);
@@ -85,7 +85,8 @@ export class Udp {
       return;
     }
     if (this.inFlight.size >= datagramsInFlightMost) return;
-    // Answers that the network does not take pile up in the socket, and count as under way no more.
+    // Replies that the network does not take pile up in the socket and no longer count as under way, so they are
+    // bounded here.
     if (socket.getSendQueueSize() > datagramQueueBytesMost) return;
     const { wire, accept } = this.options;
     const sender = addressOf(from.address, from.port);
@@ -121,7 +122,7 @@ export class Udp {
   }
 }
 
-/** Cuts a reply into datagrams. No reply, no datagram. */
+/** Cuts a reply into datagrams; an empty reply makes none. */
 function reply(socket: Datagrams, to: RemoteInfo, id: number, body: Buffer): void {
   const total = Math.ceil(body.length / bodyBytesMax);
   for (let sequence = 0; sequence < total; sequence++) {
@@ -134,7 +135,7 @@ function reply(socket: Datagrams, to: RemoteInfo, id: number, body: Buffer): voi
   }
 }
 
-/** As memcached writes it. */
+/** The address as memcached writes it. */
 function addressOf(host: string, port: number): string {
   return `${host.includes(':') ? 'udp6' : 'udp'}:${addressText(host, port)}`;
 }

@@ -1,7 +1,7 @@
 /**
- * The transport as the rest of the program sees it: one `Endpoint` per connection, called with what has arrived, and
- * one `Output` that replies are written to. It turns the transport's tables into calls and back; clients' sessions,
- * the node-to-node connection and the load generator of bench/ all stand on it.
+ * The transport as the rest of the program sees it: one `Endpoint` per connection, called with the bytes that have
+ * arrived, and one `Output` that replies are written to. It turns the transport's tables into calls and back; clients'
+ * sessions, the node-to-node connection and the load generator of bench/ all stand on it.
  */
 import { Budget } from '../base/budget.js';
 import { assert, HotspareError } from '../base/errors.js';
@@ -20,10 +20,10 @@ import {
 import { machine, type Ports } from '../native/ports.js';
 import { Output } from '../protocol/reply.js';
 
-/** One connection's owner. Offsets are into `wire.input`. */
+/** The owner of one connection. Offsets are into `wire.input`. */
 export interface Endpoint {
   /**
-   * Bytes have arrived (`filled`: and the sink or skip before them is done). Returns how many were consumed; sets
+   * Bytes have arrived (`filled`: and the sink or skip before them is done). Returns the number of consumed bytes; sets
    * `wire.again` when the rest should be delivered in a later tick without waiting for more.
    */
   data(offset: number, length: number, filled: boolean): number;
@@ -33,11 +33,11 @@ export interface Endpoint {
   connected?(errno: number): void;
 }
 
-/** What runs around the endpoints of a tick. */
+/** Called around the endpoints of a tick. */
 export interface TickHooks {
-  /** Before the first endpoint. `nowMs` is of the clock that does not step. */
+  /** Called before the first endpoint. `nowMs` is of the clock that does not step. */
   begin(nowMs: number): void;
-  /** After the last: the barrier for the replies of this tick (0: none). */
+  /** Called after the last endpoint. Returns the barrier for the replies of this tick (0: none). */
   end(): number;
   /** A reference to this chunk has been sent or given up. */
   released(ref: number): void;
@@ -46,11 +46,11 @@ export interface TickHooks {
 export interface WireOptions {
   /** Slots for connections. */
   readonly connectionsMax: number;
-  /** What this node runs on (default: this machine). */
+  /** The machine or the simulator that this node runs on (default: this machine). */
   readonly ports?: Ports;
 }
 
-/** A large reply: the words before its value, the value, the words behind. */
+/** Rows of a large reply: the words before its value, the value, the words behind. */
 const rowsPerReply = 4;
 
 /** A reply row that names memory of the region instead of copying it. */
@@ -58,15 +58,15 @@ interface Reference {
   /** The chunk that must not be reused meanwhile. */
   readonly ref: number;
   readonly connection: number;
-  /** Its owner: another has the number once that one is gone. */
+  /** The connection's endpoint then; once it is gone, another may have the connection's number. */
   readonly endpoint: Endpoint | null;
-  /** When it was made. */
+  /** The time when the reference was made. */
   readonly sinceMs: number;
-  /** Its reader was named as the slowest, and is being closed. */
+  /** True once its reader was named as the slowest, and is being closed. */
   givenUp: boolean;
 }
 
-/** What runs while nobody is served. */
+/** Hooks while nobody is served. */
 export const idle: TickHooks = { begin: () => {}, end: () => 0, released: () => {} };
 
 /** Cells of the transport's counters. */
@@ -94,9 +94,9 @@ export class Wire {
   readonly output: Output;
   readonly counters: Float64Array;
   hooks: TickHooks = idle;
-  /** What this node runs on. */
+  /** The machine or the simulator that this node runs on. */
   readonly ports: Ports;
-  /** The time of this tick. */
+  /** The time budget of this tick. */
   readonly budget: Budget;
   /** See `Endpoint.data`. */
   again = false;
@@ -111,15 +111,15 @@ export class Wire {
   private rows = 0;
   /** First byte of the output that no row covers yet. */
   private rowStart = 0;
-  /** The connection that it belongs to: the one whose endpoint runs. */
+  /** The connection of that output: the connection of the running endpoint. */
   connection = 0;
-  /** Where the output of the endpoint that runs now began, and what it has referred to beside. */
+  /** Where the output of the running endpoint began, and the bytes it has referred to beside. */
   private outputStart = 0;
   private referencedBytes = 0;
-  /** What is being sent from where it stands, oldest first, by token. */
+  /** Values that are being sent from where they stand, oldest first, by token. */
   private readonly references = new Map<number, Reference>();
   private lastToken = 0;
-  /** Why clients are not accepted, read or answered now. */
+  /** The reasons for which clients are not accepted, read or answered now. */
   private readonly pauses = new Set<string>();
 
   /** Throws HotspareError when the system has no room for its epoll sets. */
@@ -138,24 +138,24 @@ export class Wire {
     this.endpoints = new Array<Endpoint | null>(options.connectionsMax).fill(null);
   }
 
-  /** The clock of the ticks (clock.ts) when this one was gathered, in ms. */
+  /** The time in ms at which this tick was gathered, by the clock of the ticks (native/clock.ts). */
   get nowMs(): number {
     return this.counters[Counter.NOW_MS]!;
   }
 
-  /** Holds clients back for a reason of the caller's, or no longer for that reason; links go on. */
+  /** Holds clients back for the caller's reason, or ends that; links go on. Several reasons may hold at once. */
   pause(reason: string, on: boolean): void {
     if (on) this.pauses.add(reason);
     else this.pauses.delete(reason);
     this.transport.pause(this.pauses.size > 0);
   }
 
-  /** Names the memory that sinks and references point into. */
+  /** Registers the segments of the region, to which sinks and references point. */
   useSegments(segments: readonly ArrayBuffer[]): void {
     this.segments = segments.map((segment) => this.transport.register(segment));
   }
 
-  /** Forgets that memory: it may be unmapped. Connections that still send from it are ended. */
+  /** Forgets the segments, which may then be unmapped. Connections that still send from them are ended. */
   forgetSegments(): void {
     for (const segment of this.segments) this.transport.unregister(segment);
     this.segments = [];
@@ -184,7 +184,7 @@ export class Wire {
     return null;
   }
 
-  /** A connection whose other end is a descriptor for whoever brings bytes from elsewhere; it is his to close. */
+  /** A connection whose other end is a descriptor, for bytes that come from elsewhere; the caller closes it. */
   pair(
     endpoint: (connection: number) => Endpoint,
   ): { readonly connection: number; readonly descriptor: number } | NativeFailure {
@@ -204,12 +204,12 @@ export class Wire {
     this.transport.sink(connection, this.segments[segment]!, offset, length);
   }
 
-  /** True while anything is sent from where it stands. */
+  /** True while any value is sent from where it stands. */
   get isReferring(): boolean {
     return this.references.size > 0;
   }
 
-  /** The connection that has been reading a reference for longest, if it has been for so long; or null. */
+  /** The connection that has been reading a reference for longest, if for at least `leastMs`; or null. */
   slowestReader(leastMs: number): number | null {
     for (const reference of this.references.values()) {
       const { connection, endpoint } = reference;
@@ -226,7 +226,7 @@ export class Wire {
     const produced = this.output.at - this.outputStart + this.referencedBytes;
     return (
       produced > limits.replyBytesPerTick ||
-      // Beside it every row of the tick may still owe a short line (a refusal behind its data block).
+      // Each row of the tick may still owe a short line (a refusal behind its data block), so their room is kept free.
       this.rows + rowsPerReply + limits.eventsMax > limits.repliesMax ||
       !this.output.hasRoom()
     );
@@ -237,14 +237,14 @@ export class Wire {
     return this.output.at > this.outputStart || this.referencedBytes > 0;
   }
 
-  /** True when this tick has replies: at its end, all of them are known. */
+  /** True when this tick has replies; at the end of the tick, all of them are known. */
   get hasReplies(): boolean {
     return this.rows > 0;
   }
 
   /**
-   * Adds bytes that answer nobody to what a connection is sent, between the last endpoint of a tick and its end. False
-   * when there is no room left in this tick.
+   * Adds bytes that are no reply to a connection's output, between the last endpoint of a tick and its end. False when
+   * there is no room left in this tick.
    */
   append(connection: number, first: Uint8Array, second: Uint8Array): boolean {
     const { output } = this;
@@ -277,7 +277,7 @@ export class Wire {
     return barrier;
   }
 
-  /** Rows stand in the input one behind another. */
+  /** The end of the last row's input, as rows stand in the input one behind another. */
   private endOf(count: number): number {
     const { events } = this;
     for (let row = (count - 1) * EventWord.WORDS; row >= 0; row -= EventWord.WORDS) {
@@ -292,7 +292,7 @@ export class Wire {
     const { events } = this;
     const length = events[row + EventWord.LENGTH]!;
     const endpoint = this.endpoints[connection]!;
-    // Closed earlier in this tick: the transport drops the rest by itself.
+    // The connection was closed earlier in this tick; the transport drops the rest by itself.
     if (endpoint === null) return;
     this.connection = connection;
     this.outputStart = this.rowStart;

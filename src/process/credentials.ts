@@ -1,6 +1,7 @@
 /**
- * Who may use the cache (`-Y`): memcached's file of `user:password` lines, read at the start and again on SIGHUP. What
- * a client says is compared in constant time, with every user, so that answers do not tell how much of it was right.
+ * The users who may use the cache (`-Y`): memcached's file of `user:password` lines, read at the start and again on
+ * SIGHUP. A client's name and password are compared in constant time, with every user, so that the time of an answer
+ * does not tell how much of them was right.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -28,7 +29,7 @@ export class Credentials {
     this.users = this.read();
   }
 
-  /** Reads the file again. What is wrong with it is logged, and those who were admitted before still are. */
+  /** Reads the file again. An error in it is logged, and the users read before stay. */
   reload(): void {
     try {
       this.users = this.read();

@@ -1,24 +1,24 @@
-/** How many clients fit into the files that this process may have open, beside those that the node itself needs. */
+/** How many clients fit into the files that this process may have open, beside the files that the node itself needs. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { HotspareError } from '../base/errors.js';
 import { datagramsInFlightMost, ownDescriptors } from '../base/limits.js';
-import type { Settings } from '../flags/options.js';
+import type { Settings } from '../flags/settings.js';
 import type { Log } from './log.js';
 
-/** Of a client through TLS: its socket, and both ends of the pair behind it. */
+/** A client through TLS needs its socket, and both ends of the pair behind it. */
 const descriptorsPerTlsClient = 3;
-/** Of a datagram that is under way: both ends of its pair. */
+/** A datagram under way needs both ends of its pair. */
 const descriptorsPerDatagram = 2;
 
-/** Files that this process may have open; null: it cannot be told. */
+/** Files that this process may have open; null where the system does not tell. */
 export function descriptorsMost(): number | null {
   const found = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
   return found === null ? null : Number(found[1]);
 }
 
 /**
- * The settings with as many connections as there are descriptors for, and says so where they are fewer than `-c`. A
- * client too many is then refused by its number; without a descriptor neither it nor a standby could even be accepted.
+ * The settings with as many connections as there are descriptors for; logs where they are fewer than `-c`. A client too
+ * many is then refused by the limit on clients; without a descriptor neither it nor a standby could even be accepted.
  * Throws HotspareError LISTEN when there are none for clients.
  */
 export function withRoom(settings: Settings, most: number | null, log: Log): Settings {

@@ -1,6 +1,6 @@
 /**
- * One line an event, on stderr, with the time and who speaks: what an operator reads at three in the morning. A line is
- * handed to a thread of the addon: a stderr that cannot be written ends nobody and makes nobody wait
+ * The log: one line an event, on stderr, with the time and the node's name, for an operator at three in the morning. A
+ * thread of the addon writes the lines, so that a stderr that cannot be written ends no process and makes none wait
  * (docs/decisions/log-writer.md).
  */
 import { lastWordsMs } from '../base/limits.js';
@@ -13,7 +13,7 @@ export interface Log {
   detail(text: string): void;
 }
 
-/** `name` stands in every line; several nodes may share a terminal. */
+/** `name` stands in every line, as several nodes may share a terminal. */
 export function logger(name: string, verbosity: number): Log {
   const print = (text: string): void => {
     native.logSay(`${new Date().toISOString()} ${name}: `, text);
@@ -21,29 +21,29 @@ export function logger(name: string, verbosity: number): Log {
   return { say: print, detail: verbosity > 0 ? print : () => {} };
 }
 
-/** A line for whoever has started this program: without the time. */
+/** Writes a line for the user or the supervisor who started this program, without the time. */
 export function tell(line: string): void {
   native.logSay('', line.replace(/\n$/, ''));
 }
 
-/** Text for stdout. A reader that has gone away is told nothing more. */
+/** Writes text to stdout; text for a reader that has gone away is dropped. */
 export function print(text: string): void {
   if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', () => {});
   try {
     process.stdout.write(text);
   } catch {
-    // A disk that is full says so here, not in an event.
+    // A full disk is reported by this exception, not by an event.
   }
 }
 
-/** From here on the process ends with its last words written, when they can be within a moment. */
+/** From here on a process that ends waits a moment for its last lines to be written. */
 export function keepLastWords(): void {
   process.on('exit', () => native.logFlush(lastWordsMs));
 }
 
 /**
- * What Node itself would write to stderr: warnings, and the error that ends the process. Its own way waits for the
- * reader.
+ * Takes over the lines that Node itself would write to stderr, warnings and the error that ends the process: Node's own
+ * way waits for the reader.
  */
 export function sayWhatNodeSays(): void {
   process.removeAllListeners('warning');

@@ -1,21 +1,21 @@
 /**
- * What a process does with itself as a whole: goes into the background (`-d`), leaves its pid in a file (`-P`), gives
- * up root (`-u`), and looks whether it may have as many descriptors as it needs (`-c`).
+ * Steps that concern the process as a whole: it goes into the background (`-d`), leaves its pid in a file (`-P`), gives
+ * up root (`-u`), and checks that it may have as many descriptors as it needs (`-c`).
  */
 import { spawn } from 'node:child_process';
 import { readFileSync, unlinkSync } from 'node:fs';
 import { HotspareError, systemReason } from '../base/errors.js';
-import { usage } from '../flags/options.js';
+import { usage } from '../flags/settings.js';
 import { type Log, tell } from './log.js';
-import { placeFile, readPlaced } from './placing.js';
+import { readRegularFile, replaceFile } from './safe-files.js';
 
-/** Set for the process that runs in the background. */
+/** The environment variable that marks the process in the background. */
 const daemonMark = 'HOTSPARE_DAEMON';
 
-/** What that process tells the one that started it. */
+/** The message of the process in the background to the process that started it. */
 export interface Started {
   readonly event: 'serving' | 'synced' | 'waiting' | 'failed';
-  /** Of a failure: the line that says why. */
+  /** The line that says why it failed. */
   readonly line?: string;
 }
 
@@ -25,7 +25,7 @@ export function isDaemon(): boolean {
 
 /**
  * Starts this program again in the background, in a session of its own and with /dev/null for a terminal. This process
- * ends once that one serves, mirrors or waits for a primary, or with its status and its words when it cannot.
+ * ends once the daemon serves, mirrors or waits for a primary; if the daemon fails, with its line and its exit status.
  */
 export function becomeDaemon(): void {
   const child = spawn(process.execPath, process.argv.slice(1), {
@@ -37,7 +37,7 @@ export function becomeDaemon(): void {
     if (event === 'serving' || event === 'synced' || event === 'waiting') process.exit(0);
     if (event === 'failed') tell(line!);
   });
-  // Its last words may come after its end.
+  // The daemon's last message may come after its exit, so both events are awaited.
   let open = 2;
   const ended = (): void => {
     if (--open === 0) process.exit(child.exitCode ?? 1);
@@ -46,24 +46,24 @@ export function becomeDaemon(): void {
   child.on('disconnect', ended);
 }
 
-/** Tells the process that started this daemon how it went; harmless in any other. */
+/** Tells the process that started this daemon how it went; does nothing in other processes. */
 export function tellStarter(message: Started | { readonly event: string }): void {
   if (!isDaemon() || !process.connected) return;
   try {
     process.send!(message, () => {});
   } catch {
-    // It has ended meanwhile, and knows enough.
+    // The starter has ended meanwhile, and needs no message.
   }
 }
 
-/** Writes the pid; the file goes when the process ends. Throws HotspareError. */
+/** Writes the pid file, which is removed when the process ends. Throws HotspareError. */
 export function writePidFile(file: string, log: Log): void {
   const other = runningPid(file);
   if (other !== null) {
     log.say(`WARNING: The pid file contained the following (running) pid: ${other}`);
   }
   try {
-    placeFile(file, `${process.pid}\n`);
+    replaceFile(file, `${process.pid}\n`);
   } catch (error) {
     const reason = systemReason((error as NodeJS.ErrnoException).code);
     throw usage(
@@ -71,22 +71,22 @@ export function writePidFile(file: string, log: Log): void {
       'check the path and its rights',
     );
   }
-  // Before the log's last words, for it may have something to say.
+  // The removal may log a line, so it runs before the log is flushed.
   process.prependListener('exit', () => removePidFile(file, log));
 }
 
 function removePidFile(file: string, log: Log): void {
   try {
-    if (readPlaced(file) === `${process.pid}\n`) unlinkSync(file);
+    if (readRegularFile(file) === `${process.pid}\n`) unlinkSync(file);
   } catch (error) {
     log.say(`-P ${file}: it stays: ${systemReason((error as NodeJS.ErrnoException).code)}`);
   }
 }
 
-/** The pid a file names, when a process of that pid runs. */
+/** The pid in a file, when a process of that pid runs. */
 function runningPid(file: string): number | null {
   try {
-    const pid = Number.parseInt(readPlaced(file) ?? '', 10);
+    const pid = Number.parseInt(readRegularFile(file) ?? '', 10);
     if (!(pid > 0) || pid === process.pid) return null;
     process.kill(pid, 0);
     return pid;
@@ -101,7 +101,7 @@ interface User {
   readonly gid: number;
 }
 
-/** The user of `-u`, or null when this process is nobody special and stays who it is. Throws HotspareError. */
+/** The user of `-u`. Null when this process is not root, and therefore stays the user it is. Throws HotspareError. */
 export function userToBe(name: string | undefined): User | null {
   if (name === undefined || process.getuid!() !== 0) return null;
   const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
@@ -115,7 +115,7 @@ export function userToBe(name: string | undefined): User | null {
   return { name, uid: Number(uid), gid: Number(gid) };
 }
 
-/** Becomes that user, for good. */
+/** Becomes this user, for good. */
 export function giveUpRoot({ uid, gid }: User): void {
   process.setgroups!([]);
   process.setgid!(gid);

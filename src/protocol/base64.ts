@@ -1,6 +1,6 @@
 /**
- * Base64 as memcached reads and writes it: letters that are not of the alphabet are skipped, the rest must come in
- * fours, and `=` ends it. Decoding happens in place; the result is never longer than what it is made of.
+ * Base64 as memcached reads and writes it: letters outside the alphabet are skipped, the others must come in fours, and
+ * `=` ends it. Decoding happens in place, as the result is never longer than its source.
  */
 import type { Output } from './reply.js';
 
@@ -14,7 +14,7 @@ encoding.forEach((letter, value) => {
 });
 decoding[PADDING] = 0;
 
-/** Decodes `bytes[at, at + length)` in place; returns how many bytes it makes, 0 when it is not base64. */
+/** Decodes `bytes[at, at + length)` in place; returns the number of bytes made, 0 when it is not base64. */
 export function decodeBase64(bytes: Uint8Array, at: number, length: number): number {
   const end = at + length;
   let count = 0;

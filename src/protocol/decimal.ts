@@ -1,11 +1,11 @@
 /**
- * Numbers as C's strtol and strtoul read them, which is what memcached's limits are made of: leading white space and a
- * sign are allowed, digits end at the end of the token or at white space, and 64 bits wrap as they do in C.
+ * Numbers as C's strtol and strtoul read them, as memcached's limits rest on these: leading white space and a sign are
+ * allowed, digits end at the end of the token or at white space, and 64 bits wrap as they do in C.
  */
 
 export const Parsed = { OK: 0, NOT_A_NUMBER: 1, OUT_OF_RANGE: 2 } as const;
 
-/** So many digits fit in 31 bits. */
+/** Numbers of this many digits fit in 31 bits. */
 const plainDigitsMost = 9;
 
 export class Decimal {
@@ -45,7 +45,7 @@ export class Decimal {
     return Parsed.OK;
   }
 
-  /** Digits only, and few of them: nearly all numbers there are. */
+  /** The fast way, for few digits and nothing else: nearly all numbers. */
   private plain(bytes: Uint8Array, at: number, length: number): boolean {
     let value = 0;
     for (let i = at; i < at + length; i++) {
@@ -59,7 +59,7 @@ export class Decimal {
     return length > 0;
   }
 
-  /** As strtoul and a check for a sign only where the value looks negative: true when it is an acceptable u64. */
+  /** True when the token is an acceptable u64: strtoul, and a check for a sign only where the value looks negative. */
   unsigned(bytes: Uint8Array, at: number, length: number): boolean {
     if (this.parse(bytes, at, length) !== Parsed.OK) return false;
     if (!this.negative) return true;
@@ -67,7 +67,7 @@ export class Decimal {
     return this.high < 0x80000000;
   }
 
-  /** As strtol: true when it is an acceptable i64; `toInt32` has its low bits. */
+  /** True when the token is an acceptable i64, by strtol; `toInt32` has its low bits. */
   signed(bytes: Uint8Array, at: number, length: number): boolean {
     if (this.parse(bytes, at, length) !== Parsed.OK) return false;
     const tooLarge = this.high >= 0x80000000;
@@ -94,7 +94,7 @@ export class Decimal {
   }
 }
 
-/** What may stand behind the digits: white space, or the NUL that ends a C string. */
+/** The bytes that may stand behind the digits: white space, or the NUL that ends a C string. */
 function isEnd(byte: number): boolean {
   return byte === 0 || isSpace(byte);
 }

@@ -2,10 +2,10 @@
  * One request line, cut into tokens where it stands. It allocates nothing: the tokens are offsets into the input.
  *
  * As in memcached a line ends at \n, one \r before it is dropped, tokens are separated by spaces only, and a NUL ends
- * the line for whoever reads its tokens.
+ * the line for a reader of its tokens.
  */
 
-/** Tokens that are recorded; a line may have more (`get`), which are walked where they stand. */
+/** Tokens that are recorded. A line may have more (`get`); a reader finds them in the input. */
 export const tokensMax = 24;
 
 const SPACE = 0x20;
@@ -13,10 +13,10 @@ const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
 export class Line {
-  /** The bytes the offsets below refer to, and the same as a view. */
+  /** The bytes that the offsets below refer to, and a view of them. */
   bytes: Uint8Array = new Uint8Array(0);
   view: DataView = new DataView(new ArrayBuffer(0));
-  /** Tokens of the line, counted also beyond those recorded. */
+  /** Tokens of the line, including those that are not recorded. */
   count = 0;
   /** Length of the longest token. */
   longest = 0;
@@ -115,7 +115,7 @@ export function tokenEnd(view: DataView, at: number, end: number): number {
   return end;
 }
 
-/** True for what ends a token: a space, a newline, and a NUL. */
+/** True for bytes that end a token: a space, a newline, and a NUL. */
 export function isDelimiter(byte: number): boolean {
   return byte <= SPACE && (byte === SPACE || byte === NEWLINE || byte === 0);
 }

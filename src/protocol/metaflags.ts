@@ -1,9 +1,9 @@
 /**
  * The flags of a meta command: single letters, some with a token behind them, each at most once. They are read where
- * they stand, without allocating: letters become bits, tokens become numbers. Every flag is known to every command, as
- * in memcached; a command takes no notice of those that mean nothing to it.
+ * they stand, without allocating: letters become bits, tokens become numbers. Every command knows every flag, as in
+ * memcached, and ignores flags without a meaning for it.
  *
- * `O` and `k` are answered in the order in which they were asked: whoever answers walks the line's tokens again.
+ * `O` and `k` are answered in the order in which they were asked, so the reply walks the line's tokens again.
  */
 import { keyBytesMax, opaqueBytesMax } from '../base/limits.js';
 import type { CasId } from '../store/cas.js';
@@ -46,7 +46,7 @@ export const Upper = {
 const knownLower = Object.values(Lower).reduce((sum, one) => sum | one, 0);
 /** `P` and `L` are for proxies. */
 const knownUpper = Object.values(Upper).reduce((sum, one) => sum | one, bit('P') | bit('L'));
-/** Flags that need nothing but to be noted. */
+/** Flags that need only be noted. */
 const plainUpper = Upper.INVALIDATE | bit('P') | bit('L');
 
 /** The token behind the word. */
@@ -58,11 +58,11 @@ export class MetaFlags {
   /** Letters that were given: see Lower and Upper. */
   lower = 0;
   upper = 0;
-  /** Length of the key, decoded if that was asked for. */
+  /** Length of the key; decoded, where `b` was given. */
   keyLength = 0;
   /** The byte behind `M`, 0 without. */
   mode = 0;
-  /** As sent: 0, negative, relative or absolute. */
+  /** The exptime as sent: 0, negative, relative or absolute. */
   exptime = 0;
   vivifyExptime = 0;
   recacheExptime = 0;
@@ -79,15 +79,15 @@ export class MetaFlags {
   initialHigh = 0;
   /** True when an opaque token is longer than a reply may repeat. */
   opaqueTooLong = false;
-  /** A base64 key as it came. */
+  /** A base64 key as it was sent. */
   private readonly coded = new Uint8Array(keyBytesMax);
   private readonly decimal = new Decimal();
   private refusal: Phrase | null = null;
   private bad = false;
 
   /**
-   * Reads the flags of a line from token `from` on. Returns null, or what memcached says of them; of several mistakes
-   * in tokens it names the last. A base64 key is decoded in place.
+   * Reads the flags of a line from token `from` on. Returns null, or memcached's refusal; of several mistakes in tokens
+   * it names the last. A base64 key is decoded in place.
    */
   read(line: Line, from: number): Phrase | null {
     this.clear();
@@ -131,7 +131,7 @@ export class MetaFlags {
     this.bad = false;
   }
 
-  /** Puts a key that was decoded in place back as it came: the line will be read once more. */
+  /** Undoes the decoding of a key, as the line will be read once more. */
   restoreKey(line: Line): void {
     if ((this.lower & Lower.BASE64) === 0) return;
     line.bytes.set(this.coded.subarray(0, line.length(keyToken)), line.start(keyToken));

@@ -1,5 +1,6 @@
 /**
- * Where replies are written: the transport's output buffer, without strings. The fixed lines stand below as bytes.
+ * The output that replies are written to: the transport's buffer, without strings. The fixed lines stand below as
+ * bytes.
  */
 import { replyRoomBytes } from '../base/limits.js';
 
@@ -24,7 +25,7 @@ export class Output {
     return this.at + replyRoomBytes <= this.bytes.length;
   }
 
-  /** A fixed line or word. Writes up to 3 bytes behind it, which the next thing written replaces. */
+  /** Writes a fixed line or word, and up to 3 bytes behind it, which the next write replaces. */
   put(text: Phrase): void {
     const { view, at } = this;
     const { words } = text;
@@ -66,7 +67,7 @@ export class Output {
     this.at += length;
   }
 
-  /** A latin-1 text that may be longer than the room for one reply; the rare commands' way. */
+  /** A latin-1 text, which may be longer than the room for one reply. Slow: for the rare commands. */
   text(text: string): void {
     for (let i = 0; i < text.length; i++) this.bytes[this.at + i] = text.charCodeAt(i);
     this.at += text.length;
@@ -115,7 +116,7 @@ export function ascii(text: string): Uint8Array {
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }
 
-/** A text that is sent often: its bytes as words, the last one filled up. */
+/** A text that is sent often: its bytes as words, the last word filled up. */
 export interface Phrase {
   readonly words: Int32Array;
   readonly length: number;

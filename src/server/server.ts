@@ -1,59 +1,62 @@
 /**
- * The server: a store in a region, and the tick that lets clients at it. It can run without a standby; a backup plugs
- * in by setting `mirror`. Nothing here knows whether the region was made, found in a file or left by a primary.
+ * The server: a store in a region, and the tick that lets clients use it. It runs without a standby; a backup plugs in
+ * by setting `mirror`. The server does not know whether its region was made, found in a file or left by a primary.
  */
 
 import { casStep, copyBytesPerTick, slowReaderMs, stalledSenderMs } from '../base/limits.js';
+import { Authentication } from '../commands/authentication.js';
 import type { EndReason } from '../commands/caller.js';
 import { Executor } from '../commands/execute.js';
 import type { Observer } from '../commands/observer.js';
 import { Session } from '../commands/session.js';
-import type { Arriving, Shared } from '../commands/shared.js';
-import { Unlocking } from '../commands/unlocking.js';
+import type { Arriving, SessionServer } from '../commands/session-server.js';
 import { type LineOutput, Topic } from '../commands/watchers.js';
-import type { Settings } from '../flags/options.js';
+import type { Settings } from '../flags/settings.js';
 import { native } from '../native/addon.js';
 import type { Ports, Timer } from '../native/ports.js';
 import type { Access } from '../net/access.js';
-import { Listening } from '../net/listening.js';
+import { ClientListeners } from '../net/client-listeners.js';
 import type { Origin } from '../net/udp.js';
 import { Counter, idle, type Wire } from '../net/wire.js';
 import type { Log } from '../process/log.js';
 import { writePortFile } from '../process/portfile.js';
 import { connectionLines } from '../stats/conns.js';
 import { Counters } from '../stats/counters.js';
-import type { ServerFacts } from '../stats/facts.js';
+import type { ServerStatSource } from '../stats/stat-sources.js';
 import type { Journal } from '../store/journal.js';
 import { alone, type Mirror } from '../store/mirror.js';
 import type { Region } from '../store/region.js';
 import { Store } from '../store/store.js';
-import { Background } from './background.js';
-import { Timeline, type Origin as TimeOrigin } from './timeline.js';
+import { CacheClock, type CacheOrigin } from './cache-clock.js';
+import { UpkeepScheduler } from './upkeep-scheduler.js';
 
 /** How often idle clients are looked for. */
 const idleLookMs = 1000;
-/** Of that, so much at once. */
+/** Most time spent at once on that search. */
 const idleSliceMs = 1;
-/** Ticks without a request for memory that last for so long: nobody waits for it any more. */
+/** After a gap of this length without a request for memory, nobody waits for memory any more. */
 const starvedGapMs = 100;
 
-export class Server implements Shared, LineOutput {
+export class Server implements SessionServer, LineOutput {
   readonly wire: Wire;
   readonly ports: Ports;
   readonly executor: Executor;
-  readonly facts: ServerFacts;
+  readonly statSource: ServerStatSource;
   readonly settings: Settings;
   readonly access: Access;
-  readonly unlocking: Unlocking | null;
-  /** The mirror of now; backup/ sets it. */
+  readonly authentication: Authentication | null;
+  /** The current mirror; backup/ sets it. */
   mirror: Mirror = alone;
   /** Sessions that are open, by connection. */
   private readonly sessions = new Map<number, Session>();
-  /** Where those come from whose bytes come through TLS or UDP, or whom a watcher was told of. */
+  /**
+   * Origins of connections through TLS or UDP, which the transport does not know, and of those that watchers were told
+   * of.
+   */
   private readonly origins = new Map<number, Origin>();
   /** The cache's time. */
-  readonly timeline: Timeline;
-  private readonly listening: Listening;
+  readonly cacheClock: CacheClock;
+  private readonly listeners: ClientListeners;
   private readonly counters = new Counters();
   private readonly journal: Journal;
   private readonly log: Log;
@@ -64,28 +67,28 @@ export class Server implements Shared, LineOutput {
   /** Connections that are closed at the end of this tick. */
   private readonly slowReaders: number[] = [];
   private readonly stalledSenders: Arriving[] = [];
-  /** When memory was asked for in vain last, and since when it is in one tick after the other. */
+  /** When memory was last asked for in vain, and since when that happens without a gap. */
   private starvedMs = 0;
   private starvedSinceMs = 0;
-  /** Whole seconds of the wire's clock: what idle clients are measured by. */
+  /** Whole seconds of the wire's clock, by which idle clients are judged. */
   seconds = 0;
   /** The connection whose command a watcher was told of last. */
   private observed: { session: Session | null; descriptor: number } = {
     session: null,
     descriptor: -1,
   };
-  private readonly background: Background;
+  private readonly scheduler: UpkeepScheduler;
   /** The newest CAS id when the region was opened. */
   private readonly casFirst: number;
 
   constructor(
     wire: Wire,
-    memory: readonly ArrayBuffer[],
+    segments: readonly ArrayBuffer[],
     region: Region,
     settings: Settings,
     log: Log,
     access: Access = { credentials: null, tls: null },
-    origin: TimeOrigin = 'here',
+    origin: CacheOrigin = 'here',
   ) {
     this.wire = wire;
     this.ports = wire.ports;
@@ -94,13 +97,14 @@ export class Server implements Shared, LineOutput {
     this.access = access;
     this.journal = region.journal;
     const { clock, wallMs } = this.ports;
-    this.timeline = new Timeline(region, origin, clock(), wallMs);
+    this.cacheClock = new CacheClock(region, origin, clock(), wallMs);
     const options = { evict: settings.evict, casStep, patient: true };
-    const store = new Store(region, options, this.timeline.at(clock()));
+    const store = new Store(region, options, this.cacheClock.at(clock()));
     this.casFirst = store.casLast;
     this.executor = new Executor(store, wire.output, this.counters, settings.flush);
     const { credentials } = access;
-    this.unlocking = credentials === null ? null : new Unlocking(this.executor, credentials);
+    this.authentication =
+      credentials === null ? null : new Authentication(this.executor, credentials);
     this.observe(this.executor.observer);
     store.onStarved = () => this.freeMemory();
     this.executor.storing.onCrowded = () => this.giveUpSender();
@@ -110,9 +114,9 @@ export class Server implements Shared, LineOutput {
     this.executor.line.bytes = wire.input;
     this.executor.line.view = wire.inputView;
     configure(this.executor, settings);
-    this.background = new Background(this);
-    this.facts = factsOf(settings, this.counters, wire.counters);
-    this.listening = new Listening({
+    this.scheduler = new UpkeepScheduler(this);
+    this.statSource = statSourceOf(settings, this.counters, wire.counters);
+    this.listeners = new ClientListeners({
       wire,
       settings,
       log,
@@ -123,18 +127,18 @@ export class Server implements Shared, LineOutput {
         return this.open(connection);
       },
     });
-    wire.useSegments(memory);
+    wire.useSegments(segments);
     wire.hooks = {
       begin: (nowMs) => {
         this.nowMs = nowMs;
         this.seconds = Math.floor(nowMs / 1000);
-        store.tick(this.timeline.at(nowMs));
+        store.tick(this.cacheClock.at(nowMs));
         this.executor.lookahead.begin(wire.inputEnd);
       },
       end: () => {
         for (const connection of this.slowReaders.splice(0)) this.dropReader(connection);
         for (const sender of this.stalledSenders.splice(0)) this.dropSender(sender);
-        if (this.executor.upkeep.isWanted) this.background.wake();
+        if (this.executor.upkeep.isWanted) this.scheduler.wake();
         this.executor.observer.watchers.flush(this);
         return this.mirror.commit(this.journal, this.nowMs);
       },
@@ -144,47 +148,47 @@ export class Server implements Shared, LineOutput {
     wire.transport.limit(settings.connections, refusal);
   }
 
-  /** How much clients have changed since this server opened the region. It never falls. */
+  /** The number of changes by clients since this server opened the region. It never falls. */
   get changes(): number {
     const { store } = this.executor;
     return store.casLast - this.casFirst + this.counters.unversionedChanges;
   }
 
   /**
-   * Binds every address and begins to serve. Throws HotspareError LISTEN; then nothing is bound. Adopts what the
-   * region holds in the background.
+   * Binds every address and begins to serve. Throws HotspareError LISTEN; then nothing is bound. Items in the region
+   * are adopted in the background.
    */
   serve(): void {
-    const { listening, facts } = this;
-    listening.begin();
-    facts.port = listening.portOf('TCP');
-    facts.udpPort = listening.portOf('UDP');
+    const { listeners, statSource } = this;
+    listeners.begin();
+    statSource.port = listeners.portOf('TCP');
+    statSource.udpPort = listeners.portOf('UDP');
     const { portFile, idleSeconds } = this.settings;
-    if (portFile !== null) writePortFile(portFile, listening.ports, this.log);
+    if (portFile !== null) writePortFile(portFile, listeners.ports, this.log);
     const { timers } = this.ports;
     if (idleSeconds > 0) this.idler = timers.every(idleLookMs, () => this.closeIdle(), false);
-    this.background.start();
+    this.scheduler.start();
   }
 
-  /** The command `shutdown`: the process is sent what an operator would send it. */
+  /** The command `shutdown`: sends this process the signal that an operator would send it. */
   shutdown(graceful: boolean): void {
     process.kill(process.pid, graceful ? 'SIGUSR1' : 'SIGINT');
   }
 
   stopListening(): void {
-    this.listening.end();
+    this.listeners.end();
   }
 
   /** Stops serving and closes every client at once, unsent replies and all. The region is not touched any more. */
   depose(): void {
     this.idler?.cancel();
     this.idler = null;
-    this.background.stop();
+    this.scheduler.stop();
     this.stopListening();
     this.wire.hooks = idle;
     for (const session of [...this.sessions.values()]) session.end();
     this.access.tls?.end();
-    // Those that wait for nothing but the rest of their replies, too.
+    // Connections that wait only for the rest of their replies are closed, too.
     this.wire.transport.sweep(0);
     this.wire.forgetSegments();
   }
@@ -204,9 +208,9 @@ export class Server implements Shared, LineOutput {
 
   connectionLines(asker: number): Iterator<string> {
     const { sessions, origins, seconds: now } = this;
-    const { listeners, datagrams } = this.listening;
+    const { listeners, datagrams } = this.listeners;
     const { transport } = this.wire;
-    const startedAt = now - Math.floor(this.facts.uptimeSeconds());
+    const startedAt = now - Math.floor(this.statSource.uptimeSeconds());
     const all = { transport, listeners, datagrams, sessions, origins, now, startedAt };
     return connectionLines(all, asker);
   }
@@ -220,13 +224,13 @@ export class Server implements Shared, LineOutput {
   }
 
   /**
-   * All memory is held by replies. Most are on their way, and whoever needs memory can wait for them. But one who has
-   * been reading his for too long is closed, so that the others can go on; and so is the slowest of all when somebody
-   * has waited for too long. False when there is nothing to wait for.
+   * Replies hold all memory. Most of them are on their way, so a request that needs memory can wait for them. But a
+   * client that has been reading its reply for too long is closed, so that others can go on; and the slowest reader is
+   * closed when a request has waited for too long. False when there is nothing to wait for.
    */
   private freeMemory(): boolean {
     const { wire, nowMs } = this;
-    // Who waits asks again in every tick.
+    // A request that waits asks again in every tick, so a gap means that none waited.
     if (nowMs - this.starvedMs > starvedGapMs) this.starvedSinceMs = nowMs;
     this.starvedMs = nowMs;
     const patience = nowMs - this.starvedSinceMs < slowReaderMs;
@@ -235,7 +239,10 @@ export class Server implements Shared, LineOutput {
     return wire.isReferring || this.giveUpSender();
   }
 
-  /** Half-sent values hold memory that is needed: the one that has stood still for longest goes, if it has for long. */
+  /**
+   * Half-sent values hold memory that is needed: closes the sender that has stood still for longest, if that is too
+   * long.
+   */
   private giveUpSender(): boolean {
     if (this.stalledSenders.length > 0) return true;
     let longestMs = 0;
@@ -257,7 +264,7 @@ export class Server implements Shared, LineOutput {
     sender.end('error');
   }
 
-  /** Once no command is under way: it may be its own that closes a connection. */
+  /** Called when no command runs, as the connection to close may be that of the command. */
   private dropReader(connection: number): void {
     this.log.say('memory is full of replies that are not read: the slowest reader is closed');
     const session = this.sessions.get(connection);
@@ -265,14 +272,14 @@ export class Server implements Shared, LineOutput {
     else this.wire.close(connection, false);
   }
 
-  /** Clients that wait for nothing and have sent nothing for too long, as memcached judges it. */
+  /** Closes clients that wait for nothing and have sent nothing for too long, as memcached judges it. */
   private closeIdle(): void {
     if (this.idleWalk !== null) return;
     this.idleWalk = this.sessions.values();
     this.walkIdle(this.idleWalk);
   }
 
-  /** Closing many takes long: after a moment's work the rest are left for another. */
+  /** Closing many clients takes long, so after a moment's work the rest waits for another turn. */
   private walkIdle(walk: Iterator<Session>): void {
     if (this.idler === null) return;
     const { clock, timers } = this.ports;
@@ -322,7 +329,7 @@ export class Server implements Shared, LineOutput {
     );
   }
 
-  /** Asks the kernel once for many commands of one connection. */
+  /** The descriptor of a connection; the kernel is asked only once for many commands of it. */
   private descriptorOf(connection: number): number {
     const session = this.sessions.get(connection);
     if (session === undefined) return -1;
@@ -349,8 +356,8 @@ function configure(executor: Executor, settings: Settings): void {
   const { upkeep, administration } = executor;
   upkeep.reassigns = settings.slabReassign;
   upkeep.automove = settings.slabAutomove;
-  upkeep.balance.ratio = settings.slabAutomoveRatio;
-  upkeep.balance.windowSeconds = settings.slabAutomoveWindow;
+  upkeep.balancer.ratio = settings.slabAutomoveRatio;
+  upkeep.balancer.windowSeconds = settings.slabAutomoveWindow;
   upkeep.crawler.enabled = settings.lruCrawler;
   upkeep.crawler.itemsMost = settings.lruCrawlerTocrawl;
   administration.crawlerSleepMicros = settings.lruCrawlerSleepMicros;
@@ -358,11 +365,15 @@ function configure(executor: Executor, settings: Settings): void {
   administration.remember(settings.tuning);
 }
 
-function factsOf(settings: Settings, counters: Counters, wire: Float64Array): ServerFacts {
+function statSourceOf(
+  settings: Settings,
+  counters: Counters,
+  transportCounters: Float64Array,
+): ServerStatSource {
   return {
     settings,
     counters,
-    wire,
+    transportCounters,
     port: 0,
     udpPort: 0,
     verbosity: settings.verbosity,

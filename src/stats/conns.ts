@@ -3,23 +3,23 @@
 import type { NativeTransport } from '../native/addon.js';
 import type { Bound, Origin } from '../net/udp.js';
 
-/** A client's connection. */
+/** A client's connection, as the list shows it. */
 export interface Listed {
   readonly connection: number;
-  /** When something last arrived, in seconds of the server's clock. */
+  /** When input last arrived, in seconds of the server's clock. */
   readonly activeAt: number;
-  /** memcached's name for what it waits for; `unsent`: replies have not left yet. */
+  /** memcached's name for the connection's state; `unsent`: replies have not left yet. */
   stateName(unsent: boolean): string;
 }
 
-/** What there is to list. */
+/** The listeners and connections to list. */
 export interface Connections {
   readonly transport: NativeTransport;
   readonly listeners: readonly number[];
-  /** UDP sockets. */
+  /** The bound UDP sockets. */
   readonly datagrams: readonly Bound[];
   readonly sessions: ReadonlyMap<number, Listed>;
-  /** Where clients come from whose bytes come through somebody else (TLS, UDP). */
+  /** Origins of clients that the transport does not know, as their bytes come through TLS or UDP. */
   readonly origins: ReadonlyMap<number, Origin>;
   /** Seconds of the server's clock. */
   readonly now: number;
@@ -47,13 +47,13 @@ export function* connectionLines(connections: Connections, asker: number): Gener
       ['secs_since_last_cmd', now - startedAt],
     ]);
   }
-  // Those that come while the list is written stand at its end, and are not of it.
+  // Sessions that open while the list is written stand at its end, and are left out.
   let left = sessions.size;
   for (const session of sessions.values()) {
     if (left-- === 0) return;
     const { connection } = session;
     const own = transport.describe(connection);
-    // Closed since the list was begun.
+    // The connection was closed since the list was begun.
     if (own === null || sessions.get(connection) !== session) continue;
     const { address, listenAddress, descriptor } = connections.origins.get(connection) ?? own;
     yield rows(descriptor, [

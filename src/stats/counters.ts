@@ -1,4 +1,4 @@
-/** What is counted while serving. Plain numbers, incremented on the hot path; `stats reset` sets them to zero. */
+/** Counters of serving. They are plain numbers, incremented on the hot path; `stats reset` sets them to zero. */
 import { classesMax } from '../base/limits.js';
 
 /** Counters that memcached keeps a slab class, in the order of `stats slabs`. */
@@ -32,9 +32,9 @@ export class Counters {
   idleKicks = 0;
   authCommands = 0;
   authErrors = 0;
-  /** Times a connection had to wait for the next tick although it had requests left. */
+  /** Times a connection with more requests had to wait for the next tick. */
   connectionYields = 0;
-  /** By counter's name, then by class number. */
+  /** Counters of each slab class: by the counter's name, then by class number. */
   readonly byClass = Object.fromEntries(
     classCounters.map((name) => [name, new Float64Array(classesMax)]),
   ) as Record<ClassCounter, Float64Array>;
@@ -42,7 +42,7 @@ export class Counters {
   /** Deletes, touches and flushes before the last `reset`. */
   private readonly before = { unversioned: 0 };
 
-  /** Changes of clients that draw no CAS id: deletes, touches, flushes. `reset` leaves it. */
+  /** Changes by clients that draw no CAS id: deletes, touches, flushes. `reset` does not change it. */
   get unversionedChanges(): number {
     const changes = this.sum('delete_hits') + this.sum('touch_hits') + this.cmdFlush;
     return this.before.unversioned + changes;

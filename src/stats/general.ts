@@ -2,36 +2,45 @@
 import { Counter } from '../net/wire.js';
 import { pagesBytes } from '../store/layout.js';
 import type { SlabClass } from '../store/slab-class.js';
-import { type CacheFacts, type ServerFacts, type StatRow, zeroes } from './facts.js';
+import {
+  type CacheStatSource,
+  type ServerStatSource,
+  type StatRow,
+  zeroes,
+} from './stat-sources.js';
 
-/** memcached's uptime begins with 2, and there are dashboards that divide by it. */
+/** memcached's uptime begins with 2, and some dashboards divide by it. */
 const uptimeFirst = 2;
 
 /** All rows but the mirror's. */
-export function general(cache: CacheFacts, facts: ServerFacts): StatRow[] {
-  return [...process(cache, facts), ...traffic(cache, facts), ...items(cache, facts)];
+export function general(cache: CacheStatSource, statSource: ServerStatSource): StatRow[] {
+  return [
+    ...process(cache, statSource),
+    ...traffic(cache, statSource),
+    ...items(cache, statSource),
+  ];
 }
 
-function process(cache: CacheFacts, facts: ServerFacts): StatRow[] {
-  const { userUs, systemUs, pid, linesLost } = facts.usage();
-  const connections = facts.wire[Counter.CONNECTIONS]!;
+function process(cache: CacheStatSource, statSource: ServerStatSource): StatRow[] {
+  const { userUs, systemUs, pid, linesLost } = statSource.usage();
+  const connections = statSource.transportCounters[Counter.CONNECTIONS]!;
   return [
     ['pid', pid],
-    ['uptime', uptimeFirst + Math.floor(facts.uptimeSeconds())],
+    ['uptime', uptimeFirst + Math.floor(statSource.uptimeSeconds())],
     ['time', cache.store.now],
     ['version', '1.6.18'],
     ['libevent', 'none'],
     ['pointer_size', 64],
     ['rusage_user', (userUs / 1e6).toFixed(6)],
     ['rusage_system', (systemUs / 1e6).toFixed(6)],
-    ['max_connections', facts.settings.connections],
+    ['max_connections', statSource.settings.connections],
     ['curr_connections', connections],
-    ['total_connections', facts.counters.totalConnections],
-    ['rejected_connections', facts.wire[Counter.REFUSED]!],
+    ['total_connections', statSource.counters.totalConnections],
+    ['rejected_connections', statSource.transportCounters[Counter.REFUSED]!],
     ['connection_structures', connections],
     ['response_obj_oom', 0],
     ['response_obj_count', 0],
-    ['response_obj_bytes', facts.wire[Counter.BYTES_PENDING]!],
+    ['response_obj_bytes', statSource.transportCounters[Counter.BYTES_PENDING]!],
     ['read_buf_count', 0],
     ['read_buf_bytes', 0],
     ['read_buf_bytes_free', 0],
@@ -41,8 +50,8 @@ function process(cache: CacheFacts, facts: ServerFacts): StatRow[] {
   ];
 }
 
-function traffic(cache: CacheFacts, facts: ServerFacts): StatRow[] {
-  const { counters } = facts;
+function traffic(cache: CacheStatSource, statSource: ServerStatSource): StatRow[] {
+  const { counters } = statSource;
   const { store } = cache;
   return [
     ['cmd_get', counters.cmdGet],
@@ -69,13 +78,13 @@ function traffic(cache: CacheFacts, facts: ServerFacts): StatRow[] {
     ['store_no_memory', counters.storeNoMemory],
     ['auth_cmds', counters.authCommands],
     ['auth_errors', counters.authErrors],
-    ...(facts.settings.idleSeconds > 0 ? [['idle_kicks', counters.idleKicks] as const] : []),
-    ['bytes_read', facts.wire[Counter.BYTES_READ]!],
-    ['bytes_written', facts.wire[Counter.BYTES_WRITTEN]!],
+    ...(statSource.settings.idleSeconds > 0 ? [['idle_kicks', counters.idleKicks] as const] : []),
+    ['bytes_read', statSource.transportCounters[Counter.BYTES_READ]!],
+    ['bytes_written', statSource.transportCounters[Counter.BYTES_WRITTEN]!],
     ['limit_maxbytes', pagesBytes(cache.store.region.geometry)],
-    ['accepting_conns', accepts(facts) ? 1 : 0],
-    ['listen_disabled_num', facts.wire[Counter.LISTEN_OFF_TIMES]!],
-    ['time_in_listen_disabled_us', facts.wire[Counter.LISTEN_OFF_US]!],
+    ['accepting_conns', accepts(statSource) ? 1 : 0],
+    ['listen_disabled_num', statSource.transportCounters[Counter.LISTEN_OFF_TIMES]!],
+    ['time_in_listen_disabled_us', statSource.transportCounters[Counter.LISTEN_OFF_US]!],
     ['threads', 1],
     ['conn_yields', counters.connectionYields],
     ['hash_power_level', cache.store.region.geometry.bucketBits],
@@ -84,12 +93,12 @@ function traffic(cache: CacheFacts, facts: ServerFacts): StatRow[] {
   ];
 }
 
-/** False while clients wait for one to leave (`-o no_maxconns_fast`). */
-function accepts({ settings, wire }: ServerFacts): boolean {
-  return settings.refuseFast || wire[Counter.CONNECTIONS]! < settings.connections;
+/** False while clients wait until another leaves (`-o no_maxconns_fast`). */
+function accepts({ settings, transportCounters }: ServerStatSource): boolean {
+  return settings.refuseFast || transportCounters[Counter.CONNECTIONS]! < settings.connections;
 }
 
-function items(cache: CacheFacts, facts: ServerFacts): StatRow[] {
+function items(cache: CacheStatSource, statSource: ServerStatSource): StatRow[] {
   const { store, upkeep } = cache;
   const { slabs: state, mover } = store;
   const { watchers } = cache.observer;
@@ -127,7 +136,7 @@ function items(cache: CacheFacts, facts: ServerFacts): StatRow[] {
       'lrutail_reflocked moves_to_cold moves_to_warm moves_within_lru',
       'direct_reclaims lru_bumps_dropped',
     ),
-    ['hotspare_tick_us_max', Math.round(facts.wire[Counter.TICK_US_MAX]!)],
+    ['hotspare_tick_us_max', Math.round(statSource.transportCounters[Counter.TICK_US_MAX]!)],
     ['hotspare_pages_unused', state.unusedPages],
     ['hotspare_pages_to_adopt', state.unadoptedPages],
   ];

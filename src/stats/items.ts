@@ -1,15 +1,15 @@
-/** `stats items`: what happened in the classes that hold items. */
-import { ageOf } from '../store/balance.js';
+/** `stats items`: counters of the classes that hold items. */
+import { ageOf } from '../store/page-balancer.js';
 import type { SlabClass } from '../store/slab-class.js';
-import { type CacheFacts, type StatRow, zeroes } from './facts.js';
+import { type CacheStatSource, type StatRow, zeroes } from './stat-sources.js';
 
-export function itemRows(cache: CacheFacts): StatRow[] {
+export function itemRows(cache: CacheStatSource): StatRow[] {
   return cache.store.slabs.classes
     .filter((slabClass) => slabClass.items > 0)
     .flatMap((slabClass) => ofClass(cache, slabClass));
 }
 
-function ofClass(cache: CacheFacts, slabClass: SlabClass): StatRow[] {
+function ofClass(cache: CacheStatSource, slabClass: SlabClass): StatRow[] {
   const age = ageOf(cache.store, slabClass);
   const rows: StatRow[] = [
     ['number', slabClass.items],

@@ -1,30 +1,30 @@
 /**
- * `stats settings`: what the server was started with, or was told since, under memcached's keys and in their order.
- * What tunes an inside that is not here stands as it was set, or with memcached's default; a switch of such an inside
- * is off.
+ * `stats settings`: the server's settings, as started or as changed since, under memcached's keys and in their order.
+ * Settings for parts of memcached that are not here keep their given value, or memcached's default; a switch of such a
+ * part is off.
  */
 import { pagesBytes } from '../store/layout.js';
-import type { CacheFacts, ServerFacts, StatRow } from './facts.js';
+import type { CacheStatSource, ServerStatSource, StatRow } from './stat-sources.js';
 
-export function settingRows(cache: CacheFacts, facts: ServerFacts): StatRow[] {
+export function settingRows(cache: CacheStatSource, statSource: ServerStatSource): StatRow[] {
   return [
-    ...server(cache, facts),
-    ...slabs(cache, facts),
-    ...recency(cache, facts),
+    ...server(cache, statSource),
+    ...slabs(cache, statSource),
+    ...recency(cache, statSource),
     ...storage,
-    ...tls(facts),
+    ...tls(statSource),
   ];
 }
 
-function server(cache: CacheFacts, facts: ServerFacts): StatRow[] {
-  const { settings: own, port, verbosity } = facts;
+function server(cache: CacheStatSource, statSource: ServerStatSource): StatRow[] {
+  const { settings: own, port, verbosity } = statSource;
   // A node that took over serves the region that it inherited, whatever its own flags say.
   const { geometry } = cache.store.region;
   return [
     ['maxbytes', pagesBytes(geometry)],
     ['maxconns', own.connections],
     ['tcpport', port],
-    ['udpport', facts.udpPort],
+    ['udpport', statSource.udpPort],
     ['inter', own.interfaces ?? 'NULL'],
     ['verbosity', verbosity],
     ['oldest', 0],
@@ -49,19 +49,19 @@ function server(cache: CacheFacts, facts: ServerFacts): StatRow[] {
   ];
 }
 
-function slabs({ upkeep }: CacheFacts, { settings: { tuning } }: ServerFacts): StatRow[] {
-  const { balance } = upkeep;
+function slabs({ upkeep }: CacheStatSource, { settings: { tuning } }: ServerStatSource): StatRow[] {
+  const { balancer } = upkeep;
   return [
     ['hashpower_init', tuning.get('hashpower_init') ?? 0],
     ['slab_reassign', yes(upkeep.reassigns)],
     ['slab_automove', upkeep.automove],
-    ['slab_automove_ratio', balance.ratio.toFixed(2)],
-    ['slab_automove_window', balance.windowSeconds],
+    ['slab_automove_ratio', balancer.ratio.toFixed(2)],
+    ['slab_automove_window', balancer.windowSeconds],
     ['slab_chunk_max', tuning.get('slab_chunk_max') ?? 524288],
   ];
 }
 
-function recency(cache: CacheFacts, { settings: own }: ServerFacts): StatRow[] {
+function recency(cache: CacheStatSource, { settings: own }: ServerStatSource): StatRow[] {
   const { tuning } = own;
   const { administration } = cache;
   const { crawler } = cache.upkeep;
@@ -91,7 +91,7 @@ function recency(cache: CacheFacts, { settings: own }: ServerFacts): StatRow[] {
   ];
 }
 
-/** extstore's, as a memcached that does not use it shows them. */
+/** extstore's settings, as a memcached that does not use it shows them. */
 const storage: readonly StatRow[] = [
   ['ext_item_size', 512],
   ['ext_item_age', 4294967295],
@@ -106,8 +106,8 @@ const storage: readonly StatRow[] = [
   ['ext_drop_unread', 'no'],
 ];
 
-/** Without -Z as a memcached without it shows them. */
-function tls({ settings: { tls: own, memoryFile } }: ServerFacts): StatRow[] {
+/** TLS settings; without -Z as a memcached without it shows them. */
+function tls({ settings: { tls: own, memoryFile } }: ServerStatSource): StatRow[] {
   return [
     ['ssl_enabled', yes(own !== null)],
     ['ssl_chain_cert', own?.chainCert ?? '(null)'],

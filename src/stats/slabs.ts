@@ -1,8 +1,8 @@
 /** `stats slabs`: pages and chunks of the classes that have any. */
 import { classCounters } from './counters.js';
-import type { CacheFacts, StatRow } from './facts.js';
+import type { CacheStatSource, StatRow } from './stat-sources.js';
 
-export function slabRows(cache: CacheFacts): StatRow[] {
+export function slabRows(cache: CacheStatSource): StatRow[] {
   const { store, counters } = cache;
   const active = store.slabs.classes.filter((slabClass) => slabClass.pages.length > 0);
   const rows = active.flatMap((slabClass) => {

@@ -1,16 +1,16 @@
 /**
- * The answers to `stats`: memcached's keys with memcached's meanings. A key whose inside does not exist here stands
- * with its neutral value, so that dashboards find it; docs/PROTOCOL.md lists those.
+ * The answers to `stats`: memcached's keys with memcached's meanings. A key for a part of memcached that is not here
+ * has a neutral value, so that dashboards find it; docs/PROTOCOL.md lists such keys.
  */
 import { Counter } from '../net/wire.js';
 import type { Mirror } from '../store/mirror.js';
-import type { CacheFacts, ServerFacts, StatRow } from './facts.js';
 import { general } from './general.js';
 import { itemRows } from './items.js';
 import { settingRows } from './settings.js';
 import { slabRows } from './slabs.js';
+import type { CacheStatSource, ServerStatSource, StatRow } from './stat-sources.js';
 
-/** Cells of the transport's counters that `stats reset` sets back. */
+/** Cells of the transport's counters that `stats reset` sets to zero. */
 const resettable = [
   Counter.BYTES_READ,
   Counter.BYTES_WRITTEN,
@@ -23,22 +23,22 @@ const resettable = [
 /** The rows of one topic, or null when there is no such topic. */
 export function statistics(
   topic: string,
-  cache: CacheFacts,
-  facts: ServerFacts,
+  cache: CacheStatSource,
+  statSource: ServerStatSource,
   mirror: Mirror,
 ): StatRow[] | null {
   switch (topic) {
     case '':
-      return [...general(cache, facts), ...mirror.stats()];
+      return [...general(cache, statSource), ...mirror.stats()];
     case 'mirror':
       return [...mirror.details()];
     case 'settings':
-      return settingRows(cache, facts);
+      return settingRows(cache, statSource);
     case 'items':
       return itemRows(cache);
     case 'slabs':
       return slabRows(cache);
-    // memcached without a file for it has nothing to say of it, either.
+    // A memcached without a file for extstore answers with nothing, too.
     case 'extstore':
       return [];
     default:
@@ -46,11 +46,11 @@ export function statistics(
   }
 }
 
-/** `stats reset`: what was counted begins again, what is there stays. */
-export function resetStatistics(cache: CacheFacts, facts: ServerFacts): void {
+/** `stats reset`: counters begin again at zero, present quantities stay. */
+export function resetStatistics(cache: CacheStatSource, statSource: ServerStatSource): void {
   cache.counters.reset();
   cache.store.resetCounters();
   cache.observer.prefixes.clear();
   cache.observer.watchers.resetCounters();
-  for (const cell of resettable) facts.wire[cell] = 0;
+  for (const cell of resettable) statSource.transportCounters[cell] = 0;
 }

@@ -1,6 +1,6 @@
 /**
- * The hash table: chains of refs from fixed buckets. It finds, links and unlinks; every change others can see is one
- * publish, so a reader of the bytes sees a chain with or without an item, never half of one.
+ * The hash table: chains of refs from fixed buckets. It finds, links and unlinks. Every visible change is one publish,
+ * so a reader of the bytes sees a chain with or without an item, never half of one.
  */
 import { assert } from '../base/errors.js';
 import { lookaheadKeysMost } from '../base/limits.js';
@@ -24,7 +24,7 @@ const lineWords = 16;
 export class Buckets {
   /** Predecessor of the item that `find` or `locate` met last, 0 when it is its chain's head. */
   previous = 0;
-  /** What `prefetch` has read: nobody wants it, but what nobody keeps is not read. */
+  /** The sum of the words that `prefetch` has read. Nothing uses it, but the compiler drops reads without a use. */
   read = 0;
   private readonly region: Region;
   private readonly heads: Int32Array;
@@ -69,8 +69,8 @@ export class Buckets {
   }
 
   /**
-   * Reads what `find` will read for these hashes: first all heads, then all first items, then the second of a chain
-   * where the first has another hash. The reads of one pass do not wait for each other; those of `find` would.
+   * Reads the words that `find` will read for these hashes: first all heads, then all first items, then the second item
+   * of a chain whose first has another hash. The reads of one pass do not wait for each other; those of `find` would.
    */
   prefetch(hashes: Int32Array, count: number): void {
     const { heads, mask, region, refs } = this;
@@ -81,7 +81,8 @@ export class Buckets {
       if (ref === 0) continue;
       const words = region.wordsOf(ref);
       const index = region.indexOf(ref);
-      // Most items reach into a second line of the processor's cache; keys are compared there, values begin there.
+      // Most items reach into a second line of the processor's cache, where their keys are compared and their values
+      // begin.
       sum ^= words[index + HASH]! ^ words[Math.min(index + lineWords, words.length - 1)]!;
     }
     for (let i = 0; i < count; i++) {
@@ -96,7 +97,7 @@ export class Buckets {
     this.read = sum;
   }
 
-  /** True when the chain of the hash that the chunk carries leads to this very chunk; then sets `previous`. */
+  /** True when the chain of the chunk's own hash leads to this very chunk; then sets `previous`. */
   locate(ref: number): boolean {
     const region = this.region;
     let previous = 0;
@@ -113,7 +114,9 @@ export class Buckets {
     return false;
   }
 
-  /** What a chunk's `next` must be before `publish` links it: the old item's successor, or the chain's head. */
+  /**
+   * The word that a chunk's `next` must hold before `publish` links it: the old item's successor, or the chain's head.
+   */
   successor(hash: number, old: number): number {
     if (old === 0) return this.heads[hash & this.mask]!;
     return this.region.wordsOf(old)[this.region.indexOf(old) + NEXT]!;
@@ -134,7 +137,7 @@ export class Buckets {
     this.publish(words[index + NEXT]!, words[index + HASH]!, ref);
   }
 
-  /** Links a copy in the place of the item it was made of. */
+  /** Links a copy in the place of its original. */
   replace(copy: number, old: number): void {
     const found = this.locate(old);
     assert(found, 'an item that is moved was linked');
@@ -150,12 +153,12 @@ export class Buckets {
     return this.heads[bucket]!;
   }
 
-  /** The item behind one in its chain, or 0. */
+  /** The next item in the chain of an item, or 0. */
   next(ref: number): number {
     return this.region.wordsOf(ref)[this.region.indexOf(ref) + NEXT]!;
   }
 
-  /** The view and the offset at which a chunk's key stands, for `find`. */
+  /** The view in which a chunk's key stands, for `find`. */
   viewOf(ref: number): DataView {
     return this.region.views[(ref - 1) >>> this.region.segmentShift]!;
   }

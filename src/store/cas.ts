@@ -1,6 +1,6 @@
 /**
- * The CAS id that a client sees. It is the one in the item's header, unless a client chose it: then it stands behind
- * the value (layout.ts), and the one in the header only says whether the item is older than a flush.
+ * The CAS id that a client sees: the one in the item's header, unless a client chose an id. A chosen id stands behind
+ * the value (layout.ts); the one in the header then only says whether the item is older than a flush.
  */
 import {
   CAS_HIGH,
@@ -35,12 +35,14 @@ export function casHigh(region: Region, ref: number): number {
   return viewOf(region, ref).getInt32(behindValue(region, ref) + 4, true);
 }
 
-/** True when this is the item's CAS id. */
+/** True when the item has this CAS id. */
 export function hasCas(region: Region, ref: number, low: number, high: number): boolean {
   return casLow(region, ref) === low && casHigh(region, ref) === high;
 }
 
-/** Puts the CAS id that a client chose into a chunk that nobody can reach yet, and whose lengths and bits are set. */
+/**
+ * Writes the CAS id that a client chose into a chunk that nothing refers to yet, and whose lengths and bits are set.
+ */
 export function putExplicitCas(region: Region, ref: number, { low, high }: CasId): void {
   const view = viewOf(region, ref);
   const at = behindValue(region, ref);

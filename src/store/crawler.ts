@@ -1,7 +1,7 @@
 /**
- * Finds items that are expired or flushed and unlinks them, in slices, so that their memory is there before
- * somebody needs it. It walks the buckets, not the pages: whatever is moved meanwhile stays in its bucket, and
- * nothing needs to be adopted first. `lru_crawler crawl` begins a walk; so does the passing of time, oftener while
+ * Finds items that are expired or flushed and unlinks them, in slices, so that their memory is free before a command
+ * needs it. It walks the buckets, not the pages, as an item that is moved meanwhile stays in its bucket, and nothing
+ * needs to be adopted first. A walk begins by `lru_crawler crawl`, or by itself after a time, which is shorter while
  * walks find something.
  */
 import {
@@ -12,9 +12,9 @@ import {
 } from '../base/limits.js';
 import type { Store } from './store.js';
 
-/** Empty buckets that cost as much as an item. */
+/** Empty buckets that cost as much as one item. */
 const bucketsPerLook = 4;
-/** A walk that finds this share of dead items was worth it. */
+/** A walk that finds at least this share of dead items was worth it. */
 const worthShare = 0.01;
 
 export class Crawler {
@@ -73,14 +73,14 @@ export class Crawler {
     if (used.length > 0) this.start(used.map(({ number }) => number));
   }
 
-  /** Works on until about `budget` looks are used, and returns how many are left. */
+  /** Works until about `budget` looks are used, and returns how many are left. */
   step(budget: number): number {
     const { buckets } = this.store;
     let left = budget;
     while (left > 0 && this.isRunning) {
       left -= 1 / bucketsPerLook;
       for (let ref = buckets.first(this.bucket); ref !== 0; ) {
-        // The chunk that is unlinked keeps its bytes until it is filled again.
+        // The next item is read before this one may be unlinked.
         const next = buckets.next(ref);
         left -= this.look(ref);
         ref = next;
@@ -99,7 +99,7 @@ export class Crawler {
     this.dueAt = this.store.now + this.intervalSeconds;
   }
 
-  /** Looks at an item; returns what that cost. */
+  /** Looks at an item; returns the cost of that. */
   private look(ref: number): number {
     const { store } = this;
     const slabClass = store.slabs.classOf(ref);

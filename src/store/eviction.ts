@@ -1,16 +1,18 @@
 /**
- * Which item a full class gives up: S3-FIFO (Yang and others, "FIFO queues are all you need for cache eviction", SOSP
- * 2023) with CLOCK as its main queue. Most new items are never read; they should not cost room for a whole round.
+ * Chooses the item that a full class evicts: S3-FIFO (Yang and others, "FIFO queues are all you need for cache
+ * eviction", SOSP 2023) with CLOCK as its main queue. Most new items are never read, and should not hold room for a
+ * whole round.
  *
- *      new item ──► probation, the newest few ──read──► main ──not read since the hand came by last──► given up
- *                       └──not read──► given up, its hash remembered; comes it again soon, it goes to main at once
+ *      new item ──► probation, the newest few ──read──► main ──not read since the hand came by last──► evicted
+ *                       └──not read──► evicted, its hash remembered: if its key comes again soon, it goes to main
  *
- * How many are on probation is learnt, as ARC does (Megiddo and Modha, FAST 2003): an item that comes again soon
- * after it failed the probation makes that longer, one that comes again after main gave it up makes it shorter.
+ * The number of items on probation is learnt, as in ARC (Megiddo and Modha, FAST 2003): a key that is set again soon
+ * after its item failed the probation makes the probation longer, a key that is set again after main evicted its item
+ * makes it shorter.
  *
- * Probation is a ring of refs by age; main is all the chunks, which a hand walks, counting down up to three reads
- * of each. A hand that has counted down very many takes the one of them that was read least: nobody waits for a
- * round through a large class. A read is one small store in either.
+ * Probation is a ring of refs by age. Main is all the chunks, which a hand walks, counting down up to three reads of
+ * each. A hand that has counted down very many takes the least read of them, so that no command waits for a round
+ * through a large class. A read is one small store in either.
  */
 import {
   evictionLooksMost,
@@ -22,30 +24,30 @@ import {
 } from '../base/limits.js';
 import { HASH } from './layout.js';
 import type { SlabClass } from './slab-class.js';
-import { Meta, type Slabs } from './slabs.js';
+import { ChunkState, type Slabs } from './slabs.js';
 
 export interface Eviction {
-  /** The meta word of an item that was just read. */
-  hit(meta: number): number;
-  /** True when the item is among those that are given up next. */
-  isCold(meta: number): boolean;
-  /** Notes an item with a key that was not there; returns the bits its meta word begins with. */
+  /** The state word of an item after a read. */
+  hit(state: number): number;
+  /** True when the item is among those that are evicted next. */
+  isCold(state: number): boolean;
+  /** Notes an item whose key was not there; returns the first bits of its state word. */
   admit(ref: number, hash: number, slabClass: SlabClass): number;
-  /** About the item that is given up next, or 0 when that is up to the hand. */
+  /** Roughly the item that is evicted next, or 0 when that is up to the hand. */
   peek(slabClass: SlabClass): number;
   /**
-   * The ref of a live item of this class to give up, never `shielded`, one that is pinned, one in a chunk that is not
-   * adopted yet or in the page that is being emptied; 0 when there is none.
+   * The ref of a live item of this class to evict; 0 when there is none. It is never `shielded`, nor pinned, nor in a
+   * chunk that is not adopted yet, nor in the page that is being emptied.
    */
   victim(slabClass: SlabClass, shielded: number): number;
 }
 
 export class Fifos implements Eviction {
   private readonly slabs: Slabs;
-  /** Fingerprints of items that were given up unread, by the upper bits of their hash: a later one takes the place. */
+  /** Fingerprints of evicted items, at the upper bits of their hash; a later one replaces an earlier. */
   private readonly ghosts: Uint16Array;
   private readonly ghostShift: number;
-  /** False until something was given up: then there is nothing to remember. */
+  /** False until an item was evicted, as there is nothing to look up before. */
   private remembers = false;
 
   constructor(slabs: Slabs) {
@@ -55,14 +57,14 @@ export class Fifos implements Eviction {
     this.ghostShift = 32 - bits;
   }
 
-  hit(meta: number): number {
-    return (meta & Meta.HITS) === Meta.HITS
-      ? meta | Meta.FETCHED
-      : (meta + Meta.HIT) | Meta.FETCHED;
+  hit(state: number): number {
+    return (state & ChunkState.HITS) === ChunkState.HITS
+      ? state | ChunkState.FETCHED
+      : (state + ChunkState.HIT) | ChunkState.FETCHED;
   }
 
-  isCold(meta: number): boolean {
-    return (meta & Meta.HITS) === 0;
+  isCold(state: number): boolean {
+    return (state & ChunkState.HITS) === 0;
   }
 
   admit(ref: number, hash: number, slabClass: SlabClass): number {
@@ -76,14 +78,14 @@ export class Fifos implements Eviction {
       }
     }
     slabClass.probation.push(ref, slabClass.pages.length * slabClass.perPage * probationShareMost);
-    return Meta.PROBATION;
+    return ChunkState.PROBATION;
   }
 
   peek(slabClass: SlabClass): number {
     const { probation } = slabClass;
     if (probation.length <= limitOf(slabClass)) return 0;
     const ref = probation.oldest();
-    return (this.metaOf(ref, slabClass) & Meta.PROBATION) === 0 ? 0 : ref;
+    return (this.chunkStateOf(ref, slabClass) & ChunkState.PROBATION) === 0 ? 0 : ref;
   }
 
   victim(slabClass: SlabClass, shielded: number): number {
@@ -92,12 +94,14 @@ export class Fifos implements Eviction {
     let looks = evictionLooksMost;
     while (probation.length > limit && looks-- > 0) {
       const ref = probation.shift();
-      const word = this.metaOf(ref, slabClass);
-      // Its chunk may have been given back and filled again, by an item that went to main at once.
-      if ((word & Meta.PROBATION) === 0) continue;
-      this.slabs.meta[this.slabs.region.pageOf(ref)]![this.slabs.chunkOf(ref, slabClass)] =
-        word & ~Meta.PROBATION;
-      const may = (word & (Meta.LIVE | Meta.PINNED | Meta.HITS)) === Meta.LIVE && ref !== shielded;
+      const word = this.chunkStateOf(ref, slabClass);
+      // The chunk may have been given back and filled again, by an item that went to main at once.
+      if ((word & ChunkState.PROBATION) === 0) continue;
+      this.slabs.chunkStates[this.slabs.region.pageOf(ref)]![this.slabs.chunkOf(ref, slabClass)] =
+        word & ~ChunkState.PROBATION;
+      const may =
+        (word & (ChunkState.LIVE | ChunkState.PINNED | ChunkState.HITS)) === ChunkState.LIVE &&
+        ref !== shielded;
       if (!may || this.slabs.region.pageOf(ref) === this.slabs.draining) continue;
       this.remember(ref, 1);
       return ref;
@@ -114,20 +118,20 @@ export class Fifos implements Eviction {
     this.remembers = true;
   }
 
-  /** The meta word of a chunk that was in the class once; 0 when its page is no more. */
-  private metaOf(ref: number, slabClass: SlabClass): number {
-    const { region, meta } = this.slabs;
+  /** The state word of a chunk that was once in the class; 0 when its page no longer is. */
+  private chunkStateOf(ref: number, slabClass: SlabClass): number {
+    const { region, chunkStates } = this.slabs;
     const page = region.pageOf(ref);
     if (region.pageTable[page] !== slabClass.number) return 0;
-    return meta[page]![this.slabs.chunkOf(ref, slabClass)]!;
+    return chunkStates[page]![this.slabs.chunkOf(ref, slabClass)]!;
   }
 
   private fromMain(slabClass: SlabClass, shielded: number): number {
-    // The first that was read least of those the hand has passed: it goes when the hand must stop.
+    // The first of the least read items that the hand has passed, which is taken when the hand must stop.
     let spare = 0;
-    let spareHits: number = Meta.HITS + 1;
+    let spareHits: number = ChunkState.HITS + 1;
     let looks = evictionLooksMost;
-    const rounds = 5; // Three to count down the hits, one to take, one for the rest of the round it began in.
+    const rounds = 5; // Three count down the hits, one takes the item, one is the rest of the first.
     let steps = slabClass.pages.length * slabClass.perPage * rounds;
     while (steps-- > 0) {
       if (slabClass.handChunk >= slabClass.perPage) {
@@ -146,16 +150,16 @@ export class Fifos implements Eviction {
         if (known === slabClass.perPage) continue;
       }
       const chunk = slabClass.handChunk++;
-      const meta = this.slabs.meta[page]!;
-      const word = meta[chunk]!;
-      if ((word & (Meta.LIVE | Meta.PINNED)) !== Meta.LIVE) continue;
-      const hits = word & Meta.HITS;
+      const states = this.slabs.chunkStates[page]!;
+      const word = states[chunk]!;
+      if ((word & (ChunkState.LIVE | ChunkState.PINNED)) !== ChunkState.LIVE) continue;
+      const hits = word & ChunkState.HITS;
       const ref = this.slabs.refOf(page, chunk, slabClass);
       if (hits === 0) {
         if (ref !== shielded) return ref;
         continue;
       }
-      meta[chunk] = word - Meta.HIT;
+      states[chunk] = word - ChunkState.HIT;
       if (hits < spareHits && ref !== shielded) {
         spare = ref;
         spareHits = hits;
@@ -173,14 +177,16 @@ function limitOf(slabClass: SlabClass): number {
   return Math.min(Math.max(items * probationShare, least), probationItemsMost);
 }
 
-/** An item came again soon after it was given up: a quarter of an item more, or less, is on probation from now on. */
+/**
+ * A key was set again soon after its item was evicted: from now on a quarter of an item more, or less, is on probation.
+ */
 function learn(slabClass: SlabClass, failedProbation: boolean): void {
   const step = 0.25 / Math.max(1, slabClass.items);
   const share = slabClass.probationShare + (failedProbation ? step : -step);
   slabClass.probationShare = Math.min(probationShareMost, Math.max(probationShareLeast, share));
 }
 
-/** What was given up: its fingerprint, and in the lowest bit whether it was on probation. 0 is an empty place. */
+/** The fingerprint of an evicted item, whose lowest bit says whether it was on probation. 0 is an empty place. */
 function ghostOf(hash: number, onProbation: number): number {
   return (hash & 0xfffe) | onProbation;
 }

@@ -1,6 +1,6 @@
 /**
- * HalfSipHash-1-3 (Aumasson and Bernstein's SipHash with 32-bit words; https://github.com/veorq/SipHash). Keyed with
- * a random seed per region, so that nobody who sees only replies can choose keys that share a bucket.
+ * HalfSipHash-1-3 (Aumasson and Bernstein's SipHash with 32-bit words; https://github.com/veorq/SipHash). Keyed with a
+ * random seed per region, so that a client, who sees only replies, cannot choose keys that share a bucket.
  */
 
 /** Hash of `view[at, at+length)` under the key (low, high), as i32. Reads up to 3 bytes past the end. */

@@ -1,17 +1,17 @@
 /**
- * The list of ranges the store changed, in order: the store's only way to say so.
+ * The list of ranges that the store changed, in order: the only way in which the store reports changes.
  *
- * The bytes of a range are copied at the moment it is reported, so the journal carries each mutation as it was when
- * it was made, not as it is when the batch is sent. The journal is one staging buffer: a headroom for the frame's
- * header, then one record after another. Nobody copies it again: links send from here.
+ * The bytes of a range are copied at the moment it is reported, so the journal carries each mutation as it was when it
+ * was made, not as it is when the batch is sent. The journal is one staging buffer: a headroom for the frame's header,
+ * then one record after another. Links send from this buffer, so records are not copied again.
  *
  *      0            headroom                                                at
  *      +------------+----------------------------------+-- - - ------------+
  *      | header     | offset u64 | length u32 | bytes, padded to 4 | ...    |
  *      +------------+----------------------------------+-- - - ------------+
  *
- * When the buffer is full in mid-tick, the owner's `onFull` takes what is there as a batch of its own: law 2 allows a
- * cut after any range, and between the pieces of a range that nobody can reach yet.
+ * When the buffer is full in mid-tick, the owner's `onFull` takes its records as a batch of their own: law 2 allows a
+ * cut after any range, and between the pieces of a range that nothing refers to yet.
  */
 import { assert } from '../base/errors.js';
 import { batchBytesMax } from '../base/limits.js';
@@ -53,7 +53,7 @@ export class Journal {
 
   /**
    * Reports `length` bytes at `offset` in the region, which stand at `source[first]` now. The length is rounded up to
-   * whole words: chunks are made of words, so what is carried with it is the rest of the same chunk.
+   * whole words; as chunks are made of words, the bytes added belong to the same chunk.
    */
   range(offset: number, length: number, source: Int32Array, first: number): void {
     if (!this.active) return;
@@ -75,7 +75,7 @@ export class Journal {
     }
   }
 
-  /** Forgets the records: they have been taken. */
+  /** Forgets the records, once they have been taken. */
   clear(): void {
     this.at = journalHeadroom;
     this.count = 0;
@@ -103,7 +103,7 @@ export class Journal {
   }
 }
 
-/** Reads the records of `bytes[from, to)` in order; what a standby applies and what the crash test cuts. */
+/** Reads the records of `bytes[from, to)` in order, as a standby applies them and the crash test cuts them. */
 export function* records(
   bytes: Uint8Array,
   from: number,

@@ -1,6 +1,6 @@
 /**
- * Where everything stands in a region. All numbers are little endian. The layout is the wire format of the mirror, so
- * a change here is a new `layoutVersion`.
+ * The layout of a region. All numbers are little endian. The layout is the wire format of the mirror, so a change here
+ * is a new `layoutVersion`.
  *
  *      0            superblock   4 KiB, the second half belongs to the node and is never mirrored
  *      4096         page table   one byte a page: its slab class, 0 = never used
@@ -15,8 +15,8 @@
  *      | u32 ref| u32    | u64            | u32    | u32    | length | u8      |u24  |     |       |
  *      +--------+--------+----------------+--------+--------+--------+---------+-----+-----+-------+
  *
- * Of an item whose CAS id a client chose (EXPLICIT) that id, a u64, follows the value. The one in the header is then
- * known to nobody, but it says, as in every item, whether the item is older than a flush.
+ * A CAS id that a client chose (EXPLICIT), a u64, follows the value. Clients then never see the id in the header, but
+ * it says, as in every item, whether the item is older than a flush.
  *
  * Key length and item bits are one word, so that a bit is changed by one publish:
  *
@@ -69,11 +69,11 @@ export const SuperWord = {
   EPOCH: 16,
   /** Which of the two records is valid: 0 or 1. */
   SELECTOR: 17,
-  /** How far the cache's time has come, in seconds; 0 = nobody has said. */
+  /** The cache's time in seconds; 0 = not set yet. */
   TIME: 18,
   RECORD_0: 32,
   RECORD_1: 48,
-  /** From here on the words belong to the node itself and are not mirrored. */
+  /** From here on words belong to the node itself and are not mirrored. */
   NODE: 512,
 } as const;
 
@@ -112,21 +112,21 @@ export const keyLengthMask = 0xff;
 export const headerWords = 8;
 export const headerBytes = 32;
 
-/** The item bits: what meta commands know of an item beside its value. A plain set clears them. */
+/** The item bits: state that meta commands keep of an item beside its value. A plain set clears them. */
 export const ItemBit = {
   /** Invalidated but kept: readers see `X`, and one of them is asked to fetch the value anew. */
   STALE: 1 << 8,
-  /** Somebody was told `W`: he fetches the value, the others see `Z`. */
+  /** One client was told `W` and fetches the value; others see `Z`. */
   TOKEN_SENT: 1 << 9,
-  /** The key came in base64 and stands here decoded: it is shown in base64. */
+  /** The key came in base64 and stands here decoded; replies show it in base64. */
   BINARY: 1 << 10,
-  /** A client chose the CAS id (`E`): it stands behind the value. Never set or cleared in place. */
+  /** A client chose the CAS id (`E`), which stands behind the value. Never set or cleared in place. */
   EXPLICIT: 1 << 11,
 } as const;
 /** Bytes behind the value of an item whose CAS id a client chose. */
 export const explicitCasBytes = 8;
 
-/** What fixes where things are. Two regions with equal geometries are the same bytes at the same offsets. */
+/** The parameters of the layout. Two regions with equal geometries have the same things at the same offsets. */
 export interface Geometry {
   readonly pageBytes: number;
   readonly pageCount: number;
@@ -178,8 +178,8 @@ export function pagesBytes(geometry: Geometry): number {
 
 /**
  * Chunk sizes by class number, in bytes; index 0 is unused. Sizes and numbers are memcached's (slabs_init in 1.6:
- * header 48, growth factor, 8-byte alignment, last class half a page); beyond them come whole fractions of a page,
- * because an item here stands in one chunk where memcached would chain several.
+ * header 48, growth factor, 8-byte alignment, last class half a page). Larger ones are whole fractions of a page, as an
+ * item here stands in one chunk where memcached would chain several.
  */
 export function chunkSizes(geometry: Geometry): number[] {
   const { growthFactor, chunkMin, pageBytes, unitBytes } = geometry;
@@ -201,7 +201,7 @@ export function chunkSizes(geometry: Geometry): number[] {
   return sizes;
 }
 
-/** True when both describe the same bytes at the same offsets. */
+/** True when both describe the same layout. */
 export function sameGeometry(a: Geometry, b: Geometry): boolean {
   const keys = Object.keys(a) as (keyof Geometry)[];
   return keys.every((key) => a[key] === b[key]);

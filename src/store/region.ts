@@ -1,6 +1,6 @@
 /**
- * Typed views of a region's memory, and the only two ways to change what others can reach: a publish (one aligned
- * 4-byte atomic store) and a report of bytes that nobody can reach yet. Both go into the journal, in order.
+ * Typed views of a region's memory, and the only two ways to change it: a publish (one aligned 4-byte atomic store) of
+ * a word that others can reach, and a report of bytes that nothing refers to yet. Both go into the journal, in order.
  *
  * Views are Int32Array throughout: refs and hashes are then small integers for V8, also above 2^31.
  */
@@ -18,7 +18,7 @@ import {
   pageTableOffset,
 } from './layout.js';
 
-/** Memory of a region: what native.regionOpen maps, or plain ArrayBuffers in tests. */
+/** Memory of a region: mapped by native.regionOpen, or plain ArrayBuffers in tests. */
 export interface RegionMemory {
   readonly head: ArrayBuffer;
   readonly segments: readonly ArrayBuffer[];
@@ -31,17 +31,17 @@ export class Region {
   readonly head: Int32Array;
   readonly pageTable: Uint8Array;
   readonly buckets: Int32Array;
-  /** The pages, a view a segment. */
+  /** The pages, with a view for each segment. */
   readonly words: Int32Array[];
   readonly bytes: Uint8Array[];
   readonly views: DataView[];
-  /** ref - 1 to its segment: shift right by this. */
+  /** Shifts ref - 1 right, to its segment. */
   readonly segmentShift: number;
-  /** ref - 1 within its segment: and with this. */
+  /** Masks ref - 1, to its place in the segment. */
   readonly segmentMask: number;
-  /** Units to words: shift left by this. */
+  /** Shifts units left, to words. */
   readonly wordShift: number;
-  /** ref - 1 to its page: shift right by this. */
+  /** Shifts ref - 1 right, to its page. */
   readonly pageShift: number;
   /** Bytes in a unit of refs. */
   readonly unitBytes: number;
@@ -123,7 +123,7 @@ export class Region {
     this.journal.word(word * 4, value);
   }
 
-  /** Gives a page its class: the page table's bytes are published by the word that holds them. */
+  /** Gives a page its class. The page table's bytes are published by the words that hold them. */
   publishPageClass(page: number, slabClass: number): void {
     const offset = pageTableOffset + page;
     const word = offset >>> 2;
@@ -132,12 +132,12 @@ export class Region {
     this.publishHeadWord(word, value);
   }
 
-  /** Reports the first `length` bytes of a chunk that nobody can reach yet. */
+  /** Reports the first `length` bytes of a chunk that nothing refers to yet. */
   reportChunk(ref: number, length: number): void {
     this.journal.range(this.offsetOf(ref), length, this.wordsOf(ref), this.indexOf(ref));
   }
 
-  /** Reports a part of a chunk that nobody can reach yet; `from` is a multiple of 4. */
+  /** Reports a part of a chunk that nothing refers to yet; `from` is a multiple of 4. */
   reportPart(ref: number, from: number, length: number): void {
     const offset = this.offsetOf(ref) + from;
     this.journal.range(offset, length, this.wordsOf(ref), this.indexOf(ref) + (from >>> 2));
@@ -148,7 +148,7 @@ export class Region {
     this.journal.range(word * 4, count * 4, this.head, word);
   }
 
-  /** Words of the region, which may not span two segments. */
+  /** Words of the region; the range may not span two segments. */
   wordsAt(offset: number, length: number): Int32Array {
     if (offset < this.pagesOffset) {
       return this.head.subarray(offset >>> 2, (offset + length) >>> 2);

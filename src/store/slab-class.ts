@@ -1,9 +1,7 @@
-/**
- * A slab class: its pages, what stands in them, and what `stats slabs` and `stats items` say of it. Slabs keeps it.
- */
+/** A slab class: its pages, the items in them, and its part in `stats slabs` and `stats items`. Slabs maintains it. */
 
 import { probationShareStart } from '../base/limits.js';
-import { Probation } from './probation.js';
+import { ProbationQueue } from './probation-queue.js';
 
 export class SlabClass {
   readonly number: number;
@@ -16,20 +14,20 @@ export class SlabClass {
   readonly partial: number[] = [];
   readonly unadopted: number[] = [];
   freeChunks = 0;
-  readonly probation = new Probation();
-  /** Which share of its items is on probation. */
+  readonly probation = new ProbationQueue();
+  /** The share of its items that is on probation. */
   probationShare = probationShareStart;
-  /** The second in which it was given a page of another class. */
+  /** The second in which it got a page of another class. */
   gainedAt = 0;
   handPage = 0;
   handChunk = 0;
-  /** Linked items, and the bytes they fill of their chunks. */
+  /** Linked items, and the bytes of their chunks that they fill. */
   items = 0;
   itemBytes = 0;
   evicted = 0;
   evictedUnfetched = 0;
   evictedNonzero = 0;
-  /** Seconds since the item evicted last had been read or written. */
+  /** Seconds since the last evicted item had been read or written. */
   evictedAge = 0;
   outOfMemory = 0;
   reclaimed = 0;
@@ -44,7 +42,7 @@ export class SlabClass {
     this.perPage = Math.floor(pageBytes / chunkBytes);
   }
 
-  /** A page that is empty leaves the class; the hand stays before the chunk it stood before. */
+  /** Removes an empty page from the class; the hand stays before the same chunk. */
   lose(page: number): void {
     const index = this.pages.indexOf(page);
     this.pages.splice(index, 1);

@@ -1,11 +1,10 @@
 /**
- * Chunks: which are free, which page has which class. Nothing here is mirrored except the page table; all the rest is
- * found again from the buckets when a region is opened, a page at a time ("adopted"), when it is needed or in the
- * background.
+ * Chunks and pages: which chunks are free, which page has which class. Only the page table is mirrored. The rest is
+ * found again from the buckets when a region is opened, a page at a time ("adopted"), on demand or in the background.
  *
- * A chunk is free, reserved (being filled, reachable by nobody), live (linked), or doomed (unlinked, but its bytes are
- * still being sent). A page is unused or has a class; of an opened region's pages the chunks below `unknown` have not
- * been looked at yet.
+ * A chunk is free, reserved (being filled, nothing refers to it), live (linked), or doomed (unlinked, but its bytes are
+ * still being sent). A page is unused or has a class. In an opened region, the chunks of a page below `unknown` have
+ * not been looked at yet.
  */
 import { assert } from '../base/errors.js';
 import { adoptChunksOnDemand } from '../base/limits.js';
@@ -22,8 +21,8 @@ import {
 import type { Region } from './region.js';
 import { SlabClass, smallBytes, tableOfClasses } from './slab-class.js';
 
-/** Bits of a chunk's meta word; above them, in `accessShift`, the second of its last access. */
-export const Meta = {
+/** Bits of a chunk's state word; above them, in `accessShift`, the second of its last access. */
+export const ChunkState = {
   FETCHED: 1,
   /** Times it was read since the hand passed, up to 3. */
   HIT: 2,
@@ -41,19 +40,19 @@ const none = new Int32Array(0);
 export class Slabs {
   /** By class number; [0] is never used. */
   readonly classes: SlabClass[];
-  /** Meta words by page; empty until the page's adoption begins. */
-  readonly meta: Int32Array[];
+  /** State words of chunks, by page; empty until the page's adoption begins. */
+  readonly chunkStates: Int32Array[];
   /** Pages that never had a class. */
   unusedPages: number;
   /** Pages that are not adopted whole yet. */
   unadoptedPages = 0;
-  /** The page that is being emptied: nothing is taken from it, and nothing evicted to make room; -1: none. */
+  /** The page that is being emptied: no chunk of it is taken, and no item evicted to make room; -1: none. */
   draining = -1;
   /** Unused pages that had a class before. */
   pooledPages = 0;
   readonly region: Region;
   private readonly buckets: Buckets;
-  /** Chunks of a page that are not adopted yet: those with a number below this. */
+  /** The number of a page's chunks that are not adopted yet: those with lower numbers. */
   private readonly unknown: Int32Array;
   private readonly free: Int32Array[];
   private readonly freeCount: Int32Array;
@@ -75,7 +74,7 @@ export class Slabs {
       (size, number) => new SlabClass(number, size, geometry.unitBytes, geometry.pageBytes),
     );
     this.classBySize = tableOfClasses(sizes);
-    this.meta = new Array<Int32Array>(geometry.pageCount).fill(none);
+    this.chunkStates = new Array<Int32Array>(geometry.pageCount).fill(none);
     this.free = new Array<Int32Array>(geometry.pageCount).fill(none);
     this.freeCount = new Int32Array(geometry.pageCount);
     this.freeHint = new Int32Array(geometry.pageCount);
@@ -95,8 +94,8 @@ export class Slabs {
   }
 
   /**
-   * A chunk nobody uses, reserved; 0 when the class has none that is known and no page is left. Of an opened region it
-   * then has looked at a few chunks more, so that a set after a takeover does not wait for all of a full class.
+   * A free chunk, now reserved; 0 when the class has no known one and no page is left. In an opened region it has then
+   * looked at a few chunks more, so that a set after a takeover does not wait for all of a full class.
    */
   take(slabClass: SlabClass): number {
     for (;;) {
@@ -131,8 +130,9 @@ export class Slabs {
   }
 
   /** A reserved chunk is linked now. */
-  markLive(ref: number, slabClass: SlabClass, meta: number): void {
-    this.meta[this.region.pageOf(ref)]![this.chunkOf(ref, slabClass)] = Meta.LIVE | meta;
+  markLive(ref: number, slabClass: SlabClass, state: number): void {
+    this.chunkStates[this.region.pageOf(ref)]![this.chunkOf(ref, slabClass)] =
+      ChunkState.LIVE | state;
     slabClass.items++;
     slabClass.itemBytes += this.itemBytes(ref);
   }
@@ -145,12 +145,12 @@ export class Slabs {
     if (chunk < this.unknown[page]!) return; // Adoption will find it free.
     slabClass.items--;
     slabClass.itemBytes -= this.itemBytes(ref);
-    const pinned = this.meta[page]![chunk]! & Meta.PINNED;
-    if (pinned !== 0) this.meta[page]![chunk] = Meta.PINNED | Meta.DOOMED;
+    const pinned = this.chunkStates[page]![chunk]! & ChunkState.PINNED;
+    if (pinned !== 0) this.chunkStates[page]![chunk] = ChunkState.PINNED | ChunkState.DOOMED;
     else this.give(page, chunk, slabClass);
   }
 
-  /** A reserved chunk is not wanted after all. */
+  /** Gives back a reserved chunk that is not needed. */
   release(ref: number): void {
     const slabClass = this.classOf(ref);
     this.give(this.region.pageOf(ref), this.chunkOf(ref, slabClass), slabClass);
@@ -160,7 +160,7 @@ export class Slabs {
   pin(ref: number): void {
     const page = this.region.pageOf(ref);
     this.adopt(page);
-    this.meta[page]![this.chunkOf(ref, this.classOf(ref))]! |= Meta.PINNED;
+    this.chunkStates[page]![this.chunkOf(ref, this.classOf(ref))]! |= ChunkState.PINNED;
     this.pins.set(ref, (this.pins.get(ref) ?? 0) + 1);
   }
 
@@ -174,12 +174,12 @@ export class Slabs {
     const slabClass = this.classOf(ref);
     const page = this.region.pageOf(ref);
     const chunk = this.chunkOf(ref, slabClass);
-    const meta = this.meta[page]![chunk]!;
-    if ((meta & Meta.DOOMED) !== 0) this.give(page, chunk, slabClass);
-    else this.meta[page]![chunk] = meta & ~Meta.PINNED;
+    const state = this.chunkStates[page]![chunk]!;
+    if ((state & ChunkState.DOOMED) !== 0) this.give(page, chunk, slabClass);
+    else this.chunkStates[page]![chunk] = state & ~ChunkState.PINNED;
   }
 
-  /** Bytes an item fills of its chunk. */
+  /** Bytes of its chunk that an item fills. */
   itemBytes(ref: number): number {
     const words = this.region.wordsOf(ref);
     const index = this.region.indexOf(ref);
@@ -188,12 +188,12 @@ export class Slabs {
     return headerBytes + (keyAndBits & keyLengthMask) + words[index + VALUE_LENGTH]! + behind;
   }
 
-  /** Finds out which chunks of a page are live, if that is not known yet. */
+  /** Finds out which chunks of a page are live, where that is not known yet. */
   adopt(page: number): void {
     this.adoptChunks(page, this.unknown[page]!);
   }
 
-  /** Looks at up to `budget` chunks nobody has asked for yet; true when all pages are adopted. */
+  /** Looks at up to `budget` chunks that no command has asked for; true when all pages are adopted. */
   adoptSome(budget: number): boolean {
     let left = budget;
     while (left > 0 && this.unadoptedPages > 0) {
@@ -203,7 +203,7 @@ export class Slabs {
     return this.unadoptedPages === 0;
   }
 
-  /** Looks at up to `most` chunks of the page of the class that is adopted next; returns at how many. */
+  /** Looks at up to `most` chunks of the page of the class that is adopted next; returns how many there were. */
   adoptOf(slabClass: SlabClass, most: number): number {
     const page = slabClass.unadopted[slabClass.unadopted.length - 1]!;
     const count = Math.min(most, this.unknown[page]!);
@@ -227,7 +227,7 @@ export class Slabs {
     return slabClass.freeChunks - (drains ? this.freeCount[draining]! : 0);
   }
 
-  /** True when nothing in a page is linked, reserved or being sent. */
+  /** True when no chunk of a page is linked, reserved or being sent. */
   isEmpty(page: number): boolean {
     return this.freeCount[page] === this.classes[this.region.pageTable[page]!]!.perPage;
   }
@@ -236,23 +236,23 @@ export class Slabs {
     return this.freeCount[page]!;
   }
 
-  /** Gives an unused page to a class before it asks; there must be one. */
+  /** Gives an unused page to a class before the class needs it; there must be one. */
   grant(slabClass: SlabClass): void {
     this.assign(this.takeUnusedPage(), slabClass);
   }
 
-  /** From now on the page's chunks that are free, or given back, are handed to nobody. */
+  /** Begins to empty a page: its free chunks, and those given back, are not taken any more. */
   drain(page: number): void {
     assert(this.draining < 0, 'one page at a time is emptied');
     this.draining = page;
     const { partial } = this.classes[this.region.pageTable[page]!]!;
     const listed = partial.indexOf(page);
     if (listed >= 0) partial.splice(listed, 1);
-    // Marked as listed, and not on the list: giving a chunk back does not list the page.
+    // Marked as listed but not on the list, so that giving a chunk back does not list the page.
     this.listed[page] = 1;
   }
 
-  /** The page that is being emptied stays where it is. */
+  /** Ends emptying: the page stays with its class. */
   stopDraining(): void {
     const page = this.draining;
     this.draining = -1;
@@ -260,7 +260,7 @@ export class Slabs {
     if (this.freeCount[page] !== 0) this.list(page, this.classes[this.region.pageTable[page]!]!);
   }
 
-  /** The page that was emptied changes its class, or has none any more (null). */
+  /** The emptied page changes its class, or has none any more (null). */
   reassign(to: SlabClass | null): void {
     const page = this.draining;
     const from = this.classes[this.region.pageTable[page]!]!;
@@ -273,7 +273,7 @@ export class Slabs {
       return;
     }
     this.region.publishPageClass(page, 0);
-    this.meta[page] = none;
+    this.chunkStates[page] = none;
     this.free[page] = none;
     this.freeCount[page] = 0;
     this.unusedPages++;
@@ -281,7 +281,7 @@ export class Slabs {
     if (page < this.nextUnused) this.nextUnused = page;
   }
 
-  /** Sorts a page of an opened region by what the page table says of it. */
+  /** Sorts a page of an opened region by its entry in the page table. */
   private meet(page: number): void {
     const number = this.region.pageTable[page]!;
     if (number === 0) return;
@@ -294,7 +294,7 @@ export class Slabs {
     this.unadoptedPages++;
   }
 
-  /** From the last chunk to the first, so that one number says which are still unknown. */
+  /** Adopts chunks from the last to the first, so that one number says which are still unknown. */
   private adoptChunks(page: number, count: number): void {
     if (count === 0) return;
     const slabClass = this.classes[this.region.pageTable[page]!]!;
@@ -334,9 +334,9 @@ export class Slabs {
     this.list(page, slabClass);
   }
 
-  /** Side arrays for a page whose chunks become known; all neither free nor live. */
+  /** Makes side arrays for a page whose chunks become known; none of them is free or live yet. */
   private equip(page: number, slabClass: SlabClass): void {
-    this.meta[page] = new Int32Array(slabClass.perPage);
+    this.chunkStates[page] = new Int32Array(slabClass.perPage);
     this.free[page] = new Int32Array((slabClass.perPage + 31) >>> 5);
     this.freeCount[page] = 0;
     this.freeHint[page] = 0;
@@ -353,15 +353,15 @@ export class Slabs {
     const chunk = word * 32 + 31 - Math.clz32(lowest);
     this.freeCount[page]!--;
     slabClass.freeChunks--;
-    this.meta[page]![chunk] = Meta.RESERVED;
+    this.chunkStates[page]![chunk] = ChunkState.RESERVED;
     return this.refOf(page, chunk, slabClass);
   }
 
   private give(page: number, chunk: number, slabClass: SlabClass): void {
-    this.meta[page]![chunk] = 0;
+    this.chunkStates[page]![chunk] = 0;
     const word = chunk >>> 5;
     this.free[page]![word]! |= 1 << (chunk & 31);
-    // In a full cache a page often has this one free chunk: then the hint is exact, and nothing is searched.
+    // In a full cache a page often has only this free chunk; the hint is then exact, and nothing is searched.
     if (this.freeCount[page] === 0 || word < this.freeHint[page]!) this.freeHint[page] = word;
     this.freeCount[page]!++;
     slabClass.freeChunks++;
@@ -374,7 +374,10 @@ export class Slabs {
     slabClass.partial.push(page);
   }
 
-  /** What stands in a free chunk may be anything that once was an item: only lengths that fit are followed. */
+  /**
+   * True when an item may stand in a chunk. A free chunk may hold anything that once was an item, so only fitting
+   * lengths are followed.
+   */
   private plausible(ref: number, slabClass: SlabClass): boolean {
     const words = this.region.wordsOf(ref);
     const index = this.region.indexOf(ref);

@@ -1,12 +1,14 @@
 /**
  * The cache in a region: find, set, delete, touch, flush, evict. It holds no command and no reply; it changes the
- * region through publishes only (law 2), and says so to the journal. Time is what `tick` was last told.
+ * region through publishes only (law 2), and reports them to the journal. Its time is the one that `tick` was last
+ * given.
  *
  * To set: `reserve` a chunk (this may evict), write the value into it, `find` the old item, `commit` the chunk in its
  * place. Between `find` and `commit` nothing else may change the store.
  */
 import { Buckets } from './buckets.js';
 import { type CasId, putExplicitCas } from './cas.js';
+import { type AllocatorHooks, type AllocatorOptions, ChunkAllocator } from './chunk-allocator.js';
 import { type Eviction, Fifos } from './eviction.js';
 import {
   CAS_HIGH,
@@ -23,35 +25,34 @@ import {
   NEXT,
   VALUE_LENGTH,
 } from './layout.js';
-import { type Items, PageMover } from './mover.js';
-import { readRecord, type SuperRecord, writeRecord } from './open.js';
+import { type Items, PageMover } from './page-mover.js';
 import type { Region } from './region.js';
 import { FULL, type Reservation, WAIT } from './reservation.js';
-import { type Hooks, Room, type RoomOptions } from './room.js';
 import type { SlabClass } from './slab-class.js';
-import { accessShift, Meta, Slabs } from './slabs.js';
+import { accessShift, ChunkState, Slabs } from './slabs.js';
+import { readRecord, type SuperRecord, writeRecord } from './superblock.js';
 
-/** Why `find` found nothing. */
+/** The reason why `find` found nothing. */
 export const Miss = { ABSENT: 0, EXPIRED: 1, FLUSHED: 2 } as const;
 
-/** The part of a meta word that is the second of the last access. */
+/** The bits of a state word that hold the second of the last access. */
 const accessMask = -1 << accessShift;
 
-export interface StoreOptions extends RoomOptions {
+export interface StoreOptions extends AllocatorOptions {
   /** CAS ids are given out from a ceiling raised in steps of this many. */
   readonly casStep: number;
 }
 
-export class Store implements Items, Hooks {
+export class Store implements Items, AllocatorHooks {
   readonly region: Region;
   readonly slabs: Slabs;
   /** Unix seconds, as of the last `tick`. */
   now = 0;
-  /** Why the last `find` found nothing. */
+  /** The reason why the last `find` found nothing. */
   miss: number = Miss.ABSENT;
   /** Items ever linked by this process. */
   totalItems = 0;
-  /** Dead items that commands met, whatever the command; as in memcached they are not reclaimed for another. */
+  /** Dead items that commands met; as in memcached they do not count as reclaimed for another. */
   metExpired = 0;
   metFlushed = 0;
   evictions = 0;
@@ -63,16 +64,16 @@ export class Store implements Items, Hooks {
   /** Times that all items died. */
   flushes = 0;
   readonly mover: PageMover;
-  readonly room: Room;
-  /** Called when nothing could be evicted: all chunks are being filled or sent. True: some may soon be there. */
+  readonly allocator: ChunkAllocator;
+  /** Called when nothing could be evicted, as all chunks are being filled or sent. True: some may soon be free. */
   onStarved: () => boolean = () => false;
-  /** Called when a command has cost more than others do: a tick may have to end. */
+  /** Called when a command has cost more than others do, so that the tick may have to end. */
   onEffort: () => void = () => {};
   /** Called before an item that is alive is evicted. */
   onEvicted: (ref: number, idleSeconds: number, fetched: boolean) => void = () => {};
   readonly buckets: Buckets;
   readonly eviction: Eviction;
-  /** Reserved chunks of whose values the beginning is reported: up to which byte of the chunk. */
+  /** Reserved chunks the beginning of whose values is reported, with the byte of the chunk up to which it is. */
   private readonly announced = new Map<number, number>();
   private readonly options: StoreOptions;
   private readonly record: SuperRecord;
@@ -81,7 +82,7 @@ export class Store implements Items, Hooks {
   /** Unix second at which access times begin to count. */
   private readonly accessEpoch: number;
 
-  /** Opens a formatted region, whatever is in it. `nowSeconds` is Unix time. */
+  /** Opens a formatted region with any content. `nowSeconds` is Unix time. */
   constructor(region: Region, options: StoreOptions, nowSeconds: number) {
     this.region = region;
     this.options = options;
@@ -90,14 +91,14 @@ export class Store implements Items, Hooks {
     this.eviction = new Fifos(this.slabs);
     const { slabs, eviction } = this;
     this.mover = new PageMover(slabs, eviction, options.evict, this);
-    this.room = new Room(slabs, eviction, this.mover, options, this);
+    this.allocator = new ChunkAllocator(slabs, eviction, this.mover, options, this);
     this.record = readRecord(region.head);
     this.casLast = this.record.casCeiling;
     this.accessEpoch = nowSeconds;
     this.tick(nowSeconds);
   }
 
-  /** Says what time it is, and lets a delayed flush happen before any command of this time is executed. */
+  /** Sets the time, and lets a delayed flush happen before any command of this time is executed. */
   tick(nowSeconds: number): void {
     this.now = nowSeconds;
     if (this.record.flushAt !== 0 && nowSeconds >= this.record.flushAt) this.flushNow();
@@ -107,7 +108,7 @@ export class Store implements Items, Hooks {
     return this.buckets.hash(view, at, length);
   }
 
-  /** The live item with this key, or 0 and the reason in `miss`. A dead item that is met is unlinked. */
+  /** The live item with this key; or 0, and the reason in `miss`. A dead item is unlinked. */
   find(view: DataView, at: number, length: number, hash: number): number {
     const ref = this.buckets.find(view, at, length, hash);
     if (ref === 0) {
@@ -123,7 +124,7 @@ export class Store implements Items, Hooks {
     return 0;
   }
 
-  /** Brings near what looking up these hashes will need. Only reads. */
+  /** Reads the memory that a look-up of these hashes will need, to bring it into the processor's cache. */
   prefetch(hashes: Int32Array, count: number): void {
     this.buckets.prefetch(hashes, count);
   }
@@ -144,17 +145,17 @@ export class Store implements Items, Hooks {
   /** Notes that an item was read. */
   hit(ref: number): void {
     const page = this.region.pageOf(ref);
-    const meta = this.slabs.meta[page]!;
-    if (meta.length === 0) return; // Not adopted yet.
+    const states = this.slabs.chunkStates[page]!;
+    if (states.length === 0) return; // Not adopted yet.
     const chunk = this.slabs.chunkOf(ref, this.slabs.classOf(ref));
-    const low = this.eviction.hit(meta[chunk]! & ((1 << accessShift) - 1));
-    meta[chunk] = low | this.accessTime();
+    const low = this.eviction.hit(states[chunk]! & ((1 << accessShift) - 1));
+    states[chunk] = low | this.accessTime();
   }
 
   /**
-   * A chunk for an item with this key and room for `valueLength` bytes, filled but for the value; FULL when memory is
-   * full, WAIT when it must be asked for again. `shielded` is an item that must not be evicted for it (0: none),
-   * `explicit` the CAS id that a client chose.
+   * A chunk for an item with this key and room for `valueLength` bytes, filled except for the value; FULL when memory
+   * is full, WAIT when the caller must ask again in a later tick. `shielded` is an item that must not be evicted for it
+   * (0: none), `explicit` the CAS id that a client chose.
    */
   reserve(
     view: DataView,
@@ -171,7 +172,7 @@ export class Store implements Items, Hooks {
     const slabClass = this.slabs.classes[number]!;
     let ref = this.slabs.take(slabClass);
     if (ref === 0) {
-      const made = this.room.make(slabClass, shielded);
+      const made = this.allocator.allocate(slabClass, shielded);
       if (made === WAIT) return WAIT;
       if (made === FULL) {
         slabClass.outOfMemory++;
@@ -205,7 +206,7 @@ export class Store implements Items, Hooks {
     return this.reserve(view, buckets.keyAt(ref), keyLength, hash, valueLength, ref, explicit);
   }
 
-  /** Links a reserved chunk in the place of `old`, which `find` has just returned (0: there is none). */
+  /** Links a reserved chunk in the place of `old`, as `find` has just returned it (0: there is none). */
   commit(
     ref: number,
     old: number,
@@ -234,7 +235,7 @@ export class Store implements Items, Hooks {
     this.totalItems++;
   }
 
-  /** As `commit`, for what memcached changes in place: it is no new item. */
+  /** Links as `commit` does, for changes that memcached makes in place: the item is no new one. */
   amend(
     ref: number,
     old: number,
@@ -248,8 +249,8 @@ export class Store implements Items, Hooks {
   }
 
   /**
-   * The first `valueBytes` of a reserved chunk's value are in place: they are reported now, so that `commit` need not
-   * report a large value at once. Nobody can reach them yet, so they may travel at any time (law 2).
+   * The first `valueBytes` of a reserved chunk's value are in place. They are reported now, so that `commit` need not
+   * report a large value at once; nothing refers to them yet, so they may travel at any time (law 2).
    */
   announce(ref: number, valueBytes: number): void {
     const begin = this.valueWordsBegin(ref);
@@ -268,7 +269,7 @@ export class Store implements Items, Hooks {
     this.slabs.release(ref);
   }
 
-  /** Unlinks an item; its chunk is free at once, or when nothing sends from it any more. */
+  /** Unlinks an item; its chunk is free at once, or once no reply sends its bytes any more. */
   unlink(ref: number): void {
     this.buckets.unlink(ref);
     this.slabs.markUnlinked(ref);
@@ -285,24 +286,26 @@ export class Store implements Items, Hooks {
     this.region.publishItemWord(ref, KEY_AND_BITS, word | bits);
   }
 
-  /** What `commit` is told for a chunk that takes over an item's hits; `accessed`: this is an access to it. */
+  /**
+   * The recency that `commit` is given for a chunk that takes over an item's hits; `accessed`: this is an access to it.
+   */
   recencyOf(ref: number, accessed: boolean): number {
-    const meta = this.metaOf(ref);
-    const access = accessed ? this.accessTime() : meta & accessMask;
-    return (meta & (Meta.FETCHED | Meta.HITS)) | access;
+    const state = this.chunkStateOf(ref);
+    const access = accessed ? this.accessTime() : state & accessMask;
+    return (state & (ChunkState.FETCHED | ChunkState.HITS)) | access;
   }
 
   /** True when an item was read since it was stored, as far as this process knows. */
   wasFetched(ref: number): boolean {
-    return (this.metaOf(ref) & Meta.FETCHED) !== 0;
+    return (this.chunkStateOf(ref) & ChunkState.FETCHED) !== 0;
   }
 
   /** Seconds since an item was last read or written, as far as this process knows. */
   secondsIdle(ref: number): number {
-    return this.idleSeconds(this.metaOf(ref));
+    return this.idleSeconds(this.chunkStateOf(ref));
   }
 
-  /** All items die: now, or at `at` (Unix seconds) if that is later. */
+  /** Lets all items die: now, or at `at` (Unix seconds) if that is later. */
   flush(at: number): void {
     if (at <= this.now) {
       this.flushNow();
@@ -312,7 +315,7 @@ export class Store implements Items, Hooks {
     writeRecord(this.region, this.record);
   }
 
-  /** `stats reset`: counts of what happened begin again. */
+  /** `stats reset`: the counters begin again at zero. */
   resetCounters(): void {
     this.totalItems = 0;
     this.metExpired = 0;
@@ -327,26 +330,26 @@ export class Store implements Items, Hooks {
   }
 
   /**
-   * Seconds since an item was last read or written, as far as this process knows. Of the second there are 24 bits: it
-   * is right however long the process runs, for items that were idle for less than 194 days.
+   * Seconds since an item was last read or written, as far as this process knows. The second has 24 bits, so this is
+   * right for items that were idle for less than 194 days, however long the process runs.
    */
-  idleSeconds(meta: number): number {
-    return (this.now - this.accessEpoch - (meta >>> accessShift)) & (0xffffffff >>> accessShift);
+  idleSeconds(state: number): number {
+    return (this.now - this.accessEpoch - (state >>> accessShift)) & (0xffffffff >>> accessShift);
   }
 
-  /** Moves an item into a chunk of its class that was taken for it; nothing that a client can see changes. */
+  /** Moves an item into a chunk of its class that was taken for it; clients see no change. */
   relocate(ref: number, fresh: number): void {
     const { region, slabs } = this;
     const slabClass = slabs.classOf(ref);
     const bytes = slabs.itemBytes(ref);
-    const meta = slabs.meta[region.pageOf(ref)]![slabs.chunkOf(ref, slabClass)]!;
+    const state = slabs.chunkStates[region.pageOf(ref)]![slabs.chunkOf(ref, slabClass)]!;
     const from = region.indexOf(ref);
     const words = region.wordsOf(ref).subarray(from, from + ((bytes + 3) >>> 2));
     region.wordsOf(fresh).set(words, region.indexOf(fresh));
     region.reportChunk(fresh, bytes);
     this.buckets.replace(fresh, ref);
     slabs.markUnlinked(ref);
-    slabs.markLive(fresh, slabClass, meta & ~Meta.PROBATION);
+    slabs.markLive(fresh, slabClass, state & ~ChunkState.PROBATION);
   }
 
   /** False with -M. */
@@ -368,13 +371,13 @@ export class Store implements Items, Hooks {
     this.unlink(ref);
   }
 
-  /** The meta word of an item; 0 when its page is not adopted yet. */
-  metaOf(ref: number): number {
-    const meta = this.slabs.meta[this.region.pageOf(ref)]!;
-    return meta.length === 0 ? 0 : meta[this.slabs.chunkOf(ref, this.slabs.classOf(ref))]!;
+  /** The state word of an item; 0 when its page is not adopted yet. */
+  chunkStateOf(ref: number): number {
+    const states = this.slabs.chunkStates[this.region.pageOf(ref)]!;
+    return states.length === 0 ? 0 : states[this.slabs.chunkOf(ref, this.slabs.classOf(ref))]!;
   }
 
-  /** Reports what `announce` has not of a chunk that is being linked. */
+  /** Reports the part of a chunk that `announce` has not reported; the chunk is being linked. */
   private reportRest(ref: number): void {
     const { region } = this;
     const bytes = this.slabs.itemBytes(ref);
@@ -388,7 +391,7 @@ export class Store implements Items, Hooks {
     if (bytes > until) region.reportPart(ref, until, bytes - until);
   }
 
-  /** The first whole word of a chunk that holds nothing but its value. */
+  /** The first word of a chunk that holds only its value. */
   private valueWordsBegin(ref: number): number {
     const words = this.region.wordsOf(ref);
     const keyLength = words[this.region.indexOf(ref) + KEY_AND_BITS]! & keyLengthMask;
@@ -411,23 +414,23 @@ export class Store implements Items, Hooks {
     return Miss.ABSENT;
   }
 
-  /** Gives an item up; one that is dead counts as reclaimed. */
+  /** Evicts an item; a dead one counts as reclaimed. */
   evict(ref: number, slabClass: SlabClass): void {
-    const meta = this.metaOf(ref);
+    const state = this.chunkStateOf(ref);
     if (this.deadness(ref) !== Miss.ABSENT) {
       this.countReclaimed(ref, slabClass);
     } else {
       this.evictions++;
       slabClass.evicted++;
-      slabClass.evictedAge = this.idleSeconds(meta);
+      slabClass.evictedAge = this.idleSeconds(state);
       if (this.region.wordsOf(ref)[this.region.indexOf(ref) + EXPTIME] !== 0) {
         slabClass.evictedNonzero++;
       }
-      if ((meta & Meta.FETCHED) === 0) {
+      if ((state & ChunkState.FETCHED) === 0) {
         this.evictedUnfetched++;
         slabClass.evictedUnfetched++;
       }
-      this.onEvicted(ref, slabClass.evictedAge, (meta & Meta.FETCHED) !== 0);
+      this.onEvicted(ref, slabClass.evictedAge, (state & ChunkState.FETCHED) !== 0);
     }
     this.unlink(ref);
   }
@@ -439,7 +442,7 @@ export class Store implements Items, Hooks {
   }
 
   private countUnfetched(ref: number, slabClass: SlabClass): void {
-    if ((this.metaOf(ref) & Meta.FETCHED) !== 0) return;
+    if ((this.chunkStateOf(ref) & ChunkState.FETCHED) !== 0) return;
     this.expiredUnfetched++;
     slabClass.expiredUnfetched++;
   }
@@ -451,7 +454,7 @@ export class Store implements Items, Hooks {
     writeRecord(this.region, this.record);
   }
 
-  /** Ids never go back: the ceiling is raised in the superblock before one above it is given out. */
+  /** Ids never go back, so the ceiling is raised in the superblock before an id above it is given out. */
   private nextCas(): number {
     if (this.casLast >= this.record.casCeiling) {
       this.record.casCeiling = this.casLast + this.options.casStep;

@@ -3,7 +3,7 @@
  * for, started when first needed and stopped together.
  */
 import { spawnSync } from 'node:child_process';
-import { startMirrored } from '../support/mirrored.js';
+import { startMirrored } from '../support/mirrored-server.js';
 import {
   givenServer,
   memcachedMissing,

@@ -10,7 +10,7 @@ import { hotspare, patienceMs, said, stats } from '../support/nodes.js';
 import type { PeerFrame } from '../support/peer.js';
 import type { Child } from '../support/process.js';
 import { Relay } from '../support/relay.js';
-import { secureClient, tlsFlags } from '../support/secure.js';
+import { secureClient, tlsFlags } from '../support/tls-client.js';
 import { until } from '../support/until.js';
 
 const host = '127.0.0.1';

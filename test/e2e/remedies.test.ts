@@ -9,7 +9,7 @@ import { freePort } from '../../failover/drill/port.js';
 import { exitStatus } from '../../src/base/errors.js';
 import { expectRefusal, main, patienceMs, said } from '../support/nodes.js';
 import { run, startChild } from '../support/process.js';
-import { tlsFlags } from '../support/secure.js';
+import { tlsFlags } from '../support/tls-client.js';
 import { until } from '../support/until.js';
 
 const root = join(__dirname, '../../..');

@@ -11,8 +11,8 @@ import { Client } from '../support/client.js';
 import { fixture } from '../support/fixtures.js';
 import { gone, hotspare, pids, said, stats } from '../support/nodes.js';
 import { run } from '../support/process.js';
-import { secureClient, tlsFlags } from '../support/secure.js';
 import { type Server, startProgram } from '../support/server.js';
+import { secureClient, tlsFlags } from '../support/tls-client.js';
 import { until } from '../support/until.js';
 
 const second = {

@@ -17,7 +17,7 @@ import {
 } from '../support/faults.js';
 import { main, said } from '../support/nodes.js';
 import { type Child, startChild } from '../support/process.js';
-import { secureClient, tlsFlags } from '../support/secure.js';
+import { secureClient, tlsFlags } from '../support/tls-client.js';
 import { slowness, until } from '../support/until.js';
 
 const host = '127.0.0.1';

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { freePort } from '../../failover/drill/port.js';
-import { AcknowledgedStore } from '../support/acknowledged.js';
+import { AcknowledgedStore } from '../support/acknowledged-store.js';
 import {
   exhaustive,
   type Fault,

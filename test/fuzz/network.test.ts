@@ -4,8 +4,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { freePort } from '../../failover/drill/port.js';
 import { Client } from '../support/client.js';
 import { DatagramClient, header } from '../support/datagrams.js';
-import { secureClient, tlsFlags } from '../support/secure.js';
 import { type Server, startServer } from '../support/server.js';
+import { secureClient, tlsFlags } from '../support/tls-client.js';
 import { until } from '../support/until.js';
 import { Random } from './random.js';
 

@@ -1,15 +1,15 @@
 /**
- * Rules that are broken on purpose, to see that the simulator finds each. A break replaces a piece of the compiled
- * program as it is loaded: the program itself has no switch for it.
+ * Rules that are broken on purpose, to see that the simulator finds each break. A break replaces a piece of the
+ * compiled program as it is loaded: the program itself has no switch for it.
  */
 import { readFileSync } from 'node:fs';
 import Module from 'node:module';
 
 export interface Break {
   readonly name: string;
-  /** What is broken, in a sentence. */
+  /** The broken rule, in a sentence. */
   readonly what: string;
-  /** Each is [file, what stands there once, what takes its place]. */
+  /** Each change is [file, a text that stands in it exactly once, its replacement]. */
   readonly changes: readonly (readonly [file: string, from: string, to: string])[];
 }
 
@@ -37,7 +37,8 @@ export const breaks: readonly Break[] = [
     changes: [
       ['failover/role.js', 'if (leaseLeftMs <= 0)\n        return doubtful;', ''],
       ['failover/role.js', 'if (leaseLeftMs <= 0)\n                return late;', ''],
-      ['failover/role.js', 'role.isCertain || leaseLeftMs > 0', 'true'],
+      ['failover/role.js', 'if (role.isCertain || leaseLeftMs > 0)', 'if (true)'],
+      ['failover/role.js', '=> role.isCertain || leaseLeftMs > 0', '=> true'],
     ],
   },
   {
@@ -180,7 +181,9 @@ export const breaks: readonly Break[] = [
   },
 ];
 
-/** Breaks a rule in all modules that are loaded from now on. Throws where a change finds no place, or several. */
+/**
+ * Breaks a rule in all modules that are loaded from now on. Throws where a change's text does not stand exactly once.
+ */
 export function breakRule(name: string): void {
   const found = breaks.find((one) => one.name === name);
   if (found === undefined) {

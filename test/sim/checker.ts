@@ -1,11 +1,12 @@
 /**
- * Judges a history of several nodes: what clients were answered, which node began to reign when, with which values in
- * its memory, and who could reach whom. It shares nothing with the nodes. Pure: it is told what happened, in order.
+ * Judges a history of several nodes: the answers to clients, when each node began to reign and with which values in its
+ * memory, and which nodes could reach each other. It shares nothing with the nodes. Pure: it is told all events, in
+ * order.
  *
  * A *reign* is one stretch of serving by one node. It continues the cache of its *parent*: the reign that the node was
- * in sync with when it took over, or the one whose memory file it opened. A key has one writer, which writes a larger
- * serial number each time, and leaves the key for good when an answer stays out. So the state of a key is a number, and
- * each reign knows the newest that was acknowledged in it or in the reigns before it.
+ * in sync with when it took over, or the reign whose memory file it opened. A key has one writer, which writes a larger
+ * serial number each time, and never uses the key again when an answer does not come. The state of a key is therefore a
+ * number, and each reign knows the newest number that was acknowledged in it or in the reigns before it.
  */
 
 /** One stretch of serving by one node. */
@@ -15,35 +16,35 @@ export interface Reign {
   readonly cache: string;
   readonly parent: Reign | null;
   readonly beganMs: number;
-  /** Newest serial that was acknowledged, by key, in this reign or before it. */
+  /** Newest acknowledged serial, by key, in this reign or before it. */
   readonly acknowledged: Map<string, number>;
-  /** What stood in the memory when it began: an acknowledgement may reach its client later. */
+  /** Serials in the memory when the reign began; their acknowledgements may reach clients later. */
   readonly inherited: ReadonlyMap<string, number>;
-  /** Writes that were acknowledged in this reign since a standby of it was last in sync; they are on one node only. */
+  /** Writes acknowledged in this reign since a standby of it was last in sync; they are on one node only. */
   alone: Map<string, number>;
-  /** The node that is in sync as its standby: then every write is on two nodes. Null while there is none. */
+  /** The node that is in sync as its standby, so that every write is on two nodes. Null while there is none. */
   standby: string | null;
-  /** Writes that it was asked for. */
+  /** Writes that clients have requested of it. */
   asked: number;
   endedMs: number | null;
 }
 
-/** Who can hear whom, now and lately. */
+/** Which nodes can hear each other, now and lately. */
 export interface Contact {
-  /** For how long a node has been running and could be heard by another, up to now; in ms. */
+  /** How long the listener could have heard the speaker, which was running, up to now; in ms. */
   heardMs(speaker: string, listener: string): number;
-  /** For how long both nodes have been running, and each has reached the other, up to now; in ms. */
+  /** How long both nodes have been running and able to reach each other, up to now; in ms. */
   togetherMs(one: string, other: string): number;
 }
 
-/** How long two reigns may go on beside each other once they can reach each other: a knock, a hello, a word. */
+/** How long two reigns may go on beside each other once they can reach each other: enough for a knock and a hello. */
 export const settleMs = 2500;
 
-/** A node that starts hears of one who reigns within this; the program listens for a little longer. */
+/** A node that starts hears of a reigning node within this time; the program listens a little longer. */
 const challengedMs = 900;
 
 export class Checker {
-  /** What was found; the first is what matters. */
+  /** The violations found; the first is the one to look at. */
   readonly violations: string[] = [];
   readonly reigns: Reign[] = [];
   takeovers = 0;
@@ -51,26 +52,26 @@ export class Checker {
   private readonly contact: Contact;
   private readonly needlessMs: number;
   private readonly current = new Map<string, Reign>();
-  /** The newest serial that each writer has sent, by key: no value may be above it. */
+  /** The newest serial that each writer has sent, by key, which no value may exceed. */
   private readonly sent = new Map<string, number>();
   private nowMs = 0;
-  /** The standby that is in sync of each node, whether that serves yet or not. */
+  /** The standby in sync of each node, even before that node serves. */
   private readonly standbys = new Map<string, string>();
 
-  /** `needlessMs`: a node that takes over from one that could be heard for so long has no reason to. */
+  /** `needlessMs`: a node that takes over has no reason to, if the old primary could be heard for this long. */
   constructor(contact: Contact, needlessMs: number) {
     this.contact = contact;
     this.needlessMs = needlessMs;
   }
 
-  /** The reign of a node that serves, or null. */
+  /** The reign of a serving node, or null. */
   reignOf(node: string): Reign | null {
     return this.current.get(node) ?? null;
   }
 
   /**
-   * A node begins to serve. `values` is what its memory holds; `parent` the reign that it continues, or null;
-   * `isOwn`: it has started with a cache of its own, and took over from nobody.
+   * A node begins to serve. `values` is the content of its memory; `parent` the reign that it continues, or null;
+   * `isOwn`: it has started with a cache of its own, and taken over from no node.
    */
   begins(
     node: string,
@@ -119,7 +120,7 @@ export class Checker {
     this.reigns.push(reign);
   }
 
-  /** Whether this node may reign at all: nobody else does that it could have heard of. */
+  /** Judges whether this node may reign: no other node may reign that it could have heard of. */
   private judgeBeginning(node: string, epoch: number, parent: Reign | null, isOwn: boolean): void {
     for (const other of this.current.values()) {
       if (other.node === node) continue;
@@ -142,7 +143,7 @@ export class Checker {
     }
   }
 
-  /** A standby of this node is in sync; null: none is any more. */
+  /** A standby of this node is in sync; null: no standby is any more. */
   mirrors(node: string, standby: string | null): void {
     if (standby !== null) this.standbys.set(node, standby);
     else this.standbys.delete(node);
@@ -152,7 +153,9 @@ export class Checker {
     if (standby !== null) reign.alone = new Map();
   }
 
-  /** A node gave way to another reign, if that is known. `admitted`: how many changes it said are lost. */
+  /**
+   * A node gave way to another reign, which may be unknown. `admitted`: the number of changes that it reported as lost.
+   */
   givesWay(node: string, winner: Reign | null, admitted: number, nowMs: number): void {
     const reign = this.ends(node, nowMs);
     if (reign === null) return;
@@ -162,7 +165,7 @@ export class Checker {
     if (lost > admitted) {
       this.fail(`${node} gave way and lost ${lost} acknowledged writes; it admitted ${admitted}`);
     }
-    // Of two caches nobody can tell which one the clients want.
+    // Between two caches nobody can tell which one the clients want.
     if (lost > 0 && winner !== null && winner.cache === reign.cache && winner.asked === 0) {
       this.fail(
         `${node} gave way with ${lost} acknowledged writes to ${winner.node}, whose reign of epoch ` +
@@ -171,7 +174,7 @@ export class Checker {
     }
   }
 
-  /** A node serves no longer. */
+  /** A node serves no longer. Returns its reign. */
   ends(node: string, nowMs: number): Reign | null {
     this.nowMs = nowMs;
     this.standbys.delete(node);
@@ -182,14 +185,14 @@ export class Checker {
     return reign;
   }
 
-  /** A writer asks a node. */
+  /** A writer sends a write to a node. */
   sends(node: string, key: string, serial: number): void {
     this.sent.set(key, serial);
     const reign = this.current.get(node);
     if (reign !== undefined) reign.asked++;
   }
 
-  /** A write was acknowledged by a node, to a request that was sent at `sentMs`. */
+  /** A node acknowledged a write, whose request was sent at `sentMs`. */
   wrote(node: string, key: string, serial: number, sentMs: number, nowMs: number): void {
     const reign = this.answered(node, sentMs, nowMs);
     if (reign === null) return;
@@ -198,8 +201,8 @@ export class Checker {
   }
 
   /**
-   * A read was answered. `floor`: what the reign of that node had acknowledged when the request was sent; `found` is
-   * the value, 0 for none.
+   * A read was answered. `floor`: the newest serial that the node's reign had acknowledged when the request was sent;
+   * `found`: the value, 0 for none.
    */
   read(
     node: string,
@@ -219,17 +222,17 @@ export class Checker {
     }
   }
 
-  /** What a reader on this node must find at least. */
+  /** The least serial that a read on this node must find. */
   floorOf(node: string, key: string): number {
     return this.current.get(node)?.acknowledged.get(key) ?? 0;
   }
 
-  /** An assertion of the simulator itself, or of a node. */
+  /** Reports an assertion of the simulator itself, or of a node. */
   fail(sentence: string): void {
     this.violations.push(`${this.nowMs.toFixed(1)} ms: ${sentence}`);
   }
 
-  /** Judges that a node answered at all. Null when its reign has ended since: the answer was on its way. */
+  /** Judges that a node answered at all. Null when its reign has ended since, as the answer was on its way then. */
   private answered(node: string, sentMs: number, nowMs: number): Reign | null {
     this.nowMs = nowMs;
     this.answers++;
@@ -243,7 +246,7 @@ export class Checker {
             `epoch ${other.epoch} since ${other.beganMs.toFixed(1)} ms`,
         );
       }
-      // Of two caches nobody can tell which one the clients want (FAILOVER.md).
+      // Between two caches nobody can tell which one the clients want (FAILOVER.md).
       if (other.cache !== reign.cache && other.epoch === reign.epoch) continue;
       const togetherMs = this.contact.togetherMs(node, other.node);
       const besideMs = sentMs - Math.max(reign.beganMs, other.beganMs);

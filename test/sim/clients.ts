@@ -1,7 +1,7 @@
 /**
- * The clients of a scenario: writers and readers, each of which asks one node at a time. A writer has a key of its own,
- * writes a larger number each time, and leaves the key for good when an answer stays out: then nobody knows whether the
- * write happened, and nobody will ask.
+ * The clients of a scenario: writers and readers, each of which uses one node at a time. A writer has a key of its own,
+ * writes a larger number each time, and never uses the key again when an answer does not come, as it cannot know
+ * whether the write happened.
  */
 import type { Random } from '../../failover/drill/random.js';
 import type { Timer, Timers } from '../../src/native/ports.js';
@@ -19,7 +19,7 @@ export interface ClientParts {
   readonly checker: Checker;
   readonly timers: Timers;
   nowMs(): number;
-  /** Names of the nodes that may be asked. */
+  /** Names of the nodes that clients may use. */
   readonly nodes: readonly string[];
   connect(
     node: string,
@@ -29,11 +29,11 @@ export interface ClientParts {
   readonly keys: string[];
 }
 
-/** A client that got no answer for so long asks elsewhere. */
+/** A client without an answer for this long tries another node. */
 const patienceMs = 1500;
 const thinkMsMost = 40;
 const awayMsMost = 150;
-/** Readers ask for one of so many newest keys. */
+/** Readers read one of this many newest keys. */
 const keysRead = 8;
 
 abstract class Client {
@@ -44,7 +44,7 @@ abstract class Client {
   private received = '';
   private patience: Timer | null = null;
   private ended = false;
-  /** Counts connections: what belongs to an earlier one is of no interest. */
+  /** Counts connections: answers to earlier ones are ignored. */
   private round = 0;
 
   constructor(parts: ClientParts) {
@@ -60,13 +60,13 @@ abstract class Client {
     this.hangUp();
   }
 
-  /** What is asked next. */
+  /** The next request. */
   protected abstract ask(): string;
-  /** A whole answer has come. False: it is none that was expected, and this client asks elsewhere. */
+  /** A whole answer has come. False: it is not the expected one, and this client tries another node. */
   protected abstract answered(text: string): boolean;
-  /** No answer will come any more. */
+  /** The answer to the last request will not come any more. */
   protected abstract unanswered(): void;
-  /** The length of the answer at the start of this text; 0: more must come. */
+  /** The length of the answer at the start of this text; 0: the answer is not whole yet. */
   protected abstract lengthOf(text: string): number;
 
   private connect(): void {
@@ -164,7 +164,7 @@ export class Writer extends Client {
   }
 
   protected unanswered(): void {
-    // Elsewhere the key may be another reign's: a writer that moves takes a new one in any case.
+    // On another node the key may belong to another reign, so a writer that moves always takes a new key.
     this.serial = 0;
     this.keysLeft++;
   }

@@ -1,7 +1,7 @@
-/** What stands in a simulated node's memory, read from its bytes alone. */
+/** The content of a simulated node's memory, read from its bytes alone. */
 import type { NativeRegion } from '../../src/native/addon.js';
 import { headBytes, SuperWord, superblockBytes } from '../../src/store/layout.js';
-import { epochOf, identityOf, inspect } from '../../src/store/open.js';
+import { epochOf, identityOf, inspect } from '../../src/store/superblock.js';
 import { RegionReader } from '../support/check-store.js';
 
 export interface Content {
@@ -11,7 +11,7 @@ export interface Content {
   readonly values: ReadonlyMap<string, number>;
 }
 
-/** Null: there is no whole region. */
+/** The content, or null when there is no whole region. */
 export function contentOf(memory: NativeRegion): Content | null {
   const head = new Int32Array(memory.head);
   const found = inspect(head);
@@ -24,8 +24,8 @@ export function contentOf(memory: NativeRegion): Content | null {
 }
 
 /**
- * The first byte in which two regions differ, or -1. The node's own half of the superblock is each node's; pages
- * without a class hold nothing.
+ * The first byte in which two regions differ, or -1. The node's own half of the superblock may differ, and pages
+ * without a class are empty, so both are left out.
  */
 export function difference(one: NativeRegion, other: NativeRegion): number {
   const head = new Int32Array(one.head);

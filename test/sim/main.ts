@@ -1,8 +1,8 @@
 /**
- * `npm run sim -- SEED`: plays one scenario and says what happened. `--seeds N` plays N of them, from SEED on;
- * `--seconds S` plays fresh ones for so long. A failing one is made shorter with `--shrink`, and written to
- * `--keep FILE`; `--scenario FILE` plays what was written. `--trace` tells each history. `--break NAME` breaks a rule,
- * and stops when that is found; `--breaks` names them.
+ * `npm run sim -- SEED`: plays one scenario and prints the outcome. `--seeds N` plays N of them, from SEED on;
+ * `--seconds S` plays fresh ones for S seconds. A failing scenario is made shorter with `--shrink`, and written to
+ * `--keep FILE`; `--scenario FILE` plays a file. `--trace` prints each history. `--break NAME` breaks a rule, and stops
+ * when the break is found; `--breaks` names the breaks.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -31,7 +31,7 @@ async function main(): Promise<void> {
     return;
   }
   if (values.break !== undefined) breakRule(values.break);
-  // Loaded only now: a rule that is broken is broken in what is loaded from here on.
+  // Loaded only now, as a break changes only modules that are loaded after it.
   const { play } = await import('./world.js');
   const first = positionals[0] === undefined ? Date.now() % 2 ** 31 : Number(positionals[0]);
   const begun = performance.now();
@@ -56,7 +56,7 @@ async function main(): Promise<void> {
     failing.push(scenario.seed);
     console.log(`seed ${scenario.seed}: ${outcome.violations[0]}`);
     if (values.shrink) await show(play, scenario, outcome, values.keep);
-    // A rule that was broken has been found to be.
+    // The broken rule has been found.
     if (values.break !== undefined) break;
   }
   const seconds = (performance.now() - begun) / 1000;
@@ -68,7 +68,7 @@ async function main(): Promise<void> {
   process.exitCode = failing.length === 0 ? 0 : 1;
 }
 
-/** Makes a scenario shorter for as long as it fails, and writes down what is left. */
+/** Makes a scenario shorter for as long as it fails, and writes down the rest. */
 async function show(
   play: (scenario: Scenario) => Promise<Outcome>,
   scenario: Scenario,

@@ -1,6 +1,6 @@
 /**
- * Regions in plain memory, for the nodes of one simulated machine. What a file holds outlives the process that mapped
- * it, as a shared mapping does when its process is killed; a machine that is switched off loses it.
+ * Regions in plain memory, for the nodes of one simulated machine. The content of a file outlives the process that
+ * mapped it, as a shared mapping does when its process is killed; a machine that is switched off loses it.
  */
 
 import type {
@@ -19,11 +19,11 @@ interface Mapped {
   readonly file: string | null;
   readonly headBytes: number;
   readonly segmentBytes: number;
-  /** Null once it is closed. */
+  /** Null once the region is closed. */
   words: { readonly head: Int32Array; readonly segments: readonly Int32Array[] } | null;
 }
 
-/** What a file holds. */
+/** The content of a file. */
 interface Contents {
   readonly head: ArrayBuffer;
   readonly segments: readonly ArrayBuffer[];
@@ -38,7 +38,7 @@ export class SimDisk {
 
 /** The memory of one process. */
 export class SimMemory implements RegionMemoryPort {
-  /** The region that was mapped last and is not closed: what the node holds. */
+  /** The newest mapped region that is not closed: the node's. */
   newest: NativeRegion | null = null;
   private readonly disk: SimDisk;
   private readonly timers: Timers;
@@ -47,7 +47,7 @@ export class SimMemory implements RegionMemoryPort {
   private readonly regions = new Map<number, Mapped>();
   private lastId = 0;
 
-  /** `slownessMs`: how long it takes to reserve or to wipe memory. `fails`: whether a call does. */
+  /** `slownessMs`: how long it takes to reserve or to wipe memory. `fails`: whether the next call fails. */
   constructor(
     disk: SimDisk,
     timers: Timers,
@@ -99,13 +99,13 @@ export class SimMemory implements RegionMemoryPort {
 
   regionWipeLater(id: number, done: (failure: NativeFailure | null) => void): void {
     const words = this.regions.get(id)?.words;
-    // A process that has ended goes on to the end of what it was doing: nobody sees it.
+    // A process that has ended still runs to the end of its event, which nobody sees.
     if (words === undefined || words === null) return;
     if (this.fails('wipe')) {
       this.later(() => done({ error: 'EIO', call: 'fallocate' }));
       return;
     }
-    // From the end to the superblock, as the addon does.
+    // The order is from the end to the superblock, as in the addon.
     for (const segment of words.segments) segment.fill(0);
     words.head.fill(0);
     this.later(() => done(null));

@@ -1,7 +1,8 @@
 /**
- * Machines that are connected as by TCP: bytes of a connection arrive in order, each segment after a delay of its own;
- * what cannot pass is sent again, later and later, until it can or the connection times out. A process that is killed
- * leaves its kernel behind, which closes its connections; a machine that is switched off leaves nothing.
+ * Machines that are connected as by TCP: bytes of a connection arrive in order, each segment after a delay of its own.
+ * A segment that cannot pass is sent again, after longer and longer pauses, until it can or the connection times out. A
+ * process that is killed leaves its kernel behind, which closes its connections; a machine that is switched off leaves
+ * nothing.
  */
 import { constants } from 'node:os';
 import type { Random } from '../../failover/drill/random.js';
@@ -9,16 +10,16 @@ import type { Process, Scheduler } from './scheduler.js';
 
 const { ECONNREFUSED, ECONNRESET, ETIMEDOUT } = constants.errno;
 
-/** What a kernel takes for a process that does not read. */
+/** Bytes that a kernel keeps for a process that does not read. */
 const receiveBytesMax = 256 * 1024;
 const retryMsLeast = 200;
 /** A lost segment is sent again after this when others follow it. */
 const noticedMs = 30;
 const retryMsMost = 3200;
-/** A connection on which nothing passes for so long is given up. */
+/** A connection on which nothing passes for this long is given up. */
 const giveUpMs = 15_000;
 
-/** Whoever owns an end of a connection. */
+/** The owner of an end of a connection. */
 export interface End {
   /** Bytes have come. */
   readable(): void;
@@ -42,11 +43,11 @@ export class Socket {
   /** Bytes on their way, or waiting for it. */
   pendingBytes = 0;
   peer: Socket | null = null;
-  /** The process that accepted it. */
+  /** The process that accepted the connection. */
   owner: Process | null = null;
   readonly host: string;
   readonly port: number;
-  /** The kernel that knew it is gone. */
+  /** The kernel that knew the connection is gone. */
   forgotten = false;
   closedHere = false;
   private readonly network: SimNetwork;
@@ -67,7 +68,7 @@ export class Socket {
     this.enqueue(bytes, 0);
   }
 
-  /** All of what has come. */
+  /** Reads the bytes that have come, at most `most`. */
   read(most: number): Buffer {
     const parts: Buffer[] = [];
     let left = most;
@@ -83,7 +84,7 @@ export class Socket {
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   }
 
-  /** Ends this side, behind what was sent. Bytes that nobody has read make it a reset. */
+  /** Closes this side after all sent bytes. If bytes were not read, the close is a reset. */
   close(): void {
     if (this.closedHere) return;
     this.closedHere = true;
@@ -91,7 +92,7 @@ export class Socket {
     this.enqueue(null, this.inboxBytes > 0 ? ECONNRESET : 0);
   }
 
-  /** The connection breaks at once, on both sides. */
+  /** Breaks the connection at once, on both sides. */
   reset(): void {
     for (const socket of [this, this.peer]) {
       if (socket === null || socket.forgotten) continue;
@@ -132,12 +133,12 @@ export class Socket {
       return;
     }
     if (network.loses()) {
-      // With more behind it the loss is noticed soon (RACK, RFC 8985); the last of all waits for the timer.
+      // With more behind it the loss is noticed soon (RACK, RFC 8985); the last segment waits for the timer.
       this.retryMs = this.queue.length > 1 ? noticedMs : retryMsLeast;
       this.pump();
       return;
     }
-    // Whoever knew of this connection has forgotten it, and says so.
+    // The peer's kernel has forgotten this connection, and answers with a reset.
     if (peer.forgotten) {
       this.queue = [];
       this.forgotten = true;
@@ -155,7 +156,7 @@ export class Socket {
     if (next.bytes !== null) {
       this.pendingBytes -= next.bytes.length;
       if (peer.closedHere) {
-        // Nobody reads there any more.
+        // No process reads at the other end any more.
         this.queue = [];
         this.forgotten = true;
         peer.forgotten = true;
@@ -172,7 +173,7 @@ export class Socket {
     this.pump();
   }
 
-  /** It cannot pass: it is sent again, less and less often. */
+  /** The segment cannot pass: it is sent again, less and less often. */
   private stick(): void {
     const { scheduler } = this.network;
     if (this.stuckSinceMs < 0) this.stuckSinceMs = scheduler.nowMs;
@@ -203,7 +204,7 @@ export class SimNetwork {
   private readonly sockets = new Set<Socket>();
   private portsGiven = 32_768;
 
-  /** `delayMs`: longest delay of a segment between machines; `lostPercent` of them are lost. */
+  /** `delayMs`: the longest delay of a segment between machines; `lostPercent` of segments are lost. */
   constructor(scheduler: Scheduler, random: Random, delayMs: number, lostPercent: number) {
     this.lostShare = lostPercent / 100;
     this.scheduler = scheduler;
@@ -211,7 +212,7 @@ export class SimNetwork {
     this.delayMs = delayMs;
   }
 
-  /** Of a segment on its way. */
+  /** The delay of a segment on its way. */
   delay(from: string, to: string): number {
     return this.random.next() * this.delayMs + (this.slow.get(`${from} ${to}`) ?? 0);
   }
@@ -226,13 +227,13 @@ export class SimNetwork {
     return from === to || (this.cuts.get(`${from} ${to}`) ?? 0) === 0;
   }
 
-  /** Nothing on the way from one machine to another is cut or slowed down, and nobody refuses there. */
+  /** True when nothing is cut or slowed down on the way from one machine to another, and the second refuses nothing. */
   isClear(from: string, to: string): boolean {
     const isLate = this.slow.has(`${from} ${to}`);
     return this.passes(from, to) && !isLate && !this.rejecting.has(to) && !this.rejecting.has(from);
   }
 
-  /** Cuts are counted: a way is open when none is left. */
+  /** Cuts or mends a way. Cuts are counted, so a way is open only when all are mended. */
   cut(from: string, to: string, isCut: boolean): void {
     const way = `${from} ${to}`;
     this.cuts.set(way, Math.max(0, (this.cuts.get(way) ?? 0) + (isCut ? 1 : -1)));
@@ -243,7 +244,7 @@ export class SimNetwork {
     else this.rejecting.delete(host);
   }
 
-  /** What goes this way is later by so much. */
+  /** Delays segments on this way by this much. */
   slowDown(from: string, to: string, delayMs: number): void {
     if (delayMs > 0) this.slow.set(`${from} ${to}`, delayMs);
     else this.slow.delete(`${from} ${to}`);
@@ -255,7 +256,7 @@ export class SimNetwork {
     this.slow.clear();
   }
 
-  /** Every connection between two machines breaks. */
+  /** Breaks every connection between two machines. */
   reset(one: string, other: string): void {
     for (const socket of this.sockets) {
       const hosts = [socket.host, socket.peer?.host];
@@ -288,7 +289,7 @@ export class SimNetwork {
     return this.portsGiven++;
   }
 
-  /** `connected` is told 0 or an errno. The first segment leaves after `lagMs`. */
+  /** `connected` is called with 0 or an errno. The first segment leaves after `lagMs`. */
   connect(
     from: string,
     to: string,

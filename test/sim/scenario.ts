@@ -1,17 +1,19 @@
 /**
- * A scenario: which nodes there are, what is done to them and when. It is made from a seed, and can be cut shorter: a
- * scenario that fails is tried again with less in it, for as long as it fails.
+ * A scenario: its nodes, the faults that they meet, and when. It is made from a seed, and can be cut shorter: a failing
+ * scenario is tried again with less in it, for as long as it fails.
  */
 import { Random } from '../../failover/drill/random.js';
 
 export type Fault =
-  /** The process is killed; what it sent has left. It is started again with its own command line after `downMs`. */
+  /**
+   * The process is killed; bytes it has sent have left. It is started again with its own command line after `downMs`.
+   */
   | { readonly kind: 'kill'; readonly node: string; readonly atMs: number; readonly downMs: number }
-  /** The machine is switched off: what was not on the wire is gone, and its peers hear nothing. */
+  /** The machine is switched off: bytes that were not on the wire are lost, and its peers hear nothing. */
   | { readonly kind: 'off'; readonly node: string; readonly atMs: number; readonly downMs: number }
   /** The process stands still. */
   | { readonly kind: 'pause'; readonly node: string; readonly atMs: number; readonly forMs: number }
-  /** Nothing goes from one machine to the other; `oneWay`: only in that direction. */
+  /** Nothing passes between two machines; `oneWay`: only from the first to the second. */
   | {
       readonly kind: 'cut';
       readonly from: string;
@@ -22,7 +24,7 @@ export type Fault =
     }
   /** Every connection between two machines breaks. */
   | { readonly kind: 'reset'; readonly from: string; readonly to: string; readonly atMs: number }
-  /** The clients' address of a node is held by somebody else. */
+  /** Another program holds the clients' address of a node. */
   | { readonly kind: 'taken'; readonly node: string; readonly atMs: number; readonly forMs: number }
   /** A firewall refuses connections to a node from other machines. */
   | {
@@ -31,7 +33,7 @@ export type Fault =
       readonly atMs: number;
       readonly forMs: number;
     }
-  /** What goes from one machine to another is late. */
+  /** Segments from one machine to another are late. */
   | {
       readonly kind: 'slow';
       readonly from: string;
@@ -40,7 +42,7 @@ export type Fault =
       readonly forMs: number;
       readonly delayMs: number;
     }
-  /** A call of the process fails, once, after `after` more of its kind that do not. */
+  /** A call of the process fails, once, after `after` calls of its kind that do not. */
   | {
       readonly kind: 'fails';
       readonly node: string;
@@ -48,14 +50,14 @@ export type Fault =
       readonly call: Call;
       readonly after: number;
     }
-  /** What the process has set a timer for comes late; what comes from the network does not. */
+  /** Timers of the process come late; bytes from the network do not. */
   | {
       readonly kind: 'late';
       readonly node: string;
       readonly atMs: number;
       readonly forMs: number;
     }
-  /** The process stands still in the midst of what it does: after it has looked at the clock `looks` times more. */
+  /** The process stands still in the midst of an event: after `looks` more readings of its clock. */
   | {
       readonly kind: 'stall';
       readonly node: string;
@@ -72,20 +74,20 @@ export interface Scenario {
   readonly seed: number;
   /** Names of the nodes: the first is started as a primary, the others as its standbys. */
   readonly nodes: readonly string[];
-  /** All nodes on one machine, so that a refused connection is proof of a death. */
+  /** All nodes are on one machine, so that a refused connection proves a death. */
   readonly oneMachine: boolean;
   /** A supervisor knows both nodes, and ends one before the other takes its place. */
   readonly supervised: boolean;
   /** Nodes that keep their region in a file. */
   readonly files: readonly string[];
-  /** How much faster than true time each node's clock runs. */
+  /** The rate of each node's clock, against true time. */
   readonly clockRates: readonly number[];
   readonly deadAfterMs: number;
   readonly ackTimeoutMs: number;
   readonly heartbeatMs: number;
   /** Longest delay of a segment on its way. */
   readonly delayMs: number;
-  /** So many of a hundred segments are lost, and sent again. */
+  /** Percentage of segments that are lost, and sent again. */
   readonly lostPercent: number;
   /** How long a standby takes to reserve or wipe the memory for a copy. */
   readonly memoryMs: number;
@@ -99,9 +101,9 @@ export interface Scenario {
 
 const names = ['a', 'b', 'c', 'd'] as const;
 
-/** So many of the faults come together. */
+/** The share of faults that come in flocks. */
 const flockShare = 0.2;
-/** Clocks run up to so much too fast or too slowly. */
+/** Clocks run too fast or too slowly by up to this share. */
 const clockError = 0.01;
 
 export function scenarioOf(seed: number): Scenario {
@@ -119,7 +121,7 @@ export function scenarioOf(seed: number): Scenario {
     const isFlock = random.next() < flockShare;
     if (isFlock) faults.push(...flockOf(random, nodes, times[0]!, atMs));
     else faults.push(faultOf(random, nodes, oneMachine, atMs));
-    // Faults come in flocks: a second one that meets the first half done finds most.
+    // Faults come in flocks, as a second fault that meets the first one half done finds most.
     atMs += random.next() < 0.5 ? random.between(1, 700) : random.between(700, 4000);
   }
   return {
@@ -137,7 +139,7 @@ export function scenarioOf(seed: number): Scenario {
     memoryMs: memoryMsOf(seed),
     writers: random.between(1, 2),
     readers: random.between(1, 2),
-    // The model of the supervisor knows processes that stand still, none that does so in the midst of an act.
+    // The model of the supervisor knows processes that stand still between events, not in the midst of one.
     faults: supervised ? faults.filter(({ kind }) => kind !== 'stall') : faults,
     faultsEndMs,
   };
@@ -170,7 +172,7 @@ export function failingOnce(node: string, call: Call, after: number): Scenario {
   };
 }
 
-/** A dice of its own: no other part of a scenario depends on it. */
+/** Uses a random generator of its own, so that no other part of a scenario depends on it. */
 function memoryMsOf(seed: number): number {
   const random = new Random(seed ^ 0x3e3);
   return random.next() < 0.8 ? 0 : random.between(100, 3000);
@@ -178,8 +180,7 @@ function memoryMsOf(seed: number): number {
 
 /**
  * Faults that meet each other: a node is silent for about as long as it takes to find it dead, while another stands
- * still in the midst of what it does about that; or a standby sleeps until it is given up, and its primary dies
- * meanwhile.
+ * still in the midst of its reaction; or a standby sleeps until it is given up, and its primary dies meanwhile.
  */
 function flockOf(
   random: Random,
@@ -219,7 +220,7 @@ function faultOf(
   atMs: number,
 ): Fault {
   const pick = (): string => nodes[random.between(0, nodes.length - 1)]!;
-  // Long and short: within the silence that is a death, about it, about the lease, and beyond.
+  // Spans are long and short: too short for a death, about as long as it takes, about as long as the lease, and longer.
   const span = (): number => random.between(1, [80, 300, 1200, 5000][random.between(0, 3)]!);
   const node = pick();
   const to = nodes[(nodes.indexOf(node) + random.between(1, nodes.length - 1)) % nodes.length]!;
@@ -244,7 +245,7 @@ function faultOf(
   return { kind: 'cut', from: node, to, oneWay: random.next() < 0.4, atMs, forMs: span() };
 }
 
-/** Scenarios with less in them, the boldest cut first. */
+/** Scenarios with less in them; the boldest cut comes first. */
 export function* shorter(scenario: Scenario): Generator<Scenario> {
   const { faults } = scenario;
   for (let length = Math.ceil(faults.length / 2); length >= 1; length = Math.floor(length / 2)) {

@@ -1,6 +1,7 @@
 /**
- * Virtual time. Events run one after another, in the order of their times; those of one time in the order in which they
- * were made. An event may belong to a process: while that stands still its events wait, and they end with it.
+ * Virtual time. Events run one after another, in the order of their times, and for equal times in the order in which
+ * they were made. An event may belong to a process: while the process stands still its events wait, and they end with
+ * it.
  */
 import type { Timer, Timers } from '../../src/native/ports.js';
 
@@ -12,7 +13,7 @@ export interface Event {
   cancelled: boolean;
 }
 
-/** A history has a tenth of this. */
+/** Most events of a history; one has a tenth of this. */
 const eventsMost = 3_000_000;
 
 export class Scheduler {
@@ -22,7 +23,7 @@ export class Scheduler {
   private readonly heap: Event[] = [];
   private orders = 0;
 
-  /** What a process had to put off: it is due now, unless it was cancelled meanwhile. */
+  /** Runs an event that its process had put off now, unless it was cancelled meanwhile. */
   again(event: Event): void {
     const { run, owner } = event;
     const later = this.after(0, () => !event.cancelled && run(), owner);
@@ -40,9 +41,7 @@ export class Scheduler {
     };
   }
 
-  /**
-   * Runs what is due until `untilMs`, or until `done` says so; promises that were resolved go on between two events.
-   */
+  /** Runs due events until `untilMs`, or until `done` returns true; resolved promises go on between two events. */
   async run(untilMs: number, done: () => boolean = () => false): Promise<void> {
     for (;;) {
       const next = this.heap[0];
@@ -102,14 +101,14 @@ export class Process {
   private readonly rate: number;
   private readonly beganMs: number;
   private pausedUntil = 0;
-  /** By how much this process is behind in the midst of what it does now. */
+  /** How far this process is behind in the midst of the running event. */
   private lag = 0;
   private stall: { looks: number; readonly forMs: number } | null = null;
   private backlog: Event[] = [];
-  /** Timers that come due before this come late. */
+  /** Timers that are due before this time come late. */
   private timersAtMs = 0;
 
-  /** `rate`: milliseconds of its clock in one of true time; `beganMs`: what its clock showed at the beginning. */
+  /** `rate`: milliseconds of its clock in one of true time; `beganMs`: its clock's time at the beginning. */
   constructor(scheduler: Scheduler, rate: number, beganMs: number) {
     this.scheduler = scheduler;
     this.rate = rate;
@@ -134,28 +133,28 @@ export class Process {
     return this.beganMs + (this.scheduler.nowMs + this.lag) * this.rate;
   }
 
-  /** How late what this process does now is: it stood still in the midst of it. */
+  /** How late the acts of the running event are, as the process stood still in its midst. */
   get lagMs(): number {
     return this.lag;
   }
 
-  /** It stands still for so long right before it has looked at its clock for the n-th time from now. */
+  /** Stands still for `forMs` right before it reads its clock for the `looks`-th time from now. */
   stallAfter(looks: number, forMs: number): void {
     this.stall = { looks, forMs };
   }
 
-  /** Its timers that come due within so long come at the end of that. */
+  /** Timers that are due within this time come at its end. */
   delayTimers(forMs: number): void {
     this.timersAtMs = Math.max(this.timersAtMs, this.scheduler.nowMs + forMs);
   }
 
-  /** Runs what the process does to the world: late, if it stood still before. */
+  /** Carries out an act of the process on the world: late, if the process stood still before. */
   act(run: () => void): void {
     if (this.lag === 0) run();
     else this.scheduler.after(this.lag, run);
   }
 
-  /** Stands still; what comes due meanwhile happens when it goes on. */
+  /** Stands still; events that are due meanwhile run afterwards. */
   pause(forMs: number): void {
     const { scheduler } = this;
     const until = Math.max(this.pausedUntil, scheduler.nowMs + forMs);
@@ -175,7 +174,7 @@ export class Process {
     this.backlog = [];
   }
 
-  /** False when an event that is due must not run now. */
+  /** False when a due event must not run now. */
   takes(event: Event): boolean {
     if (this.ended) return false;
     if (!this.isPaused) return true;
@@ -183,7 +182,7 @@ export class Process {
     return false;
   }
 
-  /** All that follows in this event happens `forMs` later; events that come due meanwhile wait. */
+  /** All later acts of this event happen `forMs` later; events that are due meanwhile wait. */
   private standStill(forMs: number): void {
     const { scheduler } = this;
     this.lag += forMs;
@@ -206,7 +205,7 @@ export class Process {
     return { cancel: () => timer.cancel() };
   }
 
-  /** Like Node's: the next turn is counted from this one, and turns that were missed are not made up for. */
+  /** A repeated timer like Node's: the next turn is counted from this one, and missed turns are not made up for. */
   private every(ms: number, run: () => void): Timer {
     let cancelled = false;
     const turn = (): void => {

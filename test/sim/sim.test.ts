@@ -1,6 +1,6 @@
 /**
  * Whole nodes in the simulator: a fixed set of seeds, and the scenarios that found a fault once. `SIM_SECONDS` plays
- * fresh seeds as well, for so long; `SIM_SEED` says from which on.
+ * fresh seeds as well, for as many seconds; `SIM_SEED` is the first of them.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,12 +9,12 @@ import { type Call, failingOnce, type Scenario, scenarioOf } from './scenario.js
 import { play } from './world.js';
 
 const folder = join(__dirname, '..', '..', '..', 'test', 'sim', 'scenarios');
-/** So many seeds a test, and so many tests: half a minute on a machine of two cores. */
+/** Seeds of a test, and tests: half a minute on a machine of two cores. */
 const seedsPerTest = 70;
 const tests = 3;
 const patienceMs = 300_000;
 
-/** Seeds that violate anything, with what it was. */
+/** Seeds with a violation, each with its description. */
 async function violations(first: number, count: number): Promise<string[]> {
   const found: string[] = [];
   for (let seed = first; seed < first + count; seed++) {
@@ -48,7 +48,7 @@ describe('scenarios that found a fault', () => {
 });
 
 describe('a call that fails, whichever of them it is', () => {
-  // So many are tried one by one; those of a stream of data only now and then.
+  // Calls between two tries. Few calls of a kind are tried one by one; a stream of data has many.
   const steps: Readonly<Record<Call, number>> = {
     listen: 1,
     connect: 1,

@@ -1,6 +1,6 @@
 /**
- * A node of a scenario: its machine, its command line, and its process of now. It tells the checker what the node says
- * of itself, and what stands in its memory when it begins to serve.
+ * A node of a scenario: its machine, its command line, and its current process. It tells the checker what the node
+ * reports of itself, and the content of its memory when it begins to serve.
  */
 
 import { heartbeatBytes } from '../../backup/lease/heartbeat-times.js';
@@ -9,7 +9,7 @@ import type { Random } from '../../failover/drill/random.js';
 import { Node } from '../../failover/node.js';
 import type { Report, WithoutTime } from '../../failover/report.js';
 import { HotspareError } from '../../src/base/errors.js';
-import { defaults, type Settings } from '../../src/flags/options.js';
+import { defaults, type Settings } from '../../src/flags/settings.js';
 import type { Ports } from '../../src/native/ports.js';
 import type { Checker, Reign } from './checker.js';
 import { type Content, contentOf } from './content.js';
@@ -31,18 +31,18 @@ export interface SlotParts {
   readonly name: string;
   /** Its place among the nodes. */
   readonly number: number;
-  /** Address of its machine. */
+  /** The address of its machine. */
   readonly host: string;
   readonly port: number;
   readonly linkPort: number;
-  /** Where the node that is started first lets standbys attach. */
+  /** The link address of the node that is started first, where standbys attach. */
   readonly firstLink: { readonly host: string; readonly port: number };
-  /** The slot whose node lets standbys attach there. */
+  /** The slot whose node lets standbys attach at this address. */
   slotAt(link: string): Slot | undefined;
   all(): readonly Slot[];
-  /** Null where nobody knows of both processes whether they live. */
+  /** The supervisor's way to end the other process; null without a supervisor. */
   readonly fence: ((asker: Slot, untilMs: number) => Promise<boolean>) | null;
-  /** What a service manager does with a process that has ended. */
+  /** The reaction of a service manager to a process that has ended. */
   startAgain(slot: Slot): void;
   trace(line: string): void;
 }
@@ -53,12 +53,12 @@ export class Slot {
   readonly port: number;
   node: Node | null = null;
   process: Process;
-  /** While somebody else holds the clients' address. */
+  /** True while another program holds the clients' address. */
   isTaken = false;
   /** Calls that a fault has made fail. */
   failures = 0;
   isSynced = false;
-  /** It holds a whole copy, or serves. */
+  /** True while the node holds a whole copy, or serves. */
   holds = false;
   private readonly parts: SlotParts;
   private readonly disk = new SimDisk();
@@ -66,15 +66,15 @@ export class Slot {
   private transport: SimTransport | null = null;
   /** The reign whose cache this node holds a whole copy of, or has in its file. */
   private lineage: Reign | null = null;
-  /** The node whose copy it holds; that may not serve yet. */
+  /** The node whose copy it holds, even before that node serves. */
   private syncedWith: Slot | null = null;
   private incarnation = 0;
   private isStarting = false;
-  /** Calls that are to fail, and after how many of the same kind. */
+  /** Calls that are to fail, each with the number of calls of its kind before it. */
   private readonly failing = new Map<Call, number>();
-  /** A call of this process has failed. */
+  /** True once a call of this process has failed. */
   private hasFailed = false;
-  /** This process has held a whole copy, or reigned. */
+  /** True once this process has held a whole copy, or reigned. */
   private hasHeld = false;
 
   constructor(parts: SlotParts) {
@@ -120,7 +120,7 @@ export class Slot {
           if (this.process === process && !process.ended) this.reported(what);
         });
       },
-      goesFirst: () => {},
+      diesFirstOutOfMemory: () => {},
       fence: this.fence(),
       fail: (error) => this.failed(error),
     });
@@ -136,7 +136,7 @@ export class Slot {
     this.isStarting = false;
   }
 
-  /** The process is killed. Its kernel closes what it had open, or its machine is gone with it (`off`). */
+  /** Kills the process. Its kernel closes its sockets and files, or its machine is gone with it (`off`). */
   kill(off: boolean): void {
     if (this.node === null) return;
     this.parts.trace(`${this.name}: ${off ? 'switched off' : 'killed'}`);
@@ -168,7 +168,7 @@ export class Slot {
 
   private newProcess(): Process {
     const { scheduler, scenario, number, random } = this.parts;
-    // A clock that has shown nothing since the machine was started, or has for a long time.
+    // The clock may show that the machine has just been started, or has run for a long time.
     return new Process(scheduler, scenario.clockRates[number] ?? 1, 1000 + random.next() * 1e7);
   }
 
@@ -195,7 +195,7 @@ export class Slot {
       memory,
       random: (bytes) => {
         const drawn = Buffer.from(Array.from({ length: bytes }, () => random.between(0, 255)));
-        // Numbers of heartbeats that soon outgrow the wire.
+        // These are the first numbers of heartbeats, some of which shall soon outgrow the wire's 32 bits.
         if (bytes === heartbeatBytes && random.next() < 0.3) {
           drawn.writeUInt32LE(2 ** 32 - 1 - random.between(0, 300));
         }
@@ -204,12 +204,12 @@ export class Slot {
     };
   }
 
-  /** The next call of this kind fails, after `after` more that do not. */
+  /** The next call of this kind fails, after `after` that do not. */
   failCall(call: Call, after: number): void {
     this.failing.set(call, after);
   }
 
-  /** No fault is to come any more. */
+  /** Ends all faults that are still to come. */
   mend(): void {
     this.isTaken = false;
     this.failing.clear();
@@ -270,7 +270,7 @@ export class Slot {
     if (gaveWay !== null) {
       const epoch = Number(gaveWay[1]);
       const above = checker.reigns.filter((one) => one.epoch === epoch && one.node !== this.name);
-      // The word of a reign may arrive after its end.
+      // The report of a reign may arrive after the reign's end.
       const winner = above.findLast(({ endedMs }) => endedMs === null) ?? above.at(-1);
       const admitted = Number(gaveWay[2] ?? 0);
       checker.givesWay(this.name, winner ?? null, admitted, scheduler.nowMs);
@@ -317,8 +317,8 @@ export class Slot {
   }
 
   private failed(error: HotspareError): void {
-    // A node that starts while somebody else holds its address ends, as memcached does: it has nothing to lose. So does
-    // one that cannot have memory, and never had any.
+    // A node that starts while another program holds its address ends, as memcached does, as it has nothing to lose. A
+    // node ends, too, that cannot have memory and never had any.
     const cannot = this.isStarting || !this.hasHeld;
     if ((error.code === 'LISTEN' && this.isStarting) || (this.hasFailed && cannot)) {
       this.parts.trace(`${this.name}: ended: ${error.message}`);

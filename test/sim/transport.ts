@@ -1,6 +1,6 @@
 /**
- * The transport of a simulated process: what src/native/addon.ts promises of `NativeTransport`, over the simulated
- * network and in virtual time.
+ * The transport of a simulated process: it keeps the promises of `NativeTransport` in src/native/addon.ts, over the
+ * simulated network and in virtual time.
  */
 import { constants } from 'node:os';
 import {
@@ -19,16 +19,16 @@ import type { Acceptor, SimNetwork, Socket } from './network.js';
 import type { Call } from './scenario.js';
 import type { Process } from './scheduler.js';
 
-/** Cells of the counters; src/native/addon.ts says what each is. */
+/** Cells of the counters, as src/native/addon.ts describes them. */
 const Cell = { ROWS: 0, HELD: 3, CONNECTIONS: 4, TICKS: 6, NOW: 7, LINK_PENDING: 10, WALL: 11 };
 const { ECONNABORTED } = constants.errno;
-/** Listeners that were turned off for want of something are turned on again after this. */
+/** Listeners that were turned off for want of a descriptor or slot are turned on again after this. */
 const sweepMs = 1000;
-/** Bytes behind an event that may be read. */
+/** Bytes behind an event's end that may be read. */
 const slackBytes = 64;
 
 interface Sink {
-  /** Null: what comes is thrown away. */
+  /** Null: the bytes are thrown away. */
   readonly to: Uint8Array | null;
   at: number;
   left: number;
@@ -43,11 +43,11 @@ interface Connection {
   again: boolean;
   sink: Sink | null;
   filled: boolean;
-  /** It was opened, or connected, and no row has said so yet. */
+  /** The row that is due, as the connection was opened or connected; null when there is none. */
   news: { readonly kind: number; readonly value: number } | null;
-  /** It was closed by the peer, or broke, and no row has said so yet. */
+  /** The errno of the CLOSED row that is due, 0 when the peer closed; null when none is due. */
   end: number | null;
-  /** Closed by its owner: it only sends what is left. */
+  /** Closed by its owner: only the rest of its output is sent. */
   draining: boolean;
 }
 
@@ -63,11 +63,11 @@ interface Listener extends Acceptor {
   readonly group: number;
 }
 
-/** Makes calls fail. */
+/** Faults that make calls fail. */
 export interface Faults {
-  /** True while somebody else holds this port. */
+  /** True while another program holds this port. */
   isTaken(port: number): boolean;
-  /** To be asked at every call: true when this one fails. */
+  /** True when this call fails; asked at every call. */
   fails(call: Call): boolean;
 }
 
@@ -119,7 +119,7 @@ export class SimTransport implements NativeTransport {
     this.faults = parts.faults;
     this.options = options;
     this.onTick = onTick;
-    // A tick of the simulator is small; what does not fit waits for the next.
+    // A tick of the simulator is small; bytes that do not fit wait for the next.
     this.input = new ArrayBuffer(2 * options.readBytesMax * 2 + slackBytes);
     this.output = new ArrayBuffer(options.outputBytes);
     this.events = new ArrayBuffer(options.eventsMax * EventWord.WORDS * 4);
@@ -218,7 +218,7 @@ export class SimTransport implements NativeTransport {
     found.draining = true;
     if (!flush) this.drop(found);
     if (!flush || !this.inTick) this.finish(found);
-    // Its rows of this tick come first.
+    // Rows of this tick are sent first.
     else this.closing.push(found);
   }
 
@@ -282,7 +282,7 @@ export class SimTransport implements NativeTransport {
     this.kill();
   }
 
-  /** The process has ended: its kernel closes what it had open. */
+  /** The process has ended: its kernel closes all its sockets. */
   kill(): void {
     this.destroyed = true;
     for (const listener of [...this.listeners.keys()]) this.closeListener(listener);
@@ -294,7 +294,7 @@ export class SimTransport implements NativeTransport {
   private readonly closing: Connection[] = [];
 
   private accept(listener: Listener, socket: Socket): void {
-    // For want of a descriptor: the connection waits in the kernel's queue for the next sweep.
+    // No descriptor is left, so the connection waits in the kernel's queue for the next sweep.
     if (this.faults.fails('accept')) {
       this.process.timers.after(sweepMs, () => {
         if (this.listeners.has(listener.id)) this.accept(listener, socket);
@@ -383,7 +383,9 @@ export class SimTransport implements NativeTransport {
     this.wakeIfMore();
   }
 
-  /** Fills the event table. Links come first; a connection that has news has no bytes in the same tick. */
+  /**
+   * Fills the event table. Links come first; a connection with a due OPENED or CONNECTED row has no bytes in that tick.
+   */
   private gather(served: (Connection | null)[]): number {
     let rows = 0;
     let at = 0;
@@ -450,7 +452,7 @@ export class SimTransport implements NativeTransport {
     return news !== null || again || filled || end !== null || socket.inboxBytes > 0;
   }
 
-  /** Bytes for the next row: what was left over, and what has come, past a sink. */
+  /** Bytes for the next row: the leftover, and bytes that have come, without those of a sink. */
   private take64(connection: Connection): Buffer {
     const { socket } = connection;
     this.fill(connection);
@@ -487,7 +489,7 @@ export class SimTransport implements NativeTransport {
       const consumed = this.eventWords[word + EventWord.CONSUMED]!;
       connection.leftover = Buffer.from(connection.leftover.subarray(consumed));
       connection.again = this.eventWords[word + EventWord.NEXT] === Next.AGAIN;
-      // What was not consumed is the first to go into a sink.
+      // Bytes that were not consumed are the first to go into a sink.
       if (connection.sink !== null) this.fill(connection);
     }
   }
@@ -515,7 +517,7 @@ export class SimTransport implements NativeTransport {
     }
   }
 
-  /** Sends what no barrier holds, each connection's in its order. */
+  /** Sends all output that no barrier holds, for each connection in order. */
   private letGo(): void {
     const stuck = new Set<Connection>();
     const rest: Held[] = [];
@@ -533,7 +535,7 @@ export class SimTransport implements NativeTransport {
     this.counters[Cell.HELD] = rest.reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
 
-  /** A send that fails breaks the connection. */
+  /** Writes to a socket; a send that fails breaks the connection. */
   private write({ socket }: Connection, bytes: Buffer): void {
     const isBroken = this.faults.fails('send');
     this.process.act(() => {
@@ -547,14 +549,14 @@ export class SimTransport implements NativeTransport {
     this.wake();
   }
 
-  /** Closes the socket of a connection that its owner has closed, once nothing is held for it. */
+  /** Closes the socket of a connection that its owner has closed, once none of its output is held. */
   private finish(connection: Connection): void {
     if (this.held.some((one) => one.connection === connection)) return;
     this.process.act(() => connection.socket.close());
     this.bury(connection);
   }
 
-  /** What is held for it is never sent. */
+  /** Drops a connection; its held output is never sent. */
   private drop(connection: Connection): void {
     for (const one of this.held) {
       if (one.connection === connection && one.token >= 0) this.free(one.token);

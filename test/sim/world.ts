@@ -1,5 +1,5 @@
 /**
- * Runs a scenario: real nodes on simulated machines, clients, faults, and the checker that is told of all of it. One
+ * Runs a scenario: real nodes on simulated machines, clients, faults, and the checker that is told of all events. One
  * scenario has one history.
  */
 import { Random } from '../../failover/drill/random.js';
@@ -18,16 +18,16 @@ export interface Outcome {
   readonly events: number;
   /** Calls that a fault has made fail. */
   readonly failures: number;
-  /** What happened, line by line. */
+  /** The history, line by line. */
   readonly trace: readonly string[];
 }
 
 /** Once everything is mended, the nodes must come to rest within this. */
 const restMs = 30_000;
-/** Rest is what has lasted for so long. */
+/** Nodes are at rest once they have seemed so for this long. */
 const lastingMs = 1000;
 const linesKept = 3000;
-/** Nobody is silent for less than this without being seen. */
+/** How often silences are looked for; a shorter one may be missed. */
 const watchMs = 10;
 const clientHost = '10.0.1.1';
 const clientPortFirst = 11_211;
@@ -59,7 +59,7 @@ class World {
     this.scenario = scenario;
     this.random = new Random(scenario.seed ^ 0x5eed);
     const { scheduler, random } = this;
-    // A silence may have begun before the way was clear again, and a segment that was lost is sent again later.
+    // A silence may have begun before the way was clear again, and a lost segment is sent again later.
     const needlessMs = scenario.lostPercent > 0 ? Infinity : scenario.deadAfterMs + 1500;
     this.checker = new Checker(this.contact, needlessMs);
     this.network = new SimNetwork(scheduler, random, scenario.delayMs, scenario.lostPercent);
@@ -77,13 +77,13 @@ class World {
     await this.comeToRest(scenario.faultsEndMs + restMs);
     if (this.failed) return;
     for (const client of this.clients) client.end();
-    // The cache's time goes on, and is mirrored once a second: a moment comes in which nothing is on its way.
+    // The cache's time goes on, and is mirrored once a second, so a moment is awaited in which nothing is on its way.
     await this.runUntil(scheduler.nowMs + 500);
     await this.runUntil(scheduler.nowMs + 3000, () => this.isAtRest() && this.differing() === '');
     if (!this.failed) this.judgeContent();
   }
 
-  /** A link that has just broken may look whole to both: rest is what lasts. */
+  /** Waits for a rest that lasts, as a link that has just broken may look whole to both ends. */
   private async comeToRest(untilMs: number): Promise<void> {
     const { scheduler } = this;
     while (!this.failed) {
@@ -138,7 +138,7 @@ class World {
     });
   }
 
-  /** What the supervisor of a pair does: ends the other process, while the asker's lease holds. */
+  /** Ends the other process while the asker's lease holds, as the supervisor of a pair does. */
   private fence(asker: Slot, untilMs: number): Promise<boolean> {
     const other = this.slots.find((slot) => slot !== asker)!;
     const { process } = asker;
@@ -232,7 +232,7 @@ class World {
       default: {
         const [from, to] = [this.slot(fault.from).host, this.slot(fault.to).host];
         network.slowDown(from, to, fault.delayMs);
-        // What is late keeps all behind it.
+        // A late segment keeps all later ones behind it.
         const lateMs = scheduler.nowMs + fault.forMs + fault.delayMs;
         for (const one of this.slots) {
           for (const other of this.slots) {
@@ -245,7 +245,10 @@ class World {
     }
   }
 
-  /** As a service manager does, with the same command line; the supervisor of a pair knows who reigns. */
+  /**
+   * Starts a node again with the same command line, as a service manager does; a pair's supervisor knows which node
+   * reigns.
+   */
   private startAgain(slot: Slot, downMs: number): void {
     this.scheduler.after(downMs, () => {
       if (slot.isUp) return;
@@ -324,12 +327,12 @@ class World {
     }
   }
 
-  /** One node serves, and what it serves is on another as well. */
+  /** True when one node serves, and its cache is on another as well. */
   private isAtRest(): boolean {
     const { slots, checker } = this;
     if (slots.some((slot) => slot.process.isPaused)) return false;
     const reigning = slots.filter((slot) => checker.reignOf(slot.name) !== null);
-    // Two caches whose epochs say nothing about which came after the other stay beside each other (FAILOVER.md).
+    // Two caches whose epochs do not tell which one is later stay beside each other (FAILOVER.md).
     const caches = new Set(reigning.map((slot) => checker.reignOf(slot.name)!.cache));
     if (reigning.length > 1 && caches.size === reigning.length) return true;
     if (reigning.length !== 1) return false;
@@ -349,7 +352,7 @@ class World {
       .join(', ');
   }
 
-  /** What was acknowledged is there, and both copies are the same. */
+  /** Judges that acknowledged writes are there, and that all copies are the same. */
   private judgeContent(): void {
     const { slots, checker } = this;
     const [primary, second] = slots.filter((slot) => checker.reignOf(slot.name) !== null);
@@ -364,7 +367,7 @@ class World {
     if (differing !== '') checker.fail(differing);
   }
 
-  /** Which copy is not the same as what is served; empty when all are. */
+  /** Names a copy that differs from the serving node's; empty when there is none. */
   private differing(): string {
     const { slots, checker } = this;
     const primary = slots.find((slot) => checker.reignOf(slot.name) !== null);
@@ -401,9 +404,9 @@ class World {
   }
 }
 
-/** Since when nodes could hear each other. */
+/** Since when nodes have been able to hear each other. */
 class Together implements Contact {
-  /** When each could last not be heard by another. */
+  /** When each node was last unable to hear another. */
   private readonly muteMs = new Map<string, number>();
   private nowMs = 0;
 

@@ -1,7 +1,7 @@
 /**
  * Checks a whole region and a whole store, sharing nothing with the store but the layout's numbers. `RegionReader`
- * reads the bytes alone, so it judges what a standby, a file or a cut stream of writes holds. `checkStore` compares
- * what an open store believes with a recount. Every violation is an Error that names it.
+ * reads only bytes, so it can judge the content of a standby, a file or a cut stream of writes. `checkStore` compares
+ * the books of an open store with a recount. Every violation is an Error that names it.
  */
 import { segmentBytes } from '../../src/base/limits.js';
 import { hashOf } from '../../src/store/hash.js';
@@ -24,10 +24,10 @@ import {
   SuperWord,
   VALUE_LENGTH,
 } from '../../src/store/layout.js';
-import { inspect, readRecord, type SuperRecord } from '../../src/store/open.js';
 import type { RegionMemory } from '../../src/store/region.js';
-import { Meta } from '../../src/store/slabs.js';
+import { ChunkState } from '../../src/store/slabs.js';
 import type { Store } from '../../src/store/store.js';
+import { inspect, readRecord, type SuperRecord } from '../../src/store/superblock.js';
 
 /** An item that a chain leads to. */
 export interface Linked {
@@ -37,11 +37,11 @@ export interface Linked {
   readonly key: string;
   /** The id in the header, which is in the order of sets and flushes. */
   readonly cas: number;
-  /** The id behind the value, that a client chose; null: it chose none. */
+  /** The id behind the value, chosen by a client; null: none was chosen. */
   readonly explicit: bigint | null;
   readonly flags: number;
   readonly exptime: number;
-  /** Item bits but EXPLICIT. */
+  /** Item bits without EXPLICIT. */
   readonly bits: number;
   /** The value, where it stands. */
   readonly value: Uint8Array;
@@ -71,12 +71,12 @@ export class RegionReader {
     }));
   }
 
-  /** The valid one of the superblock's two records. */
+  /** The valid record of the superblock's two. */
   record(): SuperRecord {
     return readRecord(this.head);
   }
 
-  /** Every linked item by its key. Throws when a chain is not what law 2 promises. */
+  /** Every linked item by its key. Throws when a chain breaks law 2's promise. */
   items(): Map<string, Linked> {
     const found = inspect(this.head);
     if (found.kind !== 'region') fail(`the superblock is ${found.kind}`);
@@ -145,7 +145,7 @@ interface Segment {
   readonly view: DataView;
 }
 
-/** What a store keeps that its region does not show. */
+/** State of a store that its region does not show. */
 export interface Busy {
   /** Refs whose values are arriving. */
   readonly reserved: ReadonlySet<number>;
@@ -156,8 +156,8 @@ export interface Busy {
 export const idle: Busy = { reserved: new Set(), pinned: new Set() };
 
 /**
- * Compares a store's books with a recount of its region: each chunk that it knows is live, reserved, doomed or free,
- * and which. Chunks that are not adopted yet are left out; their pages must say so.
+ * Compares a store's books with a recount of its region: each known chunk is live, reserved, doomed or free, and which.
+ * Chunks that are not adopted yet are left out; their pages must say so.
  */
 export function checkStore(store: Store, reader: RegionReader, busy: Busy = idle): void {
   const { slabs } = store;
@@ -181,8 +181,8 @@ export function checkStore(store: Store, reader: RegionReader, busy: Busy = idle
     for (let chunk = unknown[page]!; chunk < slabClass.perPage; chunk++) {
       const ref = slabs.refOf(page, chunk, slabClass) >>> 0;
       const item = linked.get(ref);
-      const meta = slabs.meta[page]![chunk]!;
-      checkChunk(ref, meta, item !== undefined, busy);
+      const state = slabs.chunkStates[page]![chunk]!;
+      checkChunk(ref, state, item !== undefined, busy);
       if (item !== undefined) {
         count.items++;
         count.bytes += headerBytes + item.key.length + item.value.length;
@@ -205,31 +205,32 @@ export function checkStore(store: Store, reader: RegionReader, busy: Busy = idle
   drain(store, linked, busy);
 }
 
-/** Adopts what is left and checks: live and free chunks are then all chunks that are not busy. */
+/** Adopts the rest and checks: live and free chunks are then all chunks that are not busy. */
 export function checkAdopted(store: Store, reader: RegionReader, busy: Busy = idle): void {
   if (!store.slabs.adoptSome(Number.MAX_SAFE_INTEGER)) fail('adoption does not end');
   checkStore(store, reader, busy);
 }
 
-function checkChunk(ref: number, meta: number, linked: boolean, busy: Busy): void {
-  const is = (bit: number) => (meta & bit) !== 0;
+function checkChunk(ref: number, state: number, linked: boolean, busy: Busy): void {
+  const is = (bit: number) => (state & bit) !== 0;
   const reserved = busy.reserved.has(ref);
   const pinned = busy.pinned.has(ref);
-  if (is(Meta.LIVE) !== linked) fail(`chunk ${ref}: linked ${linked}, meta ${meta}`);
-  if (is(Meta.RESERVED) !== reserved) fail(`chunk ${ref}: reserved ${reserved}, meta ${meta}`);
-  if (is(Meta.PINNED) !== pinned) fail(`chunk ${ref}: pinned ${pinned}, meta ${meta}`);
+  if (is(ChunkState.LIVE) !== linked) fail(`chunk ${ref}: linked ${linked}, meta ${state}`);
+  if (is(ChunkState.RESERVED) !== reserved)
+    fail(`chunk ${ref}: reserved ${reserved}, meta ${state}`);
+  if (is(ChunkState.PINNED) !== pinned) fail(`chunk ${ref}: pinned ${pinned}, meta ${state}`);
   const doomed = pinned && !linked;
-  if (is(Meta.DOOMED) !== doomed) fail(`chunk ${ref}: doomed ${doomed}, meta ${meta}`);
+  if (is(ChunkState.DOOMED) !== doomed) fail(`chunk ${ref}: doomed ${doomed}, meta ${state}`);
   if (linked && reserved) fail(`chunk ${ref} is linked and reserved`);
 }
 
-/** Takes every free chunk and gives it back: each is free indeed, and there are as many as were promised. */
+/** Takes every free chunk and gives it back: each is indeed free, and there are as many as the store says. */
 function drain(store: Store, linked: ReadonlyMap<number, Linked>, busy: Busy): void {
   const { slabs } = store;
   for (const slabClass of slabs.classes.slice(1)) {
     const { pages } = slabClass;
     const { freeChunks } = slabClass;
-    // Those of a page that is being emptied are for nobody.
+    // Chunks of a page that is being emptied are never taken.
     const count = slabs.available(slabClass);
     const pagesBefore = pages.length;
     const taken = new Set<number>();
@@ -249,7 +250,9 @@ function drain(store: Store, linked: ReadonlyMap<number, Linked>, busy: Busy): v
   }
 }
 
-/** Chunks of each page that are not adopted: those with a lower number. Private to the store, and this test's right. */
+/**
+ * The number of chunks of each page that are not adopted: those with lower numbers. The field is private to the store.
+ */
 function unknownOf(store: Store): Int32Array {
   return (store.slabs as unknown as { unknown: Int32Array }).unknown;
 }

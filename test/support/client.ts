@@ -1,6 +1,6 @@
 /**
- * A raw client: bytes out, in the pieces the test chooses, and bytes in, up to what the test waits for. It
- * knows no command. Every wait has a deadline, and its error shows what had come instead.
+ * A raw client: sends bytes in the pieces a test chooses, and reads bytes until the test has what it waits for. It
+ * knows no command. Every wait has a deadline, and its error shows the bytes that had come instead.
  */
 import { connect as connectSocket, type Socket } from 'node:net';
 import { within } from './until.js';
@@ -9,7 +9,7 @@ const CONNECT_MS = 5000;
 const READ_MS = 5000;
 const SHOWN_BYTES_MAX = 400;
 
-/** How to cut what is sent: pieces of `pieceBytes`; of a huge payload only `edgeBytes` at either end. */
+/** How to cut sent bytes: pieces of `pieceBytes`; of a huge payload only `edgeBytes` at either end are cut. */
 export interface Cut {
   readonly pieceBytes: number;
   readonly edgeBytes?: number;
@@ -20,7 +20,7 @@ export class Client {
   readonly localPort: number | undefined;
   readonly #socket: Socket;
   #received: Buffer = Buffer.alloc(0);
-  /** What has come since, and how long that is: it is joined when somebody looks, for each time all of it is copied. */
+  /** Bytes that have come since, and their length. They are joined only when read, as joining copies all of them. */
   #chunks: Buffer[] = [];
   #chunksLength = 0;
   #closed = false;
@@ -36,7 +36,7 @@ export class Client {
       this.#chunksLength += chunk.length;
       this.#wake?.();
     });
-    // A reset is one way for a server to close: it is what Linux sends when unread bytes are left.
+    // A reset is one way for a server to close: Linux sends it when unread bytes are left.
     socket.on('error', () => this.#end());
     socket.on('close', () => this.#end());
     socket.on('end', () => this.#end());
@@ -64,12 +64,12 @@ export class Client {
     return new Client(socket);
   }
 
-  /** Over a socket that is connected already, be it TLS. */
+  /** Makes a client of a socket that is connected already, be it TLS. */
   static over(socket: Socket): Client {
     return new Client(socket);
   }
 
-  /** Sends all bytes, piece by piece if told so; what the server no longer wants to read is dropped. */
+  /** Sends all bytes, in pieces where `cut` says so; bytes that the server no longer wants to read are dropped. */
   async send(bytes: Buffer | string, cut?: Cut): Promise<void> {
     const all = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
     if (cut === undefined) {
@@ -87,7 +87,7 @@ export class Client {
     }
   }
 
-  /** Exactly `length` bytes. */
+  /** Reads exactly `length` bytes. */
   async read(length: number, withinMs = READ_MS): Promise<Buffer> {
     const came = () => this.#received.length + this.#chunksLength >= length;
     await this.#wait(came, `${length} bytes`, withinMs);
@@ -95,26 +95,26 @@ export class Client {
     return this.#take(length);
   }
 
-  /** One line, without its end. */
+  /** Reads one line, without its end. */
   async readLine(withinMs = READ_MS): Promise<string> {
     await this.#wait(() => this.peek().includes('\r\n'), 'a line', withinMs);
     const line = this.#take(this.peek().indexOf('\r\n') + 2);
     return line.toString('latin1', 0, line.length - 2);
   }
 
-  /** Everything that has come, once `enough` says so of it. */
+  /** Reads everything that has come, once `enough` is true of it. */
   async readUntil(what: string, enough: (text: string) => boolean, withinMs = READ_MS) {
     await this.#wait(() => enough(this.peek().toString('latin1')), what, withinMs);
     return this.#take(this.peek().length);
   }
 
-  /** All that comes before the server closes. */
+  /** Reads everything that comes before the server closes. */
   async readClosed(withinMs = READ_MS): Promise<Buffer> {
     await this.#wait(() => this.#closed, 'the server to close', withinMs, true);
     return this.#take(this.peek().length);
   }
 
-  /** What has come and was not taken yet. */
+  /** Bytes that have come and were not taken yet. */
   peek(): Buffer {
     if (this.#chunks.length > 0) {
       this.#received = Buffer.concat([this.#received, ...this.#chunks]);
@@ -124,7 +124,7 @@ export class Client {
     return this.#received;
   }
 
-  /** What has come, be it nothing. */
+  /** Takes the bytes that have come, even if none. */
   take(): Buffer {
     return this.#take(this.peek().length);
   }
@@ -133,7 +133,7 @@ export class Client {
     return this.#closed;
   }
 
-  /** Stops reading, as a client does that has no time: what the server sends piles up at its end. */
+  /** Stops reading, as a slow client does: replies pile up at the server. */
   pause(): void {
     this.#socket.pause();
   }
@@ -142,13 +142,13 @@ export class Client {
     this.#socket.resume();
   }
 
-  /** Shuts this side down: the server sees the end of what is sent, and can still answer. */
+  /** Shuts this side down: the server sees the end of the requests, and can still answer. */
   finish(): void {
     this.#finished = true;
     this.#socket.end();
   }
 
-  /** Drops the connection at once, with a reset if asked. */
+  /** Drops the connection at once, with a reset on demand. */
   close(reset = false): void {
     // libuv cannot reset a socket that is being shut down, and Node would leave it open, and spin on it.
     if (reset && !this.#finished) {
@@ -205,7 +205,7 @@ export class Client {
   }
 }
 
-/** Bytes for a message: printable, and the middle left out when long. */
+/** Bytes as text for a message: printable, and without the middle where long. */
 export function shown(bytes: Buffer | string): string {
   const text = JSON.stringify(typeof bytes === 'string' ? bytes : bytes.toString('latin1'));
   if (text.length <= SHOWN_BYTES_MAX) {

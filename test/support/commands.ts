@@ -33,7 +33,7 @@ const size: fc.Arbitrary<Size> = fc.oneof(
   },
 );
 
-/** Ids that the counter has given out or will, that no Number holds, the largest and the smallest. */
+/** Ids that the counter has given out or will give out, an id that no Number holds, the largest and the smallest. */
 const explicit = fc.option(
   fc.constantFrom('0', '1', '3', '40', '2000', '9007199254740993', '18446744073709551615'),
   { freq: 2 },
@@ -118,7 +118,7 @@ const move = fc.record({
 
 const crawl = fc.record({ is: fc.constant('crawl' as const), looks: fc.constantFrom(1, 5, 1000) });
 
-/** What a client can ask for, what time does, and values that arrive and leave slowly. */
+/** Requests of clients, the passing of time, and values that arrive and leave slowly. */
 export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 34, arbitrary: storage },
   { weight: 7, arbitrary: fc.constant<Command>({ is: 'finish' }) },
@@ -145,7 +145,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   },
 );
 
-/** And what happens to a process. */
+/** The same, and a restart of the process and the adoption behind it. */
 export const commandOrReopening: fc.Arbitrary<Command> = fc.oneof(
   { weight: 30, arbitrary: command },
   { weight: 1, arbitrary: fc.constant<Command>({ is: 'reopen' }) },
@@ -165,7 +165,7 @@ export const setting: fc.Arbitrary<Setting> = fc.record({
   casStep: fc.constantFrom(1, 3, 1000),
 });
 
-/** A whole number from the environment. */
+/** A whole number from the environment; `otherwise` where it is not set. */
 export function numberFrom(name: string, otherwise: number): number {
   const text = process.env[name];
   return text === undefined ? otherwise : Number(text);

@@ -28,7 +28,7 @@ export class DatagramClient {
     });
   }
 
-  /** Any bytes, header and all. */
+  /** Sends any bytes, which must include the header. */
   raw(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve) => {
       this.socket.send(bytes, this.port, '127.0.0.1', () => resolve());

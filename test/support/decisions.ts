@@ -1,6 +1,7 @@
 /**
- * Who decides what, written down: for each role what becomes of it, by which observations of test/unit/role.test.ts.
- * Those that are missing are assertions. A line that changes here is a change of who may serve.
+ * The decisions of role.ts, written down: for each role its next role and actions, by the observations of
+ * test/unit/role.test.ts. Observations that are missing are assertions. A changed line here changes which node may
+ * serve.
  */
 export const decisions: Readonly<Record<string, readonly string[]>> = {
   starting: [

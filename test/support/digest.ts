@@ -1,7 +1,7 @@
 /**
- * A digest of what is mirrored, read from outside: from the memory file (`-e`) of a node. The node's own half of the
- * superblock, and chunks that no key leads to, are no part of it. Nor is the second of the cache's time: it moves while
- * one file is read behind the other, also where nobody writes (timeline.test.ts shows that it is mirrored).
+ * A digest of the mirrored bytes, read from outside: from the memory file (`-e`) of a node. The node's own half of the
+ * superblock, and chunks that no key leads to, are no part of it. Nor is the cache's time in seconds, which moves while
+ * one file is read after the other, even without writes (cache-clock.test.ts shows that it is mirrored).
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -16,8 +16,8 @@ import {
   superblockBytes,
   VALUE_LENGTH,
 } from '../../src/store/layout.js';
-import { inspect } from '../../src/store/open.js';
 import { Region } from '../../src/store/region.js';
+import { inspect } from '../../src/store/superblock.js';
 
 const blockBytes = 4096;
 
@@ -32,7 +32,7 @@ export function mirrored(file: string): Mirrored {
 
 /**
  * Where two nodes' memory files hold different bytes: the first few offsets, of blocks of 4 KiB. Chunks that no key
- * leads to are left out: a command that is refused behind its data block (add, cas) has filled one that was never
+ * leads to are left out, as a command that is refused behind its data block (add, cas) fills a chunk that is never
  * mirrored.
  */
 export function unlike(file: string, other: string): number[] {

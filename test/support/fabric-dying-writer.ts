@@ -1,7 +1,7 @@
 /**
  * A process that writes a stream (fabric-stream.ts) into its parent's memory, and is killed in the midst of it: by
- * itself right behind a write, before its loop can take a turn, or by whoever waits for that. Into a file it writes
- * which batch is acked, as it learns it. argv is the seed, and that file.
+ * itself right behind a write, before its loop can take a turn, or by a parent that waits for that. It notes in a file
+ * each ack as it learns of it. argv is the seed, and this file.
  *
  * CRASH_PACE: slow writers pause before every batch; fast ones write more of them in a turn of their loop.
  */
@@ -14,9 +14,12 @@ import { Stream } from './fabric-stream.js';
 import { fabricRegion, span } from './fabrics.js';
 import { linkHost, provider } from './links.js';
 
-/** Of the batches: after the last it is killed. Enough for a queue of writes to be full now and then. */
+/** Most batches; the process is killed after the last. Enough for a queue of writes to be full now and then. */
 const batchesMost = 300;
-/** Where every ack is waited for, the last batch is acked, and in its place only where the loop took a turn. */
+/**
+ * With a spin this long every ack is waited for: the last batch is acked, but in its place only where the loop took a
+ * turn.
+ */
 const spinUs = 1_000_000;
 
 type Parts = Parameters<NativeFabric['aim']>[3];
@@ -27,9 +30,9 @@ const stream = new Stream(seed);
 const random = new Random(seed + 1);
 const lives = random.between(1, batchesMost);
 const pace = process.env['CRASH_PACE'] ?? '';
-/** Of batches, in one turn of the loop. */
+/** Most batches in one turn of the loop. */
 const turnMost = pace === 'fast' ? 64 : 4;
-/** Before a batch, in ms. */
+/** Longest pause before a batch, in ms. */
 const pauseMost = pace === 'slow' ? 3 : 0;
 const region = fabricRegion();
 const acked = new Float64Array(1);
@@ -40,8 +43,8 @@ let parts: Parts | null = null;
 const where = { provider, host: linkHost, port: 0, passive: true };
 const end = fabric.fabricOpen(
   { ...where, stagingBytes: 2 ** 20, patienceMs: 5000, spinUs: seed % 2 === 0 ? 0 : spinUs },
-  (kind, request) => {
-    if (kind === FabricEvent.REQUEST) (end as NativeFabric).accept(request);
+  (kind, connectionRequest) => {
+    if (kind === FabricEvent.CONNECTION_REQUEST) (end as NativeFabric).accept(connectionRequest);
     else if (kind === FabricEvent.CONNECTED) {
       connected = true;
       begin();
@@ -77,7 +80,7 @@ function write(to: NativeFabric): void {
   setImmediate(() => write(to));
 }
 
-/** This process does nothing: it writes not a byte, and its loop takes no turn. */
+/** Blocks this process: it writes no byte, and its loop takes no turn. */
 function pause(ms: number): void {
   const until = performance.now() + ms;
   while (performance.now() < until);

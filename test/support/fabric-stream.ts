@@ -1,6 +1,6 @@
 /**
- * A stream of batches such as a store makes, from a seed: chunks that nobody can reach, and words that then lead to
- * them. Writer and reader make the same one, so the reader knows what the writer was about.
+ * A stream of batches such as a store makes, from a seed: chunks that nothing refers to, and words that then refer to
+ * them. Writer and reader make the same stream from one seed, so the reader knows the writer's batches.
  *
  * A word's value names the chunk and how often it was filled; all words of that chunk hold the same value.
  */
@@ -12,13 +12,13 @@ const wordsAt = span[1];
 const small = { count: 24, bytes: 112, at: 8192 } as const;
 const large = { count: 24, bytes: 6000, at: 65_536 } as const;
 
-/** What each word holds: 0, or the value of a chunk. */
+/** The content of each word: 0, or the value of a chunk. */
 export type Words = readonly number[];
 
 export class Stream {
-  /** The words as they are after each publish so far, the first before any. */
+  /** The words after each publish so far; the first state is before any. */
   readonly states: Words[] = [Array.from({ length: places }, () => 0)];
-  /** How many publishes there are in the batches so far, by sequence. */
+  /** The number of publishes up to each batch, by sequence. */
   readonly publishes: number[] = [0];
   private readonly random: Random;
   private readonly free = Array.from({ length: small.count + large.count }, (_, chunk) => chunk);
@@ -49,7 +49,7 @@ export class Stream {
       words[place] = 0;
     } else {
       const fits = free.filter((chunk) => mayBeLarge || chunk < small.count);
-      // A chunk that has just become free is the likeliest to hold what a late write would spoil.
+      // A late write spoils a chunk that has just become free most likely, so it is taken often.
       const chunk = random.chance(50) ? fits.at(-1)! : random.pick(fits);
       free.splice(free.indexOf(chunk), 1);
       const value = ++this.fills * 256 + chunk;
@@ -64,7 +64,9 @@ export class Stream {
   }
 }
 
-/** After how many publishes the memory is as it is; an error where it never was so, or holds half of something. */
+/**
+ * The number of publishes after which the memory is as it is. Throws where it never was so, or holds half a mutation.
+ */
 export function publishesIn(memory: Uint8Array, stream: Stream, atLeast: number): number {
   const view = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
   const words = Array.from({ length: places }, (_, place) =>
@@ -84,7 +86,7 @@ export function publishesIn(memory: Uint8Array, stream: Stream, atLeast: number)
   return found;
 }
 
-/** What the words hold beside the state that is most like them, and which batches the difference comes from. */
+/** Says how the words differ from the state most like them, and which batches the difference comes from. */
 function besideNearest(words: Words, { states, publishes }: Stream, atLeast: number): string {
   const unlike = (state: Words): number[] =>
     state.flatMap((value, place) => (value === words[place] ? [] : place));

@@ -1,6 +1,6 @@
 /**
- * A process that writes into its parent's memory as fast as it goes, until that is closed to it. It says where it
- * listens, is told where to write, and says at the end how that came about.
+ * A process that writes into its parent's memory as fast as it can, until the memory is closed to it. It reports its
+ * port, is told where to write, and reports at the end why it could not go on.
  */
 import { assert } from '../../src/base/errors.js';
 import { failed } from '../../src/native/addon.js';
@@ -28,8 +28,8 @@ const tell = (report: WriterReport): void => void process.send!(report);
 const where = { provider, host: linkHost, port: 0, passive: true };
 const end = fabric.fabricOpen(
   { ...where, stagingBytes: 2 ** 22, patienceMs: 5000, spinUs: 0 },
-  (kind, request, bytes, revoked) => {
-    if (kind === FabricEvent.REQUEST) (end as NativeFabric).accept(request);
+  (kind, connectionRequest, bytes, revoked) => {
+    if (kind === FabricEvent.CONNECTION_REQUEST) (end as NativeFabric).accept(connectionRequest);
     else if (kind === FabricEvent.CONNECTED) {
       connected = true;
       begin();
@@ -53,14 +53,14 @@ function begin(): void {
   write(to);
 }
 
-/** Every write of a batch fills the whole page with the batch's number, so that a mixture is seen. */
+/** Every write of a batch fills the whole page with the batch's number, so that a mixture shows. */
 function write(to: NativeFabric): void {
   for (let i = 0; i < 8; i++) {
     const fill = Buffer.alloc(8192, ++posted.sequence & 0xff);
     const list = Buffer.concat([record(span[1], fill), record(0, fill.subarray(0, 4))]);
     assert(to.post(list, 0, list.length, posted.sequence) >= 0, 'the batch is posted, not refused');
   }
-  // Completions that came within a post are told by no event.
+  // No event tells of completions that came within a post.
   const acked = to.cells[FabricCell.ACKED_SEQUENCE]!;
   if (acked >= flowing && !told) {
     told = true;

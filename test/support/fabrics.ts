@@ -1,4 +1,4 @@
-/** Both ends of a fabric for tests: small regions, records, and a pair that is connected. */
+/** Both ends of a fabric for tests: small regions, records, and a connected pair. */
 
 import { failed, type NativeFailure, type NativeRegion, native } from '../../src/native/addon.js';
 import {
@@ -10,7 +10,7 @@ import {
 import { linkHost, provider } from './links.js';
 import { until } from './until.js';
 
-/** What is not the peer's: the second half of the first page. */
+/** The second half of the first page, which the peer may not write. */
 export const span = [2048, 4096] as const;
 export const regionBytes = 2 ** 20;
 
@@ -50,7 +50,7 @@ export interface Seen {
 export class End {
   readonly seen: Seen[] = [];
   readonly native: NativeFabric;
-  /** Whose requests are accepted. */
+  /** The private bytes of the connection request that is accepted. */
   token: Buffer | null = null;
   /** Called right behind an accept. */
   accepted = (): void => {};
@@ -69,16 +69,16 @@ export class End {
     return this.seen.some((one) => one.kind === kind);
   }
 
-  private event(kind: number, request: number, bytes: Buffer, revoked: boolean): void {
+  private event(kind: number, connectionRequest: number, bytes: Buffer, revoked: boolean): void {
     if (kind === FabricEvent.COMPLETED) return;
     this.seen.push({ kind, text: bytes.toString('latin1'), revoked });
-    if (kind !== FabricEvent.REQUEST) return;
+    if (kind !== FabricEvent.CONNECTION_REQUEST) return;
     const known = this.token !== null && bytes.subarray(0, this.token.length).equals(this.token);
     if (!known) {
-      this.native.reject(request);
+      this.native.reject(connectionRequest);
       return;
     }
-    must(this.native.accept(request));
+    must(this.native.accept(connectionRequest));
     this.accepted();
   }
 }
@@ -90,7 +90,7 @@ export interface Two {
   readonly mailbox: ArrayBuffer;
 }
 
-/** A reader that has opened `region` to the writer. */
+/** Connects a reader that has opened `region` to the writer. */
 export async function connected(writer: End, port: number, region: NativeRegion): Promise<Two> {
   const token = Buffer.from('a token of this test');
   writer.token = token;

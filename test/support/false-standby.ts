@@ -1,6 +1,6 @@
 /**
- * A standby played by a test: it takes blocks and batches and throws them away, and acks them for as long as it is told
- * to. To its primary it is whole.
+ * A standby played by a test: it takes blocks and batches and throws them away, and acks them for as long as the test
+ * wants. Its primary takes it for a standby with a whole copy.
  */
 import { FrameType } from '../../backup/channel/frame.js';
 import type { Proof } from '../../backup/channel/hello.js';
@@ -9,9 +9,9 @@ import { until } from './until.js';
 
 export class FalseStandby {
   readonly peer: Peer;
-  /** While false, what lands is not acked until `ack` is called. */
+  /** While false, blocks and batches are not acked until `ack` is called. */
   acking = true;
-  /** While false, its heartbeats go on, and echo none that has come since: as behind a cut in one direction. */
+  /** While false, its heartbeats go on, but echo no newer heartbeat, as behind a cut in one direction. */
   hearing = true;
   private sequence = 0;
   private blocks = 0;
@@ -23,7 +23,7 @@ export class FalseStandby {
     peer.onFrame = (frame) => this.take(frame);
   }
 
-  /** Attaches to the primary at this port; resolves once that has confirmed that the copy is whole. */
+  /** Attaches to the primary at this port; resolves once the primary has confirmed that the copy is whole. */
   static async attach(port: number, identity: Partial<Proof> = {}): Promise<FalseStandby> {
     const standby = new FalseStandby(await Peer.connect(port));
     const { peer } = standby;
@@ -43,7 +43,7 @@ export class FalseStandby {
     return this.peer.frames.filter(({ type }) => type === FrameType.BATCH);
   }
 
-  /** Acks all that has landed. */
+  /** Acks everything that has arrived. */
   ack(): void {
     const { sequence, blocks } = this;
     this.peer.send(FrameType.ACK, null, { sequence, count: blocks });
@@ -59,7 +59,7 @@ export class FalseStandby {
         sequence: number;
       };
       this.sequence = before;
-      // Its memory is there.
+      // The first ack says that the memory is mapped.
       this.ack();
     } else if (type === FrameType.BLOCK || type === FrameType.BATCH || type === FrameType.SYNCED) {
       if (type === FrameType.BLOCK) this.blocks++;

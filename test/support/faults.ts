@@ -1,7 +1,7 @@
 /**
  * Calls into the system that fail on demand. `Interposer` compiles test/faults/interposer.c, which goes in front of a
- * process with LD_PRELOAD; a `Fault` is the file by which a test tells one such process which call of its addon fails,
- * and when. It can be armed before the process starts and again while it runs.
+ * process with LD_PRELOAD; a `Fault` is the file by which a test tells such a process the call of its addon that fails,
+ * and when. A fault can be armed before the process starts and again while it runs.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -21,13 +21,14 @@ import type { Child } from './process.js';
 import { within } from './until.js';
 
 const source = join(__dirname, '../../../test/faults/interposer.c');
-/** As `struct control` in interposer.c. */
+/** Exit statuses that errors have; a process that ends with another one has not ended clearly. */
 const documented = new Set<number>(Object.values(exitStatus));
+/** The size of `struct control` in interposer.c. */
 const controlBytes = 56 + 64 * 32;
 const hitsAt = 48;
 const countsAt = 56;
 const countBytes = 32;
-/** The call moves one byte, where it was to move more. */
+/** The fault of a call that moves only one byte, where it was to move more. */
 export const short = 'short';
 
 export type FaultCode = keyof typeof constants.errno | typeof short;
@@ -57,18 +58,18 @@ export class Interposer {
   }
 }
 
-/** Null, or why the tests cannot run. */
+/** The reason why the tests cannot run, or null. */
 export function interposerMissing(): string | null {
   const found = spawnSync('cc', ['--version']).status === 0;
   return found ? null : 'not run: there is no C compiler (cc)';
 }
 
 export class Fault {
-  /** What the process is started with. */
+  /** The environment that the process is started with. */
   readonly env: Readonly<Record<string, string>>;
   private readonly descriptor: number;
   private described = '';
-  /** What was armed last. */
+  /** The call that was armed last. */
   call = '';
 
   constructor(file: string, library: string) {
@@ -77,7 +78,7 @@ export class Fault {
     this.disarm();
   }
 
-  /** From now on the `n`-th such call fails, and those behind it up to `times`. */
+  /** From now on the `n`-th call of this name fails, and later ones, `times` in all. */
   arm(call: string, n: number, code: FaultCode, times = 1): void {
     this.disarm();
     const control = Buffer.alloc(countsAt);
@@ -85,19 +86,19 @@ export class Fault {
     control.writeInt32LE(times, 36);
     control.writeBigInt64LE(BigInt(n), 40);
     writeSync(this.descriptor, control, 0, countsAt, 0);
-    // Nothing fails before all the rest stands there.
+    // The name arms the fault, so it is written after all the rest.
     writeSync(this.descriptor, Buffer.from(call, 'latin1'), 0, call.length, 0);
     this.call = call;
     this.described = `${call}, n = ${n}, ${code}`;
   }
 
-  /** Nothing fails any more. The hits stay. */
+  /** Ends the fault. Its hits stay. */
   disarm(): void {
     const size = this.described === '' ? controlBytes : 32;
     writeSync(this.descriptor, Buffer.alloc(size), 0, size, 0);
   }
 
-  /** From now on calls are counted, and none fails. */
+  /** From now on calls are only counted. */
   count(): void {
     this.described = '';
     this.disarm();
@@ -105,7 +106,7 @@ export class Fault {
     this.described = 'counting';
   }
 
-  /** How often each call was made since. */
+  /** How often each call was made since `count`. */
   get counts(): ReadonlyMap<string, number> {
     const bytes = Buffer.alloc(controlBytes);
     readSync(this.descriptor, bytes, 0, controlBytes, 0);
@@ -117,14 +118,14 @@ export class Fault {
     return counts;
   }
 
-  /** Calls that have failed since it was armed. */
+  /** Calls that have failed since the fault was armed. */
   get hits(): number {
     const bytes = Buffer.alloc(8);
     readSync(this.descriptor, bytes, 0, 8, hitsAt);
     return Number(bytes.readBigInt64LE());
   }
 
-  /** What was armed last, for messages. */
+  /** The fault that was armed last, for messages. */
   toString(): string {
     return this.described;
   }
@@ -134,11 +135,11 @@ export class Fault {
   }
 }
 
-/** A process has ended, or does so now: with one line of its own that says why, and a status that is documented. */
+/** Expects the end of a process, now or past: with one line of its own that says why, and a documented exit status. */
 export async function expectClearEnd(child: Child): Promise<void> {
   const { code, signal } = await within('its end', patienceMs, child.exited);
   const lines = child.output().split('\n');
-  // What is logged begins with the time; all else is for whoever has started it.
+  // Logged lines begin with the time; other lines are for the user who started the process.
   const own = lines.filter((line) => line !== '' && !/^20\d\d-/.test(line));
   const isClear = own.length === 1 && /^hotspare: .* \(.*\)$/.test(own[0]!);
   if (isClear && code !== null && documented.has(code)) return;
@@ -151,12 +152,12 @@ export function descriptorsOf(pid: number): number {
 }
 
 export interface Tried {
-  /** The last n that was reached. */
+  /** The last n that the calls reached. */
   reached: number;
   readonly outcomes: Map<string, number>;
 }
 
-/** Which calls a test made fail, how often, and what came of it: FAULTS=all and a failing test print it. */
+/** The calls that a test made fail, how often, and the outcomes: FAULTS=all and a failing test print it. */
 export class Tally {
   private readonly rows = new Map<string, Tried>();
 

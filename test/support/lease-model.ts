@@ -1,7 +1,7 @@
 /**
- * A primary and its standby on two clocks, as a model: both pure sides of the lease, the real detector, and of all else
- * only what matters to them. Everything a node does is cut into calls, and it may stand still between any two of them.
- * The replies that left, and the moment at which the standby served, tell whether something is wrong with a history.
+ * A primary and its standby on two clocks, as a model: both pure sides of the lease, the real detector, and the parts
+ * of a node that matter to them. The work of a node is cut into calls, and it may stand still between any two of them.
+ * The replies that left, and the moment at which the standby served, show whether a history is wrong.
  */
 import { noRecord, type ReignRecord } from '../../backup/lease/lease.js';
 import { type LeaseTimes, PrimaryLease } from '../../backup/lease/primary-lease.js';
@@ -12,17 +12,17 @@ import { Detector } from '../../failover/detector.js';
 export interface History {
   readonly link: 'tcp' | 'rdma';
   readonly seed: number;
-  /** How many of the requests are writes. */
+  /** The share of requests that are writes. */
   readonly writes: number;
-  /** How long a slow message may take. */
+  /** The longest delay of a slow message. */
   readonly slowMs: number;
-  /** How often a node stands still between two calls: at all, and right before an act that cannot be undone. */
+  /** How often a node stands still between two calls: anywhere, and right before an act that cannot be undone. */
   readonly stills: number;
   readonly stillsBefore: number;
-  /** How fast the primary's clock runs, and the standby's. */
+  /** The rate of the primary's clock, and of the standby's. */
   readonly rates: readonly number[];
   readonly ackTimeoutMs: number;
-  /** Nothing passes in one direction: what was sent is lost, or comes afterwards. */
+  /** Times without messages in one direction: a message is lost, or comes afterwards. */
   readonly cuts: readonly Cut[];
   /** The connection ends; each side learns it after a while, or never within the history. */
   readonly reset: {
@@ -51,15 +51,15 @@ export interface Rules {
   /** The lease is looked at right before the claim, and right before the first answer. */
   readonly looksBeforeClaim: boolean;
   readonly looksBeforeServing: boolean;
-  /** Nothing is echoed, and nothing acked, once a claim has begun. */
+  /** No heartbeat is echoed, and no batch acked, once a claim has begun. */
   readonly isSilentWhileClaiming: boolean;
   /** A batch that only the standby's memory has acked promises nothing. */
   readonly tellsCardFromStandby: boolean;
   /** A reply waits for any ack that is under way, however old its batch. */
   readonly waitsForAnyBatch: boolean;
-  /** Share of the ack timeout after which a standby that owes an ack is dropped. */
+  /** The share of the ack timeout after which a standby that owes an ack is dropped. */
   readonly dropShare: number;
-  /** Without a connection a standby does not wait for `--dead-after`, but for a heartbeat. */
+  /** Without a connection a standby waits only for a heartbeat, not for `--dead-after`. */
   readonly hurriesWhenRefused: boolean;
   readonly record: () => ReignRecord;
 }
@@ -77,7 +77,7 @@ export const rules: Rules = {
   record: () => noRecord,
 };
 
-/** A record that grants whoever comes first. */
+/** A record that grants the first claim. */
 export function firstComes(): ReignRecord {
   let owner: 'primary' | 'standby' | null = null;
   const ask = (who: 'primary' | 'standby', answer: (granted: boolean) => void): void => {
@@ -92,7 +92,7 @@ export function firstComes(): ReignRecord {
 
 interface Reply {
   readonly executedMs: number;
-  /** Of the batch that a write is in; 0 for a read. */
+  /** The sequence of a write's batch; 0 for a read. */
   sequence: number;
   leftMs: number;
   alone: boolean;
@@ -100,9 +100,9 @@ interface Reply {
 
 export interface Outcome {
   readonly replies: readonly Reply[];
-  /** When batches were sent that hold no change, and only ask. */
+  /** When the primary sent empty batches, which only ask for an ack. */
   readonly askedMs: readonly number[];
-  /** When the primary went on alone, the standby began its takeover, and it served. */
+  /** When the primary went on alone, when the standby began its takeover, and when it served. */
   readonly aloneMs: number | null;
   readonly claimedMs: number | null;
   readonly servedMs: number | null;
@@ -113,10 +113,10 @@ export interface Outcome {
 export const heartbeatMs = 10;
 export const deadAfterMs = 50;
 export const historyMs = 1500;
-/** A call takes so long. */
+/** The duration of a call. */
 const callMs = 0.05;
 
-/** Cuts a node's work into calls: what is yielded names the place between two of them. */
+/** Cuts a node's work into calls: a yielded value names the place between two of them. */
 type Work = Generator<Place, void>;
 type Place = 'act' | 'look';
 
@@ -150,7 +150,7 @@ class Machine {
     this.world.after(this.world.random() * ms, again);
   }
 
-  /** Work that comes by one of three ways is done in its order; the ways have none among them. */
+  /** Work that comes by one of three ways is done in its order; between the ways there is no order. */
   run(way: 0 | 1 | 2, work: () => Work): void {
     this.queues[way]!.push(work);
     this.queued++;
@@ -221,7 +221,7 @@ class World {
   }
 }
 
-/** A direction of the connection: in order, with delay, cut at times. */
+/** One direction of the connection: in order, with delay, and cut at times. */
 class Line {
   private readonly world: World;
   private readonly cuts: readonly Cut[];
@@ -468,7 +468,7 @@ class Model {
 
   // ── The standby ──
 
-  /** Over RDMA a batch needs no process. */
+  /** Places a batch over RDMA, which needs no process. */
   private place(sequence: number): void {
     const isOpen = this.stage === 'mirrors';
     if (!isOpen || sequence !== this.placed + 1) return;
@@ -536,7 +536,7 @@ class Model {
     });
     yield 'look';
     const again = this.rules.looksBeforeServing ? this.standby.clock : verdictMs;
-    // A primary that asks the record goes on alone only with its word: then the lease is not needed any more.
+    // A primary that asks the record goes on alone only with its consent, so the lease is not needed then.
     const holds = this.rules.record !== rules.record || this.held.mayServe(again);
     if (!granted || !holds) {
       this.stage = 'late';
@@ -548,7 +548,7 @@ class Model {
   }
 }
 
-/** Says what is wrong with a history; null when nothing is. */
+/** Says how a history is wrong; null when it is not. */
 export function fault({
   replies,
   aloneMs,
@@ -575,7 +575,7 @@ export function fault({
   return null;
 }
 
-/** With a record there is no split: nothing at all is answered that was executed after the other one served. */
+/** With a record there is no split: no request is answered that was executed after the other node served. */
 export function split({ replies, aloneMs, servedMs }: Outcome): string | null {
   if (servedMs === null) return null;
   if (aloneMs !== null) return 'both were granted to go on';

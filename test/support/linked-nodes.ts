@@ -1,12 +1,13 @@
 /**
  * A primary and its standby, one of which cannot make one call into the system, or into libfabric. Each round breaks
- * their link; clients must get the right answer or be closed, and both must be in sync again soon, or say why not.
+ * their link; clients must get the right answer or be closed, and both nodes must be in sync again soon, or say why
+ * not.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { freePort } from '../../failover/drill/port.js';
-import { AcknowledgedStore } from './acknowledged.js';
+import { AcknowledgedStore } from './acknowledged-store.js';
 import {
   descriptorsOf,
   exhaustive,
@@ -24,13 +25,13 @@ import { slowness, until } from './until.js';
 const host = '127.0.0.1';
 const times = ['--dead-after', String(1000 * slowness), '--ack-timeout', String(2400 * slowness)];
 const roundMs = 15_000 * slowness;
-/** How long all rounds may take. */
+/** The time limit of all rounds together. */
 export const roundsMs = (exhaustive ? 1_200_000 : 120_000) * slowness;
-/** The n that are tried of a call that is made often; with FAULTS=all it is every one up to `nMost`. */
+/** The n that are tried for a call that is made often; with FAULTS=all every n up to `nMost`. */
 const samples = [1, 2, 3, 7, 25];
 const nMost = 60;
 
-/** The first code is always tried, the others with FAULTS=all. */
+/** The error codes of each call. The first code is always tried, the others with FAULTS=all. */
 export type Calls = Readonly<Record<string, readonly FaultCode[]>>;
 export type Side = 'primary' | 'standby';
 
@@ -92,7 +93,7 @@ export class LinkedNodes {
     return this.start(args);
   }
 
-  /** Writes, breaks the link, writes, and waits for both to be in sync again. Says how it went. */
+  /** Writes, breaks the link, writes, and waits for both nodes to be in sync again. Returns the outcome in words. */
   async round(): Promise<string> {
     const { store, port } = this;
     const resyncs = Number((await this.figures()).get('mirror_resyncs'));
@@ -123,7 +124,7 @@ export class LinkedNodes {
     return `in sync${closed === 0 ? '' : `, closed ${closed}`}${ended}`;
   }
 
-  /** The primary is killed: its heir holds all that was acknowledged. */
+  /** Kills the primary, and checks that its heir holds everything that was acknowledged. */
   async succeed(): Promise<void> {
     this.primary.child.signal('SIGKILL');
     await gone(this.primary.child.pid);
@@ -140,7 +141,7 @@ export class LinkedNodes {
     return [this.primary, this.standby].map(({ child }) => child.output().slice(-1500)).join('—\n');
   }
 
-  /** A connection of the test's own may be the one that a fault meets. */
+  /** The fault may hit the test's own connection, so it asks twice. */
   private async figures(): Promise<ReadonlyMap<string, string>> {
     return stats(this.port).catch(() => stats(this.port));
   }
@@ -156,8 +157,8 @@ export class LinkedNodes {
 }
 
 /**
- * Both sides, each in `pairs` pairs of nodes that share the work, all at the same time; at the end of each pair its
- * standby takes over.
+ * Tries faults on both sides, each in `pairs` pairs of nodes that share the work, all at the same time; at the end of
+ * each pair its standby takes over.
  */
 export async function tryBoth(
   flags: readonly string[],
@@ -205,7 +206,7 @@ function plansOf(calls: Calls, counts: ReadonlyMap<string, number>) {
   return plans;
 }
 
-/** Rounds with every fault that one side can meet in one, by itself. */
+/** One round for each fault that one side can meet in a round. */
 async function tryAll(
   two: LinkedNodes,
   side: Side,
@@ -241,7 +242,7 @@ async function tryAll(
   expect(failures).toEqual([]);
 }
 
-/** Descriptors of both once they stay the same. */
+/** Descriptors of both nodes, once their numbers stay the same. */
 function settled(two: LinkedNodes): Promise<number[]> {
   let last = '';
   let times = 0;

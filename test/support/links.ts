@@ -1,6 +1,6 @@
 /**
- * The link that tests of RDMA run over: libfabric's tcp provider on the loopback, or what LINK_FABRIC and LINK_HOST
- * name (test/rdma runs them over verbs). Where there is none they are skipped, and say so.
+ * The link that tests of RDMA run over: libfabric's tcp provider on the loopback, or the provider and address in
+ * LINK_FABRIC and LINK_HOST (test/rdma runs them over verbs). Without such a link they are skipped, and say so.
  */
 
 import { failed } from '../../src/native/addon.js';
@@ -12,7 +12,7 @@ export const linkHost = process.env['LINK_HOST'] ?? '127.0.0.1';
 export const linkFlags = ['--transport', 'rdma', '--fabric', provider] as const;
 
 const found = fabric.fabricFind({ provider, host: linkHost, port: 0, passive: true });
-/** Null, or why the tests cannot run. */
+/** The reason why the tests cannot run, or null. */
 export const missing = failed(found) ? `${found.call}: ${found.error}` : null;
 if (missing !== null) {
   process.stderr.write(`not run: RDMA over ${provider} at ${linkHost} (${missing})\n`);

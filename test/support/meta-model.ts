@@ -1,4 +1,4 @@
-/** The meta commands of the model (see model.ts): what mg, md and ma answer and change. ms is a storage command. */
+/** The meta commands of the model (see model.ts): the answers and changes of mg, md and ma. ms is a storage command. */
 import { ItemBit } from '../../src/store/layout.js';
 import {
   type Change,

@@ -1,6 +1,6 @@
 /**
- * The cache as a plain Map: what every command must answer and change. It knows no chunk and no page; an item that
- * the store evicts is reported to it by the rig.
+ * The cache as a plain Map: the answer and the changes of every command. It knows no chunk and no page; the rig reports
+ * items to it that the store evicts.
  */
 import { ItemBit } from '../../src/store/layout.js';
 import type { MetaCount, MetaDelete, MetaGet } from './meta-model.js';
@@ -9,7 +9,7 @@ import type { GeometryName } from './region.js';
 export const verbs = ['set', 'add', 'replace', 'append', 'prepend', 'cas'] as const;
 export type VerbName = (typeof verbs)[number];
 
-/** How long a value is. `class`: the least or the most (less a few bytes) that needs this slab class. */
+/** The length of a value. `class`: the least or the most (less a few bytes) that needs this slab class. */
 export type Size =
   | { readonly is: 'bytes'; readonly bytes: number }
   | { readonly is: 'digits'; readonly number: string }
@@ -20,23 +20,25 @@ export interface Storage {
   readonly verb: VerbName;
   readonly key: number;
   readonly flags: number;
-  /** As sent: 0, negative, relative or absolute. */
+  /** The exptime as sent: 0, negative, relative or absolute. */
   readonly exptime: number;
   readonly size: Size;
   readonly fill: number;
-  /** Whole in the input; in pieces, straight into the chunk; or begun now and ended by a later `finish`. */
+  /**
+   * `whole` in the input; in `pieces`, straight into the chunk; or its `begin` now, and its end by a later `finish`.
+   */
   readonly how: 'whole' | 'pieces' | 'begin';
-  /** False: the data block does not end as it should. */
+  /** False: the data block lacks its line end. */
   readonly ends: boolean;
-  /** For cas: whether the id sent is the item's. */
+  /** For cas: true when the id sent is the item's. */
   readonly unique: boolean;
-  /** Sent as ms. */
+  /** True when sent as ms. */
   readonly meta: boolean;
-  /** For cas sent as ms: with an id lower than the item's and I, which stores a stale value. */
+  /** For cas sent as ms: sent with I and an id lower than the item's, so that a stale value is stored. */
   readonly lower: boolean;
   /** For ms: with its key in base64, where that fits. */
   readonly coded: boolean;
-  /** For append and prepend sent as ms: stores its value where there is nothing to add to. */
+  /** For append and prepend sent as ms: stores its value where there is no item to extend. */
   readonly vivifies: boolean;
   /** For ms: the CAS id that the item is to have. */
   readonly explicit: string | null;
@@ -58,14 +60,14 @@ export type Command =
   | { readonly is: 'advance'; readonly seconds: number }
   | { readonly is: 'adopt'; readonly chunks: number }
   /**
-   * A slice of a page's move; begins one, from the n-th class with pages to the m-th class or to none, when none is
-   * under way.
+   * A slice of a page's move; when no move is under way, begins one, from the n-th class with pages to the m-th class
+   * or to none.
    */
   | { readonly is: 'move'; readonly from: number; readonly to: number; readonly looks: number }
   | { readonly is: 'crawl'; readonly looks: number }
   | { readonly is: 'reopen' };
 
-/** A scenario's region and how it is served. */
+/** A scenario's region, and how it is served. */
 export interface Setting {
   readonly geometry: GeometryName;
   readonly seed: readonly [number, number];
@@ -80,9 +82,9 @@ export const keys: readonly string[] = Array.from({ length: keyCount }, (_, numb
   `k${number}`.padEnd(number === keyCount - 1 ? 250 : 1 + ((number * 7) % 41), '.'),
 );
 
-/** One value of one key: what a `gets` would show. Never changed; touch makes another. */
+/** One value of one key, as `gets` would show it. Never changed; touch makes another. */
 export interface Version {
-  /** The id that was given out for it. */
+  /** The id that the store gave it. */
   readonly cas: number;
   /** The id that a client chose for it, which is shown instead. */
   readonly explicit: bigint | null;
@@ -99,7 +101,7 @@ export interface FlushState {
   readonly at: number;
 }
 
-/** What a command does to the item with its key. */
+/** A command's change of the item with its key. */
 export type Change =
   | { readonly is: 'none' }
   | { readonly is: 'remove' }
@@ -121,7 +123,7 @@ export interface Ending {
 }
 
 export class Model {
-  /** All items that are linked, dead ones included: they go when they are met. */
+  /** All linked items, dead ones included, which go when they are met. */
   items = new Map<string, Version>();
   flush: FlushState = { cas: 0, at: 0 };
   now: number;
@@ -146,7 +148,7 @@ export class Model {
     return version !== undefined && this.isLive(version) ? version : undefined;
   }
 
-  /** Time passes; a flush that was waiting happens. `casLast` is the largest id the store may have given out. */
+  /** Time passes; a flush that is due takes effect. `casLast` is the largest id the store may have given out. */
   tick(now: number, casLast: number): void {
     this.now = now;
     if (this.flush.at !== 0 && now >= this.flush.at) this.flush = { cas: casLast, at: 0 };
@@ -170,7 +172,7 @@ export function shownCas({ cas, explicit }: Version): bigint {
   return explicit ?? BigInt(cas);
 }
 
-/** The number behind `E`, null without. */
+/** The number of the flag `E`, null without. */
 export function chosen(explicit: string | null): bigint | null {
   return explicit === null ? null : BigInt(explicit);
 }
@@ -185,7 +187,10 @@ const metaResults: Readonly<Record<string, string>> = {
   NOT_FOUND: 'NF',
 };
 
-/** How a storage command may end when its value has arrived. `old` is the live item with its key, `cas` the id sent. */
+/**
+ * The possible ends of a storage command when its value has arrived. `old` is the live item with its key, `cas` the id
+ * sent.
+ */
 export function endingsOfStorage(
   command: Storage,
   value: Uint8Array,
@@ -204,7 +209,7 @@ export function endingsOfStorage(
   });
 }
 
-/** Bits of an item that this command makes. */
+/** Bits of the item that this command makes. */
 export function bitsOf({ meta, coded, key }: Storage): number {
   return meta && coded && coding(keys[key]!).length <= 250 ? ItemBit.BINARY : 0;
 }
@@ -213,7 +218,7 @@ export function coding(key: string): string {
   return Buffer.from(key, 'latin1').toString('base64');
 }
 
-/** A key as a meta command shows that of an item with these bits. */
+/** The key of an item with these bits, as a meta command shows it. */
 export function keyShown(key: string, bits: number): string {
   return (bits & ItemBit.BINARY) === 0 ? key : `${coding(key)} b`;
 }
@@ -273,7 +278,7 @@ function classicEndings(
   }
 }
 
-/** How a storage command may end before its value is taken. */
+/** The possible ends of a storage command before its value is taken. */
 export function endingsOfRefusal({ verb, meta }: Storage): Ending[] {
   const change = verb === 'set' || meta ? remove : unchanged;
   return [{ reply: outOfMemory, change, needsMemory: true }];
@@ -322,7 +327,7 @@ export function endingsOfCount(up: boolean, delta: string, old: Version | undefi
 
 export const nonNumeric = 'CLIENT_ERROR cannot increment or decrement non-numeric value\r\n';
 
-/** The new number, and the item that holds it: the same one, stale or not, unless it had to become longer. */
+/** The new number, and the item that holds it: the same item, stale or not, unless it had to become longer. */
 export function count(up: boolean, delta: string, old: Version) {
   const number = /^(\d+)(?=\s|$)/.exec(Buffer.from(old.value).toString('latin1'))?.[1];
   if (number === undefined || BigInt(number) >= 2n ** 64n) return null;

@@ -1,6 +1,6 @@
 /**
- * hotspare's own processes: nodes and pairs, started with the real command line, and what can be seen of them from
- * outside: log lines, stats, and whether a process is still there.
+ * hotspare's own processes: nodes and pairs, started with the real command line, and their signs outside: log lines,
+ * stats, and whether a process is still there.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ export function hotspare(...args: string[]): Promise<Child> {
   return startChild(process.execPath, [main, ...args]);
 }
 
-/** Hotspare does not start with these arguments: it says one line, and ends with this status. */
+/** Expects that hotspare does not start with these arguments: it prints one line, and ends with this status. */
 export async function expectRefusal(
   args: readonly string[],
   code: number,
@@ -27,7 +27,7 @@ export async function expectRefusal(
 ): Promise<void> {
   const [program, ...rest] = [...prefix, process.execPath, main, ...args];
   const finished = await run(program!, rest, patienceMs);
-  // What is logged begins with the time; all else is for whoever has started it.
+  // Logged lines begin with the time; other lines are for the user who started the process.
   const lines = finished.output.split('\n').filter((line) => line !== '' && !/^20\d\d-/.test(line));
   expect({ lines: lines.length, code: finished.code, output: finished.output }).toEqual({
     lines: 1,
@@ -38,7 +38,7 @@ export async function expectRefusal(
   expect(lines[0]).toMatch(sentence);
 }
 
-/** The groups of the `nth` line that matches, once the process has written it. */
+/** The groups of the `nth` matching line, once the process has written it. */
 export function said(child: Child, pattern: RegExp, nth = 1): Promise<RegExpMatchArray> {
   return until(
     () => `${pattern} (${nth}) in what ${child.command} says:\n${child.output()}`,
@@ -52,7 +52,7 @@ export function said(child: Child, pattern: RegExp, nth = 1): Promise<RegExpMatc
   );
 }
 
-/** What `stats`, or one of its kinds, answers. */
+/** The answer of `stats`, or of one of its kinds. */
 export async function stats(port: number, kind = ''): Promise<ReadonlyMap<string, string>> {
   const client = await Client.connect('127.0.0.1', port);
   try {
@@ -81,7 +81,7 @@ export function lives(pid: number): boolean {
   }
 }
 
-/** Resolves once a process has ended. */
+/** Resolves once the process has ended. */
 export function gone(pid: number): Promise<true> {
   return until(`the end of process ${pid}`, () => !lives(pid), { withinMs: patienceMs });
 }

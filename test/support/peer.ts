@@ -1,5 +1,5 @@
 /**
- * The other end of a node-to-node connection, played by a test: whole frames in and out, true ones or false ones.
+ * The other end of a node-to-node connection, played by a test: it sends and receives whole frames, true or false ones.
  */
 import { randomBytes } from 'node:crypto';
 import net from 'node:net';
@@ -25,19 +25,19 @@ export interface PeerFrame {
   readonly payload: Buffer;
 }
 
-/** What a frame's header says beside its type and length; 0 where it is not said. */
+/** Fields of a frame's header beside its type and length; 0 where not given. */
 export interface Fields {
   readonly epoch?: number;
   readonly count?: number;
   readonly sequence?: number;
-  /** Of the frames: another one than ours. */
+  /** The frames' version, instead of ours. */
   readonly version?: number;
 }
 
 export class Peer {
   readonly frames: PeerFrame[] = [];
   closed = false;
-  /** Told of every frame as it comes. */
+  /** Called with every frame as it comes. */
   onFrame: (frame: PeerFrame) => void = () => {};
   readonly socket: net.Socket;
   private received: Buffer = Buffer.alloc(0);
@@ -82,13 +82,13 @@ export class Peer {
     this.socket.write(bytes);
   }
 
-  /** Says hello, and proves that it knows the secret; without a word of its own it is a mere standby. */
+  /** Says hello, and proves that it knows the secret; without an `identity` it is a plain standby. */
   async prove(identity: Partial<Proof> = {}, secret = new Uint8Array(0)): Promise<void> {
     const prove = await this.greet(secret);
     prove(identity);
   }
 
-  /** Says hello, and hears the challenge. What it resolves to proves that it knows the secret. */
+  /** Says hello, and hears the challenge. Resolves to a function that proves that this peer knows the secret. */
   async greet(secret = new Uint8Array(0)): Promise<(identity: Partial<Proof>) => void> {
     const hello = Buffer.from(JSON.stringify(helloOf('none')));
     this.sendBytes(FrameType.HELLO, hello);

@@ -1,14 +1,15 @@
 /**
- * Child processes of a test: their output is kept, and they always end. `end` asks with SIGTERM and, when that
- * is not heard, uses SIGKILL, by pid. Whatever a test forgot is killed when the test's process ends.
+ * Child processes of a test: their output is kept, and they always end. `end` asks with SIGTERM and, when a process
+ * does not react, uses SIGKILL, by pid. A process that a test forgot is killed when the test's process ends.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { slowness, within } from './until.js';
 
 const OUTPUT_CHARACTERS_MAX = 256 * 1024;
 /**
- * A pair ends its nodes one after the other, and forces each that does not end in 5 s: Node's own handler of SIGTERM
- * may block for ever in a process that has only just started. A pair that is killed meanwhile would leave it behind.
+ * How long a process may take after SIGTERM. A pair ends its nodes one after the other, and forces each that does not
+ * end in 5 s, as Node's own handler of SIGTERM may block for ever in a process that has only just started. A pair that
+ * is killed meanwhile would leave such a node behind.
  */
 const ASK_MS = 12_000 * slowness;
 const KILL_MS = 5000 * slowness;
@@ -24,7 +25,7 @@ export interface Child {
   readonly command: string;
   /** Settles when the process has ended and its output is complete. Never rejects. */
   readonly exited: Promise<Exit>;
-  /** What it wrote to stdout and stderr so far; the newest 256 Ki characters. */
+  /** Output to stdout and stderr so far; the newest 256 Ki characters. */
   output(): string;
   running(): boolean;
   signal(signal: NodeJS.Signals): void;
@@ -96,7 +97,7 @@ export interface Finished extends Exit {
   readonly output: string;
 }
 
-/** Runs a program to its end; after `withinMs` it is killed and that is an error. */
+/** Runs a program to its end; after `withinMs` it is killed, which is an error. */
 export async function run(
   program: string,
   args: readonly string[],

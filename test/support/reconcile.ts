@@ -1,23 +1,23 @@
-/** What a command has changed in a region, compared with what the model says it may have changed: nothing else. */
+/** Compares the changes of a command in a region with the changes that the model allows: there must be no others. */
 import type { Linked, RegionReader } from './check-store.js';
 import type { Ending, Model, Version } from './model.js';
 
 export interface Expected {
   /** How the command ended, by the keys it named. */
   readonly ends: ReadonlyMap<string, Ending>;
-  /** The key whose live item the command itself unlinked. */
+  /** The key of a live item that the command itself unlinked. */
   readonly removed: string | null;
-  /** Items that must be gone beside it: evicted ones, and dead ones that were met. */
+  /** Items that must be gone beside it: evicted items, and dead items that the command met. */
   readonly lost: number;
   readonly evicted: number;
 }
 
-/** Of a command that changes no item. */
+/** The expectation of a command that changes no item. */
 export const nothing: Expected = { ends: new Map(), removed: null, lost: 0, evicted: 0 };
 
 /**
  * Compares the region with the model, item by item, and brings the model up to date. Throws when anything else has
- * changed than was expected.
+ * changed than expected.
  */
 export function reconcile(model: Model, reader: RegionReader, expected: Expected): void {
   const { ends, lost, evicted } = expected;

@@ -1,27 +1,28 @@
 /**
  * Regions in plain memory for tests of the store: small ones, copies of them, and copies that follow a journal. The
- * geometries are made by hand so that few chunks fit and chains are long: eviction and page stealing begin soon.
+ * geometries are made by hand so that few chunks fit and chains are long, as eviction and page stealing then begin
+ * soon.
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { segmentBytes } from '../../src/base/limits.js';
-import { anonymous, type Mapped, mapRegion } from '../../src/server/memory.js';
+import { anonymousMemory, type MappedRegion, mapRegion } from '../../src/server/region-mapping.js';
 import { Journal } from '../../src/store/journal.js';
 import { type Geometry, headBytes, pagesBytes } from '../../src/store/layout.js';
-import { format } from '../../src/store/open.js';
 import type { RegionMemory } from '../../src/store/region.js';
+import { format } from '../../src/store/superblock.js';
 
 const KiB = 1024;
 
 /** Pages of half a MiB are the smallest that chunkSizes can cut. */
 const base = { pageBytes: 512 * KiB, bucketBits: 3, unitBytes: 8, itemBytesMax: 512 * KiB };
 
-/** By name, what tests choose from. */
+/** The geometries that tests choose from, by name. */
 export const geometries = {
   /** Chunks of 32 KiB and of a whole page. */
   coarse: { ...base, pageCount: 2, chunkMin: 32 * KiB - 48, growthFactor: 4 },
   /** Chunks of 16, 32, 64, 128 and 512 KiB. */
   mixed: { ...base, pageCount: 3, chunkMin: 16 * KiB - 48, growthFactor: 2 },
-  /** One page only: whoever needs another class takes everything. */
+  /** One page only: a set that needs another class takes everything. */
   single: { ...base, pageCount: 1, chunkMin: 64 * KiB - 48, growthFactor: 4 },
   /** Pages of 1 MiB, cut into 10, 5, 2 or 1. */
   wide: {
@@ -53,9 +54,9 @@ export function formattedMemory(geometry: Geometry, seed: readonly [number, numb
   return memory;
 }
 
-/** A new region in memory that the addon has mapped; native.regionClose ends it. */
-export function mappedRegion(geometry: Geometry): Mapped {
-  return mapRegion(geometry, anonymous, new Journal());
+/** A new region in memory that the addon has mapped; `native.regionClose` ends it. */
+export function mappedRegion(geometry: Geometry): MappedRegion {
+  return mapRegion(geometry, anonymousMemory, new Journal());
 }
 
 export function copyMemory(memory: RegionMemory): RegionMemory {
@@ -86,7 +87,7 @@ export class RegionBytes {
     this.segments = memory.segments.map((segment) => new Uint8Array(segment));
   }
 
-  /** `length` bytes at `offset`, in place; a range never spans the head and the pages, nor two segments. */
+  /** `length` bytes at `offset`, in place; a range spans neither the head and the pages, nor two segments. */
   at(offset: number, length: number): Uint8Array {
     if (offset < this.head.length) return within(this.head, offset, length);
     const inPages = offset - this.head.length;
@@ -95,12 +96,12 @@ export class RegionBytes {
     return within(segment, inPages % segmentBytes, length);
   }
 
-  /** What a standby does with a record. */
+  /** Applies a record, as a standby does. */
   apply(offset: number, payload: Uint8Array): void {
     this.at(offset, payload.length).set(payload);
   }
 
-  /** Makes a range what it is in another copy. */
+  /** Copies a range from another copy. */
   restore(from: RegionBytes, offset: number, length: number): void {
     this.at(offset, length).set(from.at(offset, length));
   }

@@ -1,6 +1,6 @@
 /**
- * A node-to-node connection with a hand on it: frames pass one by one, and a test can keep those it chooses, and all
- * of their kind behind them, for as long as it likes.
+ * A node-to-node connection that a test controls: frames pass one by one, and the test can keep frames of its choice,
+ * and all later ones, for as long as it likes.
  */
 import net from 'node:net';
 import { type PeerFrame, splitFrames } from './peer.js';
@@ -9,9 +9,9 @@ import { type PeerFrame, splitFrames } from './peer.js';
 export class Lane {
   /** Frames that have arrived at the relay, whether or not they went on. */
   readonly arrived: PeerFrame[] = [];
-  /** Which frames are kept. */
+  /** True for a frame that is kept. */
   keeps: (frame: PeerFrame) => boolean = () => false;
-  /** What goes on in the place of a frame. */
+  /** The bytes that go on in the place of a frame. */
   changes: (frame: PeerFrame, bytes: Buffer) => readonly Buffer[] = (_, bytes) => [bytes];
   private kept: { readonly frame: PeerFrame; readonly bytes: Buffer }[] = [];
   private rest: Buffer = Buffer.alloc(0);
@@ -30,12 +30,12 @@ export class Lane {
     });
   }
 
-  /** Says this to the one this lane leads to, as if it had come. */
+  /** Sends bytes to this lane's receiver, as if they had come. */
   inject(bytes: Uint8Array): void {
     this.out?.write(bytes);
   }
 
-  /** Lets go of what is kept, up to and including the last frame that `chosen` names. */
+  /** Lets kept frames go, up to the last frame in a row that `chosen` is true of. */
   release(chosen: (frame: PeerFrame) => boolean = () => true): void {
     while (this.kept.length > 0 && chosen(this.kept[0]!.frame)) {
       this.out!.write(this.kept.shift()!.bytes);
@@ -46,11 +46,11 @@ export class Lane {
 export class Relay {
   readonly toPrimary = new Lane();
   readonly toStandby = new Lane();
-  /** That have come, whether or not they led anywhere. */
+  /** Connections that have come, even if they led nowhere. */
   connections = 0;
   private readonly server = net.createServer();
   private readonly sockets = new Set<net.Socket>();
-  /** Where connections lead; null while they wait, as at a cut cable. */
+  /** The port that connections lead to; null while they wait, as at a cut cable. */
   private target: number | null;
   private waiting: net.Socket[] = [];
 
@@ -64,13 +64,13 @@ export class Relay {
     });
   }
 
-  /** Breaks what there is; what comes waits. */
+  /** Breaks all connections; new ones wait. */
   hold(): void {
     this.target = null;
     for (const socket of this.sockets) socket.destroy();
   }
 
-  /** From now on connections lead to this port, those that wait as well. */
+  /** From now on connections lead to this port, waiting ones included. */
   leadTo(port: number): void {
     this.target = port;
     for (const standby of this.waiting.splice(0)) {

@@ -1,7 +1,7 @@
 /**
  * A store with its executor and the model beside it. `run` executes a command as a session would, checks its reply
- * against the model, reads the whole region and explains every difference to what it held before: put, removed,
- * touched, evicted or reclaimed, and counted as such. Nothing else may have changed.
+ * against the model, reads the whole region and explains every difference from before: an item was put, removed,
+ * touched, evicted or reclaimed, and counted as such. There must be no other change.
  */
 import type { Caller } from '../../src/commands/caller.js';
 import { commandFor } from '../../src/commands/commands.js';
@@ -49,7 +49,7 @@ import { geometries } from './region.js';
 import { bytesOfValue } from './values.js';
 import { WatchedStore } from './watched-store.js';
 
-/** Shared by all rigs: a command is in them only while it is executed. */
+/** The input of all rigs: a command is in it only while it is executed. */
 const input = new ArrayBuffer(2 ** 21);
 const inputBytes = Buffer.from(input);
 const inputView = new DataView(input);
@@ -71,10 +71,10 @@ interface Pin {
   readonly copy: Uint8Array;
 }
 
-/** What a command did, as the caller of `run` wants to know. */
+/** A command's effect, as `run` needs it. */
 interface Ran {
   readonly key: string;
-  /** How it may end, given the live item with its key. */
+  /** The possible ends of the command, given the live item with its key. */
   readonly endings: (old: Version | undefined) => Ending[];
   readonly reply: Buffer;
   /** True when the item with its key must not be evicted for it. */
@@ -90,7 +90,7 @@ export class Rig {
   model: Model;
   region!: Region;
   store!: WatchedStore;
-  /** Live items that were evicted, and dead ones that were met, by the last command. */
+  /** Live items that the last command evicted, and dead items that it met. */
   lost = 0;
   private executor!: Executor;
   private crawler!: Crawler;
@@ -109,7 +109,7 @@ export class Rig {
     this.open();
   }
 
-  /** Opens the region again, as after a crash: what arrives, what is sent and what is adopted is forgotten. */
+  /** Opens the region again, as after a crash: arriving values, sent values and the adoption are forgotten. */
   open(): void {
     this.pending.length = 0;
     this.pins.length = 0;
@@ -125,7 +125,7 @@ export class Rig {
     this.checkFlush();
   }
 
-  /** What is reserved and pinned now, for the checkers. */
+  /** Chunks that are reserved and pinned now, for the checkers. */
   busy(): Busy {
     return {
       reserved: new Set(this.pending.map((pending) => pending.request.ref >>> 0)),
@@ -141,7 +141,7 @@ export class Rig {
     checkAdopted(this.store, this.reader, this.busy());
   }
 
-  /** Ends what is under way, as when all connections close. */
+  /** Ends all arriving and sent values, as when all connections close. */
   quiesce(): void {
     for (const { request } of this.pending.splice(0)) this.store.cancel(request.ref);
     while (this.pins.length > 0) this.release();
@@ -181,7 +181,7 @@ export class Rig {
     this.checkFlush();
   }
 
-  /** Every key as `find` has it: the model's live item, and nothing else. Dead ones are unlinked on the way. */
+  /** Every key as `find` has it: the model's live item, and nothing else. Dead items are unlinked on the way. */
   checkReads(): void {
     for (const key of keys) {
       const length = inputBytes.write(key, 0, 'latin1');
@@ -272,7 +272,7 @@ export class Rig {
     const times = `${flag('T', touch)}${flag('N', vivify)}${flag('R', recache)}`;
     const tokens = `${times}${flag('E', explicit)}`;
     const reply = this.retrieveMeta(`mg ${key} v k${tokens} s f t`);
-    // T stands before N, so that an item that is made has the expiry of N.
+    // T stands before N, so an item that is made has the expiry of N.
     const at = (exptime: number) => model.absolute(exptime);
     return this.ran(key, (old) => endingsOfMetaGet(command, old, model.now, at), reply);
   }
@@ -355,7 +355,7 @@ export class Rig {
     const ref = storing.reserveArriving(request);
     if (ref === WAIT) throw new Error('a store that is not patient let a value wait');
     if (ref === FULL) return this.refused(key, () => endingsOfRefusal(command));
-    const arriving = new StorageRequest(request.voice);
+    const arriving = new StorageRequest(request.dialect);
     arriving.assign(request);
     this.bytesOf(arriving.ref, value.length).set(value);
     this.pending.push({ command, request: arriving, value, exptime });
@@ -374,7 +374,7 @@ export class Rig {
   private arrive(pending: Pending): Ran {
     const { command, request, value, exptime } = pending;
     const key = keys[command.key]!;
-    // The line is another one by now: a session's request lives on, its key's bytes do not.
+    // The input holds another line by now: a session's request lives on, its key's bytes do not.
     inputBytes.fill(0x2a, 0, 512);
     // A large value is copied in slices: a session lets it arrive again in later ticks.
     while (this.executor.storing.arrived(request, command.ends) === Outcome.WAIT);
@@ -431,7 +431,7 @@ export class Rig {
     });
   }
 
-  /** What is answered meanwhile. Large values are referenced, and pinned while they are. */
+  /** The output of `answer`. Large values are referenced, and pinned for as long. */
   private collect(answer: () => void): Buffer {
     const parts: Uint8Array[] = [];
     let copied = 0;
@@ -451,7 +451,7 @@ export class Rig {
     return Buffer.concat(parts);
   }
 
-  /** As a session answers it, once the data block has been swallowed. */
+  /** The answer of a session to a refused command, once the data block has been swallowed. */
   private refused(key: string, endings: Ran['endings']): Ran {
     const { refusal } = this.executor.storing.request;
     if (refusal !== null) output.put(refusal);
@@ -468,7 +468,7 @@ export class Rig {
       !this.setting.evict ||
       this.pins.length > 0 ||
       this.pending.length > 0 ||
-      // The item that is appended to and the value that arrives for it may stand in the only two pages.
+      // The only two pages may hold the item that is appended to, and the value that arrives for it.
       (ran.shields && this.geometry.pageCount <= 2);
     return ran.endings(old).find((ending) => {
       if (ending.needsMemory && !mayLackMemory) return false;
@@ -476,7 +476,7 @@ export class Rig {
     });
   }
 
-  /** False when the item is another than an ending puts, whose reply is that of another ending, too. */
+  /** False when the item is not the one that an ending puts: another ending has the same reply. */
   private agrees(key: string, { change }: Ending): boolean {
     if (change.is !== 'put') return true;
     const item = this.reader.items().get(key);
@@ -524,7 +524,7 @@ function lineOf(command: Storage, length: number, cas: bigint): string {
   return `ms ${coded ? coding(key) : key} ${length}${coded ? ' b' : ''} ${tokens}`;
 }
 
-/** Dead items that were unlinked, by whomever they were met. */
+/** Dead items that were unlinked, by a command, the crawler or the mover. */
 function deadFound(store: Store): number {
   return store.reclaimed + store.crawlerReclaimed + store.metExpired + store.metFlushed;
 }

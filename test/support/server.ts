@@ -32,12 +32,12 @@ const START_ATTEMPTS = 4;
 export const givenServer: string | undefined = process.env['SERVER'];
 export const underTest: Program = process.env['JUDGE'] === 'memcached' ? 'memcached' : 'hotspare';
 
-/** Why memcached cannot be the judge here, or null. */
+/** The reason why memcached cannot be the judge here, or null. */
 export function memcachedMissing(): string | null {
   return existsSync(MEMCACHED) ? null : 'not run: memcached is not installed';
 }
 
-/** The server under test, as the environment says. */
+/** Starts the server under test, chosen by the environment. */
 export async function startServer(flags: readonly string[] = []): Promise<Server> {
   if (givenServer === undefined) {
     return startProgram(underTest, flags);
@@ -54,13 +54,13 @@ export async function startServer(flags: readonly string[] = []): Promise<Server
   return { name: 'given', host, port, child: null, stop: async () => {} };
 }
 
-/** Starts a program of our own on a free port of the loopback and waits until it says that it serves there. */
+/** Starts a program of our own on a free port of the loopback, and waits until it reports that it serves there. */
 export async function startProgram(name: Program, flags: readonly string[] = []): Promise<Server> {
   const host = '127.0.0.1';
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
     const folder = mkdtempSync(join(tmpdir(), 'hotspare-'));
-    // Somebody else may answer at the port meanwhile: only the program itself writes this file.
+    // Another program may answer at the port meanwhile; only this one writes the file.
     const file = join(folder, 'ports');
     const environment = { env: { MEMCACHED_PORT_FILENAME: file } };
     const child = await startChild(...commandLine(name, host, port, flags), environment);
@@ -102,7 +102,7 @@ function commandLine(
   port: number,
   flags: readonly string[],
 ): [string, string[]] {
-  // memcached does not run as root without being told so.
+  // memcached refuses to run as root without `-u root`.
   const user = name === 'memcached' && process.getuid?.() === 0 ? ['-u', 'root'] : [];
   const memory = flags.includes('-m') ? [] : ['-m', '64'];
   const common = ['-p', String(port), '-l', host, ...memory, ...user, ...flags];

@@ -1,12 +1,12 @@
 /**
  * Sessions whose ticks are counted: a store, an executor and as much of a wire as a session asks for. Its clock
- * advances by a millisecond with each look at it, so a tick ends after so many looks, on any machine.
+ * advances by a millisecond with each reading, so a tick ends after the same number of readings on any machine.
  */
 import { Budget } from '../../src/base/budget.js';
 import { copyBytesPerTick, tickMs } from '../../src/base/limits.js';
 import { Executor } from '../../src/commands/execute.js';
 import { Session } from '../../src/commands/session.js';
-import type { Shared } from '../../src/commands/shared.js';
+import type { SessionServer } from '../../src/commands/session-server.js';
 import type { Wire } from '../../src/net/wire.js';
 import { Output } from '../../src/protocol/reply.js';
 import { Counters } from '../../src/stats/counters.js';
@@ -29,7 +29,7 @@ export class Ticking {
   readonly executor: Executor;
   /** Ticks so far. */
   ticks = 0;
-  private readonly shared: Shared;
+  private readonly server: SessionServer;
   private readonly input = new Uint8Array(inputBytes + 64);
   private readonly output = new Output(new ArrayBuffer(outputBytes));
   private readonly wire;
@@ -62,22 +62,22 @@ export class Ticking {
     this.store.onEffort = () => wire.budget.weigh();
     executor.copies.connection = () => wire.connection;
     executor.copies.share = () => wire.budget.shareOf(copyBytesPerTick);
-    this.shared = {
+    this.server = {
       wire: wire as unknown as Wire,
       executor,
       mirror: alone,
-      unlocking: null,
+      authentication: null,
       seconds: 0,
-      facts: {
+      statSource: {
         settings: { protocol: 'ascii', watch: true, idleSeconds: 0 },
         counters: executor.counters,
-        wire: new Float64Array(32),
+        transportCounters: new Float64Array(32),
         usage: () => ({ userUs: 0, systemUs: 0, pid: 1 }),
         uptimeSeconds: () => 0,
       },
       onClosed: () => {},
       connectionLines: () => this.connections(),
-    } as unknown as Shared;
+    } as unknown as SessionServer;
   }
 
   /** Lines of `stats conns`; a test replaces it. */
@@ -86,12 +86,12 @@ export class Ticking {
   }
 
   session(number = 0): Session {
-    return new Session(number, this.shared);
+    return new Session(number, this.server);
   }
 
   /**
-   * Serves what these connections have sent, tick by tick, until all of it is executed. Returns what each was answered
-   * in each tick, and calls `between` after each.
+   * Serves the requests of these connections, tick by tick, until all of them are executed. Returns the answers to each
+   * in each tick, and calls `between` after each tick.
    */
   serve(sent: readonly (readonly [Session, string])[], between: () => void = () => {}): string[][] {
     const left = sent.map(([, text]) => Buffer.from(text, 'latin1'));

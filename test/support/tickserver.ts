@@ -16,7 +16,7 @@ import {
 } from '../../src/native/addon.js';
 import { until } from './until.js';
 
-/** A loop is looked at so many times, for so long, before it is said to spin. */
+/** How often, and for how long each, a loop is looked at before it counts as spinning. */
 const restLooks = 10;
 const restLookMs = 30;
 
@@ -32,7 +32,7 @@ export interface Row {
   readonly text: string;
 }
 
-/** What a handler says of a DATA row: bytes consumed (all when absent) and NEXT. */
+/** A handler's verdict on a DATA row: bytes consumed (all when absent) and NEXT. */
 export interface Verdict {
   readonly consumed?: number;
   readonly next?: number;
@@ -94,7 +94,7 @@ export class TickServer {
     return this.transport.listenerPort(listener);
   }
 
-  /** A copy reply, in the current tick. */
+  /** Adds a copy reply to the current tick. */
   reply(connection: number, bytes: string | Uint8Array): void {
     const reply = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
     this.output.set(reply, this.outputUsed);
@@ -102,7 +102,7 @@ export class TickServer {
     this.outputUsed += reply.length;
   }
 
-  /** A reference reply, in the current tick. */
+  /** Adds a reference reply to the current tick. */
   refer(connection: number, buffer: number, offset: number, length: number, token: number): void {
     this.row(connection, ReplyKind.REFERENCE, offset, length, buffer, token);
   }
@@ -171,21 +171,21 @@ export const lines: Handler = (row, server) => {
   return { consumed: end };
 };
 
-/** The value, or a thrown error when the native call reports a failure. */
+/** The value; throws when the native call reports a failure. */
 export function must<T>(result: T): Exclude<T, { error: string }> {
   if (failed(result)) throw new Error(`${result.call}: ${result.error}`);
   return result as Exclude<T, { error: string }>;
 }
 
-/** Resolves once the condition holds; looked at in every turn of the loop, as ticks are. */
+/** Resolves once the condition holds; it is tried in every turn of the loop, as ticks are. */
 export async function reached(condition: () => boolean, what = 'a condition'): Promise<void> {
   await until(what, condition, { everyMs: 0 });
 }
 
 /**
- * Throws unless the loop comes to rest: for a while there are no ticks, and the process is most of the time without the
- * processor, whoever else uses it. What spins never rests; a compiler's or collector's thread is soon done. Only
- * looking on can show that nothing spins, so this is the one place that waits for time.
+ * Throws unless the loop comes to rest: for a while there are no ticks, and the process is mostly off the processor,
+ * whatever else uses it. A spinning loop never rests; a compiler's or collector's thread is soon done. Only watching
+ * for a time can show that nothing spins, so this is the one place that waits for time.
  */
 export async function rests(server: TickServer): Promise<void> {
   let found = '';
@@ -202,7 +202,7 @@ export async function rests(server: TickServer): Promise<void> {
   throw new Error(found);
 }
 
-/** A net.Socket that keeps what it receives. */
+/** A net.Socket that keeps the bytes it receives. */
 export class Client {
   received = '';
   ended = false;

@@ -3,7 +3,7 @@
  * clients, how many tests passed, failed and were not run; and the names of all tests that were not run.
  */
 
-/** What is used of jest's results. */
+/** The parts of jest's results that are used. */
 interface AssertionResult {
   readonly ancestorTitles: readonly string[];
   readonly title: string;
@@ -46,7 +46,7 @@ function count(counts: Map<string, Count>, test: AssertionResult): void {
   known[verdict(test)] += 1;
 }
 
-/** With -t, what is filtered out is pending too: it is neither here nor there, but it was not run. */
+/** With -t, tests that are filtered out are pending, too; they count as not run, as they were not. */
 function verdict({ status }: AssertionResult): keyof Count {
   if (status === 'passed' || status === 'failed') return status;
   return 'not run';

@@ -1,9 +1,9 @@
 /**
- * Waiting for something to become true. Tests never sleep for a fixed time: they say what they wait for, and
- * until when; a wait that ends without it is a failure which names what was missing.
+ * Waits for a condition. Tests never sleep for a fixed time: they name the condition and a deadline, and a wait in vain
+ * is a failure which names what was missing.
  */
 
-/** SLOWNESS: how much longer things take here than on a machine of its own; under emulation, 5 or so. */
+/** SLOWNESS: how many times longer things take here than on a machine of its own; under emulation, 5 or so. */
 export const slowness = Number(process.env['SLOWNESS'] ?? 1);
 
 export interface Patience {
@@ -14,8 +14,8 @@ export interface Patience {
 }
 
 /**
- * Calls `condition` until it answers something other than undefined, null or false, and gives that back. `what` may be
- * a function: it is asked when the wait was in vain, so that it can show how things stand then.
+ * Calls `condition` until it returns anything but undefined, null or false, and returns that. `what` may be a function,
+ * which is called only when the wait was in vain, to show the state then.
  */
 export async function until<T>(
   what: string | (() => string),
@@ -37,7 +37,7 @@ export async function until<T>(
   }
 }
 
-/** `promise`, or an error that names what was waited for after `withinMs`. */
+/** The result of `promise`; after `withinMs` an error that names `what`. */
 export function within<T>(what: string, withinMs: number, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(

@@ -1,11 +1,11 @@
-/** Values of the random commands: of a length that a slab class takes, and never the same bytes twice. */
+/** Values of the random commands: of a length that fits a slab class, and never the same bytes twice. */
 import { headerBytes } from '../../src/store/layout.js';
 import type { RegionReader } from './check-store.js';
 import { keys, type Size } from './model.js';
 
 const noise = makeNoise(2 ** 20 + 4096);
 
-/** The value a command names: digits, bytes, or as many as its class takes. */
+/** The value that a command describes: digits, bytes, or as many bytes as its class takes. */
 export function bytesOfValue(
   reader: RegionReader,
   key: number,
@@ -20,7 +20,7 @@ export function bytesOfValue(
   return value;
 }
 
-/** Length of a value that needs this class, of the classes there are, or is just too large for all. */
+/** The length of a value that needs this class, of the existing classes, or is just too large for all. */
 function lengthIn(reader: RegionReader, key: number, size: Size & { is: 'class' }): number {
   const { sizes } = reader;
   const number = 1 + (size.number % (sizes.length - 1));
@@ -30,7 +30,7 @@ function lengthIn(reader: RegionReader, key: number, size: Size & { is: 'class' 
   return Math.max(0, length);
 }
 
-/** Bytes that repeat nowhere, so that a mixture of two values is never one of them. */
+/** Bytes that repeat nowhere, so that a mixture of two values shows. */
 function makeNoise(length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   let state = 0x9e3779b9;

@@ -9,11 +9,11 @@ import type { MirrorSettings } from '../../backup/mirror-settings.js';
 import { Primary } from '../../backup/primary/primary.js';
 import { Standby } from '../../backup/standby/standby.js';
 import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
-import { defaults } from '../../src/flags/options.js';
+import { defaults } from '../../src/flags/settings.js';
 import { type NativeRegion, native } from '../../src/native/addon.js';
 import { monotonicMs } from '../../src/native/clock.js';
 import { Wire } from '../../src/net/wire.js';
-import { anonymous, mapRegion } from '../../src/server/memory.js';
+import { anonymousMemory, mapRegion } from '../../src/server/region-mapping.js';
 import { Journal } from '../../src/store/journal.js';
 import { geometryOf } from '../../src/store/layout.js';
 import type { Region } from '../../src/store/region.js';
@@ -53,9 +53,9 @@ class Session {
   private timer: NodeJS.Timeout | null = null;
 
   constructor(cipher: MirrorSettings['cipher']) {
-    const mapped = mapRegion(geometry, anonymous, new Journal());
+    const mapped = mapRegion(geometry, anonymousMemory, new Journal());
     this.region = mapped.region;
-    this.memory = mapped.memory;
+    this.memory = mapped.nativeRegion;
     this.mirrorSettings = {
       linkListen: null,
       secret: Buffer.from('a secret of two nodes'),
@@ -73,7 +73,7 @@ class Session {
     this.primary = new Primary({
       wire: this.wires[0]!,
       region: this.region,
-      regionId: mapped.memory.id,
+      regionId: mapped.nativeRegion.id,
       mirrorSettings: this.mirrorSettings,
       log,
       sequence: 0,
@@ -94,7 +94,7 @@ class Session {
     prepare(this.relay);
     const tell = (what: string): void => void this.told.push(`standby: ${what}`);
     const address = { host, port: await this.relay.listen() };
-    this.standby = new Standby(this.wires[1]!, address, this.mirrorSettings, anonymous, {
+    this.standby = new Standby(this.wires[1]!, address, this.mirrorSettings, anonymousMemory, {
       deposedBy: () => '',
       welcomed: () => tell('welcomed'),
       synced: () => tell('synced'),

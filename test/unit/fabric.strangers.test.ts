@@ -69,7 +69,9 @@ async function expectWelcome(writer: End, port: number): Promise<void> {
       socket.write(bytes);
     }
     await expectWelcome(writer, port);
-    expect(writer.seen.filter(({ kind }) => kind === FabricEvent.REQUEST)).toHaveLength(1);
+    expect(writer.seen.filter(({ kind }) => kind === FabricEvent.CONNECTION_REQUEST)).toHaveLength(
+      1,
+    );
   });
 
   test('and stays, whatever it said, lets the loop sleep', async () => {
@@ -151,7 +153,7 @@ async function expectWelcome(writer: End, port: number): Promise<void> {
     const region = fabricRegion();
     ends.push(first);
     first.native.expose(region.id, ...span);
-    const requested = (): boolean => writer.has(FabricEvent.REQUEST);
+    const requested = (): boolean => writer.has(FabricEvent.CONNECTION_REQUEST);
     writer.accepted = () => {
       writer.accepted = () => {};
       // Whatever the connection has to tell is read here, and told in the next turn.
@@ -191,7 +193,7 @@ async function expectWelcome(writer: End, port: number): Promise<void> {
       expect(process.resourceUsage().voluntaryContextSwitches - sleeps).toBeGreaterThan(20);
       expect(writer.native.cells[FabricCell.STAGING_STALLS]).toBe(1);
       await until('the end', () => writer.has(FabricEvent.BROKEN));
-      await until('the stranger', () => writer.has(FabricEvent.REQUEST));
+      await until('the stranger', () => writer.has(FabricEvent.CONNECTION_REQUEST));
       expect(writer.native.cells[FabricCell.ACKED_SEQUENCE]).toBeLessThan(20);
     },
   );

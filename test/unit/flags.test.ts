@@ -2,11 +2,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { Command } from 'commander';
 import { extended } from '../../src/flags/extended.js';
+import { words } from '../../src/flags/extended-words.js';
 import { addFlags, given, review } from '../../src/flags/flag.js';
 import { memcachedFlags, ownFlags } from '../../src/flags/memcached.js';
-import type { Settings } from '../../src/flags/options.js';
-import { settingsOf } from '../../src/flags/settings.js';
-import { words } from '../../src/flags/words.js';
+import type { Settings } from '../../src/flags/settings.js';
+import { settingsOf } from '../../src/flags/settings-from-flags.js';
 
 const table = [...memcachedFlags, ...ownFlags];
 

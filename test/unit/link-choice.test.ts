@@ -7,7 +7,7 @@ import {
   parseOffer,
 } from '../../backup/link/link-choice.js';
 import { HotspareError } from '../../src/base/errors.js';
-import { transports } from '../../src/native/fabric.js';
+import { linkPreferences } from '../../src/native/fabric.js';
 
 const both = (transport: LinkOffer['transport']): LinkOffer =>
   parseOffer(transport, 'verbs,tcp', '');
@@ -51,6 +51,6 @@ describe('two nodes', () => {
       transport: 'tcp',
       providers: ['tcp'],
     });
-    expect(transports).toContain('tcp');
+    expect(linkPreferences).toContain('tcp');
   });
 });

@@ -2,10 +2,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Lookahead, Row } from '../../src/commands/lookahead.js';
-import { defaults } from '../../src/flags/options.js';
+import { defaults } from '../../src/flags/settings.js';
 import { Decimal } from '../../src/protocol/decimal.js';
 import { Line } from '../../src/protocol/line.js';
-import { anonymous, mapRegion } from '../../src/server/memory.js';
+import { anonymousMemory, mapRegion } from '../../src/server/region-mapping.js';
 import { Journal } from '../../src/store/journal.js';
 import { geometryOf } from '../../src/store/layout.js';
 import { Store } from '../../src/store/store.js';
@@ -13,7 +13,7 @@ import { Store } from '../../src/store/store.js';
 const inputBytes = 4096;
 const padding = 64;
 
-const { region } = mapRegion(geometryOf(defaults), anonymous, new Journal());
+const { region } = mapRegion(geometryOf(defaults), anonymousMemory, new Journal());
 const store = new Store(region, { evict: true, casStep: 1024 }, 1);
 const buffer = new ArrayBuffer(inputBytes + padding);
 const line = new Line();

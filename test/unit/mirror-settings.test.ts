@@ -6,7 +6,7 @@ import {
   type MirrorSettings,
   seenLink,
 } from '../../backup/mirror-settings.js';
-import { address, addressText } from '../../src/flags/options.js';
+import { address, addressText } from '../../src/flags/settings.js';
 
 test.each([
   ['10.0.0.2', 7, '10.0.0.2:7'],

@@ -43,7 +43,7 @@ beforeEach(async () => {
   wire = new Wire({ connectionsMax: 32 });
   const mapped = mappedRegion(geometries.mixed);
   region = mapped.region;
-  regionId = mapped.memory.id;
+  regionId = mapped.nativeRegion.id;
   const mirrorSettings = {
     linkListen: null,
     secret: new Uint8Array(0),

@@ -16,7 +16,7 @@ import {
 } from '../../src/base/limits.js';
 import { native } from '../../src/native/addon.js';
 import { machine } from '../../src/native/ports.js';
-import { anonymous, type Mapped, mapRegion } from '../../src/server/memory.js';
+import { anonymousMemory, type MappedRegion, mapRegion } from '../../src/server/region-mapping.js';
 import { Journal } from '../../src/store/journal.js';
 import { geometryOf, headBytes, SuperWord } from '../../src/store/layout.js';
 import { allocatedBytes } from '../support/region.js';
@@ -25,22 +25,22 @@ const MiB = 2 ** 20;
 /** What a window of a scan may go beyond its budget. */
 const windowBytes = 65_536;
 
-const opened: Mapped[] = [];
+const opened: MappedRegion[] = [];
 const folders: string[] = [];
 
 afterEach(() => {
-  for (const { memory } of opened.splice(0)) native.regionClose(memory.id);
+  for (const { nativeRegion } of opened.splice(0)) native.regionClose(nativeRegion.id);
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-function open(mebibytes: number, file: string | null = null): Mapped {
+function open(mebibytes: number, file: string | null = null): MappedRegion {
   const flags = {
     memoryBytes: mebibytes * MiB,
     itemBytesMax: MiB,
     chunkMin: 48,
     growthFactor: 1.25,
   };
-  const mapped = mapRegion(geometryOf(flags), { ...anonymous, file }, new Journal());
+  const mapped = mapRegion(geometryOf(flags), { ...anonymousMemory, file }, new Journal());
   opened.push(mapped);
   return mapped;
 }
@@ -52,13 +52,13 @@ interface Copied {
 }
 
 /** Copies everything to a link that acks what it is given when the call is over. */
-function copyAll({ region, memory }: Mapped): Copied {
+function copyAll({ region, nativeRegion }: MappedRegion): Copied {
   const blocks: [number, number][] = [];
   const sendBlock = (offset: number, length: number): void => {
     blocks.push([offset, length]);
   };
   // Time stands still: the budget of bytes alone decides.
-  const resync = new Resync(region, memory.id, { ...machine, clock: () => 0 });
+  const resync = new Resync(region, nativeRegion.id, { ...machine, clock: () => 0 });
   let calls = 0;
   let sent = 0;
   while (!resync.isSent) {
@@ -156,7 +156,10 @@ test('a call ends when its time is over, and the next one goes on', () => {
   const mapped = open(8);
   mapped.region.pageTable.fill(1);
   let now = 0;
-  const resync = new Resync(mapped.region, mapped.memory.id, { ...machine, clock: () => now++ });
+  const resync = new Resync(mapped.region, mapped.nativeRegion.id, {
+    ...machine,
+    clock: () => now++,
+  });
   const link = { sendBlock: () => {} } as unknown as Link;
   expect(resync.proceed(link, 1, 0)).toBe(true);
   let calls = 1;

@@ -4,8 +4,8 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import { seizeItemsMost, upkeepLooks } from '../../src/base/limits.js';
-import { ageOf, Balance } from '../../src/store/balance.js';
 import { geometryOf } from '../../src/store/layout.js';
+import { ageOf, PageBalancer } from '../../src/store/page-balancer.js';
 import { FULL, WAIT } from '../../src/store/reservation.js';
 import { Pace, Upkeep } from '../../src/store/upkeep.js';
 import { checkStore } from '../support/check-store.js';
@@ -85,9 +85,9 @@ describe('a change of value sizes', () => {
     for (const key of scene.reader.items().keys()) if (left-- > 0) scene.delete(key);
     scene.set('large', large);
     for (let i = 0; i < 400; i++) scene.set(`large${i}`, large);
-    const balance = new Balance(store);
-    balance.sample();
-    const move = balance.decide(false);
+    const balancer = new PageBalancer(store);
+    balancer.sample();
+    const move = balancer.decide(false);
     expect(move?.from).toBe(donor);
     expect(move?.to).toBe(classOf(scene, 'large399'));
   });

@@ -1,6 +1,6 @@
 /**
- * md and ma. Both give an item a new CAS id, which is no single word: so what changes is a copy, published in the old
- * one's place (docs/decisions/invalidation.md).
+ * md and ma. Both give an item a new CAS id, which is larger than a word: they therefore change a copy, and publish it
+ * in the old item's place (docs/decisions/invalidation.md).
  */
 
 import type { Line } from '../../protocol/line.js';
@@ -12,7 +12,7 @@ import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store
 import { FULL, WAIT } from '../../store/reservation.js';
 import type { Store } from '../../store/store.js';
 import type { Arithmetic } from '../arithmetic.js';
-import { absolute, type Exchange, type Means } from '../exchange.js';
+import { absolute, type CommandParts, type Exchange } from '../exchange.js';
 import { type LargeCopies, pieceOf } from '../large-copy.js';
 import type { Lookahead } from '../lookahead.js';
 import type { Observer } from '../observer.js';
@@ -35,16 +35,21 @@ export class MetaChanging {
   private readonly arithmetic: Arithmetic;
   private readonly copies: LargeCopies;
 
-  constructor(means: Means, meta: MetaExchange, arithmetic: Arithmetic, copies: LargeCopies) {
-    this.exchange = means.exchange;
+  constructor(
+    commandParts: CommandParts,
+    meta: MetaExchange,
+    arithmetic: Arithmetic,
+    copies: LargeCopies,
+  ) {
+    this.exchange = commandParts.exchange;
     this.meta = meta;
     this.flags = meta.flags;
-    this.line = means.exchange.line;
-    this.store = means.store;
-    this.output = means.exchange.output;
-    this.lookahead = means.lookahead;
-    this.counters = means.counters;
-    this.observer = means.observer;
+    this.line = commandParts.exchange.line;
+    this.store = commandParts.store;
+    this.output = commandParts.exchange.output;
+    this.lookahead = commandParts.lookahead;
+    this.counters = commandParts.counters;
+    this.observer = commandParts.observer;
     this.arithmetic = arithmetic;
     this.copies = copies;
   }
@@ -73,7 +78,7 @@ export class MetaChanging {
     return this.answer(lines.metaHit);
   }
 
-  /** ma: adds or subtracts, or with N makes the number that was missing. */
+  /** ma: adds or subtracts, or with N makes a missing number. */
   count(): number {
     const { meta, flags, exchange, store, arithmetic } = this;
     const { region, now } = store;
@@ -88,9 +93,9 @@ export class MetaChanging {
       arithmetic.countMiss(increments);
       return this.answer(lines.metaNotFound);
     }
-    // As in memcached, which looks at other texts only when the ids are the same.
+    // memcached looks at other texts only when the ids are the same.
     if (region.itemWord(ref, VALUE_LENGTH) === 0) return exchange.say(lines.nonNumeric);
-    // C0 compares with nothing.
+    // C0 is no comparison.
     const compares = (flags.casLow | flags.casHigh) !== 0;
     if (compares && !meta.comparesWell(ref)) return this.answer(lines.metaExists);
     if (!arithmetic.calculate(ref, increments, flags.deltaLow, flags.deltaHigh)) {
@@ -106,14 +111,14 @@ export class MetaChanging {
     return Outcome.DONE;
   }
 
-  /** Reads the flags; returns what must be answered instead, or null. */
+  /** Reads the flags; returns the phrase of a refusal, or null. */
   private begin(): Phrase | null {
     const refusal = this.meta.check(lines.flagsTooLong);
     if (refusal !== null) return refusal;
     return this.flags.read(this.line, firstFlag) === null ? null : lines.badFlag;
   }
 
-  /** A result without an item: with what the request wants repeated. */
+  /** Answers without an item: the result, and the parts that the request wants repeated. */
   private answer(result: Phrase): number {
     this.output.put(result);
     this.meta.putEchoes(firstFlag);
@@ -121,8 +126,8 @@ export class MetaChanging {
   }
 
   /**
-   * The same item with a new CAS id, stale and not yet won by anybody. Where there is no room for the copy the item
-   * goes: the client wants its value used no more, and would not mind if it was evicted. False: it must wait.
+   * Replaces the item by itself with a new CAS id, stale and not yet won. Without room for the copy the item is
+   * deleted: the client wants its value used no more, and must expect evictions anyway. False: the command must wait.
    */
   private invalidate(ref: number): boolean {
     const { store, flags } = this;
@@ -144,9 +149,9 @@ export class MetaChanging {
   }
 
   /**
-   * An item without a value in the place of one that had one: with the client flags and the expiry of the request, and,
-   * unless that gives another or makes it stale, with the old one's CAS id. As above, where there is no room it goes,
-   * and false says that it must wait.
+   * Replaces an item by one without a value, with the client flags and the expiry of the request, and with the old CAS
+   * id, unless the request gives another or makes the item stale. Without room the item is deleted, as above; false:
+   * the command must wait.
    */
   private empty(ref: number, stale: boolean): boolean {
     const { store, flags } = this;
@@ -167,7 +172,7 @@ export class MetaChanging {
     return true;
   }
 
-  /** A number that was not there. It is answered even to q, as in memcached. */
+  /** Makes a missing number. It is answered even with q, as in memcached. */
   private vivify(): number {
     const { line, flags, store, exchange, observer, arithmetic } = this;
     arithmetic.setNumber(flags.initialLow, flags.initialHigh);
@@ -190,7 +195,7 @@ export class MetaChanging {
     return Outcome.DONE;
   }
 
-  /** The answer with an item, whose expiry was `exptime` before the tokens; `made`: it was made for this request. */
+  /** Answers with an item, whose expiry was `exptime` before the tokens; `made`: it was made for this request. */
   private putNumber(ref: number, exptime: number, made: boolean): void {
     const { line, flags, meta, output, arithmetic } = this;
     const { now } = this.store;
@@ -220,7 +225,7 @@ export class MetaChanging {
   }
 }
 
-/** True to add, false to subtract, null for a mode there is not. */
+/** True to add, false to subtract, null for an unknown mode. */
 function incrementsFor(mode: number): boolean | null {
   switch (mode) {
     case 0:

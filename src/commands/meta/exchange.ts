@@ -1,4 +1,4 @@
-/** A meta command's line and its answer: what the meta commands share. */
+/** A meta command's line and its answer: the parts that meta commands share. */
 
 import { keyBytesMax, metaTokensMost } from '../../base/limits.js';
 import { putBase64 } from '../../protocol/base64.js';
@@ -7,7 +7,7 @@ import { Lower, MetaFlags, Upper } from '../../protocol/metaflags.js';
 import { lines, type Output, type Phrase } from '../../protocol/reply.js';
 import { casHigh, casLow, hasCas } from '../../store/cas.js';
 import type { Store } from '../../store/store.js';
-import type { Means } from '../exchange.js';
+import type { CommandParts } from '../exchange.js';
 import type { Lookahead } from '../lookahead.js';
 import type { Observer } from '../observer.js';
 import { Outcome } from '../request.js';
@@ -19,7 +19,7 @@ const LETTER_K = 0x6b;
 const LETTER_O = 0x4f;
 
 export class MetaExchange {
-  /** Flags of the command that is executed. */
+  /** Flags of the running command. */
   readonly flags = new MetaFlags();
   private readonly line: Line;
   private readonly output: Output;
@@ -27,7 +27,7 @@ export class MetaExchange {
   private readonly lookahead: Lookahead;
   private readonly observer: Observer;
 
-  constructor({ exchange, store, lookahead, observer }: Omit<Means, 'counters'>) {
+  constructor({ exchange, store, lookahead, observer }: Omit<CommandParts, 'counters'>) {
     this.line = exchange.line;
     this.output = exchange.output;
     this.store = store;
@@ -35,7 +35,7 @@ export class MetaExchange {
     this.observer = observer;
   }
 
-  /** What is wrong with a line before its flags are looked at, or null. */
+  /** The refusal of a line before its flags are looked at, or null. */
   check(tooLong: Phrase): Phrase | null {
     if (this.line.length(1) > keyBytesMax) return lines.badFormat;
     return this.line.count > metaTokensMost ? tooLong : null;
@@ -51,13 +51,13 @@ export class MetaExchange {
     return ref;
   }
 
-  /** Memory is being made: nothing is answered, the session will come again with the same line. */
+  /** Memory is being made: there is no reply, and the session will come again with the same line. */
   comeAgain(): number {
     this.flags.restoreKey(this.line);
     return Outcome.WAIT;
   }
 
-  /** ` c` and an item's CAS id. */
+  /** Writes ` c` and an item's CAS id. */
   putCas(ref: number): void {
     const { output } = this;
     const { region } = this.store;
@@ -66,7 +66,7 @@ export class MetaExchange {
     output.wide(casLow(region, ref), casHigh(region, ref));
   }
 
-  /** True when the request names no CAS id, or that of the item. */
+  /** True when the request names no CAS id, or the item's. */
   comparesWell(ref: number): boolean {
     const { flags } = this;
     const { region } = this.store;
@@ -90,14 +90,14 @@ export class MetaExchange {
     output.copy(line.bytes, line.view, line.start(token), line.length(token));
   }
 
-  /** ` k` and the key as the request had it. */
+  /** Writes ` k` and the key as the request had it. */
   putRequestKey(): void {
     const { line, flags } = this;
     const encoded = (flags.lower & Lower.BASE64) !== 0;
     this.putKey(line.bytes, line.view, line.start(1), flags.keyLength, encoded);
   }
 
-  /** ` k` and a key. */
+  /** Writes ` k` and a key. */
   putKey(bytes: Uint8Array, view: DataView, at: number, length: number, encoded: boolean): void {
     const { output } = this;
     output.byte(SPACE);
@@ -111,7 +111,7 @@ export class MetaExchange {
     output.byte(LETTER_B);
   }
 
-  /** A space, a letter and a number. */
+  /** Writes a space, a letter and a number. */
   putNumber(letter: number, value: number): void {
     const { output } = this;
     output.byte(SPACE);
@@ -119,7 +119,7 @@ export class MetaExchange {
     output.decimal(value);
   }
 
-  /** The seconds that are left, -1 for ever. */
+  /** Writes the remaining seconds, -1 for ever. */
   putTtl(exptime: number): void {
     const { output } = this;
     output.byte(SPACE);

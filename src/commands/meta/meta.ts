@@ -1,8 +1,8 @@
 /** The meta commands. */
 import type { Arithmetic } from '../arithmetic.js';
-import type { Means } from '../exchange.js';
+import type { CommandParts } from '../exchange.js';
 import type { LargeCopies } from '../large-copy.js';
-import type { Voice } from '../request.js';
+import type { StorageDialect } from '../request.js';
 import type { Retrieving } from '../retrieving.js';
 import type { Storing } from '../storing.js';
 import { MetaChanging } from './changing.js';
@@ -23,10 +23,15 @@ export class Meta {
   readonly storing: MetaStoring;
   readonly changing: MetaChanging;
 
-  constructor(means: Means, meta: MetaExchange, voice: Voice, parts: Parts) {
+  constructor(
+    commandParts: CommandParts,
+    meta: MetaExchange,
+    dialect: StorageDialect,
+    parts: Parts,
+  ) {
     const { storing, retrieving, arithmetic, copies } = parts;
-    this.retrieving = new MetaRetrieving(means, meta, retrieving);
-    this.storing = new MetaStoring(means, meta, voice, storing);
-    this.changing = new MetaChanging(means, meta, arithmetic, copies);
+    this.retrieving = new MetaRetrieving(commandParts, meta, retrieving);
+    this.storing = new MetaStoring(commandParts, meta, dialect, storing);
+    this.changing = new MetaChanging(commandParts, meta, arithmetic, copies);
   }
 }

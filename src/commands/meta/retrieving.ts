@@ -1,7 +1,7 @@
 /**
- * mg and me. A hit of mg may change the item: T its expiry, and a win (W: the client is the one who fetches the value
- * anew) its TOKEN_SENT bit. Each is one publish, the expiry first: cut between them, nobody has won yet. An item made
- * on a miss (N) is linked as it will stay, by one publish.
+ * mg and me. A hit of mg may change the item: T its expiry, and a win (W: this client is to fetch the value anew) its
+ * TOKEN_SENT bit. Each change is one publish, the expiry first: after a cut between them, no client has won yet. An
+ * item made on a miss (N) is linked complete, by one publish.
  */
 
 import { memcachedBytes } from '../../base/itemsize.js';
@@ -15,7 +15,7 @@ import { casHigh, casLow } from '../../store/cas.js';
 import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store/layout.js';
 import { FULL, type Reservation, WAIT } from '../../store/reservation.js';
 import type { Store } from '../../store/store.js';
-import { absolute, type Exchange, type Means } from '../exchange.js';
+import { absolute, type CommandParts, type Exchange } from '../exchange.js';
 import { type Lookahead, Row } from '../lookahead.js';
 import type { Observer } from '../observer.js';
 import { Outcome } from '../request.js';
@@ -37,20 +37,20 @@ export class MetaRetrieving {
   private readonly counters: Counters;
   private readonly observer: Observer;
   private readonly retrieving: Retrieving;
-  /** The expiry of the item that is answered, as the tokens so far have made it. */
+  /** The expiry of the answered item, as changed by the tokens so far. */
   private exptime = 0;
   private won = false;
 
-  constructor(means: Means, meta: MetaExchange, retrieving: Retrieving) {
-    this.exchange = means.exchange;
+  constructor(commandParts: CommandParts, meta: MetaExchange, retrieving: Retrieving) {
+    this.exchange = commandParts.exchange;
     this.meta = meta;
     this.flags = meta.flags;
-    this.line = means.exchange.line;
-    this.store = means.store;
-    this.output = means.exchange.output;
-    this.lookahead = means.lookahead;
-    this.counters = means.counters;
-    this.observer = means.observer;
+    this.line = commandParts.exchange.line;
+    this.store = commandParts.store;
+    this.output = commandParts.exchange.output;
+    this.lookahead = commandParts.lookahead;
+    this.counters = commandParts.counters;
+    this.observer = commandParts.observer;
     this.retrieving = retrieving;
   }
 
@@ -98,7 +98,7 @@ export class MetaRetrieving {
     this.hit(ref, false, 0);
   }
 
-  /** me: what is known of an item, for people. */
+  /** me: describes an item, for people. */
   describe(): number {
     const { line, exchange, store, output, observer } = this;
     if (line.count < 2 || line.length(1) > keyBytesMax) return exchange.say(lines.badFormat);
@@ -132,7 +132,7 @@ export class MetaRetrieving {
     return Outcome.DONE;
   }
 
-  /** An empty item for whoever will fetch its value, or why there is none. */
+  /** Makes an empty item for the client that will fetch its value; or returns FULL or WAIT. */
   private vivify(): Reservation {
     const { line, flags, store } = this;
     const at = line.start(1);
@@ -151,7 +151,7 @@ export class MetaRetrieving {
     this.counters.cmdGet++;
   }
 
-  /** Answers an item; `made`: it was made for this request; the line has so many tokens. */
+  /** Answers an item; `made`: it was made for this request; `tokens`: the number of tokens in the line. */
   private hit(ref: number, made: boolean, tokens: number): void {
     const { flags, store, output, counters } = this;
     const { region } = store;
@@ -181,7 +181,7 @@ export class MetaRetrieving {
     if ((flags.lower & Lower.NO_BUMP) === 0) store.hit(ref);
   }
 
-  /** What the tokens ask for, in their order. Those that change the expiry count from where they stand. */
+  /** Writes the answers to the tokens, in order. A token that changes the expiry holds for the tokens behind it. */
   private putFlags(ref: number, bits: number, made: boolean, tokens: number): void {
     const { line, flags, meta } = this;
     const { region, now } = this.store;
@@ -235,7 +235,7 @@ export class MetaRetrieving {
     }
   }
 
-  /** R: the client wins when less than this is left of the item. */
+  /** R: the client wins when less than this time is left of the item. */
   private recache(): void {
     const limit = absolute(this.flags.recacheExptime, this.store.now) >>> 0;
     if (this.exptime !== 0 && this.exptime < limit) this.won = true;
@@ -252,7 +252,7 @@ export class MetaRetrieving {
     meta.putKey(line.bytes, line.view, at, keyLength, encoded);
   }
 
-  /** What the server adds: Z, X, W, and the end of the line. A stale item's first reader wins. */
+  /** Writes the server's own flags Z, X, W, and the end of the line. A stale item's first reader wins. */
   private putState(bits: number): void {
     const { output } = this;
     const sent = (bits & ItemBit.TOKEN_SENT) !== 0;

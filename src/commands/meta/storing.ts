@@ -1,6 +1,6 @@
 /**
- * ms: the line is checked here; its value takes the same way as a set's (commands/storing.ts), and is answered in a
- * voice of its own.
+ * ms: its line is checked here; its value takes the way of a set's (commands/storing.ts), and is answered in a form of
+ * its own.
  */
 
 import { valueLengthMax } from '../../base/limits.js';
@@ -8,16 +8,16 @@ import { Lower, type MetaFlags, Upper } from '../../protocol/metaflags.js';
 import { lines, type Phrase } from '../../protocol/reply.js';
 import { ItemBit } from '../../store/layout.js';
 import type { Store } from '../../store/store.js';
-import { absolute, type Exchange, type Means } from '../exchange.js';
+import { absolute, type CommandParts, type Exchange } from '../exchange.js';
 import type { Lookahead } from '../lookahead.js';
 import {
   Echo,
   echoBits,
   isConcatenation,
   Outcome,
+  type StorageDialect,
   type StorageRequest,
   Verb,
-  type Voice,
 } from '../request.js';
 import type { Storing } from '../storing.js';
 import type { MetaExchange } from './exchange.js';
@@ -33,13 +33,13 @@ export class MetaStoring {
   private readonly lookahead: Lookahead;
   private readonly meta: MetaExchange;
   private readonly flags: MetaFlags;
-  private readonly voice: Voice;
+  private readonly dialect: StorageDialect;
   private readonly storing: Storing;
 
   constructor(
-    { exchange, store, lookahead }: Pick<Means, 'exchange' | 'store' | 'lookahead'>,
+    { exchange, store, lookahead }: Pick<CommandParts, 'exchange' | 'store' | 'lookahead'>,
     meta: MetaExchange,
-    voice: Voice,
+    dialect: StorageDialect,
     storing: Storing,
   ) {
     this.exchange = exchange;
@@ -47,11 +47,13 @@ export class MetaStoring {
     this.lookahead = lookahead;
     this.meta = meta;
     this.flags = meta.flags;
-    this.voice = voice;
+    this.dialect = dialect;
     this.storing = storing;
   }
 
-  /** Checks the line. What is wrong before the length is known is answered, and the value is taken for commands. */
+  /**
+   * Checks the line. A mistake before the length is known is answered at once, and the value is then read as commands.
+   */
   begin(): number {
     const { exchange, meta, flags, storing } = this;
     const { line } = exchange;
@@ -62,7 +64,7 @@ export class MetaStoring {
     const length = exchange.decimal.toInt32();
     if (length < 0 || length > valueLengthMax) return exchange.say(lines.badFormat);
     request.ref = 0;
-    request.voice = this.voice;
+    request.dialect = this.dialect;
     request.quiet = false;
     request.valueLength = length;
     request.refusal = flags.read(line, firstFlag) ?? this.setVerb(request);
@@ -82,7 +84,7 @@ export class MetaStoring {
     return storing.admit(request);
   }
 
-  /** The verb that the mode and the CAS id make; returns what must be answered instead, or null. */
+  /** Sets the verb by the mode and the CAS id; returns a refusal, or null. */
   private setVerb(request: StorageRequest): Phrase | null {
     const { flags } = this;
     const verb = verbFor(flags.mode);

@@ -1,7 +1,7 @@
 /**
  * Gives the store's upkeep its turns: a slice between two ticks, at once while a region is being adopted, after a pause
- * while there is other work, and now and then when there is none. What a slice has changed is committed like a tick, so
- * all changes are in one order. While the mirror is congested nothing is done.
+ * while there is other work, and seldom when there is none. Changes of a slice are committed like those of a tick, so
+ * that all changes are in one order. While the mirror is congested no slice runs.
  */
 
 import { upkeepIdleMs, upkeepPauseMs } from '../base/limits.js';
@@ -9,40 +9,40 @@ import type { Executor } from '../commands/execute.js';
 import type { Ports, Timer } from '../native/ports.js';
 import type { Mirror } from '../store/mirror.js';
 import { Pace } from '../store/upkeep.js';
-import type { Timeline } from './timeline.js';
+import type { CacheClock } from './cache-clock.js';
 
-/** What the server lends. */
-export interface Ground {
+/** The parts of the server that the upkeep works with. */
+export interface UpkeepContext {
   readonly executor: Executor;
-  /** The mirror of now. */
+  /** The current mirror. */
   readonly mirror: Mirror;
-  readonly timeline: Timeline;
+  readonly cacheClock: CacheClock;
   readonly ports: Pick<Ports, 'clock' | 'timers'>;
 }
 
-export class Background {
+export class UpkeepScheduler {
   /** The longest slice so far, in ms. */
   longestMs = 0;
-  private readonly ground: Ground;
+  private readonly context: UpkeepContext;
   private timer: Timer | null = null;
   private pace: number = Pace.NOW;
   private stopped = false;
 
-  constructor(ground: Ground) {
-    this.ground = ground;
+  constructor(context: UpkeepContext) {
+    this.context = context;
   }
 
   start(): void {
     this.schedule(Pace.NOW);
   }
 
-  /** For good: the region may be unmapped. */
+  /** Stops for good, as the region may then be unmapped. */
   stop(): void {
     this.stopped = true;
     this.cancel();
   }
 
-  /** There is work that the last slice did not know of. */
+  /** Tells of work that the last slice did not know of. */
   wake(): void {
     if (this.stopped || this.pace !== Pace.LATER) return;
     this.cancel();
@@ -50,14 +50,14 @@ export class Background {
   }
 
   private turn(): void {
-    const { mirror, executor, timeline, ports } = this.ground;
+    const { mirror, executor, cacheClock, ports } = this.context;
     const { store, upkeep } = executor;
     if (mirror.congested) {
       this.schedule(Pace.SOON);
       return;
     }
     const begun = ports.clock();
-    store.tick(timeline.at(begun));
+    store.tick(cacheClock.at(begun));
     const pace = upkeep.work();
     const { journal } = store.region;
     if (journal.count > 0) mirror.commit(journal, begun);
@@ -66,15 +66,15 @@ export class Background {
   }
 
   private schedule(pace: number): void {
-    // A commit may have found that this node is deposed.
+    // The commit of the slice may have found that this node is deposed, and so have stopped the background.
     if (this.stopped) return;
     this.pace = pace;
-    const { timers } = this.ground.ports;
+    const { timers } = this.context.ports;
     if (pace === Pace.NOW) {
       this.timer = timers.soon(() => this.turn());
       return;
     }
-    const { upkeep, administration } = this.ground.executor;
+    const { upkeep, administration } = this.context.executor;
     const sleepMs = upkeep.crawler.isRunning ? administration.crawlerSleepMicros / 1000 : 0;
     const soon = Math.max(upkeepPauseMs, sleepMs);
     const pauseMs = pace === Pace.SOON ? soon : upkeepIdleMs;

@@ -1,4 +1,4 @@
-/** Lines that memcached treats unlike others: those of browsers, and those that are longer than a line may be. */
+/** Lines that memcached treats unlike others: requests of browsers, and lines longer than a line may be. */
 import { type Line, tokensMax } from './line.js';
 import { ascii } from './reply.js';
 

@@ -1,17 +1,18 @@
 /**
- * Every word of memcached's `-o`, those that `memcached -h` does not show too: what it is here, what its value may be,
- * and under which key `stats settings` shows it. docs/OPERATING.md has the same table; test/tidy.test.ts compares them.
+ * Every word of memcached's `-o`, including words that `memcached -h` does not show: its meaning here, its possible
+ * values, and the key under which `stats settings` shows it. docs/OPERATING.md has the same table; test/tidy.test.ts
+ * compares them.
  */
 import type { Kind } from './flag.js';
 
-/** Says what is wrong with a value (null: the word stands alone), or null when it will do. */
+/** Says how a value is wrong (null: the word stands alone), or null when it is right. */
 export type Check = (value: string | null) => string | null;
 
-export interface Word {
+export interface ExtendedWord {
   readonly kind: Kind;
   readonly sentence: string;
   readonly check: Check;
-  /** Of a refused one: what to do instead. */
+  /** Refused words: the alternative. */
   readonly remedy?: string;
   /** The key of `stats settings`, and the value as it stands there. */
   readonly shown?: readonly [key: string, as: (value: string) => string];
@@ -39,49 +40,57 @@ const hundredths = (value: string): string => Number(value).toFixed(2);
 const kibibytes = (value: string): string => String(Number(value) * 1024);
 const mebibytes = (value: string): string => String(Number(value) * 2 ** 20);
 
-const implemented = (sentence: string, check: Check = alone, more: Partial<Word> = {}): Word => ({
+const implemented = (
+  sentence: string,
+  check: Check = alone,
+  more: Partial<ExtendedWord> = {},
+): ExtendedWord => ({
   kind: 'implemented',
   sentence,
   check,
   ...more,
 });
-const tuning = (sentence: string, check: Check = alone, more: Partial<Word> = {}): Word => ({
+const tuning = (
+  sentence: string,
+  check: Check = alone,
+  more: Partial<ExtendedWord> = {},
+): ExtendedWord => ({
   kind: 'tuning',
   sentence,
   check,
   ...more,
 });
-const refused = (sentence: string, remedy: string, check: Check): Word => ({
+const refused = (sentence: string, remedy: string, check: Check): ExtendedWord => ({
   kind: 'refused',
   sentence,
   remedy,
   check,
 });
-const percent = (name: string): Word =>
+const percent = (name: string): ExtendedWord =>
   tuning(
     'recency is counted, not kept in lists',
     number(`Missing ${name} argument`, `${name} must be > 1 and < 80`, 1, 79),
     { shown: [name, asIs] },
   );
-const idleFactor = (name: string): Word =>
+const idleFactor = (name: string): ExtendedWord =>
   tuning(
     'recency is counted, not kept in lists',
     number(`Missing ${name} argument`, `${name} must be > 0`, 1e-9, 1e9, false),
     { shown: [name, hundredths] },
   );
-const logBuffer = (name: string): Word =>
+const logBuffer = (name: string): ExtendedWord =>
   tuning(
     'there are no threads to log for',
     number(`Missing ${name} argument`, `could not parse argument to ${name}`, 0, 2 ** 22),
     { shown: [name, kibibytes] },
   );
-const storage = (name: string): Word =>
+const storage = (name: string): ExtendedWord =>
   tuning('it tunes extstore, which is not there', anyText(`Missing ${name} argument`));
 const tls = (
   name: string,
   sentence: string,
   check: Check = anyText(`Missing ${name} argument`),
-): Word => implemented(sentence, check);
+): ExtendedWord => implemented(sentence, check);
 const tlsNumber = (name: string, most: number): Check => {
   const invalid = `Invalid ${name}. Use help to see valid options.`;
   return (value) =>
@@ -89,7 +98,7 @@ const tlsNumber = (name: string, most: number): Check => {
     number('', invalid, 0, most)(value);
 };
 
-export const words: Readonly<Record<string, Word>> = {
+export const words: Readonly<Record<string, ExtendedWord>> = {
   maxconns_fast: implemented('a client too many is told so and closed'),
   no_maxconns_fast: implemented('a client too many waits until another leaves'),
   idle_timeout: implemented(

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { memoryLimit, pairMemory } from '../../src/process/shortage.js';
+import { memoryLimit, pairMemoryNeeds } from '../../src/process/out-of-memory.js';
 
 const MiB = 2 ** 20;
 let root = '';
@@ -45,10 +45,10 @@ describe('the least limit', () => {
 
 test('a pair says what both nodes need, and warns where there is less', () => {
   const enough = { bytes: 1024 * MiB, name: "the machine's memory" };
-  expect(pairMemory(256 * MiB, enough)).toBe(
+  expect(pairMemoryNeeds(256 * MiB, enough)).toBe(
     'both nodes together need up to 724 MiB when the cache is full',
   );
-  expect(pairMemory(256 * MiB, { bytes: 450 * MiB, name: 'the limit of x' })).toBe(
+  expect(pairMemoryNeeds(256 * MiB, { bytes: 450 * MiB, name: 'the limit of x' })).toBe(
     'WARNING: both nodes together need up to 724 MiB when the cache is full, and ' +
       'the limit of x is 450 MiB: choose a smaller -m, or allow more',
   );

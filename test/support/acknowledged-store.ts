@@ -1,6 +1,6 @@
 /**
- * What a client knows of a cache whose server may close its connections, hold replies back, or be succeeded: an
- * acknowledged write stands, and one whose answer did not come may or may not.
+ * A client's knowledge of a cache whose server may close its connections, hold replies back, or be succeeded: an
+ * acknowledged write stands, and a write without an answer may stand or not.
  */
 import { Client } from './client.js';
 import { slowness } from './until.js';
@@ -9,12 +9,12 @@ const host = '127.0.0.1';
 /** A reply may be held back until a lease is over. */
 const answerMs = 15_000 * slowness;
 
-/** What keys may hold. */
+/** The values that each key may hold. */
 export class AcknowledgedStore {
   private readonly values = new Map<string, Set<string>>();
   private written = 0;
 
-  /** Sets keys of every size; how many clients were closed meanwhile. */
+  /** Sets keys of every size; returns how many clients were closed meanwhile. */
   async write(port: number): Promise<number> {
     const rest = [...Array(12).keys()].map((i) => `key${i}`);
     let closed = 0;

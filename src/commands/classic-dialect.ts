@@ -1,16 +1,16 @@
-/** The voice of set, add, replace, append, prepend and cas: one phrase for each outcome. */
+/** The dialect of set, add, replace, append, prepend and cas: one phrase for each outcome. */
 import type { Phrase } from '../protocol/reply.js';
 import type { Store } from '../store/store.js';
-import type { Exchange, Means } from './exchange.js';
-import type { StorageRequest, Voice } from './request.js';
+import type { CommandParts, Exchange } from './exchange.js';
+import type { StorageDialect, StorageRequest } from './request.js';
 
-export class ClassicVoice implements Voice {
+export class ClassicDialect implements StorageDialect {
   readonly countsPrefixes = true;
   readonly alwaysDrops = false;
   private readonly exchange: Exchange;
   private readonly store: Store;
 
-  constructor({ exchange, store }: Pick<Means, 'exchange' | 'store'>) {
+  constructor({ exchange, store }: Pick<CommandParts, 'exchange' | 'store'>) {
     this.exchange = exchange;
     this.store = store;
   }
@@ -22,10 +22,10 @@ export class ClassicVoice implements Voice {
     request.explicit = null;
   }
 
-  /** The line is read again as it stands. */
+  /** Does nothing, as the line can be read again as it stands. */
   comeAgain(): void {}
 
-  /** No answer repeats the key. */
+  /** Does nothing, as no answer repeats the key. */
   keyStands(): void {}
 
   mayInvalidate(): boolean {

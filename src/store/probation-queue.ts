@@ -1,12 +1,12 @@
 /**
- * The newest items of a class, by age: a ring of refs that grows with the class, up to a limit. When it is full the
- * oldest is forgotten; that item is then treated like all the others.
+ * The newest items of a class, by age: a ring of refs that grows with the class, up to a limit. When it is full its
+ * oldest ref is dropped, and that item is treated as one in main.
  */
 import { probationItemsMost } from '../base/limits.js';
 
 const ringLeast = 64;
 
-export class Probation {
+export class ProbationQueue {
   private ring = new Int32Array(ringLeast);
   private first = 0;
   private end = 0;
@@ -15,7 +15,7 @@ export class Probation {
     return this.end - this.first;
   }
 
-  /** Adds the newest. The ring has at least `wanted` places, and at most the limit. */
+  /** Adds the newest item. The ring has at least `wanted` places, and at most the limit. */
   push(ref: number, wanted: number): void {
     if (this.length === this.ring.length) {
       const grows = this.ring.length < wanted && this.ring.length < 2 * probationItemsMost;
@@ -25,12 +25,12 @@ export class Probation {
     this.ring[this.end++ & (this.ring.length - 1)] = ref;
   }
 
-  /** There must be one. */
+  /** The oldest item; the ring must not be empty. */
   oldest(): number {
     return this.ring[this.first & (this.ring.length - 1)]!;
   }
 
-  /** Takes the oldest; there must be one. */
+  /** Takes the oldest item; the ring must not be empty. */
   shift(): number {
     return this.ring[this.first++ & (this.ring.length - 1)]!;
   }

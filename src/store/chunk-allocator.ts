@@ -1,33 +1,33 @@
 /**
- * Finds a chunk where a class has none left: by giving up an item, by adopting, by borrowing from a larger class, or by
- * emptying a page of another one.
+ * Finds a chunk for a class that has none left: by evicting an item, by adopting, by borrowing from a larger class, or
+ * by emptying a page of another class.
  */
 import { adoptChunksOnDemand, adoptChunksPerRequest, seizeItemsMost } from '../base/limits.js';
 import type { Eviction } from './eviction.js';
-import { type Items, type PageMover, Seizure } from './mover.js';
+import { type Items, type PageMover, Seizure } from './page-mover.js';
 import { FULL, type Reservation, WAIT } from './reservation.js';
 import type { SlabClass } from './slab-class.js';
 import type { Slabs } from './slabs.js';
 
-/** With -M: items looked at for a dead one before a value is refused. */
+/** With -M: items that are looked at for a dead one before a value is refused. */
 const deadLooksMax = 50;
 
-/** The items that may be given up, and the calls by which the room tells of its work. */
-export interface Hooks extends Pick<Items, 'isDead' | 'evict'> {
+/** The items that may be evicted, and the calls by which the work here is reported. */
+export interface AllocatorHooks extends Pick<Items, 'isDead' | 'evict'> {
   /** A command has cost more than others do. */
   onEffort(): void;
-  /** Nothing could be evicted; true: some memory may soon be there. */
+  /** Nothing could be evicted. True: some memory may soon be free. */
   onStarved(): boolean;
 }
 
-export interface RoomOptions {
+export interface AllocatorOptions {
   /** False with `-M`: a full cache refuses instead of evicting. */
   readonly evict: boolean;
-  /** True when a command can be executed anew in a later tick: then a reservation may be answered with WAIT. */
+  /** True when a command can be executed anew in a later tick, so that the answer to a reservation may be WAIT. */
   readonly patient?: boolean;
 }
 
-export class Room {
+export class ChunkAllocator {
   /** Number of a class that had to do without a page of its own; 0: none. */
   wanted = 0;
   private readonly slabs: Slabs;
@@ -35,14 +35,14 @@ export class Room {
   private readonly mover: PageMover;
   private readonly mayEvict: boolean;
   private readonly patient: boolean;
-  private readonly hooks: Hooks;
+  private readonly hooks: AllocatorHooks;
 
   constructor(
     slabs: Slabs,
     eviction: Eviction,
     mover: PageMover,
-    options: RoomOptions,
-    hooks: Hooks,
+    options: AllocatorOptions,
+    hooks: AllocatorHooks,
   ) {
     this.slabs = slabs;
     this.eviction = eviction;
@@ -53,11 +53,11 @@ export class Room {
   }
 
   /**
-   * A reserved chunk for a class that has none left. A class that has nothing to give up borrows a chunk of a larger
-   * one, until the mover has brought it a page; only where there is no larger one a page is emptied for it. WAIT when
-   * that takes several ticks, or when memory that is being sent or filled may soon be free.
+   * A reserved chunk for a class that has none left. A class with nothing to evict borrows a chunk of a larger class,
+   * until the mover has brought it a page. Only where there is no larger class a page is emptied for it. WAIT when that
+   * takes several ticks, or when memory that is being sent or filled may soon be free.
    */
-  make(slabClass: SlabClass, shielded: number): Reservation {
+  allocate(slabClass: SlabClass, shielded: number): Reservation {
     const { slabs, patient } = this;
     const own = this.within(slabClass, shielded);
     if (own !== 0) return own;
@@ -79,14 +79,16 @@ export class Room {
     return this.hooks.onStarved() && patient ? WAIT : FULL;
   }
 
-  /** The number of a class that had to do without a page, 0 if none had. The next call does not give it again. */
+  /** The number of a class that had to do without a page, 0 if none had. It is returned only once. */
   takeWanted(): number {
     const { wanted } = this;
     this.wanted = 0;
     return wanted;
   }
 
-  /** A reserved chunk of this class, or 0: by evicting an item, or by finding one among those not adopted yet. */
+  /**
+   * A reserved chunk of this class, or 0: by evicting an item, or by finding a free chunk among those not adopted yet.
+   */
   private within(slabClass: SlabClass, shielded: number): number {
     const { slabs, mayEvict, hooks } = this;
     let looks = mayEvict ? Number.MAX_SAFE_INTEGER : adoptChunksPerRequest;
@@ -102,12 +104,15 @@ export class Room {
         const ref = slabs.take(slabClass);
         if (ref !== 0) return ref;
         looks -= adoptChunksOnDemand;
-        // With -M there is seldom somebody to evict: first all that may be looked at is.
+        // With -M there is seldom an item to evict, so first all chunks within the limit are looked at.
       } while (!mayEvict);
     }
   }
 
-  /** With -M only what is dead anyway may go: a few are looked at, as memcached looks at a few from its tail. */
+  /**
+   * The item to evict, or 0. With -M only a dead item may go: a few are looked at, as memcached looks at a few from its
+   * tail.
+   */
   private victimFor(slabClass: SlabClass, shielded: number): number {
     const { eviction } = this;
     if (slabClass.items === 0) return 0;

@@ -1,6 +1,6 @@
 /**
- * hotspare with an attached standby on this machine: a node that every reply must wait for, as in production
- * (`--ack sync`, over TCP).
+ * hotspare with an attached standby on this machine: every reply waits for the standby, as in production (`--ack sync`,
+ * over TCP).
  */
 
 import { freePort } from '../../failover/drill/port.js';
@@ -10,7 +10,10 @@ import { type Server, startProgram } from './server.js';
 /** A busy machine must not turn a test into a takeover, nor drop the standby. */
 const patient = ['--dead-after', '20000', '--ack-timeout', '60000'];
 
-/** Starts both; resolves once the standby is in sync. `stop` ends the standby first: it shall not take over. */
+/**
+ * Starts both nodes; resolves once the standby is in sync. `stop` ends the standby first, which would take over
+ * otherwise.
+ */
 export async function startMirrored(flags: readonly string[] = []): Promise<Server> {
   const link = `127.0.0.1:${await freePort()}`;
   const primary = await startProgram('hotspare', ['--link-listen', link, ...patient, ...flags]);
@@ -21,7 +24,7 @@ export async function startMirrored(flags: readonly string[] = []): Promise<Serv
     await primary.stop();
   };
   try {
-    // Its own word for it: with -Y a stranger is not told statistics.
+    // The log tells, as with -Y a client without a password gets no statistics.
     await said(standby, /in sync with .*: ready to take over/);
   } catch (error) {
     await stop();

@@ -1,9 +1,9 @@
 /**
- * Empties one page at a time and gives it to another class, in slices. While it is emptied nothing is taken from
- * it. What is dead is unlinked; what was read lately moves to another chunk of its class, for which a colder item
- * goes if there is no free one; the rest is given up (with -M it stays, and so does the page). Each of these is one
- * publish, so a cut at any moment leaves a valid cache, and the page changes class only when nothing leads into it
- * any more.
+ * Empties one page at a time and gives it to another class, in slices. While a page is emptied no chunk of it is taken.
+ * Dead items in it are unlinked. Items read lately move to another chunk of their class, for which a colder item is
+ * evicted if there is no free one. The other items are evicted (with -M they stay, and so does the page). Each of these
+ * changes is one publish, so a cut at any moment leaves a valid cache, and the page changes class only when nothing
+ * refers into it any more.
  *
  *      IDLE ──begin──► DRAINING ──empty──► the page has its new class ──► IDLE
  *                         └──busy for moveSecondsMost, or abandoned──► IDLE
@@ -16,11 +16,11 @@ import {
 } from '../base/limits.js';
 import type { Eviction } from './eviction.js';
 import type { SlabClass } from './slab-class.js';
-import { Meta, type Slabs } from './slabs.js';
+import { ChunkState, type Slabs } from './slabs.js';
 
-const busy = Meta.RESERVED | Meta.PINNED;
+const busy = ChunkState.RESERVED | ChunkState.PINNED;
 
-/** What `seize` has achieved: no page can be emptied now, one is being emptied, it is there. */
+/** The result of `seize`: no page can be emptied now, a page is being emptied, or a page is there. */
 export const Seizure = { NONE: 0, PART: 1, WHOLE: 2 } as const;
 
 /** The items in the chunks that are moved. */
@@ -29,7 +29,7 @@ export interface Items {
   readonly now: number;
   /** True when the item is expired or flushed. */
   isDead(ref: number): boolean;
-  /** Gives an item up. */
+  /** Evicts an item. */
   evict(ref: number, slabClass: SlabClass): void;
   /** Moves an item into a chunk of its class that was taken for it. */
   relocate(ref: number, fresh: number): void;
@@ -40,15 +40,15 @@ export class PageMover {
   moved = 0;
   /** Items that were moved to another chunk. */
   rescues = 0;
-  /** Items that were given up to empty a page. */
+  /** Items that were evicted to empty a page. */
   evictions = 0;
-  /** Dead items that were met. */
+  /** Dead items that the mover met. */
   reclaimed = 0;
   /** Chunks that could not be moved when they were met. */
   busyItems = 0;
   private readonly slabs: Slabs;
   private readonly eviction: Eviction;
-  /** False with -M: what is alive is not given up. */
+  /** False with -M: live items are not evicted. */
   private readonly mayEvict: boolean;
   private readonly items: Items;
   private to: SlabClass | null = null;
@@ -75,7 +75,7 @@ export class PageMover {
     this.busyItems = 0;
   }
 
-  /** Begins to move a page from one class to another, or to nobody (null). False when no page can be emptied now. */
+  /** Begins to move a page from one class to another, or to none (null). False when no page can be emptied now. */
   begin(from: SlabClass, to: SlabClass | null): boolean {
     if (this.isRunning) return false;
     const page = this.emptiest(from);
@@ -87,7 +87,7 @@ export class PageMover {
     return true;
   }
 
-  /** Works on until about `budget` looks are used, and returns how many are left: all when it must wait. */
+  /** Works until about `budget` looks are used, and returns how many are left: all of them when it must wait. */
   step(budget: number): number {
     const { slabs } = this;
     let left = budget;
@@ -107,12 +107,12 @@ export class PageMover {
   }
 
   /**
-   * Empties a page for a class that cannot go on without, all of it or `itemsMost` items, and gives it to that
-   * class when it is empty.
+   * Empties a page for a class that cannot go on without one, either all of it or `itemsMost` items, and gives it to
+   * the class once it is empty.
    */
   seize(to: SlabClass, shielded: number, itemsMost: number): number {
     const { slabs } = this;
-    // The page that is half empty already is the cheapest.
+    // A page that is half empty already is the cheapest.
     if (this.isRunning && !this.canEmpty(slabs.draining, shielded)) slabs.stopDraining();
     while (!this.isRunning) {
       const page = this.pageToSeize(to, shielded);
@@ -131,7 +131,7 @@ export class PageMover {
     const from = slabs.classes[slabs.region.pageTable[page]!]!;
     let left = itemsMost;
     for (let chunk = 0; chunk < from.perPage; chunk++) {
-      if ((slabs.meta[page]![chunk]! & Meta.LIVE) === 0) continue;
+      if ((slabs.chunkStates[page]![chunk]! & ChunkState.LIVE) === 0) continue;
       if (left-- === 0) return Seizure.PART;
       this.items.evict(slabs.refOf(page, chunk, from), from);
     }
@@ -145,17 +145,17 @@ export class PageMover {
     if (to !== null) to.gainedAt = this.items.now;
   }
 
-  /** Looks at the next chunk; returns what that cost. */
+  /** Looks at the next chunk; returns the cost of that. */
   private empty(from: SlabClass): number {
     const { slabs, items } = this;
     const page = slabs.draining;
     const chunk = this.chunk++;
-    const meta = slabs.meta[page]![chunk]!;
-    if ((meta & busy) !== 0) {
+    const state = slabs.chunkStates[page]![chunk]!;
+    if ((state & busy) !== 0) {
       this.busyItems++;
       return 1;
     }
-    if ((meta & Meta.LIVE) === 0) return 1;
+    if ((state & ChunkState.LIVE) === 0) return 1;
     const ref = slabs.refOf(page, chunk, from);
     if (items.isDead(ref)) {
       this.reclaimed++;
@@ -163,7 +163,7 @@ export class PageMover {
       return upkeepLooksPerChange;
     }
     const bytes = slabs.itemBytes(ref);
-    const fresh = bytes > moveBytesMost ? 0 : this.place(from, meta);
+    const fresh = bytes > moveBytesMost ? 0 : this.place(from, state);
     if (fresh !== 0) {
       this.rescues++;
       items.relocate(ref, fresh);
@@ -176,11 +176,11 @@ export class PageMover {
     return upkeepLooksPerChange * (1 + (bytes >>> 10));
   }
 
-  /** A chunk outside of the page for an item with this meta word; 0 when the item itself is the one to give up. */
-  private place(from: SlabClass, meta: number): number {
+  /** A chunk outside of the page for an item with this state word; 0 when the item itself is to be evicted. */
+  private place(from: SlabClass, state: number): number {
     const { slabs, items } = this;
     if (slabs.available(from) > 0) return slabs.take(from);
-    if (!this.mayEvict || this.eviction.isCold(meta)) return 0;
+    if (!this.mayEvict || this.eviction.isCold(state)) return 0;
     const colder = this.eviction.victim(from, 0);
     if (colder === 0) return 0;
     this.evictions++;
@@ -188,7 +188,7 @@ export class PageMover {
     return slabs.available(from) > 0 ? slabs.take(from) : 0;
   }
 
-  /** The page of a class that has fewest items; of those that are full the one before the hand. -1: none is adopted. */
+  /** The page of a class with the fewest items; if all are full, the page before the hand. -1: no page is adopted. */
   private emptiest(from: SlabClass): number {
     const { slabs } = this;
     const { pages, handPage } = from;
@@ -201,7 +201,7 @@ export class PageMover {
     return best;
   }
 
-  /** A page of the class that has most, the emptiest first; -1: none that is adopted can be emptied. */
+  /** A page of the class with the most pages, the emptiest first; -1: no adopted page can be emptied. */
   private pageToSeize(to: SlabClass, shielded: number): number {
     for (const donor of this.donors(to)) {
       const emptiest = this.emptiest(donor);
@@ -235,6 +235,6 @@ export class PageMover {
     const { region } = slabs;
     if (!slabs.isAdopted(page)) return false;
     if (shielded !== 0 && region.pageOf(shielded) === page) return false;
-    return slabs.meta[page]!.every((word) => (word & busy) === 0);
+    return slabs.chunkStates[page]!.every((word) => (word & busy) === 0);
   }
 }

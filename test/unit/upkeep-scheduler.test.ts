@@ -3,8 +3,8 @@ import { expect, test } from '@jest/globals';
 import { Executor } from '../../src/commands/execute.js';
 import { machine } from '../../src/native/ports.js';
 import { Output } from '../../src/protocol/reply.js';
-import { Background } from '../../src/server/background.js';
-import { Timeline } from '../../src/server/timeline.js';
+import { CacheClock } from '../../src/server/cache-clock.js';
+import { UpkeepScheduler } from '../../src/server/upkeep-scheduler.js';
 import { Counters } from '../../src/stats/counters.js';
 import { alone, type Mirror } from '../../src/store/mirror.js';
 import { Pace } from '../../src/store/upkeep.js';
@@ -23,19 +23,19 @@ test('a turn in which the node is deposed is the last', async () => {
     ...alone,
     commit: () => {
       commits++;
-      background.stop();
+      scheduler.stop();
       return 0;
     },
   };
-  const timeline = new Timeline(store.region, 'here', 0, () => 1_000_000);
-  const background = new Background({ executor, mirror, timeline, ports: machine });
+  const cacheClock = new CacheClock(store.region, 'here', 0, () => 1_000_000);
+  const scheduler = new UpkeepScheduler({ executor, mirror, cacheClock, ports: machine });
   let turns = 0;
   executor.upkeep.work = () => {
     turns++;
     journal.word(0, turns);
     return Pace.NOW;
   };
-  background.start();
+  scheduler.start();
   await until('the turn', () => commits > 0, { everyMs: 0 });
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
   expect([turns, commits]).toEqual([1, 1]);

@@ -1,4 +1,4 @@
-/** Clients of a server with TLS, and the flags such a server is started with. */
+/** Clients of a server with TLS, and the flags of such a server. */
 import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { Client } from './client.js';
@@ -13,7 +13,7 @@ export function tlsFlags(...words: string[]): string[] {
   return ['-Z', '-o', [chain, `ssl_key=${fixture('first.key.pem')}`, ...words].join(',')];
 }
 
-/** A connection that has verified the server's certificate, `first` or as told. */
+/** A connection that has verified the server's certificate, `first` unless `options` say otherwise. */
 export async function secureClient(port: number, options: ConnectionOptions = {}): Promise<Client> {
   const socket = connect({
     host: '127.0.0.1',

@@ -19,48 +19,48 @@ export function quit(_: Executor, caller: Caller): number {
   return Outcome.CLOSE;
 }
 
-/** `shutdown [graceful]`: memcached ends as by a signal, and answers only when it does not. */
+/** `shutdown [graceful]`: ends as memcached does on a signal, which sends no reply; only a refusal is answered. */
 export function shutdown(executor: Executor, caller: Caller): number {
-  const { shared } = caller;
+  const { server } = caller;
   const { exchange, line } = executor;
-  if (!shared.facts.settings.shutdown) return exchange.say(lines.shutdownDisabled);
+  if (!server.statSource.settings.shutdown) return exchange.say(lines.shutdownDisabled);
   const graceful = line.count > 1;
   if (graceful && !(line.count === 2 && line.is(1, gracefulWord))) {
     return exchange.say(lines.badShutdown);
   }
-  shared.shutdown(graceful);
+  server.shutdown(graceful);
   caller.closeReason = 'shutdown';
   return Outcome.CLOSE;
 }
 
-/** `verbosity LEVEL` is remembered and shown; what is logged does not depend on it. */
-export function verbosity({ exchange }: Executor, { shared }: Caller): number {
+/** `verbosity LEVEL` is remembered and shown; the log does not depend on it. */
+export function verbosity({ exchange }: Executor, { server }: Caller): number {
   if (exchange.line.count === 2 && exchange.quiet) return Outcome.DONE;
   if (!exchange.readUnsigned(1)) return exchange.say(lines.badFormat);
-  shared.facts.verbosity = exchange.decimal.low;
+  server.statSource.verbosity = exchange.decimal.low;
   return exchange.say(lines.ok);
 }
 
 /** `stats [TOPIC]`. */
 export function stats(executor: Executor, caller: Caller): number {
-  const { facts, mirror } = caller.shared;
+  const { statSource, mirror } = caller.server;
   const { exchange } = executor;
   const topic = executor.line.count > 1 ? executor.line.text(1) : '';
   switch (topic) {
     case 'reset':
-      resetStatistics(executor, facts);
+      resetStatistics(executor, statSource);
       return exchange.say(lines.reset);
     case 'detail':
       return detail(executor, caller);
     case 'conns':
-      caller.dump = new LineDump(caller.shared.connectionLines(caller.connection));
+      caller.dump = new LineDump(caller.server.connectionLines(caller.connection));
       return Outcome.DUMP;
     default:
   }
   const outcome = executor.administration.stats(topic, caller);
   if (outcome !== null) return outcome;
-  caller.shared.wire.budget.weigh();
-  const rows = statistics(topic, executor, facts, mirror);
+  caller.server.wire.budget.weigh();
+  const rows = statistics(topic, executor, statSource, mirror);
   if (rows === null) return exchange.say(lines.error);
   for (const [name, value] of rows) executor.output.text(`STAT ${name} ${value}\r\n`);
   return exchange.say(lines.end);
@@ -87,9 +87,9 @@ function detail(executor: Executor, caller: Caller): number {
 
 /** `watch [topic …]`. */
 export function watch(executor: Executor, caller: Caller): number {
-  const { facts, wire } = caller.shared;
+  const { statSource, wire } = caller.server;
   const { exchange, line, observer } = executor;
-  if (!facts.settings.watch) return exchange.say(lines.watchDisabled);
+  if (!statSource.settings.watch) return exchange.say(lines.watchDisabled);
   if (wire.answered) return exchange.say(lines.watchPipelined);
   let topics = line.count === 1 ? Topic.fetchers : 0;
   for (let token = 1; token < Math.min(line.count, tokensMax); token++) {
@@ -103,9 +103,9 @@ export function watch(executor: Executor, caller: Caller): number {
   return exchange.say(lines.ok);
 }
 
-/** `refresh_certs`: connections to come get what the files hold now. */
+/** `refresh_certs`: later connections get the present content of the files. */
 export function refreshCertificates({ exchange }: Executor, caller: Caller): number {
-  const { tls } = caller.shared.access;
+  const { tls } = caller.server.access;
   if (tls === null) return exchange.say(lines.tlsDisabled);
   const fault = tls.refresh();
   if (fault === null) return exchange.say(lines.ok);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { layoutVersion, RecordWord, SuperWord, superblockBytes } from '../../src/store/layout.js';
+import { Miss } from '../../src/store/store.js';
 import {
   epochOf,
   format,
@@ -12,8 +13,7 @@ import {
   promote,
   readRecord,
   writeRecord,
-} from '../../src/store/open.js';
-import { Miss } from '../../src/store/store.js';
+} from '../../src/store/superblock.js';
 import { checkAdopted } from '../support/check-store.js';
 import { emptyMemory, geometries, memoryOfFile } from '../support/region.js';
 import { SmallStore } from '../support/small-store.js';

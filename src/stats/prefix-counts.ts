@@ -1,4 +1,7 @@
-/** `stats detail`: what is asked for, by key prefix. Off it costs nothing; on, a look-up in a map for each key. */
+/**
+ * `stats detail`: requests counted by key prefix. While it is off it costs nothing; while on, a look-up in a map for
+ * each key.
+ */
 import { prefixesMost } from '../base/limits.js';
 
 interface Counts {
@@ -10,9 +13,9 @@ interface Counts {
 
 export type Counted = keyof Counts;
 
-export class Prefixes {
+export class PrefixCounts {
   on = false;
-  /** The byte that ends a prefix; a key without it is not counted. */
+  /** The byte that ends a prefix; a key without this byte is not counted. */
   delimiter = 0x3a;
   private readonly counts = new Map<string, Counts>();
 
@@ -26,7 +29,7 @@ export class Prefixes {
     this.counts.clear();
   }
 
-  /** Lines as memcached writes them. */
+  /** The counts as lines, in memcached's form. */
   *lines(): IterableIterator<string> {
     for (const [prefix, { get, hit, set, del }] of this.counts) {
       yield `PREFIX ${prefix} get ${get} hit ${hit} set ${set} del ${del}\r\n`;

@@ -1,33 +1,33 @@
 /**
- * The voice of ms: a result, and what the line wanted repeated. That is kept in the request, because the line may be
- * gone when the value has arrived.
+ * The dialect of ms: it answers with a result, and the parts of the line that it repeats. The request keeps these, as
+ * the line may be gone when the value has arrived.
  */
 import { lines, type Output, type Phrase } from '../../protocol/reply.js';
 import { casHigh, casLow, hasCas } from '../../store/cas.js';
 import { EXPTIME, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store/layout.js';
 import type { Store } from '../../store/store.js';
-import type { Means } from '../exchange.js';
-import { Echo, echoBits, type StorageRequest, type Voice } from '../request.js';
+import type { CommandParts } from '../exchange.js';
+import { Echo, echoBits, type StorageDialect, type StorageRequest } from '../request.js';
 import type { MetaExchange } from './exchange.js';
 
 const SPACE = 0x20;
 const LETTER_C = 0x63;
 const LETTER_S = 0x73;
-/** The lowest echo of those that are left. */
+/** Mask of the lowest remaining echo. */
 const echoMask = 2 ** echoBits - 1;
 
-export class MetaVoice implements Voice {
+export class MetaDialect implements StorageDialect {
   readonly countsPrefixes = false;
   readonly alwaysDrops = true;
   private readonly meta: MetaExchange;
   private readonly output: Output;
   private readonly store: Store;
-  /** Where the key of the command that is carried out stands. */
+  /** The key of the running command: its bytes, view and offset. */
   private keyBytes: Uint8Array;
   private keyView: DataView;
   private keyAt = 0;
 
-  constructor({ exchange, store }: Pick<Means, 'exchange' | 'store'>, meta: MetaExchange) {
+  constructor({ exchange, store }: Pick<CommandParts, 'exchange' | 'store'>, meta: MetaExchange) {
     this.meta = meta;
     this.output = exchange.output;
     this.store = store;
@@ -65,7 +65,7 @@ export class MetaVoice implements Voice {
     return request.casLow >>> 0 < casLow(region, old) >>> 0;
   }
 
-  /** Links the filled chunk. A value that invalidates the old item keeps its expiry, and who won it. */
+  /** Links the filled chunk. A value that invalidates the old item keeps its expiry, and its TOKEN_SENT bit. */
   commit(request: StorageRequest, old: number): void {
     const { store } = this;
     const { region } = store;

@@ -1,17 +1,17 @@
-/** Where a server listens: TCP and UDP at every address of `-l`, or a UNIX socket. It binds all of them, or none. */
+/** The clients' listeners: TCP and UDP at every address of `-l`, or a UNIX socket. All of them are bound, or none. */
 import { HotspareError } from '../base/errors.js';
-import { addressText, listenAddress, type Settings } from '../flags/options.js';
+import { addressText, listenAddress, type Settings } from '../flags/settings.js';
 import { failed, type NativeFailure } from '../native/addon.js';
 import type { Log } from '../process/log.js';
 import type { BoundPort } from '../process/portfile.js';
 import { type Bound, Udp, type UdpOptions } from './udp.js';
 import type { Endpoint, Wire } from './wire.js';
 
-export interface ListeningOptions {
+export interface ClientListenersOptions {
   readonly wire: Wire;
   readonly settings: Settings;
   readonly log: Log;
-  /** Connections are encrypted, unless their place says otherwise. */
+  /** True where connections are encrypted, unless their address says `notls:`. */
   readonly encrypts: boolean;
   readonly accept: (connection: number, encrypted: boolean) => Endpoint;
   readonly acceptDatagram: UdpOptions['accept'];
@@ -20,29 +20,29 @@ export interface ListeningOptions {
 /** Binds a port (0: any) of an address, and returns it. */
 type Open = (host: string, port: number, plain: boolean) => number | NativeFailure;
 
-export class Listening {
+export class ClientListeners {
   readonly listeners: number[] = [];
-  /** Ports that are bound, in their order. */
+  /** Bound ports, in the order of binding. */
   readonly ports: BoundPort[] = [];
-  private readonly options: ListeningOptions;
+  private readonly options: ClientListenersOptions;
   private readonly udp: Udp;
 
-  constructor(options: ListeningOptions) {
+  constructor(options: ClientListenersOptions) {
     this.options = options;
     this.udp = new Udp({ wire: options.wire, accept: options.acceptDatagram });
   }
 
-  /** UDP sockets. */
+  /** The bound UDP sockets. */
   get datagrams(): readonly Bound[] {
     return this.udp.bound;
   }
 
-  /** The first port that is bound; 0: none. */
-  portOf(transport: BoundPort['transport']): number {
-    return this.ports.find((bound) => bound.transport === transport)?.port ?? 0;
+  /** The first bound port; 0: none. */
+  portOf(protocol: BoundPort['protocol']): number {
+    return this.ports.find((bound) => bound.protocol === protocol)?.port ?? 0;
   }
 
-  /** Throws HotspareError LISTEN; then nothing is bound. */
+  /** Binds everything. Throws HotspareError LISTEN; then nothing is bound. */
   begin(): void {
     const failure = this.bind();
     if (failure === null) return;
@@ -70,40 +70,36 @@ export class Listening {
     return null;
   }
 
-  /** `port`: where an address names none; -1: any, 0: nothing is bound. */
-  private bindAll(
-    transport: BoundPort['transport'],
-    port: number,
-    open: Open,
-  ): HotspareError | null {
+  /** `port`: the port of addresses that name none; -1: any, 0: nothing is bound. */
+  private bindAll(protocol: BoundPort['protocol'], port: number, open: Open): HotspareError | null {
     const { listen } = this.options.settings;
     if (port === 0) return null;
     for (const text of listen.length === 0 ? ['*'] : listen) {
       const place = listenAddress(text, port);
       const named = place.port === -1 ? 0 : place.port;
       if (place.everywhere) {
-        const failure = this.bindEverywhere(transport, named, place.plain, open);
+        const failure = this.bindEverywhere(protocol, named, place.plain, open);
         if (failure !== null) return failure;
         continue;
       }
       const bound = open(place.host, named, place.plain);
-      if (failed(bound)) return listenFailure(`${transport} ${text} port ${named}`, bound);
+      if (failed(bound)) return listenFailure(`${protocol} ${text} port ${named}`, bound);
     }
     return null;
   }
 
-  /** All addresses of both families; a machine without IPv6 has only one. */
+  /** Binds all addresses of both families; a machine without IPv6 has only one. */
   private bindEverywhere(
-    transport: BoundPort['transport'],
+    protocol: BoundPort['protocol'],
     port: number,
     plain: boolean,
     open: Open,
   ): HotspareError | null {
     const four = open('0.0.0.0', port, plain);
-    if (failed(four)) return listenFailure(`${transport} port ${port}`, four);
+    if (failed(four)) return listenFailure(`${protocol} port ${port}`, four);
     const six = open('::', four, plain);
     if (!failed(six)) return null;
-    if (!hasNoAddress(six)) return listenFailure(`${transport} port ${port}`, six);
+    if (!hasNoAddress(six)) return listenFailure(`${protocol} port ${port}`, six);
     this.options.log.detail(`no IPv6: ${six.call}: ${six.error}`);
     return null;
   }
@@ -122,9 +118,9 @@ export class Listening {
     return port;
   }
 
-  private opened(transport: BoundPort['transport'], host: string, port: number): void {
-    this.ports.push({ transport, host, port });
-    const label = transport === 'UDP' ? 'UDP ' : '';
+  private opened(protocol: BoundPort['protocol'], host: string, port: number): void {
+    this.ports.push({ protocol, host, port });
+    const label = protocol === 'UDP' ? 'UDP ' : '';
     this.options.log.detail(`listening on ${label}${addressText(host, port)}`);
   }
 
@@ -151,8 +147,8 @@ export class Listening {
 }
 
 /**
- * Throws HotspareError LISTEN when an address to listen on is not this machine's. Whether the port is free is another
- * question: a standby's primary may hold it until it dies.
+ * Throws HotspareError LISTEN when an address to listen on is not this machine's. The port may be taken: a standby's
+ * primary may hold it until it dies.
  */
 export function checkAddresses(wire: Wire, { listen, port, unixSocket }: Settings): void {
   if (port === 0 || unixSocket !== null) return;
@@ -165,7 +161,9 @@ export function checkAddresses(wire: Wire, { listen, port, unixSocket }: Setting
   }
 }
 
-/** Why the clients' TCP port cannot be bound now, or null. What is bound for that is given back at once. */
+/**
+ * The reason why the clients' TCP port cannot be bound now, or null. The listener bound for the test is closed at once.
+ */
 export function addressTaken(
   wire: Wire,
   { listen, port, unixSocket }: Settings,

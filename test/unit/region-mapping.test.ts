@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { native } from '../../src/native/addon.js';
-import { anonymous, mapCopy, mapRegion } from '../../src/server/memory.js';
+import { anonymousMemory, mapCopy, mapRegion } from '../../src/server/region-mapping.js';
 import { Journal } from '../../src/store/journal.js';
 import { headBytes, NodeWord, pagesBytes, SuperWord } from '../../src/store/layout.js';
-import { promote } from '../../src/store/open.js';
+import { promote } from '../../src/store/superblock.js';
 import { geometries } from '../support/region.js';
 
 const geometry = { ...geometries.mixed, pageBytes: 2 ** 20, pageCount: 80 };
@@ -26,12 +26,12 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Leaves a cache of epoch 2 in the file, full of sevens. */
 function leaveCache(): void {
-  const { memory, region } = mapRegion(geometry, { ...anonymous, file }, new Journal());
+  const { nativeRegion, region } = mapRegion(geometry, { ...anonymousMemory, file }, new Journal());
   promote(region);
   region.pageTable.fill(1);
   region.buckets.fill(7);
   for (const words of region.words) words.fill(7);
-  native.regionClose(memory.id);
+  native.regionClose(nativeRegion.id);
 }
 
 test('a cache in the file is told and wiped, and the loop turns meanwhile', async () => {
@@ -43,46 +43,48 @@ test('a cache in the file is told and wiped, and the loop turns meanwhile', asyn
     if (!mapped) setImmediate(turn);
   };
   turn();
-  const { memory, gaveUp } = await mapCopy(geometry, { ...anonymous, file });
+  const { nativeRegion, gaveUp } = await mapCopy(geometry, { ...anonymousMemory, file });
   mapped = true;
   expect(gaveUp).toBe(2);
   expect(turns).toBeGreaterThan(1);
-  const head = new Int32Array(memory.head);
+  const head = new Int32Array(nativeRegion.head);
   expect(head[mark]).toBe(1);
   head[mark] = 0;
-  for (const buffer of [memory.head, ...memory.segments]) {
+  for (const buffer of [nativeRegion.head, ...nativeRegion.segments]) {
     expect(new Int32Array(buffer).every((word) => word === 0)).toBe(true);
   }
   expect(statSync(file).blocks * 512).toBeGreaterThanOrEqual(totalBytes);
-  native.regionClose(memory.id);
+  native.regionClose(nativeRegion.id);
   expect(readFileSync(file).every((byte) => byte === 0)).toBe(true);
 });
 
 test('a copy that was not whole is no cache that is given up', async () => {
   leaveCache();
-  native.regionClose((await mapCopy(geometry, { ...anonymous, file })).memory.id);
-  const { memory, gaveUp } = await mapCopy(geometry, { ...anonymous, file });
+  native.regionClose((await mapCopy(geometry, { ...anonymousMemory, file })).nativeRegion.id);
+  const { nativeRegion, gaveUp } = await mapCopy(geometry, { ...anonymousMemory, file });
   expect(gaveUp).toBeNull();
-  native.regionClose(memory.id);
+  native.regionClose(nativeRegion.id);
 });
 
 test('memory without a file is new', async () => {
-  const { memory, gaveUp } = await mapCopy(geometry, anonymous);
-  expect({ gaveUp, created: memory.created }).toEqual({ gaveUp: null, created: true });
-  expect(new Int32Array(memory.head)[mark]).toBe(1);
-  native.regionClose(memory.id);
+  const { nativeRegion, gaveUp } = await mapCopy(geometry, anonymousMemory);
+  expect({ gaveUp, created: nativeRegion.created }).toEqual({ gaveUp: null, created: true });
+  expect(new Int32Array(nativeRegion.head)[mark]).toBe(1);
+  native.regionClose(nativeRegion.id);
 });
 
 test('a file in use, or of another size, is refused, unless that may be given up', async () => {
   leaveCache();
-  const holder = await mapCopy(geometry, { ...anonymous, file });
-  await expect(mapCopy(geometry, { ...anonymous, file })).rejects.toThrow(/in use by another/);
-  native.regionClose(holder.memory.id);
+  const holder = await mapCopy(geometry, { ...anonymousMemory, file });
+  await expect(mapCopy(geometry, { ...anonymousMemory, file })).rejects.toThrow(
+    /in use by another/,
+  );
+  native.regionClose(holder.nativeRegion.id);
   rmSync(file);
   leaveCache();
   truncateSync(file, totalBytes / 2);
-  await expect(mapCopy(geometry, { ...anonymous, file })).rejects.toThrow(/bytes long/);
-  const { memory } = await mapCopy(geometry, { ...anonymous, file, discard: true });
-  expect(memory.created).toBe(true);
-  native.regionClose(memory.id);
+  await expect(mapCopy(geometry, { ...anonymousMemory, file })).rejects.toThrow(/bytes long/);
+  const { nativeRegion } = await mapCopy(geometry, { ...anonymousMemory, file, discard: true });
+  expect(nativeRegion.created).toBe(true);
+  native.regionClose(nativeRegion.id);
 });

@@ -1,15 +1,15 @@
 /**
- * What a connection may say before it is known who it is (`-Y`): `set <anything> <flags> <exptime> <bytes>` with
- * `user password` as its value, as in memcached. Anything else is refused, line by line.
+ * Authentication (`-Y`): a connection must first send `set <anything> <flags> <exptime> <bytes>` with `user password`
+ * as its value, as in memcached. Anything else is refused, line by line.
  */
 
 import { authBytesMax, lineBytesMax } from '../base/limits.js';
 import type { Credentials } from '../process/credentials.js';
 import { ascii, lines } from '../protocol/reply.js';
 import type { Counters } from '../stats/counters.js';
-import type { Exchange, Means } from './exchange.js';
+import type { CommandParts, Exchange } from './exchange.js';
 
-/** What `step` returns when the connection is to be closed without an answer. */
+/** Returned by `step` when the connection is to be closed without an answer. */
 export const hangUp = -1;
 
 const setWord = ascii('set');
@@ -19,15 +19,15 @@ const SPACE = 0x20;
 const RETURN = 0x0d;
 const NEWLINE = 0x0a;
 
-export class Unlocking {
+export class Authentication {
   /** True when the last step let its connection in. */
-  unlocked = false;
+  authenticated = false;
   private readonly exchange: Exchange;
   private readonly counters: Counters;
   private readonly credentials: Credentials;
 
   constructor(
-    { exchange, counters }: Pick<Means, 'exchange' | 'counters'>,
+    { exchange, counters }: Pick<CommandParts, 'exchange' | 'counters'>,
     credentials: Credentials,
   ) {
     this.exchange = exchange;
@@ -37,7 +37,7 @@ export class Unlocking {
 
   /** Handles one request at `at`; returns where the rest begins, `at` when more bytes are needed, or `hangUp`. */
   step(at: number, end: number): number {
-    this.unlocked = false;
+    this.authenticated = false;
     const { exchange } = this;
     const { line, output, decimal } = exchange;
     if (!line.scan(at, end)) return end - at > lineBytesMax ? hangUp : at;
@@ -71,9 +71,9 @@ export class Unlocking {
       return;
     }
     counters.authCommands++;
-    this.unlocked = this.credentials.admits(name, password);
-    if (!this.unlocked) counters.authErrors++;
-    output.put(this.unlocked ? lines.stored : lines.authFailure);
+    this.authenticated = this.credentials.admits(name, password);
+    if (!this.authenticated) counters.authErrors++;
+    output.put(this.authenticated ? lines.stored : lines.authFailure);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Files that a server leaves in folders that may be everybody's, as /tmp is: the pid file and the port file. Under
- * their name somebody else's trap may stand there: a symlink to a file of ours, or a pipe that nobody writes to.
+ * Reads and writes files in folders that anybody may write to, as /tmp is: the pid file and the port file. Under their
+ * names another user may have set a trap: a symlink to a file of ours, or a pipe that nobody writes to.
  */
 import {
   closeSync,
@@ -17,16 +17,16 @@ import {
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
 const readableByAll = 0o644;
-/** Nothing that is read here is longer. */
+/** The longest file that is read here. */
 const readBytesMost = 64;
 
 /**
- * Puts a file in its place whole: a reader sees all of it or none. What stood there is replaced, as memcached does; a
- * symlink is not followed. Throws as `fs` does.
+ * Puts a file in its place whole: a reader sees all of it or none. A file that stood there is replaced, as memcached
+ * does; a symlink is not followed. Throws as `fs` does.
  */
-export function placeFile(file: string, text: string): void {
+export function replaceFile(file: string, text: string): void {
   const before = lstatSync(file, { throwIfNoEntry: false });
-  // A terminal or /dev/null is written to, and must stay what it is.
+  // A terminal or /dev/null must stay one, so it is written to, not replaced.
   if (before !== undefined && !before.isFile() && !before.isSymbolicLink()) {
     writeOver(file, text);
     return;
@@ -38,14 +38,14 @@ export function placeFile(file: string, text: string): void {
     renameSync(fresh, file);
   } catch (error) {
     rmSync(fresh, { force: true });
-    // In a folder where nothing may be made, a file of our own may have been made ready for us.
+    // The folder lets us make no file, but a file of ours may stand there to be written to.
     if (before === undefined || !before.isFile() || !isOurs(before)) throw error;
     writeOver(file, text);
   }
 }
 
-/** The beginning of a file; null when there is none, or none that may be read without waiting. */
-export function readPlaced(file: string): string | null {
+/** The beginning of a file; null when there is no regular file, or it may not be read. */
+export function readRegularFile(file: string): string | null {
   let descriptor = -1;
   try {
     descriptor = openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -59,7 +59,7 @@ export function readPlaced(file: string): string | null {
   }
 }
 
-/** True where a symlink stands that neither root nor this user has made: it may lead anywhere. */
+/** True for a symlink that neither root nor this user has made, as it may lead anywhere. */
 export function isForeignLink(file: string): boolean {
   const found = lstatSync(file, { throwIfNoEntry: false });
   return found?.isSymbolicLink() === true && found.uid !== 0 && !isOurs(found);

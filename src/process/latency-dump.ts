@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Log } from './log.js';
 
-/** So many are made text at once: about a millisecond, for clients and heartbeats wait meanwhile. */
+/** Latencies made text at once: about a millisecond of work, as clients and heartbeats wait meanwhile. */
 const linesAtOnce = 8192;
 
-/** `latencies` gives ns. The file stands in the folder for temporary files, one a line, named after the process. */
-export function dumpOnSignal(latencies: () => Uint32Array, log: Log): void {
+/**
+ * `latencies` gives ns. The file has one latency a line, and stands in the folder for temporary files, named after the
+ * process.
+ */
+export function dumpLatenciesOnSignal(latencies: () => Uint32Array, log: Log): void {
   const file = join(tmpdir(), `hotspare-${process.pid}-latencies`);
   let dumping = false;
   process.on('SIGUSR2', async () => {
@@ -25,7 +28,9 @@ export function dumpOnSignal(latencies: () => Uint32Array, log: Log): void {
   });
 }
 
-/** A new file: the folder is everybody's, and what stands there under this name may lead elsewhere. */
+/**
+ * Makes the file anew: anybody may write to the folder, so a file that stands there already may be a link elsewhere.
+ */
 async function write(file: string, latencies: Uint32Array): Promise<void> {
   await rm(file, { force: true });
   const handle = await open(file, 'wx', 0o600);

@@ -1,8 +1,8 @@
-/** Maps the memory a region lives in, new or found in a file, and refuses what must not be served. */
+/** Maps the memory of a region, new or found in a file, and refuses a region that must not be served. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { HotspareError } from '../base/errors.js';
 import { segmentBytes } from '../base/limits.js';
-import type { Settings } from '../flags/options.js';
+import type { Settings } from '../flags/settings.js';
 import {
   failed,
   type NativeFailure,
@@ -20,6 +20,7 @@ import {
   SuperWord,
   sameGeometry,
 } from '../store/layout.js';
+import { Region } from '../store/region.js';
 import {
   epochOf,
   format,
@@ -27,13 +28,12 @@ import {
   inspect,
   markInconsistent,
   noMagic,
-} from '../store/open.js';
-import { Region } from '../store/region.js';
+} from '../store/superblock.js';
 
-export interface MemoryOptions {
+export interface MappingOptions {
   /** `-e`: a file, or null for anonymous memory. */
   readonly file: string | null;
-  /** `--discard-memory-file`: what the file holds is given up when it cannot be served. */
+  /** `--discard-memory-file`: the content of the file is discarded when it cannot be served. */
   readonly discard: boolean;
   /** `-k`. */
   readonly lockMemory: boolean;
@@ -41,105 +41,111 @@ export interface MemoryOptions {
   readonly hugePages: boolean;
 }
 
-/** What memory is mapped with. */
+/** The ports that memory is mapped with. */
 type MemoryPorts = Pick<Ports, 'memory' | 'random'>;
 
 /** The part of a server's settings that says how memory is mapped. */
-export function memoryOptions(settings: Settings): MemoryOptions {
+export function mappingOptions(settings: Settings): MappingOptions {
   const { memoryFile, discardMemoryFile, lockMemory, hugePages } = settings;
   return { file: memoryFile, discard: discardMemoryFile, lockMemory, hugePages };
 }
 
 /** Memory that ends with the process. */
-export const anonymous: MemoryOptions = {
+export const anonymousMemory: MappingOptions = {
   file: null,
   discard: false,
   lockMemory: false,
   hugePages: false,
 };
 
-/** Memory that is mapped, and the typed views of it. */
-export interface Mapped {
-  readonly memory: NativeRegion;
+/** A mapped region: the addon's, and the typed views of it. */
+export interface MappedRegion {
+  readonly nativeRegion: NativeRegion;
   readonly region: Region;
   /** False when a cache was found in it. */
   readonly fresh: boolean;
-  /** What was wrong with the cache that `--discard-memory-file` gave up; null: there was none. */
+  /** The error in the cache that `--discard-memory-file` discarded; null: there was none. */
   readonly gaveUp: string | null;
 }
 
-/** Maps a region that is to be served: formats a new one, checks one that is found. Throws HotspareError. */
+/** Maps a region that is to be served: formats a new region, checks one that is found. Throws HotspareError. */
 export function mapRegion(
   geometry: Geometry,
-  options: MemoryOptions,
+  options: MappingOptions,
   journal: Journal,
   ports: MemoryPorts = machine,
-): Mapped {
-  const { memory, gaveUp } = mapOwn(geometry, options, ports);
-  const head = new Int32Array(memory.head);
+): MappedRegion {
+  const { nativeRegion, gaveUp } = mapOwn(geometry, options, ports);
+  const head = new Int32Array(nativeRegion.head);
   const found = inspect(head);
-  if (found.kind === 'empty') return formatted(memory, geometry, journal, gaveUp, ports.random);
+  if (found.kind === 'empty')
+    return formatted(nativeRegion, geometry, journal, gaveUp, ports.random);
   const reason = unservable(found, geometry, options.file!);
   if (reason === null) {
-    return { memory, region: new Region(memory, geometry, journal), fresh: false, gaveUp };
+    return {
+      nativeRegion,
+      region: new Region(nativeRegion, geometry, journal),
+      fresh: false,
+      gaveUp,
+    };
   }
-  // What is no hotspare memory file may be somebody's: nobody asked for that to be given up.
+  // Content that is no hotspare memory file may belong to another program, and the flag does not speak of it.
   const isOurs = head[SuperWord.MAGIC] === magic || found.kind === 'copy';
   if (!options.discard || !isOurs) throw reason;
-  ports.memory.regionClose(memory.id);
+  ports.memory.regionClose(nativeRegion.id);
   const fresh = open(geometry, options, true, ports);
   return formatted(fresh, geometry, journal, reason.message, ports.random);
 }
 
-/** Maps a new region that is to be served, and gives up what its file holds. Throws HotspareError. */
+/** Maps a new region that is to be served; the content of its file is discarded. Throws HotspareError. */
 export function mapNew(
   geometry: Geometry,
-  options: MemoryOptions,
+  options: MappingOptions,
   journal: Journal,
   ports: MemoryPorts = machine,
-): Mapped {
+): MappedRegion {
   return formatted(open(geometry, options, true, ports), geometry, journal, null, ports.random);
 }
 
 /** Memory for a copy, all zero and marked as one that must not be served. */
 export interface MappedCopy {
-  readonly memory: NativeRegion;
+  readonly nativeRegion: NativeRegion;
   /** The epoch of a cache that stood in the memory file, and was wiped; null: there was none. */
   readonly gaveUp: number | null;
 }
 
 /**
- * Maps memory for a copy of somebody else's region. The loop goes on meanwhile: to reserve, lock or wipe gigabytes
- * takes seconds. Rejects with HotspareError.
+ * Maps memory for a copy of another node's region. The loop goes on meanwhile, as reserving, locking or wiping
+ * gigabytes takes seconds. Rejects with HotspareError.
  */
 export async function mapCopy(
   geometry: Geometry,
-  options: MemoryOptions,
+  options: MappingOptions,
   port: Ports['memory'] = machine.memory,
 ): Promise<MappedCopy> {
-  const memory = await openForCopy(geometry, options, port);
-  const head = new Int32Array(memory.head);
+  const nativeRegion = await openForCopy(geometry, options, port);
+  const head = new Int32Array(nativeRegion.head);
   const found = inspect(head);
   const gaveUp = found.kind === 'region' && !found.inconsistent ? epochOf(head) : null;
-  if (!memory.created) {
-    // A wipe may be cut: what is left of the file must not pass for a cache.
+  if (!nativeRegion.created) {
+    // A wipe may be cut off: the rest of the file must not pass for a cache then.
     markInconsistent(head, true);
     const failure = await new Promise<NativeFailure | null>((done) =>
-      port.regionWipeLater(memory.id, done),
+      port.regionWipeLater(nativeRegion.id, done),
     );
     if (failure !== null) {
-      port.regionClose(memory.id);
+      port.regionClose(nativeRegion.id);
       throw cannotMap(failure, options.file, regionBytes(geometry));
     }
   }
   markInconsistent(head, true);
-  return { memory, gaveUp };
+  return { nativeRegion, gaveUp };
 }
 
-/** As `mapOwn`, but in a thread. */
+/** Opens memory as `mapOwn` does, but in a thread. */
 async function openForCopy(
   geometry: Geometry,
-  options: MemoryOptions,
+  options: MappingOptions,
   port: Ports['memory'],
 ): Promise<NativeRegion> {
   const { file, discard } = options;
@@ -154,36 +160,36 @@ async function openForCopy(
   return opened;
 }
 
-/** Maps what is there, or, where that has another size and may be given up, new memory. */
+/** Maps the file that is there; or, where it has another size and may be discarded, new memory. */
 function mapOwn(
   geometry: Geometry,
-  options: MemoryOptions,
+  options: MappingOptions,
   ports: MemoryPorts,
-): { memory: NativeRegion; gaveUp: string | null } {
+): { nativeRegion: NativeRegion; gaveUp: string | null } {
   try {
-    return { memory: open(geometry, options, false, ports), gaveUp: null };
+    return { nativeRegion: open(geometry, options, false, ports), gaveUp: null };
   } catch (error) {
     const { file, discard } = options;
     const mayGo = file !== null && discard && isOtherRegion(file, regionBytes(geometry));
     if (!mayGo || !(error instanceof HotspareError)) throw error;
-    return { memory: open(geometry, options, true, ports), gaveUp: error.message };
+    return { nativeRegion: open(geometry, options, true, ports), gaveUp: error.message };
   }
 }
 
 function formatted(
-  memory: NativeRegion,
+  nativeRegion: NativeRegion,
   geometry: Geometry,
   journal: Journal,
   gaveUp: string | null,
   random: Ports['random'],
-): Mapped {
+): MappedRegion {
   const seed = random(8);
-  const head = new Int32Array(memory.head);
+  const head = new Int32Array(nativeRegion.head);
   format(head, geometry, [seed.readInt32LE(0), seed.readInt32LE(4)]);
-  return { memory, region: new Region(memory, geometry, journal), fresh: true, gaveUp };
+  return { nativeRegion, region: new Region(nativeRegion, geometry, journal), fresh: true, gaveUp };
 }
 
-/** Why what was found must not be served, or null. */
+/** The reason why the region that was found must not be served, or null. */
 function unservable(found: Inspection, geometry: Geometry, file: string): HotspareError | null {
   const startEmpty = `start empty with --discard-memory-file, or delete ${file}`;
   if (found.kind === 'damaged') {
@@ -210,18 +216,18 @@ function unservable(found: Inspection, geometry: Geometry, file: string): Hotspa
 
 function open(
   geometry: Geometry,
-  options: MemoryOptions,
+  options: MappingOptions,
   discard: boolean,
   ports: MemoryPorts,
 ): NativeRegion {
-  const memory = ports.memory.regionOpen(regionOptions(geometry, options, discard));
-  if (failed(memory)) throw cannotMap(memory, options.file, regionBytes(geometry));
-  return memory;
+  const nativeRegion = ports.memory.regionOpen(regionOptions(geometry, options, discard));
+  if (failed(nativeRegion)) throw cannotMap(nativeRegion, options.file, regionBytes(geometry));
+  return nativeRegion;
 }
 
 function regionOptions(
   geometry: Geometry,
-  { file, lockMemory, hugePages }: MemoryOptions,
+  { file, lockMemory, hugePages }: MappingOptions,
   discard: boolean,
 ): RegionOptions {
   return {
@@ -276,7 +282,7 @@ function cannotMap(
   );
 }
 
-/** True of a hotspare memory file of another size. */
+/** True for a hotspare memory file of another size. */
 function isOtherRegion(file: string, bytes: number): boolean {
   let descriptor = -1;
   try {
@@ -285,7 +291,7 @@ function isOtherRegion(file: string, bytes: number): boolean {
     readSync(descriptor, word, 0, 4, SuperWord.MAGIC * 4);
     return fstatSync(descriptor).size !== bytes && word.readInt32LE(0) === magic;
   } catch {
-    // Whatever keeps it from being read keeps it from being mapped, and is said there.
+    // A file that cannot be read cannot be mapped either, and the error of mapping is reported.
     return false;
   } finally {
     if (descriptor >= 0) closeSync(descriptor);

@@ -1,6 +1,6 @@
 /** The cache's time: a step of the wall clock ended, or prolonged, every TTL, and stopped the crawler and the mover. */
 import { expect, test } from '@jest/globals';
-import { Timeline } from '../../src/server/timeline.js';
+import { CacheClock } from '../../src/server/cache-clock.js';
 import { NodeWord, SuperWord } from '../../src/store/layout.js';
 import { Upkeep } from '../../src/store/upkeep.js';
 import { copyMemory, geometries } from '../support/region.js';
@@ -19,8 +19,8 @@ class Clocks {
     this.wallMs += ms;
   }
 
-  line(scene: SmallStore, origin: 'here' | 'primary' = 'here'): Timeline {
-    return new Timeline(scene.region, origin, this.nowMs, () => this.wallMs);
+  line(scene: SmallStore, origin: 'here' | 'primary' = 'here'): CacheClock {
+    return new CacheClock(scene.region, origin, this.nowMs, () => this.wallMs);
   }
 }
 

@@ -1,22 +1,19 @@
-/** What the files of statistics share: a row, what they need to know of the process, and rows that are always zero. */
+/** Types that the files of statistics share: a row, the sources of the rows; and rows that are always zero. */
 
-import type { Settings } from '../flags/options.js';
+import type { Settings } from '../flags/settings.js';
 import type { Store } from '../store/store.js';
 import type { Upkeep } from '../store/upkeep.js';
 import type { Counters } from './counters.js';
-import type { Prefixes } from './detail.js';
+import type { PrefixCounts } from './prefix-counts.js';
 
 export type StatRow = readonly [name: string, value: string | number];
 
-/**
- * What `stats` needs to know of the process. Times and usage come in through it, so that this file stays a
- * function.
- */
-export interface ServerFacts {
+/** The server as a source of `stats`. Times and usage come in through it, so that the rows are pure functions of it. */
+export interface ServerStatSource {
   readonly settings: Settings;
   readonly counters: Counters;
   /** The transport's counters, see `Counter`. */
-  readonly wire: Float64Array;
+  readonly transportCounters: Float64Array;
   /** The port clients are served on; 0 when there is none. */
   port: number;
   /** The port of UDP; 0 when there is none. */
@@ -34,16 +31,16 @@ export interface ServerFacts {
 }
 
 /** The cache as `stats` sees it, and the commands that were run on it. */
-export interface CacheFacts {
+export interface CacheStatSource {
   readonly store: Store;
   readonly counters: Counters;
   readonly upkeep: Upkeep;
-  readonly observer: { readonly prefixes: Prefixes; readonly watchers: WatcherFacts };
-  readonly administration: AdministrationFacts;
+  readonly observer: { readonly prefixes: PrefixCounts; readonly watchers: WatcherStatSource };
+  readonly administration: AdministrationStatSource;
 }
 
-/** Lines for those who watch, and how many those are. */
-export interface WatcherFacts {
+/** Counts of lines for watchers, and the number of watchers. */
+export interface WatcherStatSource {
   readonly written: number;
   readonly skipped: number;
   readonly sent: number;
@@ -52,7 +49,7 @@ export interface WatcherFacts {
 }
 
 /** Settings of the commands `lru` and `lru_crawler`. */
-export interface AdministrationFacts {
+export interface AdministrationStatSource {
   readonly mayDump: boolean;
   readonly crawlerSleepMicros: number;
   readonly lruWords: {
@@ -66,7 +63,7 @@ export interface AdministrationFacts {
   };
 }
 
-/** Keys of insides that hotspare does not have. */
+/** Rows for parts of memcached that hotspare does not have. */
 export function zeroes(...names: string[]): StatRow[] {
   return names.flatMap((some) => some.split(' ')).map((name) => [name, 0]);
 }

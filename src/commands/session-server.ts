@@ -1,8 +1,8 @@
-/** All that the sessions of a server share, and all that a session asks of its server. */
+/** The parts that the sessions of a server share, and the calls of a session to its server. */
 import type { Wire } from '../net/wire.js';
+import type { Authentication } from './authentication.js';
 import type { EndReason, ServerControl } from './caller.js';
 import type { Executor } from './execute.js';
-import type { Unlocking } from './unlocking.js';
 
 /** A session whose value is arriving. */
 export interface Arriving {
@@ -11,14 +11,14 @@ export interface Arriving {
   end(reason: EndReason): void;
 }
 
-export interface Shared extends ServerControl {
+export interface SessionServer extends ServerControl {
   readonly wire: Wire;
   readonly executor: Executor;
   /** Null without -Y. */
-  readonly unlocking: Unlocking | null;
-  /** Seconds that pass as the wire's clock does. */
+  readonly authentication: Authentication | null;
+  /** Seconds of the wire's clock. */
   readonly seconds: number;
-  /** Sessions whose value is arriving past the event table, those that began first at the head. */
+  /** Sessions whose value is arriving past the event table, the earliest first. */
   readonly arriving: Set<Arriving>;
   /** Called when a session ends; `reason` as memcached tells watchers. */
   onClosed(connection: number, reason: EndReason): void;

@@ -1,7 +1,7 @@
 /**
- * What happens when memory runs short. A pair says at its start what both nodes need together, and warns where there is
- * less. When the kernel must end one of them, the first is the one whose copy is not whole: the other holds the only
- * copy.
+ * Preparations for a shortage of memory. A pair says at its start how much both nodes need together, and warns where
+ * there is less. When the kernel must end one of them, it shall be the node whose copy is not whole, as the other holds
+ * the only copy.
  */
 import { openSync, readFileSync, writeSync } from 'node:fs';
 import { totalmem } from 'node:os';
@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { bytesBesideRegion, bytesPerRegionByte } from '../base/limits.js';
 
 const scoreFile = '/proc/self/oom_score_adj';
-/** Half of the machine's memory, in the kernel's reckoning. */
+/** Half of the machine's memory, in the kernel's unit (thousandths). */
 const scoreOfHalfCopy = 500;
 const scoreMost = 1000;
 
@@ -17,8 +17,8 @@ let descriptor = -1;
 let inherited = 0;
 let current = 0;
 
-/** To be called before root is given up: afterwards the file is root's. Without the file nothing is ever changed. */
-export function openMemoryScore(): void {
+/** Opens the file, before root is given up, as afterwards only root may. Without the file nothing is ever changed. */
+export function openOomScore(): void {
   try {
     inherited = Number.parseInt(readFileSync(scoreFile, 'latin1'), 10);
     current = inherited;
@@ -28,19 +28,19 @@ export function openMemoryScore(): void {
   }
 }
 
-/** Makes this process the first, or as likely as any other again, to be ended when memory runs short. */
-export function goesFirst(first: boolean): void {
+/** Makes this process the first to be ended when memory runs short, or again as likely as any other. */
+export function diesFirstOutOfMemory(first: boolean): void {
   const score = first ? Math.min(inherited + scoreOfHalfCopy, scoreMost) : inherited;
   if (descriptor < 0 || score === current) return;
   try {
     writeSync(descriptor, String(score), 0);
     current = score;
   } catch {
-    // The kernel decides by size alone then, as it did before.
+    // The score cannot be written, so the kernel decides by size alone, as before.
   }
 }
 
-/** Memory that a process may have, and by whose word. */
+/** Memory that a process may have, and the name of the limit. */
 export interface MemoryLimit {
   readonly bytes: number;
   readonly name: string;
@@ -58,7 +58,7 @@ export function memoryLimit(
     if (!isFirst && !(hierarchy === '0' && controllers === '')) continue;
     const base = isFirst ? join(root, 'memory') : root;
     const file = isFirst ? 'memory.limit_in_bytes' : 'memory.max';
-    // A limit of any group above counts, too. In a container the path may be that of the host.
+    // A limit of any group above counts, too. In a container the path may be the host's.
     for (let group = join('/', path); ; group = dirname(group)) {
       const bytes = Number.parseInt(readOrEmpty(join(base, group, file)), 10);
       if (bytes >= 0) limits.push({ bytes, name: `the limit of the control group ${group}` });
@@ -68,8 +68,8 @@ export function memoryLimit(
   return limits.reduce((least, limit) => (limit.bytes < least.bytes ? limit : least));
 }
 
-/** What a pair says at its start, and a warning where there is not enough. */
-export function pairMemory(regionBytes: number, limit: MemoryLimit = memoryLimit()): string {
+/** The line that a pair logs at its start; a warning where there is not enough memory. */
+export function pairMemoryNeeds(regionBytes: number, limit: MemoryLimit = memoryLimit()): string {
   const needed = 2 * (regionBytes * bytesPerRegionByte + bytesBesideRegion);
   const text = `both nodes together need up to ${mebibytes(needed)} MiB when the cache is full`;
   if (needed <= limit.bytes) return text;

@@ -1,23 +1,23 @@
 /**
  * The superblock: formatting a new region, checking one that is found, and the words in it that change.
  *
- * A region is opened in constant time: the buckets are in place, chunks are adopted later. What is found in a file or
- * left by a primary that died is checked here and never served when it is damaged, half copied or of another layout.
+ * A region is opened in constant time: the buckets are in place, chunks are adopted later. A region in a file, or left
+ * by a primary that died, is checked here and never served when it is damaged, half copied or of another layout.
  */
 import { hashOf } from './hash.js';
 import { type Geometry, layoutVersion, magic, NodeWord, RecordWord, SuperWord } from './layout.js';
 import type { Region } from './region.js';
 
-/** What `inspect` finds in a superblock. */
+/** The findings of `inspect` in a superblock. */
 export type Inspection =
   | { readonly kind: 'region'; readonly geometry: Geometry; readonly inconsistent: boolean }
   | { readonly kind: 'empty' }
-  /** Marked as a standby's, which died before the first block of its copy came. */
+  /** Marked as the copy of a standby, which died before the first block of the copy came. */
   | { readonly kind: 'copy' }
   | { readonly kind: 'damaged'; readonly reason: string }
   | { readonly kind: 'version'; readonly version: number };
 
-/** Of what was never a region, or of one whose format was cut. */
+/** Damage of memory that was never a region, or of a region whose format was cut. */
 export const noMagic = 'no magic';
 
 /** Writes the superblock of an all-zero region. `seed` is two random words for the hash. */
@@ -38,7 +38,7 @@ export function format(
   head[SuperWord.SEED_HIGH] = seed[1];
   head[SuperWord.EPOCH] = 1;
   head[SuperWord.RECORD_0 + RecordWord.CHECKSUM] = recordChecksum(head, SuperWord.RECORD_0);
-  // The magic comes last but for the checksum over it: a format that was cut is found damaged.
+  // The magic is written last, before only its checksum, so that a format that was cut is found damaged.
   head[SuperWord.MAGIC] = magic;
   head[SuperWord.CHECKSUM] = checksum(head);
 }
@@ -70,7 +70,7 @@ export function inspect(head: Int32Array): Inspection {
   return { kind: 'region', geometry, inconsistent: marked };
 }
 
-/** What is wrong with the words that change, which no checksum over all can cover: each is published by itself. */
+/** The damage in the words that change, which no single checksum can cover, as each is published by itself; or null. */
 function damageBeyondGeometry(head: Int32Array): string | null {
   if (head[SuperWord.EPOCH] === 0) return 'there is no epoch';
   const selector = head[SuperWord.SELECTOR]!;
@@ -86,20 +86,20 @@ export function epochOf(head: Int32Array): number {
   return head[SuperWord.EPOCH]! >>> 0;
 }
 
-/** Names the cache that lives in a region, wherever it is copied: the seed of its hash, drawn when it was made. */
+/** The identity of the cache in a region, wherever it is copied: the seed of its hash, drawn when it was made. */
 export function identityOf(head: Int32Array): string {
   const hex = (word: number): string => (head[word]! >>> 0).toString(16).padStart(8, '0');
   return hex(SuperWord.SEED_HIGH) + hex(SuperWord.SEED_LOW);
 }
 
-/** Begins a new reign in this region: above its last, and above another that is known of. */
+/** Begins a new reign in this region, whose epoch is above the region's last and above `known`. */
 export function promote(region: Region, known = 0): number {
   const epoch = Math.max(epochOf(region.head), known) + 1;
   region.publishHeadWord(SuperWord.EPOCH, epoch | 0);
   return epoch;
 }
 
-/** Marks the node's own copy as not to be served, or as whole. Never mirrored. */
+/** Marks the node's own copy as inconsistent, which must not be served, or as whole. Never mirrored. */
 export function markInconsistent(head: Int32Array, inconsistent: boolean): void {
   Atomics.store(head, SuperWord.NODE + NodeWord.INCONSISTENT, inconsistent ? 1 : 0);
 }
@@ -110,7 +110,7 @@ export interface SuperRecord {
   casCeiling: number;
   /** Items with a CAS id up to this are dead. */
   flushCas: number;
-  /** Unix seconds at which all that exists then will die; 0 = no flush is waiting. */
+  /** Unix seconds at which all present items will die; 0 = no flush is waiting. */
   flushAt: number;
 }
 
@@ -158,7 +158,7 @@ function recordChecksum(head: Int32Array, at: number): number {
   return hashOfWords(head, at, RecordWord.CHECKSUM);
 }
 
-/** Under a fixed key: it is damage that is to be found, not malice. */
+/** The hash has a fixed key, as it shall find damage, not malice. */
 function hashOfWords(head: Int32Array, at: number, words: number): number {
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
   return hashOf(view, at * 4, words * 4, 0x68617368, 0x73757065);

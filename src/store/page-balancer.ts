@@ -1,19 +1,19 @@
 /**
- * Which class gives a page to which. As in memcached's slab_automove.c a class has an age: how long the items that
- * it evicts next have not been used. Memory is well shared when all classes that evict have about the same age, so
- * the page goes from the class with the highest age to the one that evicts and has the lowest, when they are far
- * enough apart. Ages and evictions are averaged over a window of seconds, so that a burst moves nothing
+ * Decides which class gives a page to which. As in memcached's slab_automove.c a class has an age: how long ago the
+ * items that it evicts next were used. Memory is well shared when all classes that evict have about the same age. So
+ * the page goes from the class with the highest age to the evicting class with the lowest, when these are far enough
+ * apart. Ages and evictions are averaged over a window of seconds, so that a burst moves nothing
  * (docs/decisions/page-balance.md).
  */
 import { balanceMovesShare, classesMax } from '../base/limits.js';
 import type { SlabClass } from './slab-class.js';
-import { Meta } from './slabs.js';
+import { ChunkState } from './slabs.js';
 import type { Store } from './store.js';
 
-/** Items, and chunks, that are looked at for the age of a class. */
+/** Most items, and chunks, that are looked at for the age of a class. */
 const ageItems = 64;
 const ageLooksMost = 512;
-/** Free chunks of this many pages: the class can spare one. */
+/** A class can spare a page when it has the free chunks of this many. */
 const sparePages = 1.5;
 /** A class that was given a page has this time to use it. */
 const keepSeconds = 10;
@@ -23,13 +23,10 @@ export interface Move {
   readonly to: SlabClass;
 }
 
-/**
- * Seconds since what is given up next was used: the oldest on probation, or of the items before the hand the
- * oldest.
- */
+/** Seconds since the next victim was used: the oldest item on probation, or the oldest of the items before the hand. */
 export function ageOf(store: Store, slabClass: SlabClass): number {
   const next = store.eviction.peek(slabClass);
-  if (next !== 0) return store.idleSeconds(store.metaOf(next));
+  if (next !== 0) return store.idleSeconds(store.chunkStateOf(next));
   const { pages, perPage } = slabClass;
   let oldest = 0;
   let live = 0;
@@ -41,16 +38,16 @@ export function ageOf(store: Store, slabClass: SlabClass): number {
       index++;
     }
     if (index >= pages.length) index = 0;
-    // Of a page that is not adopted yet nothing is known.
-    const word = store.slabs.meta[pages[index]!]![chunk++] ?? 0;
-    if ((word & Meta.LIVE) === 0) continue;
+    // A page that is not adopted yet has no state words.
+    const word = store.slabs.chunkStates[pages[index]!]![chunk++] ?? 0;
+    if ((word & ChunkState.LIVE) === 0) continue;
     live++;
     oldest = Math.max(oldest, store.idleSeconds(word));
   }
   return oldest;
 }
 
-export class Balance {
+export class PageBalancer {
   /** `slabs automove ratio`: a page moves when the lowest age is less than this share of the highest. */
   ratio = 0.8;
   /** `-o slab_automove_window`: seconds that ages and evictions are averaged over. */
@@ -68,15 +65,15 @@ export class Balance {
     this.store = store;
   }
 
-  /** Once a second. */
+  /** Takes a sample; called once a second. */
   sample(): void {
     this.samples++;
     const weight = 1 / Math.min(this.samples, Math.max(1, this.windowSeconds));
     for (const slabClass of this.store.slabs.classes) {
       const { number } = slabClass;
-      // With -M a class that needs memory is refused it.
+      // With -M a class that needs memory counts its refusals, as it evicts nothing.
       const evicted = slabClass.evicted + slabClass.outOfMemory;
-      // `stats reset` sets the count back.
+      // `stats reset` makes the count smaller.
       const fresh = Math.max(0, evicted - this.evictedBefore[number]!);
       this.evictedBefore[number] = evicted;
       this.rates[number]! += (fresh - this.rates[number]!) * weight;
@@ -86,7 +83,10 @@ export class Balance {
     this.movesLeft = Math.max(1, Math.floor(pageCount * balanceMovesShare));
   }
 
-  /** The page move that is due, or null. At once: as soon as a class evicts, and without a limit on how many. */
+  /**
+   * The page move that is due, or null. `atOnce`: as soon as a class evicts, and without a limit on the number of
+   * moves.
+   */
   decide(atOnce: boolean): Move | null {
     const { slabs } = this.store;
     if (slabs.unusedPages > 0 || (this.movesLeft === 0 && !atOnce)) return null;
@@ -101,14 +101,14 @@ export class Balance {
     return { from, to };
   }
 
-  /** The class that best does without a page, for one that needs it; null when there is none. */
+  /** The class that can best do without a page, for another that needs it; null when there is none. */
   donorFor(to: SlabClass): SlabClass | null {
     let best: SlabClass | null = null;
     let bestAge = -1;
     for (const slabClass of this.store.slabs.classes) {
       if (slabClass === to || slabClass.pages.length === 0) continue;
       if (this.store.now - slabClass.gainedAt < keepSeconds) continue;
-      // The last page of a class goes only when nothing is in it.
+      // The last page of a class goes only when the page is empty.
       if (slabClass.pages.length === 1 && slabClass.items > 0) continue;
       const age = this.canSpare(slabClass) ? Number.MAX_SAFE_INTEGER : this.ages[slabClass.number]!;
       if (age <= bestAge) continue;
@@ -123,7 +123,7 @@ export class Balance {
     return this.store.slabs.available(slabClass) > sparePages * slabClass.perPage;
   }
 
-  /** Of the classes that evicted in the window, the one with the lowest age. */
+  /** The class with the lowest age among those that evicted in the window. */
   private youngest(): SlabClass | null {
     let best: SlabClass | null = null;
     for (const slabClass of this.store.slabs.classes) {

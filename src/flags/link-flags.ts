@@ -4,26 +4,26 @@ import { linkSpinUsMost } from '../base/limits.js';
 import {
   type FabricProvider,
   fabricProviders,
-  type Transport,
-  transports,
+  type LinkPreference,
+  linkPreferences,
 } from '../native/fabric.js';
 import { integer } from './values.js';
 
-/** `--link-cipher`: whether frames between nodes are encrypted; auto: where they leave the machine. */
+/** `--link-cipher`: whether frames between nodes are encrypted; auto: only where the link leaves the machine. */
 export const linkCiphers = ['auto', 'aes-gcm', 'none'] as const;
 export type LinkCipher = (typeof linkCiphers)[number];
 
-export interface TransportSettings {
-  readonly transport: Transport;
+export interface LinkSettings {
+  readonly transport: LinkPreference;
   readonly provider: FabricProvider | null;
   readonly spinUs: number;
   readonly cipher: LinkCipher;
 }
 
-export function transportOptions(): Option[] {
+export function linkOptions(): Option[] {
   return [
     new Option('--transport <link>', 'auto: rdma where both nodes have a device, else tcp')
-      .choices([...transports])
+      .choices([...linkPreferences])
       .default('auto'),
     new Option('--fabric <provider>', 'of libfabric, for rdma; by default verbs, else tcp').choices(
       [...fabricProviders],
@@ -37,15 +37,15 @@ export function transportOptions(): Option[] {
   ];
 }
 
-/** Gives a command these flags alone. */
-export function addTransportFlags(command: Command): Command {
-  for (const option of transportOptions()) command.addOption(option);
+/** Adds only these flags to a command. */
+export function addLinkFlags(command: Command): Command {
+  for (const option of linkOptions()) command.addOption(option);
   return command;
 }
 
-export function transportOf(flags: Readonly<Record<string, unknown>>): TransportSettings {
+export function linkSettingsOf(flags: Readonly<Record<string, unknown>>): LinkSettings {
   return {
-    transport: flags['transport'] as Transport,
+    transport: flags['transport'] as LinkPreference,
     provider: (flags['fabric'] as FabricProvider | undefined) ?? null,
     spinUs: flags['linkSpin'] as number,
     cipher: flags['linkCipher'] as LinkCipher,
