@@ -180,6 +180,7 @@ export class Node {
       case 'announce':
         this.service!.setWhole(true);
         this.service!.announce(this.attachment.addresses);
+        this.observe({ what: 'announced' });
         return;
       case 'reportDead':
         this.attachment.reportDead();
@@ -205,6 +206,7 @@ export class Node {
         return;
       case 'awaitOld':
         this.service!.setWhole(false);
+        this.service!.endAnnouncers();
         this.options.log.say(awaitingOld);
         this.pauseFor(oldComesMs);
         return;

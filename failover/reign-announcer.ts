@@ -36,6 +36,8 @@ export class ReignAnnouncer {
   private knock: Standby | null = null;
   private asking: (() => void)[] = [];
   private complained = false;
+  /** The changes that the newest knock claimed. */
+  private claimedChanges = 0;
   /** When the knock that is under way began, and when it was last looked at. */
   private knockedMs = 0;
   private lookedMs: number;
@@ -97,6 +99,11 @@ export class ReignAnnouncer {
       },
       outranked: (epoch, link) => {
         this.knock = null;
+        // The other node judged by what this one said. Changes that were acknowledged since may turn the verdict.
+        if (this.claimedChanges === 0 && this.parts.reign(at).changes > 0) {
+          this.knockNow(at);
+          return;
+        }
         this.parts.outranked(epoch, link ?? addressText(at.host, at.port));
       },
       redirected: (link) => {
@@ -121,7 +128,11 @@ export class ReignAnnouncer {
     });
     this.knock = knock;
     this.knockedMs = wire.ports.clock();
-    knock.announceReign(() => this.parts.reign(at));
+    knock.announceReign(() => {
+      const reign = this.parts.reign(at);
+      this.claimedChanges = reign.changes;
+      return reign;
+    });
   }
 
   private over(knock: Standby): void {

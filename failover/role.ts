@@ -152,6 +152,8 @@ export type Observation =
   | { readonly what: 'oldLives' }
   /** This node reigns, with an epoch of its own, and has said so on the link to the old primary. */
   | { readonly what: 'told' }
+  /** The reign is announced wherever a primary may be. */
+  | { readonly what: 'announced' }
   /** No node at the old primary's address says that it goes on. */
   | { readonly what: 'answered' }
   | { readonly what: 'bound' }
@@ -229,7 +231,7 @@ export type Action =
   | 'promote'
   /** Tell the old primary on the link that this node reigns, if it can hear. */
   | 'depose'
-  /** Announce the reign at every address where a primary may be, for as long as it lasts (reign-announcer.ts). */
+  /** Announce the reign wherever a primary may be (reign-announcer.ts); 'announced' follows. */
   | 'announce'
   /** Say why the old primary is dead; 'told' follows. */
   | 'reportDead'
@@ -322,9 +324,14 @@ function reign(sets: Partial<Role> = {}): Change {
  * old cache, or an empty one, so the reign is announced at its address: once it is known to be one to serve, for a node
  * that was started from its memory file gives way to it.
  */
-function announceAndBind({ isSupervised }: Role, sets: Partial<Role> = {}): Change {
-  const actions = isSupervised ? (['bind'] as const) : (['announce', 'bind'] as const);
-  return { next: 'binding', actions, sets };
+function announce({ isSupervised }: Role): Change {
+  return { next: 'binding', actions: [isSupervised ? 'bind' : 'announce'] };
+}
+
+/** Without an announcement in time the copy may lack what the old primary has acknowledged alone since. */
+function ifInTime(change: (role: Role) => Change) {
+  return (role: Role, _: unknown, leaseLeftMs: number): Change =>
+    role.isCertain || leaseLeftMs > 0 ? change(role) : { next: 'waiting', actions: ['awaitOld'] };
 }
 
 /** The lease is over, so that the old primary may have gone on alone: this node's copy is served no more. */
@@ -459,10 +466,8 @@ export const transitions: Readonly<Record<State, Rules>> = {
     ...passers,
   },
   binding: {
-    told: (role, _, leaseLeftMs) =>
-      role.isCertain || leaseLeftMs > 0
-        ? announceAndBind(role)
-        : { next: 'waiting', actions: ['awaitOld'] },
+    told: ifInTime(announce),
+    announced: ifInTime(() => ({ actions: ['bind'] })),
     bound: { next: 'primary', actions: ['serve', 'reportServing'] },
     // A node that holds the only copy never ends for want of an address, but tries on.
     bindFailed: { actions: ['bindLater'] },
@@ -470,13 +475,14 @@ export const transitions: Readonly<Record<State, Rules>> = {
     outranked: retire,
   },
   asking: {
-    // The reign was announced while the lease held, so this node serves as any heir does, unless it is told better.
-    answered: bindCertain,
+    // The reign was announced while the lease held, so this node serves as any heir does, unless it is told better. The
+    // next attempt to bind asks anew: a cut may have healed since.
+    answered: { next: 'binding', actions: ['bind'] },
     oldYields: bindCertain,
     outranked: retire,
   },
   waiting: {
-    oldYields: (role) => announceAndBind(role, { isCertain: true }),
+    oldYields: (role) => ({ ...announce(role), sets: { isCertain: true } }),
     paused: giveUp,
     outranked: retire,
   },

@@ -90,7 +90,7 @@ export class Checker {
       if (parent.node !== node) this.takeovers++;
       for (const [key, serial] of acknowledged) {
         const found = values.get(key) ?? 0;
-        if (found < serial) {
+        if (found < serial && !this.isApart(node, parent, key)) {
           this.fail(
             `${node} begins epoch ${epoch} without an acknowledged write: ${key} is ${found}, ` +
               `${parent.node} acknowledged ${serial} in epoch ${parent.epoch}`,
@@ -118,6 +118,13 @@ export class Checker {
     };
     this.current.set(node, reign);
     this.reigns.push(reign);
+  }
+
+  /** The parent lives, behind a cut, and has acknowledged this without a standby: each side may answer, and they meet. */
+  private isApart(node: string, parent: Reign, key: string): boolean {
+    const lives = parent.node !== node && this.current.get(parent.node) === parent;
+    const togetherMs = this.contact.togetherMs(node, parent.node);
+    return lives && parent.alone.has(key) && togetherMs < settleMs;
   }
 
   /** Judges whether this node may reign: no other node may reign that it could have heard of. */

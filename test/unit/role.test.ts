@@ -74,6 +74,7 @@ const observations: Readonly<Record<string, Observation>> = {
   'old ended': { what: 'oldEnded' },
   'old lives': { what: 'oldLives' },
   told: { what: 'told' },
+  announced: { what: 'announced' },
   answered: { what: 'answered' },
   bound: { what: 'bound' },
   'bind failed': { what: 'bindFailed' },
@@ -222,7 +223,7 @@ describe('roles', () => {
   });
 
   test('a standby whose primary dies takes over in this order: fence, promote, serve', () => {
-    const died = ['revoked', 'told', 'bound'];
+    const died = ['revoked', 'told', 'announced', 'bound'];
     expect(play(roleIn('looking'), 'welcomed', 'synced', 'lost', 'refused here', ...died)).toEqual({
       state: 'primary',
       actions: [
@@ -373,9 +374,15 @@ describe('roles', () => {
 
   // The old primary may have gone on alone, and have died since, so neither silence nor a refusal is an answer.
   test('one whose lease ends before it announced its reign serves only once the old primary yields', () => {
-    const { role, actions } = decide(roleIn('binding'), observations['told']!, 0);
-    expect([role.state, actions]).toEqual(['waiting', ['awaitOld']]);
-    expect(play(role, 'old yields')).toEqual({ state: 'binding', actions: ['announce', 'bind'] });
+    for (const label of ['told', 'announced']) {
+      const late = decide(roleIn('binding'), observations[label]!, 0);
+      expect([late.role.state, late.actions]).toEqual(['waiting', ['awaitOld']]);
+    }
+    const role = roleIn('waiting');
+    expect(play(role, 'old yields', 'announced')).toEqual({
+      state: 'binding',
+      actions: ['announce', 'bind'],
+    });
     const inVain = { state: 'looking', actions: ['sayLate', 'retire', 'leadOn', 'attachLater'] };
     expect(play(role, 'paused')).toEqual(inVain);
   });

@@ -130,6 +130,7 @@ class World {
         this.act();
         // A primary that is behind a cut does not hear it; one that went on says so when it is asked.
         if (scenario.old === 'reachable' && this.wentOnMs === null) this.deposedMs ??= this.nowMs;
+        this.observe({ what: 'announced' });
         return;
       case 'awaitOld':
         // The same process comes once it has stepped down for this reign; nobody else has its name.
@@ -222,7 +223,7 @@ describe('a takeover that stands still anywhere', () => {
 
   test('that is not stopped serves behind a cut: nobody can tell a cut from a death', () => {
     const world = play({ old: 'cut', stopAt: -1, stopMs: 0, refusals: 0, supervised: false });
-    expect(world.states).toEqual(['fencing', 'binding', 'binding', 'primary']);
+    expect(world.states).toEqual(['fencing', 'binding', 'binding', 'binding', 'primary']);
   });
 
   // L3: 30 of 30 deposed a living primary that had acknowledged alone meanwhile.
