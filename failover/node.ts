@@ -245,6 +245,8 @@ export class Node {
     markInconsistent(region.head, false);
     this.newestSequence = Math.max(sequence, this.newestSequence);
     this.bindAttempts = 0;
+    // Clients that come before the lease was looked at for the last time wait for their answers.
+    this.wire.pause('starting', true);
     this.service = this.newService(nativeRegion, region, 'primary');
     this.linkPort.openOrTryOn(this.service.primary);
   }

@@ -289,6 +289,7 @@ const stay = {};
 const fail = { next: 'ended', actions: ['fail'] } as const;
 /** No other node goes on with this cache: this node made it or opened it from its file, or the old primary yields. */
 const bindCertain = { next: 'binding', actions: ['bind'], sets: { isCertain: true } } as const;
+const serve = { next: 'primary', actions: ['serve', 'reportServing'] } as const;
 /** No primary can be mirrored there. */
 const again = { next: 'looking', actions: ['lookElsewhere', 'attachLater'] } as const;
 /**
@@ -468,7 +469,7 @@ export const transitions: Readonly<Record<State, Rules>> = {
   binding: {
     told: ifInTime(announce),
     announced: ifInTime(() => ({ actions: ['bind'] })),
-    bound: { next: 'primary', actions: ['serve', 'reportServing'] },
+    bound: ifInTime(() => serve),
     // A node that holds the only copy never ends for want of an address, but tries on.
     bindFailed: { actions: ['bindLater'] },
     paused: bindOrAsk,
@@ -477,7 +478,9 @@ export const transitions: Readonly<Record<State, Rules>> = {
   asking: {
     // The reign was announced while the lease held, so this node serves as any heir does, unless it is told better. The
     // next attempt to bind asks anew: a cut may have healed since.
-    answered: { next: 'binding', actions: ['bind'] },
+    answered: { actions: ['bind'] },
+    bound: serve,
+    bindFailed: { next: 'binding', actions: ['bindLater'] },
     oldYields: bindCertain,
     outranked: retire,
   },
@@ -591,10 +594,7 @@ export function reigns(state: State): boolean {
   return (['starting', 'binding', 'asking', 'waiting', 'primary'] as State[]).includes(state);
 }
 
-/**
- * The node has nothing that could be served. When memory runs short it goes first, so that the node with the only copy
- * stays.
- */
+/** The node has nothing that could be served, so it goes first when memory runs short. */
 export function holdsNothing(state: State): boolean {
   return state === 'looking' || state === 'copying';
 }

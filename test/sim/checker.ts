@@ -27,6 +27,8 @@ export interface Reign {
   /** Writes that clients have requested of it. */
   asked: number;
   endedMs: number | null;
+  /** When the way to each other node was last cut before this reign ended. */
+  cutsAtEnd: ReadonlyMap<string, number>;
 }
 
 /** Which nodes can hear each other, now and lately. */
@@ -35,6 +37,8 @@ export interface Contact {
   heardMs(speaker: string, listener: string): number;
   /** How long both nodes have been running and able to reach each other, up to now; in ms. */
   togetherMs(one: string, other: string): number;
+  /** When the network between this node and each other was last cut, in ms of true time. */
+  cutsOf(node: string): ReadonlyMap<string, number>;
 }
 
 /** How long two reigns may go on beside each other once they can reach each other: enough for a knock and a hello. */
@@ -90,12 +94,15 @@ export class Checker {
       if (parent.node !== node) this.takeovers++;
       for (const [key, serial] of acknowledged) {
         const found = values.get(key) ?? 0;
-        if (found < serial && !this.isApart(node, parent, key)) {
-          this.fail(
-            `${node} begins epoch ${epoch} without an acknowledged write: ${key} is ${found}, ` +
-              `${parent.node} acknowledged ${serial} in epoch ${parent.epoch}`,
-          );
+        if (found >= serial) continue;
+        if (this.isApart(node, parent, key)) {
+          acknowledged.set(key, found);
+          continue;
         }
+        this.fail(
+          `${node} begins epoch ${epoch} without an acknowledged write: ${key} is ${found}, ` +
+            `${parent.node} acknowledged ${serial} in epoch ${parent.epoch}`,
+        );
       }
     }
     this.judgeBeginning(node, epoch, parent, isOwn);
@@ -115,16 +122,21 @@ export class Checker {
       standby: this.standbys.get(node) ?? null,
       asked: 0,
       endedMs: null,
+      cutsAtEnd: new Map(),
     };
     this.current.set(node, reign);
     this.reigns.push(reign);
   }
 
-  /** The parent lives, behind a cut, and has acknowledged this without a standby: each side may answer, and they meet. */
+  /**
+   * The parent acknowledged this alone, behind a cut that had not ended long before, so that both could answer until
+   * they meet; or it died before they met, and what only it had is lost with it.
+   */
   private isApart(node: string, parent: Reign, key: string): boolean {
-    const lives = parent.node !== node && this.current.get(parent.node) === parent;
-    const togetherMs = this.contact.togetherMs(node, parent.node);
-    return lives && parent.alone.has(key) && togetherMs < settleMs;
+    if (parent.node === node || !parent.alone.has(key)) return false;
+    const cuts = parent.endedMs === null ? this.contact.cutsOf(parent.node) : parent.cutsAtEnd;
+    const cutMs = cuts.get(node);
+    return cutMs !== undefined && (parent.endedMs ?? this.nowMs) - cutMs < settleMs;
   }
 
   /** Judges whether this node may reign: no other node may reign that it could have heard of. */
@@ -189,6 +201,7 @@ export class Checker {
     if (reign === undefined) return null;
     this.current.delete(node);
     reign.endedMs = nowMs;
+    reign.cutsAtEnd = this.contact.cutsOf(node);
     return reign;
   }
 

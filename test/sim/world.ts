@@ -387,7 +387,9 @@ class World {
       const isAway = !one.isUp || one.process.isPaused;
       for (const other of slots) {
         if (one === other) continue;
-        const isMute = isAway || !network.isClear(one.host, other.host);
+        const isCut = !network.isClear(one.host, other.host);
+        if (isCut) contact.cut(one.name, other.name);
+        const isMute = isAway || isCut;
         if (isMute) contact.mute(one.name, other.name, scheduler.nowMs);
       }
     }
@@ -408,11 +410,27 @@ class World {
 class Together implements Contact {
   /** When each node was last unable to hear another. */
   private readonly muteMs = new Map<string, number>();
+  /** When the network between two nodes was last cut, by the name of either. */
+  private readonly cutMs = new Map<string, Map<string, number>>();
   private nowMs = 0;
 
   mute(speaker: string, listener: string, untilMs: number): void {
     const way = `${speaker} ${listener}`;
     this.muteMs.set(way, Math.max(untilMs, this.muteMs.get(way) ?? 0));
+  }
+
+  cut(one: string, other: string): void {
+    for (const [from, to] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      const cuts = this.cutMs.get(from) ?? new Map<string, number>();
+      this.cutMs.set(from, cuts.set(to, this.nowMs));
+    }
+  }
+
+  cutsOf(node: string): ReadonlyMap<string, number> {
+    return new Map(this.cutMs.get(node));
   }
 
   at(nowMs: number): void {

@@ -90,7 +90,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   binding: [
     'looking retire leadOn follow attach wasWhole=true <- outranked',
     'binding announce <- told',
-    'waiting awaitOld <- told, lease over; announced, lease over',
+    'waiting awaitOld <- told, lease over; announced, lease over; bound, lease over',
     'binding bind <- announced; paused',
     'binding <- answered; old yields',
     'primary serve reportServing <- bound',
@@ -105,7 +105,9 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   asking: [
     'looking retire leadOn follow attach wasWhole=true <- outranked',
-    'binding bind <- answered',
+    'asking bind <- answered',
+    'primary serve reportServing <- bound',
+    'binding bindLater <- bind failed',
     'asking mirror=mirrored <- counted',
     'binding bind isCertain=true <- old yields',
     'asking (forget) <- copying standby lost; copying standby dropped',
@@ -212,7 +214,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   'binding, mirrored': [
     'looking retire leadOn follow attach mirror=alone wasWhole=true <- outranked',
     'binding announce <- told',
-    'waiting awaitOld <- told, lease over; announced, lease over',
+    'waiting awaitOld <- told, lease over; announced, lease over; bound, lease over',
     'binding bind <- announced; paused',
     'binding <- answered; old yields',
     'primary serve reportServing <- bound',

@@ -116,8 +116,10 @@ class World {
           this.observe({ what: 'bindFailed' });
           return;
         }
-        this.servedMs = this.nowMs;
         this.observe({ what: 'bound' });
+        return;
+      case 'serve':
+        this.servedMs = this.nowMs;
         return;
       case 'bindLater':
         this.later.push(() => this.observe({ what: 'paused' }));
