@@ -96,7 +96,7 @@ export class Attachment implements RedirectOwner {
 
   /** The random name of the primary that was taken over from; null while there is none. */
   get takenOverFrom(): string | null {
-    return this.takenOver?.primaryWelcome?.node ?? null;
+    return this.takenOver?.primaryNode ?? null;
   }
 
   /** When the lease ends, by the clock of this machine. */

@@ -76,6 +76,8 @@ export class Standby implements ChannelOwner {
   heardMs = 0;
   /** The epoch of the mirrored primary. */
   epoch = 0;
+  /** The random name of the primary whose copy this is, also when its link is lost; empty before the first copy. */
+  primaryNode = '';
   private readonly wire: Wire;
   private address: PrimaryAddress;
   private readonly mirrorSettings: MirrorSettings;
@@ -433,6 +435,7 @@ export class Standby implements ChannelOwner {
     this.welcome = welcome;
     this.cache = welcome.cache;
     this.epoch = welcome.epoch;
+    this.primaryNode = welcome.node;
     this.lease.begin(welcome.ackTimeoutMs);
     this.map(welcome);
   }

@@ -24,6 +24,8 @@ let port: number;
 let securePort: number;
 /** Acks that had passed when they began to be held. */
 let held = 0;
+/** Sequence of the newest batch at that moment. */
+let sequenceHeld = 0;
 const clients: Client[] = [];
 
 beforeEach(async () => {
@@ -111,10 +113,9 @@ test('replies leave in the order of the requests, each behind its own ack', asyn
   const [first, second, third] = [await connect(), await connect(), await connect()];
   holdAcks();
   await first.send('set k 0 0 1\r\n1\r\nget k\r\nset k 0 0 1\r\n2\r\nget k\r\n');
-  const one = await ackOf(1);
-  const before = acks();
+  const one = await ackOfSet();
   await second.send('set k 0 0 1\r\n3\r\n');
-  const two = await ackOf(1, before);
+  const two = await ackOfSet(one.sequence);
   await third.send('get k\r\n');
   await expectNothing(first, second, third);
 
@@ -132,12 +133,11 @@ test('a connection that has nothing to do with it waits for the batch ahead of i
   const [writer, other, later] = [await connect(), await connect(), await connect()];
   holdAcks();
   await writer.send('set k 0 0 1\r\n1\r\n');
-  const one = await ackOf(1);
+  const one = await ackOfSet();
   await other.send('get unrelated\r\n');
   await expectNothing(other);
-  const before = acks();
   await later.send('set l 0 0 1\r\n1\r\n');
-  await ackOf(1, before);
+  await ackOfSet(one.sequence);
   relay.toPrimary.release(({ sequence }) => sequence <= one.sequence);
   expect(await other.readLine()).toBe('END');
   expect(await writer.readLine()).toBe('STORED');
@@ -175,6 +175,8 @@ test('a client that waits does not keep others from being served and mirrored', 
 /** From now on the primary hears of no batch that has landed. */
 function holdAcks(): void {
   held = acks();
+  const batches = relay.toStandby.arrived.filter(({ type }) => type === FrameType.BATCH);
+  sequenceHeld = batches.at(-1)?.sequence ?? 0;
   relay.toPrimary.keeps = ({ type }) => type === FrameType.ACK;
 }
 
@@ -189,6 +191,26 @@ function ackOf(count: number, before = held): Promise<PeerFrame> {
     () => {
       const all = relay.toPrimary.arrived.filter(({ type }) => type === FrameType.ACK);
       return all.length >= before + count ? all.at(-1) : null;
+    },
+    { withinMs: patienceMs, everyMs: 1 },
+  );
+}
+
+/**
+ * The ack of the first batch with a set in it behind this sequence, or behind those before the acks were held. A set
+ * changes a chunk and a bucket; the cache's clock, which is mirrored once a second, one word.
+ */
+function ackOfSet(after = sequenceHeld): Promise<PeerFrame> {
+  return until(
+    'an ack of a set',
+    () => {
+      const batch = relay.toStandby.arrived.find(
+        ({ type, sequence, count }) => type === FrameType.BATCH && sequence > after && count >= 2,
+      );
+      if (batch === undefined) return null;
+      const acked = ({ type, sequence }: PeerFrame) =>
+        type === FrameType.ACK && sequence >= batch.sequence;
+      return relay.toPrimary.arrived.find(acked) ?? null;
     },
     { withinMs: patienceMs, everyMs: 1 },
   );

@@ -48,6 +48,8 @@ export const settleMs = 2500;
 const challengedMs = 900;
 
 export class Checker {
+  /** When a process has ended last. */
+  private lastDeathMs = -1;
   /** The violations found; the first is the one to look at. */
   readonly violations: string[] = [];
   readonly reigns: Reign[] = [];
@@ -105,6 +107,10 @@ export class Checker {
         );
       }
     }
+    const last = this.reigns.at(-1);
+    if (isOwn && last !== undefined && this.lastDeathMs < last.beganMs) {
+      this.fail(`${node} begins epoch ${epoch} anew, and no process has ended since the last reign`);
+    }
     this.judgeBeginning(node, epoch, parent, isOwn);
     for (const [key, found] of values) {
       const sent = this.sent.get(key) ?? 0;
@@ -137,6 +143,11 @@ export class Checker {
     const cuts = parent.endedMs === null ? this.contact.cutsOf(parent.node) : parent.cutsAtEnd;
     const cutMs = cuts.get(node);
     return cutMs !== undefined && (parent.endedMs ?? this.nowMs) - cutMs < settleMs;
+  }
+
+  /** A process ends, of itself or killed, and its memory is gone. */
+  dies(nowMs: number): void {
+    this.lastDeathMs = nowMs;
   }
 
   /** Judges whether this node may reign: no other node may reign that it could have heard of. */

@@ -164,6 +164,7 @@ export class Slot {
     this.transport?.kill();
     this.memory?.end();
     checker.ends(this.name, scheduler.nowMs);
+    checker.dies(scheduler.nowMs);
   }
 
   private newProcess(): Process {
