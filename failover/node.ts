@@ -51,6 +51,7 @@ const sweepMs = 1000;
 const bindRetryMs = 1;
 const bindRetriesQuick = 1000;
 const bindRetrySlowMs = 100;
+const oldComesTurns = 10;
 const awaitingOld =
   'nobody is served yet: this node stood still in its takeover until its lease was over; the old primary may have ' +
   'gone on, and is waited for';
@@ -208,7 +209,7 @@ export class Node {
         this.service!.setWhole(false);
         this.service!.endAnnouncers();
         this.options.log.say(awaitingOld);
-        this.pauseFor(oldComesMs);
+        this.awaitOld(oldComesTurns);
         return;
       case 'awaitChallenge':
         this.pauseFor(challengeMs);
@@ -333,6 +334,15 @@ export class Node {
     this.wire.pause('starting', false);
     service?.close();
     this.service = null;
+  }
+
+  /** Pauses in short turns: a node that stands still meanwhile reads what has come before the last of them is over. */
+  private awaitOld(turns: number): void {
+    this.endPause();
+    this.pause = this.ports.timers.after(oldComesMs / oldComesTurns, () => {
+      if (turns > 1) this.awaitOld(turns - 1);
+      else this.observe({ what: 'paused' });
+    });
   }
 
   private pauseFor(ms: number): void {

@@ -107,10 +107,6 @@ export class Checker {
         );
       }
     }
-    const last = this.reigns.at(-1);
-    if (isOwn && last !== undefined && this.lastDeathMs < last.beganMs) {
-      this.fail(`${node} begins epoch ${epoch} anew, and no process has ended since the last reign`);
-    }
     this.judgeBeginning(node, epoch, parent, isOwn);
     for (const [key, found] of values) {
       const sent = this.sent.get(key) ?? 0;
@@ -143,6 +139,13 @@ export class Checker {
     const cuts = parent.endedMs === null ? this.contact.cutsOf(parent.node) : parent.cutsAtEnd;
     const cutMs = cuts.get(node);
     return cutMs !== undefined && (parent.endedMs ?? this.nowMs) - cutMs < settleMs;
+  }
+
+  /** A running node gives the cache up for lost. */
+  loses(node: string): void {
+    const last = this.reigns.at(-1);
+    if (last === undefined || this.lastDeathMs >= last.beganMs) return;
+    this.fail(`${node} begins anew, and no process has ended since the last reign began`);
   }
 
   /** A process ends, of itself or killed, and its memory is gone. */

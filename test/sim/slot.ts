@@ -277,6 +277,7 @@ export class Slot {
       checker.givesWay(this.name, winner ?? null, admitted, scheduler.nowMs);
       return;
     }
+    if (line.startsWith('the cache is lost')) checker.loses(this.name);
     const standby = /^standby ([a-z]+)\d+ is in sync/.exec(line);
     if (standby !== null) checker.mirrors(this.name, standby[1]!);
     if (/serving alone/.test(line)) checker.mirrors(this.name, null);
