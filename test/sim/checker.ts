@@ -143,8 +143,9 @@ export class Checker {
 
   /** A running node gives the cache up for lost. */
   loses(node: string): void {
-    const last = this.reigns.at(-1);
-    if (last === undefined || this.lastDeathMs >= last.beganMs) return;
+    // The reign that was deposed, and the one that deposed it.
+    const sinceMs = Math.min(...this.reigns.slice(-2).map(({ beganMs }) => beganMs));
+    if (this.reigns.length === 0 || this.lastDeathMs >= sinceMs) return;
     this.fail(`${node} begins anew, and no process has ended since the last reign began`);
   }
 
