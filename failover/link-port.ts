@@ -15,6 +15,14 @@ import type { Log } from '../src/process/log.js';
 /** How often the port is tried while another process holds it. */
 const againMs = 50;
 
+interface Attempt {
+  /** Throws HotspareError where it cannot be done now. */
+  listen(): void;
+  complaint(error: HotspareError): string;
+  /** Null: nothing is said. */
+  relief(): string | null;
+}
+
 export class LinkPort {
   /** The port that is bound for standbys, 0 while none is. */
   port = 0;
@@ -57,39 +65,42 @@ export class LinkPort {
   }
 
   /** As `open`, for a node that has taken over: it serves even while no standby can attach to it yet. */
-  openOrTryOn(primary: Primary | null, complained = false): void {
-    this.again = null;
-    try {
-      this.open(primary);
-      if (complained) this.log.say(`standbys attach at ${this.text}`);
-    } catch (error) {
-      if (!(error instanceof HotspareError)) throw error;
-      if (!complained) this.log.say(`${error.message}; trying on (${error.remedy})`);
-      this.again = this.wire.ports.timers.after(againMs, () => this.openOrTryOn(primary, true));
-    }
+  openOrTryOn(primary: Primary | null): void {
+    this.tryOn({
+      listen: () => this.open(primary),
+      complaint: ({ message, remedy }) => `${message}; trying on (${remedy})`,
+      relief: () => `standbys attach at ${this.text}`,
+    });
   }
 
   /** The primary has ended: every node that comes is redirected to the one that is mirrored now. */
   redirect(owner: RedirectOwner): void {
-    const { port } = this;
+    const { port, wire, mirrorSettings, log } = this;
     this.close();
-    if (port !== 0) this.redirectFrom(port, owner);
+    if (port === 0) return;
+    const listener = new RedirectListener(wire, mirrorSettings, log, owner);
+    this.tryOn({
+      listen: () => {
+        listener.listen(mirrorSettings.linkListen!.host, port);
+        this.redirectListener = listener;
+      },
+      complaint: ({ message }) =>
+        `${message}; trying on: nobody is led to the new primary from there`,
+      relief: () => null,
+    });
   }
 
-  private redirectFrom(port: number, owner: RedirectOwner, complained = false): void {
+  /** Listens now, or as soon as that can be done; says once why it cannot, and what comes of it once it can. */
+  private tryOn(attempt: Attempt, complained = false): void {
     this.again = null;
-    const redirectListener = new RedirectListener(this.wire, this.mirrorSettings, this.log, owner);
     try {
-      redirectListener.listen(this.mirrorSettings.linkListen!.host, port);
-      this.redirectListener = redirectListener;
+      attempt.listen();
+      const relief = attempt.relief();
+      if (complained && relief !== null) this.log.say(relief);
     } catch (error) {
       if (!(error instanceof HotspareError)) throw error;
-      redirectListener.close();
-      if (!complained) {
-        this.log.say(`${error.message}; trying on: nobody is led to the new primary from there`);
-      }
-      const again = (): void => this.redirectFrom(port, owner, true);
-      this.again = this.wire.ports.timers.after(againMs, again);
+      if (!complained) this.log.say(attempt.complaint(error));
+      this.again = this.wire.ports.timers.after(againMs, () => this.tryOn(attempt, true));
     }
   }
 

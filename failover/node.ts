@@ -51,6 +51,7 @@ const sweepMs = 1000;
 const bindRetryMs = 1;
 const bindRetriesQuick = 1000;
 const bindRetrySlowMs = 100;
+/** The wait for the old primary has so many turns. */
 const oldComesTurns = 10;
 const awaitingOld =
   'nobody is served yet: this node stood still in its takeover until its lease was over; the old primary may have ' +

@@ -5,9 +5,7 @@ import type { PrimaryVerdicts } from '../backup/primary/primary.js';
 import type { Observe } from './attachment.js';
 import { decide, firstRole } from './role.js';
 
-/**
- * `isOld`: whether this is the primary that was taken over from, deposed by this node.
- */
+/** `isOld`: whether this is the primary that was taken over from, deposed by this node. */
 export function primaryVerdicts(
   observe: Observe,
   isOld: (node: string, deposedBy: string) => boolean = () => false,

@@ -87,8 +87,8 @@ export interface Role {
   /** Epoch of the cache that was found in the primary's place, 0 for none. The new reign's epoch must be above it. */
   readonly epochMet: number;
   /**
-   * The old primary cannot have gone on alone: its process ended while the lease held, or no node at its address said
-   * that it did. The lease is not looked at any more then. False: the old primary may live.
+   * The old primary cannot have gone on alone: its process ended while the lease held, or it has stepped down for this
+   * reign. The lease is not looked at any more then. False: the old primary may live.
    */
   readonly isCertain: boolean;
   /** This process has held a whole copy, or has reigned, so that it had then all that it may lack now. */
