@@ -19,7 +19,7 @@ interface Attempt {
   /** Throws HotspareError where it cannot be done now. */
   listen(): void;
   complaint(error: HotspareError): string;
-  /** Null: nothing is said. */
+  /** What is said once it listens and had complained before. Null: nothing. */
   relief(): string | null;
 }
 
@@ -95,8 +95,8 @@ export class LinkPort {
     this.again = null;
     try {
       attempt.listen();
-      const relief = attempt.relief();
-      if (complained && relief !== null) this.log.say(relief);
+      const relief = complained ? attempt.relief() : null;
+      if (relief !== null) this.log.say(relief);
     } catch (error) {
       if (!(error instanceof HotspareError)) throw error;
       if (!complained) this.log.say(attempt.complaint(error));
