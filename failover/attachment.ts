@@ -183,11 +183,10 @@ export class Attachment implements RedirectOwner {
    * number, as most nodes of a cluster have the same.
    */
   learn(epoch: number, link: string | null, from: string): void {
-    const { linkListen } = this.parts.mirrorSettings;
     this.lead = link === null ? null : parseLink(link);
     this.error = () => reignsElsewhere(epoch, link);
-    if (this.lead !== null || from === '' || linkListen === null || linkListen.port === 0) return;
-    this.primaryAddresses.add({ host: from, port: linkListen.port });
+    if (this.lead !== null || from === '') return;
+    this.primaryAddresses.reignsWithoutLink(from, this.ownLinkPort, this.now());
   }
 
   mirrored(): Mirrored | null {
@@ -196,19 +195,28 @@ export class Attachment implements RedirectOwner {
   }
 
   /** A node has come to our link port while this node does not reign. */
-  met({ reigns, holds, link }: Passer): void {
+  met({ reigns, holds, link, host }: Passer): void {
     const address = link === null ? null : parseLink(link);
-    if (address === null || (!reigns && holds)) return;
-    this.lead = address;
-    if (reigns) {
-      this.primaryAddresses.add(address);
-      const isAsked = this.pause === null && (this.isAt(address) || this.isWelcome);
-      this.parts.observe({ what: 'passerReigns', isAsked });
-    } else {
-      this.primaryAddresses.seeks(address, this.now());
-      const all = this.primaryAddresses.areAllSeeking(this.now());
-      this.parts.observe({ what: 'passerLooks', all });
+    if (reigns) this.metReigning(address, host);
+    else if (!holds) this.metSeeker(address, host);
+  }
+
+  private metReigning(address: PrimaryAddress | null, host: string): void {
+    if (address === null) {
+      this.primaryAddresses.reignsWithoutLink(host, this.ownLinkPort, this.now());
+      return;
     }
+    this.lead = address;
+    this.primaryAddresses.add(address);
+    const isAsked = this.pause === null && (this.isAt(address) || this.isWelcome);
+    this.parts.observe({ what: 'passerReigns', isAsked });
+  }
+
+  private metSeeker(address: PrimaryAddress | null, host: string): void {
+    const now = this.now();
+    if (address === null) this.primaryAddresses.seeksWithoutLink(host, now);
+    else this.primaryAddresses.seeks(address, now);
+    this.parts.observe({ what: 'passerLooks', all: this.primaryAddresses.areAllSeeking(now) });
   }
 
   sayDoubtful(): void {
@@ -366,6 +374,11 @@ export class Attachment implements RedirectOwner {
     if (clientPort === undefined) return;
     const shared = this.isHere() && clientPort === this.parts.settings.port;
     this.probe.look(this.now(), shared, this.parts.role().state === 'standby');
+  }
+
+  /** The port that was asked for with `--link-listen`; 0 where the system chooses one, or there is none. */
+  private get ownLinkPort(): number {
+    return this.parts.mirrorSettings.linkListen?.port ?? 0;
   }
 
   /** True when the primary's link is on this machine, where a refused connection proves its death. */

@@ -25,6 +25,8 @@ export interface Passer {
   readonly holds: boolean;
   /** Where the node lets standbys attach when it serves; null for nowhere. */
   readonly link: string | null;
+  /** The host that the node was seen at. */
+  readonly host: string;
 }
 
 export interface RedirectOwner {
@@ -40,7 +42,8 @@ export class RedirectListener {
     this.listener = new LinkListener(wire, mirrorSettings, log, (handshake, proof) => {
       const { channel } = handshake;
       const link = seenLink(proof.link, channel.peer);
-      owner.met({ reigns: proof.epoch > 0, holds: proof.cache !== '', link });
+      const host = channel.peerHost;
+      owner.met({ reigns: proof.epoch > 0, holds: proof.cache !== '', link, host });
       const where = owner.mirrored();
       // A node that looks for a primary must not be redirected to itself, where it would look for ever.
       if (where === null || (proof.epoch === 0 && link === where.link)) {

@@ -109,7 +109,13 @@ export const breaks: readonly Break[] = [
   {
     name: 'rule7-lease-never-ends',
     what: 'a copy that the primary went on without is served',
-    changes: [['backup/lease/standby-lease.js', 'return nowMs < this.endsMs;', 'return true;']],
+    changes: [
+      [
+        'backup/lease/standby-lease.js',
+        'return this.confirmedMs + this.lengthMs;',
+        'return Number.POSITIVE_INFINITY;',
+      ],
+    ],
   },
   {
     name: 'rule8-own-absence',

@@ -149,7 +149,7 @@ export class Checker {
     this.fail(`${node} begins anew, and no process has ended since the last reign began`);
   }
 
-  /** A process ends, of itself or killed, and its memory is gone. */
+  /** A process ends, of itself or killed, and its memory is gone; or it gives its copy up for a reason that is known. */
   dies(nowMs: number): void {
     this.lastDeathMs = nowMs;
   }

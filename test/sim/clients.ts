@@ -25,13 +25,14 @@ export interface ClientParts {
     node: string,
     events: { opened(node: string): void; data(text: string): void; closed(): void },
   ): Line;
+  /** Longest pause before a request. */
+  readonly thinkMs: number;
+  /** A client without an answer for this long tries another node. */
+  readonly patienceMs: number;
   /** Keys that are, or were, written; the newest last. */
   readonly keys: string[];
 }
 
-/** A client without an answer for this long tries another node. */
-const patienceMs = 1500;
-const thinkMsMost = 40;
 const awayMsMost = 150;
 /** Readers read one of this many newest keys. */
 const keysRead = 8;
@@ -52,7 +53,7 @@ abstract class Client {
   }
 
   start(): void {
-    this.later(thinkMsMost, () => this.connect());
+    this.later(this.parts.thinkMs, () => this.connect());
   }
 
   end(): void {
@@ -110,7 +111,7 @@ abstract class Client {
       this.lost();
       return;
     }
-    this.later(thinkMsMost, () => {
+    this.later(this.parts.thinkMs, () => {
       if (round === this.round) this.next();
     });
   }
@@ -130,7 +131,7 @@ abstract class Client {
 
   private wait(): void {
     this.patience?.cancel();
-    this.patience = this.parts.timers.after(patienceMs, () => this.lost());
+    this.patience = this.parts.timers.after(this.parts.patienceMs, () => this.lost());
   }
 
   private later(most: number, run: () => void): void {

@@ -91,13 +91,22 @@ export interface Scenario {
   readonly lostPercent: number;
   /** How long a standby takes to reserve or wipe the memory for a copy. */
   readonly memoryMs: number;
+  /** Nodes without a `--link-listen`: nobody can attach to them. */
+  readonly linkless: readonly string[];
   /** Clients of each node. */
   readonly writers: number;
   readonly readers: number;
+  /** Longest pause of a writer between two requests. Where it is long, links carry heartbeats alone for a while. */
+  readonly writerThinkMs: number;
+  /** How long a client waits for an answer before it tries another node. */
+  readonly patienceMs: number;
   readonly faults: readonly Fault[];
   /** When the faults stop; then everything is mended, and must come to rest. */
   readonly faultsEndMs: number;
 }
+
+/** `--dead-after` and `--ack-timeout`, in ms. */
+type Times = readonly [deadAfterMs: number, ackTimeoutMs: number];
 
 const names = ['a', 'b', 'c', 'd'] as const;
 
@@ -113,13 +122,13 @@ export function scenarioOf(seed: number): Scenario {
   const nodes = names.slice(0, count);
   const oneMachine = random.next() < 0.35;
   const supervised = oneMachine && count === 2 && random.next() < 0.4;
-  const times = oneMachine ? [100, 1000] : [500, 2000];
+  const times: Times = oneMachine ? [100, 1000] : [500, 2000];
   const faultsEndMs = random.between(4000, 14_000);
   const faults: Fault[] = [];
   let atMs = random.between(800, 2500);
   while (atMs < faultsEndMs) {
     const isFlock = random.next() < flockShare;
-    if (isFlock) faults.push(...flockOf(random, nodes, times[0]!, atMs));
+    if (isFlock) faults.push(...flockOf(random, nodes, oneMachine, times, atMs));
     else faults.push(faultOf(random, nodes, oneMachine, atMs));
     // Faults come in flocks, as a second fault that meets the first one half done finds most.
     atMs += random.next() < 0.5 ? random.between(1, 700) : random.between(700, 4000);
@@ -131,14 +140,17 @@ export function scenarioOf(seed: number): Scenario {
     supervised,
     files: supervised ? [] : nodes.filter(() => random.next() < 0.25),
     clockRates: nodes.map(() => 1 + (random.next() * 2 - 1) * clockError),
-    deadAfterMs: times[0]!,
-    ackTimeoutMs: times[1]!,
+    deadAfterMs: times[0],
+    ackTimeoutMs: times[1],
     heartbeatMs: 20,
     delayMs: random.next() < 0.7 ? 1 : random.between(2, 20),
     lostPercent: oneMachine || random.next() < 0.85 ? 0 : random.between(1, 5),
     memoryMs: memoryMsOf(seed),
+    linkless: !supervised && count === 2 && random.next() < 0.06 ? ['b'] : [],
     writers: random.between(1, 2),
     readers: random.between(1, 2),
+    writerThinkMs: random.next() < 0.6 ? 40 : random.between(500, 4000),
+    patienceMs: random.next() < 0.6 ? 1500 : random.between(2000, 6000),
     // The model of the supervisor knows processes that stand still between events, not in the midst of one.
     faults: supervised ? faults.filter(({ kind }) => kind !== 'stall') : faults,
     faultsEndMs,
@@ -160,8 +172,11 @@ export function failingOnce(node: string, call: Call, after: number): Scenario {
     delayMs: 1,
     lostPercent: 0,
     memoryMs: 50,
+    linkless: [],
     writers: 1,
     readers: 1,
+    writerThinkMs: 40,
+    patienceMs: 1500,
     faults: [
       { kind: 'fails', node, call, after, atMs: 0 },
       { kind: 'reset', from: 'a', to: 'b', atMs: 1500 },
@@ -180,37 +195,46 @@ function memoryMsOf(seed: number): number {
 
 /**
  * Faults that meet each other: a node is silent for about as long as it takes to find it dead, while another stands
- * still in the midst of its reaction; or a standby sleeps until it is given up, and its primary dies meanwhile.
+ * still in the midst of its reaction; a standby sleeps until it is given up, and its primary dies meanwhile; a link
+ * breaks with writes on their way, and both ends go on; or one end hears the other and is not heard.
  */
 function flockOf(
   random: Random,
   nodes: readonly string[],
-  deadAfterMs: number,
+  oneMachine: boolean,
+  [deadAfterMs, ackTimeoutMs]: Times,
   atMs: number,
 ): Fault[] {
-  const [first, second] = random.next() < 0.5 ? [nodes[0]!, nodes[1]!] : [nodes[1]!, nodes[0]!];
-  if (random.next() < 0.6) {
+  const [from, to] = random.next() < 0.5 ? [nodes[0]!, nodes[1]!] : [nodes[1]!, nodes[0]!];
+  const dice = random.next();
+  if (dice < 0.4 || (oneMachine && dice >= 0.6)) {
     const forMs = deadAfterMs * (1 + random.next());
     const stallAtMs = Math.floor(atMs + deadAfterMs * (0.9 + 0.2 * random.next()));
     const looks = random.between(1, 25);
     return [
-      { kind: 'pause', node: first, atMs, forMs },
-      { kind: 'stall', node: second, atMs: stallAtMs, forMs: random.between(100, 5000), looks },
+      { kind: 'pause', node: from, atMs, forMs },
+      { kind: 'stall', node: to, atMs: stallAtMs, forMs: random.between(100, 5000), looks },
     ];
   }
-  const goneMs = atMs + random.between(1, 6) * deadAfterMs;
-  return [
-    { kind: 'pause', node: second, atMs, forMs: random.between(2, 10) * deadAfterMs },
-    {
-      kind: 'cut',
-      from: first,
-      to: second,
-      oneWay: false,
-      atMs: atMs + 5,
-      forMs: goneMs - atMs + 50,
-    },
-    { kind: 'kill', node: first, atMs: goneMs, downMs: random.between(10, 3000) },
-  ];
+  if (dice < 0.6) {
+    const goneMs = atMs + Math.floor(ackTimeoutMs * (0.2 + 2 * random.next()));
+    const cutForMs = goneMs - atMs + 50;
+    return [
+      { kind: 'pause', node: to, atMs, forMs: goneMs - atMs + random.between(-500, 2000) },
+      { kind: 'cut', from, to, oneWay: false, atMs: atMs + 5, forMs: cutForMs },
+      { kind: 'kill', node: from, atMs: goneMs, downMs: random.between(10, 3000) },
+    ];
+  }
+  const forMs = random.between(deadAfterMs, 2 * ackTimeoutMs);
+  if (dice < 0.85) {
+    const delayMs = random.between(20, 400);
+    return [
+      { kind: 'slow', from, to, atMs, forMs: delayMs, delayMs },
+      { kind: 'reset', from, to, atMs: atMs + delayMs },
+      { kind: 'cut', from, to, oneWay: false, atMs: atMs + delayMs, forMs },
+    ];
+  }
+  return [{ kind: 'cut', from, to, oneWay: true, atMs, forMs }];
 }
 
 function faultOf(
@@ -263,6 +287,7 @@ export function* shorter(scenario: Scenario): Generator<Scenario> {
         : nodes.includes(fault.from) && nodes.includes(fault.to);
     yield { ...scenario, nodes, faults: faults.filter(isKnown) };
   }
+  if (scenario.linkless.length > 0) yield { ...scenario, linkless: [] };
   if (scenario.lostPercent > 0) yield { ...scenario, lostPercent: 0 };
   if (scenario.memoryMs > 0) yield { ...scenario, memoryMs: 0 };
   if (scenario.readers > 1) yield { ...scenario, readers: 1 };

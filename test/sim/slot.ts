@@ -153,6 +153,11 @@ export class Slot {
     if (this.syncedWith === primary && this.lineage === null) this.lineage = primary.lineage;
   }
 
+  /** True where other nodes can attach to this one. */
+  get hasLinkPort(): boolean {
+    return !this.parts.scenario.linkless.includes(this.name);
+  }
+
   private get hasFile(): boolean {
     return this.parts.scenario.files.includes(this.name);
   }
@@ -245,7 +250,7 @@ export class Slot {
   private mirrorSettings(): MirrorSettings {
     const { scenario, linkPort } = this.parts;
     return {
-      linkListen: { host: this.host, port: linkPort },
+      linkListen: this.hasLinkPort ? { host: this.host, port: linkPort } : null,
       secret: Buffer.from('a secret of all nodes'),
       ack: 'sync',
       ackTimeoutMs: scenario.ackTimeoutMs,
@@ -278,6 +283,10 @@ export class Slot {
       return;
     }
     if (line.startsWith('the cache is lost')) checker.loses(this.name);
+    // The old primary cannot come to say that it yields, so this copy is lost (docs/decisions/late-heir.md).
+    if (!this.hasLinkPort && line.startsWith('not taking over: this node stood still')) {
+      checker.dies(scheduler.nowMs);
+    }
     const standby = /^standby ([a-z]+)\d+ is in sync/.exec(line);
     if (standby !== null) checker.mirrors(this.name, standby[1]!);
     if (/serving alone/.test(line)) checker.mirrors(this.name, null);

@@ -29,6 +29,8 @@ const lastingMs = 1000;
 const linesKept = 3000;
 /** How often silences are looked for; a shorter one may be missed. */
 const watchMs = 10;
+/** Longest pause of a reader between two requests. */
+const readerThinkMs = 40;
 const clientHost = '10.0.1.1';
 const clientPortFirst = 11_211;
 const linkPortFirst = 12_211;
@@ -319,6 +321,8 @@ class World {
         nowMs: () => scheduler.nowMs,
         nodes,
         connect,
+        thinkMs: isWriter ? scenario.writerThinkMs : readerThinkMs,
+        patienceMs: scenario.patienceMs,
         keys,
       };
       const client = isWriter ? new Writer(parts) : new Reader(parts);
@@ -336,6 +340,8 @@ class World {
     const caches = new Set(reigning.map((slot) => checker.reignOf(slot.name)!.cache));
     if (reigning.length > 1 && caches.size === reigning.length) return true;
     if (reigning.length !== 1) return false;
+    // Nobody can attach to it.
+    if (!reigning[0]!.hasLinkPort) return true;
     const others = slots.filter((slot) => slot !== reigning[0]);
     return (
       checker.reignOf(reigning[0]!.name)!.standby !== null && others.some((slot) => slot.isSynced)
