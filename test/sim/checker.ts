@@ -20,8 +20,8 @@ export interface Reign {
   readonly acknowledged: Map<string, number>;
   /** Serials in the memory when the reign began; their acknowledgements may reach clients later. */
   readonly inherited: ReadonlyMap<string, number>;
-  /** Writes acknowledged in this reign since a standby of it was last in sync; they are on one node only. */
-  alone: Map<string, number>;
+  /** Serials acknowledged in this reign since a standby of it was last in sync, by key; they are on one node only. */
+  alone: Map<string, number[]>;
   /** The node that is in sync as its standby, so that every write is on two nodes. Null while there is none. */
   standby: string | null;
   /** Writes that clients have requested of it. */
@@ -195,7 +195,10 @@ export class Checker {
     if (reign === null) return;
     const has = (key: string): number =>
       Math.max(winner?.acknowledged.get(key) ?? 0, winner?.inherited.get(key) ?? 0);
-    const lost = [...reign.alone].filter(([key, serial]) => has(key) < serial).length;
+    const lost = [...reign.alone].reduce(
+      (sum, [key, serials]) => sum + serials.filter((serial) => has(key) < serial).length,
+      0,
+    );
     if (lost > admitted) {
       this.fail(`${node} gave way and lost ${lost} acknowledged writes; it admitted ${admitted}`);
     }
@@ -232,7 +235,10 @@ export class Checker {
     const reign = this.answered(node, sentMs, nowMs);
     if (reign === null) return;
     reign.acknowledged.set(key, serial);
-    if (reign.standby === null) reign.alone.set(key, serial);
+    if (reign.standby !== null) return;
+    const serials = reign.alone.get(key);
+    if (serials === undefined) reign.alone.set(key, [serial]);
+    else serials.push(serial);
   }
 
   /**
