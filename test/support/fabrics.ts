@@ -32,6 +32,9 @@ export function must<T>(result: T | NativeFailure): T {
   return result;
 }
 
+/** Parts of a peer's memory that no peer has. */
+export const nowhere: readonly RemotePart[] = ['1', '2', '3'].map((key) => ({ address: '0', key }));
+
 /** A record of the journal. */
 export function record(offset: number, bytes: Uint8Array): Buffer {
   const whole = Buffer.alloc(12 + bytes.length);

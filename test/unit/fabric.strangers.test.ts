@@ -10,6 +10,7 @@ import {
   End,
   fabricRegion,
   must,
+  nowhere,
   record,
   regionBytes,
   span,
@@ -101,7 +102,6 @@ async function expectWelcome(writer: End, port: number): Promise<void> {
   test('and is asked for nothing: writes without a connection go nowhere', () => {
     const { writer } = listening();
     const source = fabricRegion();
-    const nowhere = ['1', '2', '3'].map((key) => ({ address: '0', key }));
     writer.native.aim(source.id, ...span, nowhere);
     const list = record(8192, Buffer.alloc(regionBytes / 2));
     // More than the ring holds.

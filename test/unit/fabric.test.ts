@@ -8,13 +8,12 @@ import { Mailbox } from '../../backup/link/mailbox.js';
 import { native } from '../../src/native/addon.js';
 import { FabricCell, FabricEvent, FabricRefusal } from '../../src/native/fabric.js';
 import type { WriterReport } from '../support/fabric-writer.js';
-import { connected, End, fabricRegion, must, record, span } from '../support/fabrics.js';
+import { connected, End, fabricRegion, must, nowhere, record, span } from '../support/fabrics.js';
 import { fencings, missing, provider } from '../support/links.js';
 import { slowness, until } from '../support/until.js';
 
 const cycles = Number(process.env['LINK_CYCLES'] ?? 1000);
 const ends: End[] = [];
-const nowhere = ['1', '2', '3'].map((key) => ({ address: '0', key }));
 
 afterEach(() => {
   for (const end of ends.splice(0)) end.native.close();
@@ -219,7 +218,7 @@ run('a batch', () => {
       expect(end.post(list, 0, list.length, 1)).toBe(FabricRefusal.UNCONNECTED);
       expect([end.block(8192, 64), end.beat(1, 1), end.tell()]).toEqual([false, false, false]);
     };
-    end.aim(source.id, ...span, [...nowhere]);
+    end.aim(source.id, ...span, nowhere);
     refused();
     const { parts, reader } = await connected(writer, port, region);
     ends.push(reader);
@@ -238,7 +237,7 @@ run('a batch', () => {
     const list = record(8192, Buffer.alloc(64, 1));
     const answers: number[] = [];
     const { native: end } = writer;
-    end.aim(source.id, ...span, [...nowhere]);
+    end.aim(source.id, ...span, nowhere);
     writer.accepted = () => answers.push(end.post(list, 0, list.length, 1));
     const { parts, reader, mailbox } = await connected(writer, port, region);
     ends.push(reader);
