@@ -55,11 +55,3 @@ export function seenLink(link: string | null, peer: string): string | null {
   const seen = host === '0.0.0.0' ? /^tcp:([\d.]+):/.exec(peer) : /^tcp6:(\[[^\]]+\]):/.exec(peer);
   return seen === null ? null : `${seen[1]}:${port}`;
 }
-
-/**
- * The host of an address as the native transport shows it (tcp:10.0.0.2:4711, tcp6:[::1]:4711); empty when it has none.
- */
-export function hostOf(address: string): string {
-  const [, plain, bracketed] = /^(?:tcp:([\d.]+)|tcp6:\[([^\]]+)\]):\d+$/.exec(address) ?? [];
-  return plain ?? bracketed ?? '';
-}

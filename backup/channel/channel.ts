@@ -10,7 +10,6 @@ import { controlBytesMax } from '../../src/base/limits.js';
 import { native } from '../../src/native/addon.js';
 import type { Endpoint, Wire } from '../../src/net/wire.js';
 import { recordHeaderBytes } from '../../src/store/journal.js';
-import { hostOf } from '../mirror-settings.js';
 import { type Cipher, Opener, Sealer } from './cipher.js';
 import {
   FrameHeader,
@@ -271,4 +270,12 @@ export class Channel implements Endpoint {
     this.partial.set(this.wire.input.subarray(at, at + have));
     this.wire.transport.sink(this.connection, this.partialId, have, total - have);
   }
+}
+
+/**
+ * The host of an address as the native transport shows it (tcp:10.0.0.2:4711, tcp6:[::1]:4711); empty when it has none.
+ */
+export function hostOf(address: string): string {
+  const [, plain, bracketed] = /^(?:tcp:([\d.]+)|tcp6:\[([^\]]+)\]):\d+$/.exec(address) ?? [];
+  return plain ?? bracketed ?? '';
 }

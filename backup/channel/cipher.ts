@@ -17,6 +17,12 @@ import { keyBytes } from './proof.js';
 export type CipherWish = 'aes-gcm' | 'none' | 'any';
 export type Cipher = 'aes-gcm' | 'none';
 
+/** The settings that a handshake needs: the bytes of `--secret-file`, and `--link-cipher`. */
+export interface HandshakeSettings {
+  readonly secret: Uint8Array;
+  readonly cipher: LinkCipher;
+}
+
 /** Between two processes of one machine the proof is enough: only root can change bytes on their way. */
 export function wishOf(
   flag: LinkCipher,

@@ -13,7 +13,14 @@ import type { Geometry } from '../../src/store/layout.js';
 import { epochOf, inspect } from '../../src/store/superblock.js';
 import { Channel, type ChannelOwner } from '../channel/channel.js';
 import { type FrameHeader, FrameType, protocolVersion } from '../channel/frame.js';
-import { type Deposed, type MemoryRegistration, parse, type Welcome } from '../channel/hello.js';
+import {
+  type Deposed,
+  type MemoryRegistration,
+  parse,
+  redirectEpoch,
+  sameVersion,
+  type Welcome,
+} from '../channel/hello.js';
 import { firstHeartbeat } from '../lease/heartbeat-times.js';
 import type { Reign } from '../lease/reign.js';
 import { StandbyLease } from '../lease/standby-lease.js';
@@ -21,8 +28,6 @@ import { Fabrics } from '../link/fabrics.js';
 import type { BatchReceiver } from '../link/link.js';
 import { openReceiver } from '../link/receiver-setup.js';
 import { advertisedLink, type MirrorSettings, seenLink } from '../mirror-settings.js';
-import { sameVersion } from '../primary/primary-handshake.js';
-import { redirectEpoch } from '../primary/redirect-listener.js';
 import { deathFoundTooLate, HandshakeStage, mayArrive, unwantedLink } from './handshake-checks.js';
 import { StandbyHandshake } from './standby-handshake.js';
 
