@@ -105,7 +105,7 @@ export class Node {
     const { settings, mirrorSettings, log } = this.options;
     // A node without a link needs no fabric, which takes some tenths of a second to load.
     if (mirrorSettings.linkListen !== null || mirrorSettings.transport === 'rdma')
-      checkTransport(mirrorSettings, log);
+      checkTransport(this.ports.network.fabric, mirrorSettings, log);
     this.role = this.newRole('starting');
     const service = this.open(openOwn(this.serviceParts, mappingOptions(settings)));
     service.bind();
@@ -115,7 +115,8 @@ export class Node {
 
   /** Mirrors a primary, and serves when it dies. Throws HotspareError when this node could not serve. */
   startStandby(of: PrimaryAddress): void {
-    checkTransport(this.options.mirrorSettings, this.options.log);
+    const { mirrorSettings, log } = this.options;
+    checkTransport(this.ports.network.fabric, mirrorSettings, log);
     checkAddresses(this.wire, this.options.settings);
     this.options.diesFirstOutOfMemory(holdsNothing(this.role.state));
     this.attachment.begin(of);

@@ -7,7 +7,7 @@
  */
 import { assert, systemReason } from '../../src/base/errors.js';
 import { controlBytesMax } from '../../src/base/limits.js';
-import { native } from '../../src/native/addon.js';
+import type { RegionMemoryPort } from '../../src/native/ports.js';
 import type { Endpoint, Wire } from '../../src/net/wire.js';
 import { recordHeaderBytes } from '../../src/store/journal.js';
 import { type Cipher, Opener, Sealer } from './cipher.js';
@@ -56,6 +56,7 @@ export class Channel implements Endpoint {
   readonly connection: number;
   private readonly wire: Wire;
   private readonly owner: ChannelOwner;
+  private readonly crc32c: RegionMemoryPort['crc32c'];
   private readonly header = new FrameHeader();
   /** Collects a frame that did not arrive whole; made when it is first needed. */
   private partial: Uint8Array<ArrayBuffer> | null = null;
@@ -75,6 +76,7 @@ export class Channel implements Endpoint {
     this.wire = wire;
     this.connection = connection;
     this.owner = owner;
+    this.crc32c = wire.ports.memory.crc32c;
   }
 
   get isOpen(): boolean {
@@ -204,7 +206,7 @@ export class Channel implements Endpoint {
     const { wire, connection, sealer } = this;
     if (sealer === null) {
       const header = { type, epoch, count, sequence, length };
-      if (!isSealed) sealFrame(bytes, view, 0, header, native.crc32c);
+      if (!isSealed) sealFrame(bytes, view, 0, header, this.crc32c);
       wire.transport.send(connection, bytes, 0, frameHeaderBytes + length);
       return true;
     }
@@ -250,7 +252,7 @@ export class Channel implements Endpoint {
       this.owner.frameReceived(header, bytes, at + frameHeaderBytes);
       return;
     }
-    if (!isIntact(bytes, view, at, header, native.crc32c)) {
+    if (!isIntact(bytes, view, at, header, this.crc32c)) {
       this.fail(`a frame of type ${header.type} has a wrong checksum`);
       return;
     }

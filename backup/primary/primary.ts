@@ -142,7 +142,7 @@ export class Primary implements Mirror {
     this.wire = wire;
     this.region = region;
     this.mirrorSettings = mirrorSettings;
-    this.fabrics = new Fabrics(mirrorSettings);
+    this.fabrics = new Fabrics(wire.ports.network.fabric, mirrorSettings);
     this.backpressure = new Backpressure(wire);
     this.log = log;
     this.unacked = new UnackedBatches(sequence);

@@ -118,7 +118,7 @@ export class Standby implements ChannelOwner {
     this.mirrorSettings = mirrorSettings;
     this.mappingOptions = mappingOptions;
     this.events = events;
-    this.fabrics = new Fabrics(mirrorSettings);
+    this.fabrics = new Fabrics(wire.ports.network.fabric, mirrorSettings);
     this.lease = new StandbyLease(firstHeartbeat(wire.ports.random));
   }
 

@@ -17,6 +17,7 @@ import { linkConnections } from '../../src/base/limits.js';
 import type { LinkSettings } from '../../src/flags/link-flags.js';
 import { addressText, defaults } from '../../src/flags/settings.js';
 import { monotonicMs } from '../../src/native/clock.js';
+import { fabric } from '../../src/native/fabric.js';
 import { Wire } from '../../src/net/wire.js';
 import { logger } from '../../src/process/log.js';
 import { anonymousMemory, mapRegion } from '../../src/server/region-mapping.js';
@@ -66,7 +67,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
     ...link,
     node: 'bench',
   };
-  checkTransport(mirrorSettings, logger('bench', 0));
+  checkTransport(fabric, mirrorSettings, logger('bench', 0));
   const journal = new Journal();
   const geometry = geometryOf({ ...defaults, memoryBytes });
   const { region, nativeRegion } = mapRegion(geometry, anonymousMemory, journal);

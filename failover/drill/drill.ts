@@ -12,6 +12,7 @@ import { checkTransport } from '../../backup/link/fabrics.js';
 import { heartbeatMsDefault, timesHere } from '../../src/base/limits.js';
 import { addLinkFlags, linkSettingsOf } from '../../src/flags/link-flags.js';
 import { address, addressText, usage } from '../../src/flags/settings.js';
+import { fabric } from '../../src/native/fabric.js';
 import { logger, print as printText, tell } from '../../src/process/log.js';
 import { Tally } from './client.js';
 import { DrilledPair, type Fault } from './drilled-pair.js';
@@ -80,7 +81,11 @@ export async function drill(flags: Flags, program: readonly string[]): Promise<b
   const link = linkSettingsOf(flags);
   // Fails here, before nodes are started that would end with the same error. With auto, the nodes choose.
   if (link.transport === 'rdma')
-    checkTransport({ ...link, linkListen: { host: linkHost, port: 0 } }, logger('drill', 0));
+    checkTransport(
+      fabric,
+      { ...link, linkListen: { host: linkHost, port: 0 } },
+      logger('drill', 0),
+    );
   const print = (text: string): void => {
     if (flags['json'] !== true) printText(`${text}\n`);
   };
