@@ -73,7 +73,7 @@ export async function prepare(command: Command): Promise<Start | null> {
   return { settings: fitting, mirrorSettings, log, user };
 }
 
-/** Refuses flags before `standby` or `pair`, which would belong to the server's command, and be ignored. */
+/** Refuses flags before `standby` or `pair`: they would belong to the server's command, and be ignored. */
 function checkPlace(command: Command): void {
   const { parent } = command;
   const lost = parent?.options.find(

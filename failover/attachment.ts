@@ -51,7 +51,7 @@ export interface AttachmentParts {
 }
 
 export class Attachment implements RedirectOwner {
-  /** The node whose reign has ended this node's own last; empty for none, and for a node without a name. */
+  /** The node whose reign ended this node's newest reign; empty where no reign did, or its node has no name. */
   deposedBy = '';
   /** The error that keeps this node from being a standby. */
   error: () => HotspareError = () => linkLost('its primary', 'not found', undefined);
@@ -168,7 +168,7 @@ export class Attachment implements RedirectOwner {
     this.parts.observe({ what: 'revoked' });
   }
 
-  /** Hands over the standby with its whole copy, which is this node's own cache from now on. */
+  /** Hands over the standby with its whole copy: that copy is this node's own cache from now on. */
   takeOver(): Standby {
     this.endWatch();
     const standby = this.standby!;
@@ -253,7 +253,7 @@ export class Attachment implements RedirectOwner {
     this.takenOver = null;
   }
 
-  /** Gives up the copy, which is not whole. Resolves once the memory file may be mapped again. */
+  /** Gives up a copy that is not whole. Resolves once the memory file may be mapped again. */
   async discard(): Promise<void> {
     this.endTimers();
     const { standby } = this;
@@ -319,7 +319,7 @@ export class Attachment implements RedirectOwner {
   private turnedAway(error: HotspareError): void {
     const { code, message } = error;
     this.error = () => error;
-    // This system could not even begin to connect (no route, no descriptor), which says nothing about the primary.
+    // This system could not even begin to connect (no route, no descriptor): that says nothing about the primary.
     if (code === 'LINK_UNREACHABLE') {
       this.parts.observe({ what: 'unreachable' });
       return;

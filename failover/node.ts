@@ -51,7 +51,7 @@ const sweepMs = 1000;
 const bindRetryMs = 1;
 const bindRetriesQuick = 1000;
 const bindRetrySlowMs = 100;
-/** The wait for the old primary has so many turns. */
+/** The number of turns of the wait for the old primary. */
 const oldComesTurns = 10;
 const awaitingOld =
   'nobody is served yet: this node stood still in its takeover until its lease was over; the old primary may have ' +
@@ -103,7 +103,7 @@ export class Node {
    */
   startPrimary(): void {
     const { settings, mirrorSettings, log } = this.options;
-    // A node without a link needs no fabric, which takes some tenths of a second to load.
+    // A node without a link needs no fabric, and loading one takes some tenths of a second.
     if (mirrorSettings.linkListen !== null || mirrorSettings.transport === 'rdma')
       checkTransport(this.ports.network.fabric, mirrorSettings, log);
     this.role = this.newRole('starting');

@@ -91,7 +91,7 @@ export interface Role {
    * reign. The lease is not looked at any more then. False: the old primary may live.
    */
   readonly isCertain: boolean;
-  /** This process has held a whole copy, or has reigned, so that it had then all that it may lack now. */
+  /** This process has held a whole copy, or has reigned: memory, secret and version fitted then, and may fit again. */
   readonly wasWhole: boolean;
 }
 
@@ -321,9 +321,9 @@ function reign(sets: Partial<Role> = {}): Change {
 }
 
 /**
- * Without a supervisor the old primary cannot be ended. It may have been only silent, or may be started again with an
- * old cache, or an empty one, so the reign is announced at its address: once it is known to be one to serve, for a node
- * that was started from its memory file gives way to it.
+ * Without a supervisor the old primary cannot be ended. The old primary may have been only silent, or may be started
+ * again with an old cache, or an empty one, so the reign is announced at its address. The announcement waits until this
+ * copy is known to be one to serve, as a node that was started from its memory file gives way to an announced reign.
  */
 function announce({ isSupervised }: Role): Change {
   return { next: 'binding', actions: [isSupervised ? 'bind' : 'announce'] };
@@ -372,7 +372,7 @@ function bindOrAsk(role: Role, _: unknown, leaseLeftMs: number): Change {
   return { next: 'asking', actions: ['ask'] };
 }
 
-/** Nodes that come to the link port of a node that reigned once; most of them know no more than this one. */
+/** Nodes that come to the link port of a node that reigned once; most of them know no more than this node. */
 const passers = { passerReigns: stay, passerLooks: stay } as const;
 
 export const transitions: Readonly<Record<State, Rules>> = {
@@ -399,7 +399,7 @@ export const transitions: Readonly<Record<State, Rules>> = {
     welcomed: { next: 'copying' },
     // A pause comes first, as two nodes may redirect each to the other.
     outranked: { actions: ['follow', 'attachLater'] },
-    // While memory for a copy is reserved and wiped, which takes long, the same node may come again, and is ignored.
+    // Reserving and wiping memory for a copy takes long; the same node may come again meanwhile, and is ignored.
     passerReigns: (_, { isAsked }) =>
       isAsked ? stay : { actions: ['hangUp', 'follow', 'attach'] },
     passerLooks: (role, { all }) =>
@@ -444,7 +444,7 @@ export const transitions: Readonly<Record<State, Rules>> = {
       return seen.why === 'own' ? { actions: ['attachLater'] } : takeOver(leaseLeftMs, true);
     },
     metCache: (_, { theirs, ours }, leaseLeftMs) => {
-      // It is the same process, or one restarted from its memory file, which holds all that the copy does (law 2).
+      // Their node is the same process, or one restarted from its memory file, which holds all that the copy does.
       const isOurs = theirs.cache === ours.cache && theirs.epoch >= ours.epoch;
       if (isOurs || leaseLeftMs <= 0) return mirror;
       // The only whole copy is not given up for a primary that began empty, or from an old file.

@@ -1,7 +1,7 @@
 /**
  * AES-256-GCM (NIST SP 800-38D) for the frames behind the proof: encrypts the payload, and authenticates it with the
- * header. The nonce is the number of the frame in its direction, and is not sent: a frame that was replayed, swapped,
- * altered, or comes from the other direction or behind a lost one, does not open, and neither does any behind it. The
+ * header. The nonce is the number of the frame in its direction, and is not sent: a frame that was replayed, swapped
+ * or altered, or comes from the other direction or behind a lost frame, does not open, and no frame behind it does. The
  * addon encrypts, with the OpenSSL that Node carries, because node:crypto takes ten times as long for a small frame.
  *
  * Both nodes agree on the cipher in the handshake, where every byte is proved.
@@ -13,7 +13,7 @@ import { failed, type NativeCipher, type NativeFailure, native } from '../../src
 import { frameHeaderBytes, tagBytes } from './frame.js';
 import { keyBytes } from './proof.js';
 
-/** The cipher that one node asks for: `any` does without, and encrypts where the peer insists. */
+/** The cipher that a node asks for: with `any` the node does without, and encrypts where the peer insists. */
 export type CipherWish = 'aes-gcm' | 'none' | 'any';
 export type Cipher = 'aes-gcm' | 'none';
 

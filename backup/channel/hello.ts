@@ -46,7 +46,7 @@ export interface Proof {
   readonly changes: number;
   /** Where the node listens for standbys, or null. A deposed primary attaches there. */
   readonly link: string | null;
-  /** The node whose reign has ended this node's own, if its own ended last in that way; else empty. */
+  /** The node whose reign ended this node's newest reign; empty where no other reign ended it. */
   readonly deposedBy: string;
   /** Silence after which the node takes over. */
   readonly deadAfterMs: number;
@@ -88,7 +88,7 @@ export interface MemoryRegistration {
 }
 
 export interface Refusal {
-  /** LINK_REFUSED, LINK_VERSION, or LINK_BUSY, which waiting may cure (src/base/errors.ts). */
+  /** LINK_REFUSED, LINK_VERSION or LINK_BUSY (src/base/errors.ts); waiting may cure the last alone. */
   readonly code: string;
   readonly reason: string;
   readonly remedy: string;

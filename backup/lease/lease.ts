@@ -3,9 +3,9 @@
  * answer. Pure: no file of this folder reads a clock or starts a timer.
  *
  * Each side promises the other something with every heartbeat or ack that it sends. The side that gave a promise keeps
- * it from when it answered; the side that relies on it counts from when it sent the message that was answered, which is
- * earlier. The side that relies on a promise therefore stops first, however long messages are on their way. A fifth is
- * left for clocks that do not run alike.
+ * it from when it answered; the side that relies on it counts from when it sent the message that was answered, an
+ * earlier moment. The side that relies on a promise therefore stops first, however long messages are on their way. A
+ * fifth is left for clocks that do not run alike.
  *
  * 1. The standby promises: I begin no takeover before `--dead-after` has passed since I heard this. A reply leaves only
  *    when this promise covers the moment its request was executed. The primary counts from messages that it knows to
@@ -54,7 +54,7 @@ export const noRecord: ReignRecord = {
   release: (_, answer) => answer(true),
 };
 
-/** How long the standby may begin a takeover after it sent a heartbeat that was echoed, by its clock. */
+/** For how long after it sent a heartbeat that was echoed the standby may begin a takeover, by its clock. */
 export function leaseMsOf(ackTimeoutMs: number): number {
   return ackTimeoutMs * leaseShare;
 }
@@ -66,7 +66,7 @@ export function holdMsOf(ackTimeoutMs: number): number {
   return leaseMsOf(ackTimeoutMs) * (1 + clockMargin);
 }
 
-/** How long a primary may answer after it sent a message that was heard, by its clock. */
+/** For how long after it sent a message that was heard a primary may answer, by its clock. */
 export function promiseMsOf(deadAfterMs: number): number {
   return deadAfterMs * (1 - clockMargin);
 }

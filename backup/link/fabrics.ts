@@ -35,7 +35,8 @@ export class FabricListener {
   readonly port: number;
   expected: ExpectedStandby | null = null;
   /**
-   * The standby that has connected. Its token admits no second connection, which would end the first without a word.
+   * The standby that has connected. Its token admits no second connection, as a second would end the first without a
+   * word.
    */
   private accepted: ExpectedStandby | null = null;
 
@@ -142,7 +143,7 @@ type LinkSettings = Pick<MirrorSettings, 'transport' | 'provider' | 'linkListen'
 
 /**
  * Called before a node serves. Throws HotspareError FABRIC where `--transport rdma` is given and this machine cannot do
- * RDMA; warns where it can only over libfabric's tcp provider, which is for tests.
+ * RDMA; warns where it can only over libfabric's tcp provider, as that is for tests.
  */
 export function checkTransport(
   fabric: FabricFunctions,

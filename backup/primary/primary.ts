@@ -532,7 +532,7 @@ export class Primary implements Mirror {
     channel.close(true);
   }
 
-  /** Law 4: this node answers nobody any more. Its standby is told which node reigns, or it would take us for dead. */
+  /** Law 4: this node answers nobody any more. The standby is told which node reigns, lest it take us for dead. */
   private depose(
     { epoch, node }: Pick<Reign, 'epoch' | 'node'>,
     link: string | null,

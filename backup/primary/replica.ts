@@ -10,8 +10,8 @@
  *
  * From COUNTED on the standby is a member of the in-sync set: every reply waits for its acks, so that a standby which
  * believes itself whole never lacks what a client was told. A HELD standby acks nothing, and may take over for as long
- * as its lease lasts, so replies wait for it, too. Its channel stays open where it can, as a standby that reigns says
- * so there.
+ * as its lease lasts, so replies wait for it, too. Its channel stays open where it can, as the
+ * standby tells there if it reigns.
  */
 import { copyingMs, unackedBatchesMax } from '../../src/base/limits.js';
 import type { Wire } from '../../src/net/wire.js';

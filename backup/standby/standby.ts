@@ -316,7 +316,7 @@ export class Standby implements ChannelOwner {
 
   /**
    * Ends the connection and the receiver in order: the primary is told that this copy is given up, and need not wait
-   * for it. Resolves once the primary has closed the connection, which shows that it has heard, or after `leavingMs`.
+   * for it. Resolves once the primary has closed the connection, and so shows that it has heard, or after `leavingMs`.
    * This end does not close first: frames may be on their way here, and a close would then reset the connection before
    * LEAVING is read.
    */

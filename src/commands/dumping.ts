@@ -72,7 +72,7 @@ export class LineDump implements Dump {
         return true;
       }
       wire.output.text(value);
-      // A line may have asked the kernel for addresses, which takes long.
+      // A line may have asked the kernel for addresses, and such a question takes long.
       wire.budget.weigh();
       if (wire.budget.isSpent()) return false;
     }

@@ -12,7 +12,7 @@ import { address, check, cutPrefix, defaults, type Settings, usage } from './set
 /** A parsed command line. */
 export interface CommandLine {
   readonly settings: Settings;
-  /** One line for every flag or word that was given and does nothing here. */
+  /** A line for every flag or word that was given and does nothing here. */
   readonly remarks: readonly string[];
 }
 

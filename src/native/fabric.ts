@@ -156,7 +156,7 @@ export interface NativeFabric {
 export interface FabricFunctions {
   /** Version of libfabric. */
   fabricVersion(): string | NativeFailure;
-  /** The offer of a provider for an address, which is not opened. */
+  /** The offer of a provider for an address; nothing is opened. */
   fabricFind(query: FabricQuery): FabricFound | NativeFailure;
   fabricOpen(options: FabricOptions, onEvent: OnFabricEvent): NativeFabric | NativeFailure;
 }

@@ -50,8 +50,8 @@ export class Server implements SessionServer, LineOutput {
   /** Sessions that are open, by connection. */
   private readonly sessions = new Map<number, Session>();
   /**
-   * Origins of connections through TLS or UDP, which the transport does not know, and of those that watchers were told
-   * of.
+   * The origins of connections through TLS or UDP, as the transport does not know these, and of connections that
+   * watchers were told of.
    */
   private readonly origins = new Map<number, Origin>();
   /** The cache's time. */

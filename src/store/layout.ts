@@ -65,9 +65,9 @@ export const SuperWord = {
   SEED_HIGH: 10,
   /** Checksum of the words before it. */
   CHECKSUM: 11,
-  /** Number of the reign. One word, published by one store. */
+  /** Number of the reign: a word, published by a single store. */
   EPOCH: 16,
-  /** Which of the two records is valid: 0 or 1. */
+  /** The number of the record that is valid: 0 or 1. */
   SELECTOR: 17,
   /** The cache's time in seconds; 0 = not set yet. */
   TIME: 18,
@@ -116,7 +116,7 @@ export const headerBytes = 32;
 export const ItemBit = {
   /** Invalidated but kept: readers see `X`, and one of them is asked to fetch the value anew. */
   STALE: 1 << 8,
-  /** One client was told `W` and fetches the value; others see `Z`. */
+  /** A client was told `W` and fetches the value; others see `Z`. */
   TOKEN_SENT: 1 << 9,
   /** The key came in base64 and stands here decoded; replies show it in base64. */
   BINARY: 1 << 10,
