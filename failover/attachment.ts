@@ -28,10 +28,11 @@ import {
 } from './link-errors.js';
 import type { LinkPort } from './link-port.js';
 import { LogThrottle } from './log-throttle.js';
+import type { Observation, VerdictOf } from './observation.js';
 import { PrimaryAddresses } from './primary-addresses.js';
 import { listensAt } from './reign-announcer.js';
 import type { Reporter } from './report.js';
-import { holdsNothing, type Observation, type Role, type VerdictOf } from './role.js';
+import { holdsNothing, type Role } from './role.js';
 
 /** Reports an observation to role.ts, and returns its verdict. Null once the node has ended. */
 export type Observe = <W extends Observation['what']>(

@@ -4,7 +4,7 @@ import type { Welcome } from '../backup/channel/hello.js';
 import type { PrimaryAddress } from '../backup/standby/standby.js';
 import { HotspareError, systemReason } from '../src/base/errors.js';
 import { address } from '../src/flags/settings.js';
-import type { Observation } from './role.js';
+import type { Observation } from './observation.js';
 
 const { ECONNREFUSED, ECONNRESET } = constants.errno;
 

@@ -21,8 +21,9 @@ import { markInconsistent, promote } from '../src/store/superblock.js';
 import { Attachment, type Observe } from './attachment.js';
 import { LinkPort } from './link-port.js';
 import { LogThrottle } from './log-throttle.js';
+import type { Action } from './observation.js';
 import type { Reporter } from './report.js';
-import { type Action, decide, firstRole, holdsNothing, type Role } from './role.js';
+import { decide, firstRole, holdsNothing, type Role } from './role.js';
 import { openEmpty, openOwn, type ReignName, Service, type ServiceParts } from './service.js';
 
 export interface NodeOptions {

@@ -1,11 +1,11 @@
 /** The table of roles: what may follow what, and what may never be. */
 import { describe, expect, test } from '@jest/globals';
+import type { Observation } from '../../failover/observation.js';
 import {
   decide,
   firstRole,
   type Mirror,
   mirrors,
-  type Observation,
   type Role,
   reigns,
   type State,
