@@ -140,7 +140,7 @@ export class Node {
 
   /** Ends in order: closes clients and links. Resolves when the primary that counts on this node has heard it. */
   async stop(): Promise<void> {
-    this.role = { ...this.role, state: 'ended' };
+    this.observe({ what: 'stopped' });
     this.endPause();
     this.service?.endAnnouncers();
     this.linkPort.close();

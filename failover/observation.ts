@@ -72,6 +72,8 @@ export type Observation =
   | { readonly what: 'openFailed' }
   /** The pause that the last action asked for is over. */
   | { readonly what: 'paused' }
+  /** The operator or the supervisor ends this node. */
+  | { readonly what: 'stopped' }
 
   // Observations of the own standby, and of other nodes that reign.
   /** SYNCED is about to be sent to a standby: it may take over from now on, so every reply waits for it. */

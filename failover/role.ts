@@ -342,8 +342,11 @@ function claimed(role: Role, { isMember, epoch, oursEpoch }: Seen<'claimed'>): S
   return { verdict: isMember && epoch > oursEpoch ? 'theirs' : 'ours' };
 }
 
+const stopped = { next: 'ended', sets: { mirror: 'alone' } } as const;
+
 /** Rules of every node that reigns. */
 const reigning: Rules = {
+  stopped,
   // The node does not wait for an answer any more.
   answered: stay,
   oldYields: stay,
@@ -378,8 +381,12 @@ export const mirrors: Readonly<Record<Mirror, Rules>> = {
   },
 };
 
-/** The supervisor may report the standby's death before it knows that this node does not reign any more. */
-const elsewhere: Rules = { standbyDied: stay };
+/** Rules of every node that does not reign. */
+const elsewhere: Rules = {
+  stopped,
+  // The supervisor may report the standby's death before it knows that this node does not reign any more.
+  standbyDied: stay,
+};
 
 /**
  * Decides the next role, the actions and the verdict. `leaseLeftMs`: for how long the copy may still be served, read at
