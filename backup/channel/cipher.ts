@@ -7,11 +7,14 @@
  * Both nodes agree on the cipher in the handshake, where every byte is proved.
  */
 import { assert } from '../../src/base/errors.js';
-import type { LinkCipher } from '../../src/flags/link-flags.js';
 import { isLoopback } from '../../src/flags/settings.js';
 import { failed, type NativeCipher, type NativeFailure, native } from '../../src/native/addon.js';
 import { frameHeaderBytes, tagBytes } from './frame.js';
 import { keyBytes } from './proof.js';
+
+/** `--link-cipher`: whether frames between nodes are encrypted; auto: only where the link leaves the machine. */
+export const linkCiphers = ['auto', 'aes-gcm', 'none'] as const;
+export type LinkCipher = (typeof linkCiphers)[number];
 
 /** The cipher that a node asks for: with `any` the node does without, and encrypts where the peer insists. */
 export type CipherWish = 'aes-gcm' | 'none' | 'any';

@@ -139,7 +139,7 @@ export class Fabrics {
 }
 
 /** The settings that decide which links a node can offer. */
-type LinkSettings = Pick<MirrorSettings, 'transport' | 'provider' | 'linkListen'>;
+type OfferSettings = Pick<MirrorSettings, 'transport' | 'provider' | 'linkListen'>;
 
 /**
  * Called before a node serves. Throws HotspareError FABRIC where `--transport rdma` is given and this machine cannot do
@@ -147,23 +147,23 @@ type LinkSettings = Pick<MirrorSettings, 'transport' | 'provider' | 'linkListen'
  */
 export function checkTransport(
   fabric: FabricFunctions,
-  linkSettings: LinkSettings,
+  offerSettings: OfferSettings,
   log: Log,
 ): void {
-  if (linkSettings.transport === 'tcp') return;
-  if (linkSettings.transport === 'auto') {
+  if (offerSettings.transport === 'tcp') return;
+  if (offerSettings.transport === 'auto') {
     // Loading libfabric takes some tenths of a second, so it is loaded now, and not in a handshake or while clients
     // wait.
-    offerAt(fabric, linkSettings, linkSettings.linkListen?.host ?? '127.0.0.1', true);
+    offerAt(fabric, offerSettings, offerSettings.linkListen?.host ?? '127.0.0.1', true);
     return;
   }
   const version = fabric.fabricVersion();
   if (failed(version)) throw noFabric(version.error, fabricRemedy(version));
-  const host = linkSettings.linkListen?.host;
+  const host = offerSettings.linkListen?.host;
   if (host === undefined || anywhere.includes(host)) return;
-  const { providers, lacks } = offerAt(fabric, linkSettings, host, true);
+  const { providers, lacks } = offerAt(fabric, offerSettings, host, true);
   if (providers.length === 0) throw noFabric(lacks, 'hotspare doctor says what there is');
-  if (linkSettings.provider !== null || providers.includes('verbs')) return;
+  if (offerSettings.provider !== null || providers.includes('verbs')) return;
   log.say(`--transport rdma: ${lacks}; libfabric's tcp provider is slower than --transport tcp`);
 }
 
@@ -180,11 +180,11 @@ export function fabricRemedy({ call }: NativeFailure): string {
 
 function offerAt(
   fabric: FabricFunctions,
-  linkSettings: LinkSettings,
+  offerSettings: OfferSettings,
   host: string,
   passive: boolean,
 ): LinkOffer {
-  const { transport, provider: pinned } = linkSettings;
+  const { transport, provider: pinned } = offerSettings;
   // With `--transport tcp` libfabric is not needed, and not loaded.
   if (transport === 'tcp') return { transport, providers: [], lacks: '' };
   const version = fabric.fabricVersion();

@@ -7,12 +7,8 @@
  *      rdma       refused    (as the other way round)              (the same)
  */
 import { HotspareError } from '../../src/base/errors.js';
-import {
-  type FabricProvider,
-  fabricProviders,
-  type LinkPreference,
-  linkPreferences,
-} from '../../src/native/fabric.js';
+import { type FabricProvider, fabricProviders } from '../../src/native/fabric.js';
+import { type LinkPreference, linkPreferences } from '../mirror-settings.js';
 
 /** A node's offer: the links that it asks for, and can have. */
 export interface LinkOffer {

@@ -8,9 +8,9 @@
  */
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { addLinkFlags, linkSettingsOf } from '../../backup/flags.js';
 import { checkTransport } from '../../backup/link/fabrics.js';
 import { heartbeatMsDefault, timesHere } from '../../src/base/limits.js';
-import { addLinkFlags, linkSettingsOf } from '../../src/flags/link-flags.js';
 import { address, addressText, usage } from '../../src/flags/settings.js';
 import { fabric } from '../../src/native/fabric.js';
 import { logger, print as printText, tell } from '../../src/process/log.js';

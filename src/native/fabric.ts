@@ -12,10 +12,6 @@ import { type NativeFailure, native } from './addon.js';
 export const fabricProviders = ['verbs', 'tcp'] as const;
 export type FabricProvider = (typeof fabricProviders)[number];
 
-/** The links that `--transport` may choose. */
-export const linkPreferences = ['auto', 'tcp', 'rdma'] as const;
-export type LinkPreference = (typeof linkPreferences)[number];
-
 export interface FabricQuery {
   readonly provider: FabricProvider;
   /** An address of this machine when passive, else the peer's. */

@@ -6,8 +6,8 @@ import {
   type LinkOffer,
   parseOffer,
 } from '../../backup/link/link-choice.js';
+import { linkPreferences } from '../../backup/mirror-settings.js';
 import { HotspareError } from '../../src/base/errors.js';
-import { linkPreferences } from '../../src/native/fabric.js';
 
 const both = (transport: LinkOffer['transport']): LinkOffer =>
   parseOffer(transport, 'verbs,tcp', '');
