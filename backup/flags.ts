@@ -140,7 +140,7 @@ export function mirrorSettingsOf(flags: Values): MirrorSettings {
 /** The settings of a command's link flags. */
 export function linkSettingsOf(flags: Readonly<Record<string, unknown>>): LinkSettings {
   return {
-    transport: flags['transport'] as LinkPreference,
+    linkPreference: flags['transport'] as LinkPreference,
     provider: (flags['fabric'] as FabricProvider | undefined) ?? null,
     spinUs: flags['linkSpin'] as number,
     cipher: flags['linkCipher'] as LinkCipher,

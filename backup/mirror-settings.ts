@@ -11,7 +11,7 @@ export type LinkPreference = (typeof linkPreferences)[number];
 /** The settings that decide how two nodes are linked. */
 export interface LinkSettings {
   /** `--transport`. */
-  readonly transport: LinkPreference;
+  readonly linkPreference: LinkPreference;
   /** `--fabric`: the only provider for the RDMA link, or null for the best there is. */
   readonly provider: FabricProvider | null;
   /** `--link-spin`: microseconds in which an ack of the RDMA link is waited for within the tick. */

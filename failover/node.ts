@@ -3,7 +3,7 @@
  * carries out the actions that role.ts returns; nothing here decides who serves. Attachment.ts is the side that mirrors
  * a primary, service.ts the side that reigns.
  */
-import { checkTransport } from '../backup/link/fabrics.js';
+import { checkRdma } from '../backup/link/fabrics.js';
 import type { MirrorSettings } from '../backup/mirror-settings.js';
 import type { PrimaryAddress } from '../backup/standby/standby.js';
 import { assert, HotspareError } from '../src/base/errors.js';
@@ -105,8 +105,8 @@ export class Node {
   startPrimary(): void {
     const { settings, mirrorSettings, log } = this.options;
     // A node without a link needs no fabric, and loading one takes some tenths of a second.
-    if (mirrorSettings.linkListen !== null || mirrorSettings.transport === 'rdma')
-      checkTransport(this.ports.network.fabric, mirrorSettings, log);
+    if (mirrorSettings.linkListen !== null || mirrorSettings.linkPreference === 'rdma')
+      checkRdma(this.ports.network.fabric, mirrorSettings, log);
     this.role = this.newRole('starting');
     const service = this.open(openOwn(this.serviceParts, mappingOptions(settings)));
     service.bind();
@@ -117,7 +117,7 @@ export class Node {
   /** Mirrors a primary, and serves when it dies. Throws HotspareError when this node could not serve. */
   startStandby(of: PrimaryAddress): void {
     const { mirrorSettings, log } = this.options;
-    checkTransport(this.ports.network.fabric, mirrorSettings, log);
+    checkRdma(this.ports.network.fabric, mirrorSettings, log);
     checkAddresses(this.wire, this.options.settings);
     this.options.diesFirstOutOfMemory(holdsNothing(this.role.state));
     this.attachment.begin(of);

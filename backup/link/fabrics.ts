@@ -139,19 +139,15 @@ export class Fabrics {
 }
 
 /** The settings that decide which links a node can offer. */
-type OfferSettings = Pick<MirrorSettings, 'transport' | 'provider' | 'linkListen'>;
+type OfferSettings = Pick<MirrorSettings, 'linkPreference' | 'provider' | 'linkListen'>;
 
 /**
  * Called before a node serves. Throws HotspareError FABRIC where `--transport rdma` is given and this machine cannot do
  * RDMA; warns where it can only over libfabric's tcp provider, as that is for tests.
  */
-export function checkTransport(
-  fabric: FabricFunctions,
-  offerSettings: OfferSettings,
-  log: Log,
-): void {
-  if (offerSettings.transport === 'tcp') return;
-  if (offerSettings.transport === 'auto') {
+export function checkRdma(fabric: FabricFunctions, offerSettings: OfferSettings, log: Log): void {
+  if (offerSettings.linkPreference === 'tcp') return;
+  if (offerSettings.linkPreference === 'auto') {
     // Loading libfabric takes some tenths of a second, so it is loaded now, and not in a handshake or while clients
     // wait.
     offerAt(fabric, offerSettings, offerSettings.linkListen?.host ?? '127.0.0.1', true);
@@ -184,11 +180,11 @@ function offerAt(
   host: string,
   passive: boolean,
 ): LinkOffer {
-  const { transport, provider: pinned } = offerSettings;
+  const { linkPreference, provider: pinned } = offerSettings;
   // With `--transport tcp` libfabric is not needed, and not loaded.
-  if (transport === 'tcp') return { transport, providers: [], lacks: '' };
+  if (linkPreference === 'tcp') return { linkPreference, providers: [], lacks: '' };
   const version = fabric.fabricVersion();
-  if (failed(version)) return { transport, providers: [], lacks: version.error };
+  if (failed(version)) return { linkPreference, providers: [], lacks: version.error };
   const wanted = fabricProviders.filter((provider) => pinned === null || provider === pinned);
   // libfabric finds a verbs device for a loopback address as well, but no peer reaches it there.
   const possible = wanted.filter((provider) => provider !== 'verbs' || !isLoopback(host));
@@ -200,5 +196,5 @@ function offerAt(
     : wanted.includes('verbs')
       ? `no verbs device for ${host}`
       : `--fabric ${pinned}`;
-  return { transport, providers, lacks };
+  return { linkPreference, providers, lacks };
 }

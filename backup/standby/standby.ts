@@ -385,13 +385,13 @@ export class Standby implements ChannelOwner {
 
   private prove(payload: Uint8Array): void {
     const { node, deadAfterMs } = this.mirrorSettings;
-    const { transport, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
+    const { linkPreference, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
     const failure = this.handshake!.prove(payload, {
       node,
       ...(this.reign?.() ?? this.claims()),
       deposedBy: this.events.deposedBy(),
       deadAfterMs,
-      transport,
+      transport: linkPreference,
       providers: providers.join(','),
       lacks,
     });
@@ -498,7 +498,7 @@ export class Standby implements ChannelOwner {
 
   /** The RDMA link is ready for the primary's writes; or it failed, and the TCP link may take its place. */
   private decided(registration: MemoryRegistration): void {
-    const must = registration.failure !== '' && this.mirrorSettings.transport === 'rdma';
+    const must = registration.failure !== '' && this.mirrorSettings.linkPreference === 'rdma';
     if (!must) this.channel!.sendMessage(FrameType.MEMORY, registration, this.epoch);
     else this.refuse('FABRIC', `--transport rdma: ${registration.failure}`, 'run hotspare doctor');
   }

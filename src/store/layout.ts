@@ -1,6 +1,6 @@
 /**
- * The layout of a region. All numbers are little endian. The layout is the wire format of the mirror, so a change here
- * is a new `layoutVersion`.
+ * The layout of a region. All numbers are little endian. The layout is also the format of what the mirror sends, so a
+ * change here is a new `layoutVersion`.
  *
  *      0            superblock   4 KiB, the second half belongs to the node and is never mirrored
  *      4096         page table   one byte a page: its slab class, 0 = never used

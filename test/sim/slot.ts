@@ -260,7 +260,7 @@ export class Slot {
       ackTimeoutMs: scenario.ackTimeoutMs,
       heartbeatMs: scenario.heartbeatMs,
       deadAfterMs: scenario.deadAfterMs,
-      transport: 'tcp',
+      linkPreference: 'tcp',
       provider: null,
       spinUs: 0,
       cipher: 'none',
