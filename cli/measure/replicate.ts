@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkRdma } from '../../backup/link/fabrics.js';
-import { linkName } from '../../backup/link/link-name.js';
+import { linkName } from '../../backup/link/link.js';
 import type { LinkSettings, MirrorSettings } from '../../backup/mirror-settings.js';
 import { Primary } from '../../backup/primary/primary.js';
 import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
