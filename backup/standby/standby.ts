@@ -467,8 +467,10 @@ export class Standby implements ChannelOwner {
     this.nativeRegion = nativeRegion;
     this.geometry = welcome.geometry;
     this.stage = HandshakeStage.WELCOMED;
+    const { channel } = this;
     this.receiveInto(welcome, nativeRegion);
-    this.events.welcomed(welcome, gaveUp);
+    // An RDMA link may fail at once, and this mirror is refused then.
+    if (this.channel === channel) this.events.welcomed(welcome, gaveUp);
   }
 
   private receiveInto(welcome: Welcome, nativeRegion: NativeRegion): void {
