@@ -8,7 +8,7 @@ import type { Command } from 'commander';
 import { mirrorSettingsOf } from '../backup/flags.js';
 import type { MirrorSettings } from '../backup/mirror-settings.js';
 import type { Values } from '../src/flags/flag.js';
-import { memcachedFlags, ownFlags } from '../src/flags/memcached.js';
+import { memcachedFlags, ownFlags } from '../src/flags/server-flags.js';
 import { type Settings, usage } from '../src/flags/settings.js';
 import { settingsOf } from '../src/flags/settings-from-flags.js';
 import { native } from '../src/native/addon.js';

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { words } from '../src/flags/extended-words.js';
-import { memcachedFlags } from '../src/flags/memcached.js';
+import { memcachedFlags } from '../src/flags/server-flags.js';
 
 const root = join(__dirname, '..', '..');
 const lineLengthMax = 120;

@@ -17,7 +17,7 @@ import { logger, print as printText, tell } from '../../src/process/log.js';
 import { Tally } from './client.js';
 import { DrilledPair, type Fault } from './drilled-pair.js';
 import { fill, itemsFor } from './fill.js';
-import { freePort } from './port.js';
+import { freePort } from './free-port.js';
 import { Random } from './random.js';
 import { collect, type DrillSettings, footing, heading, line, type Results } from './results.js';
 import { type RoundResult, runRound } from './round.js';

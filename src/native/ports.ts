@@ -4,7 +4,7 @@
  * memory (test/sim/). `machine` is the real one.
  */
 import { randomBytes } from 'node:crypto';
-import { isOwnAddress } from '../base/interfaces.js';
+import { isOwnAddress } from '../base/own-addresses.js';
 import { native } from './addon.js';
 import { monotonicMs } from './clock.js';
 import { type FabricFunctions, fabric } from './fabric.js';
@@ -28,7 +28,7 @@ export interface Network {
   readonly transportCreate: typeof native.transportCreate;
   /** Connections for one-sided writes. */
   readonly fabric: FabricFunctions;
-  /** Whether this machine has the address; null where that is unknown (base/interfaces.ts). */
+  /** Whether this machine has the address; null where that is unknown (base/own-addresses.ts). */
   isOwnAddress(host: string): boolean | null;
 }
 

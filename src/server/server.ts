@@ -19,7 +19,7 @@ import { ClientListeners } from '../net/client-listeners.js';
 import type { Origin } from '../net/udp.js';
 import { Counter, idle, type Wire } from '../net/wire.js';
 import type { Log } from '../process/log.js';
-import { writePortFile } from '../process/portfile.js';
+import { writePortFile } from '../process/port-file.js';
 import { connectionLines } from '../stats/conns.js';
 import { Counters } from '../stats/counters.js';
 import type { ServerStatSource } from '../stats/stat-sources.js';

@@ -4,7 +4,7 @@
  */
 
 import type { Line } from '../../protocol/line.js';
-import { Lower, type MetaFlags, Upper } from '../../protocol/metaflags.js';
+import { Lower, type MetaFlags, Upper } from '../../protocol/meta-flags.js';
 import { lines, type Output, type Phrase } from '../../protocol/reply.js';
 import type { Counters } from '../../stats/counters.js';
 import { casHigh, casLow } from '../../store/cas.js';
