@@ -1,4 +1,4 @@
-/** The exchange of a session and its commands: outcomes, and commands that take more than one line. */
+/** Commands that take more than one line, and the outcomes by which a session learns what follows a line. */
 
 import { opaqueBytesMax } from '../base/limits.js';
 import type { Output, Phrase } from '../protocol/reply.js';
