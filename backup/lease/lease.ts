@@ -39,7 +39,8 @@ import { clockMargin, leaseShare } from '../../src/base/limits.js';
 /**
  * A record outside of both nodes, which has the last word where they cannot hear each other. While the answer is on its
  * way the node that asked neither answers clients nor promises anything. A refusal is final: another node reigns, and
- * will say so.
+ * will say so. Primary.ts asks for its release; a standby's claim is asked in the lease's tests alone, until there is a
+ * witness.
  */
 export interface ReignRecord {
   /** A standby asks to reign. */
