@@ -1,18 +1,29 @@
-/** The flags of the mirror, and the settings of both its ends that follow from them. */
+/** The flags of the mirror and of its link, and the settings that follow from them. */
 import { randomBytes } from 'node:crypto';
 import { type Command, Option } from 'commander';
 import * as limits from '../src/base/limits.js';
 import type { Values } from '../src/flags/flag.js';
-import { linkOptions, linkSettingsOf } from '../src/flags/link-flags.js';
 import { address, isLoopback, usage } from '../src/flags/settings.js';
 import { integer } from '../src/flags/values.js';
-import { cipherFailure } from './channel/cipher.js';
+import { type FabricProvider, fabricProviders } from '../src/native/fabric.js';
+import { cipherFailure, type LinkCipher, linkCiphers } from './channel/cipher.js';
 import { secretOf } from './channel/secret.js';
-import type { MirrorSettings } from './mirror-settings.js';
+import {
+  type LinkPreference,
+  type LinkSettings,
+  linkPreferences,
+  type MirrorSettings,
+} from './mirror-settings.js';
 
 /** Gives a command the flags of the mirror. */
 export function addMirrorFlags(command: Command): Command {
   for (const option of mirrorOptions()) command.addOption(option);
+  return command;
+}
+
+/** Gives a command only the flags that choose the link between two nodes. */
+export function addLinkFlags(command: Command): Command {
+  for (const option of linkOptions()) command.addOption(option);
   return command;
 }
 
@@ -48,6 +59,23 @@ function mirrorOptions(): Option[] {
     ),
     new Option('--secret-file <file>', 'the secret both nodes share'),
     ...linkOptions(),
+  ];
+}
+
+function linkOptions(): Option[] {
+  return [
+    new Option('--transport <link>', 'auto: rdma where both nodes have a device, else tcp')
+      .choices([...linkPreferences])
+      .default('auto'),
+    new Option('--fabric <provider>', 'of libfabric, for rdma; by default verbs, else tcp').choices(
+      [...fabricProviders],
+    ),
+    new Option('--link-spin <us>', 'wait so long within a tick for an ack of rdma')
+      .argParser(integer(0, limits.linkSpinUsMost))
+      .default(0),
+    new Option('--link-cipher <cipher>', 'auto: aes-gcm where the link leaves this machine')
+      .choices([...linkCiphers])
+      .default('auto'),
   ];
 }
 
@@ -106,5 +134,15 @@ export function mirrorSettingsOf(flags: Values): MirrorSettings {
     deadAfterMs,
     ...link,
     node: randomBytes(4).toString('hex'),
+  };
+}
+
+/** The settings of a command's link flags. */
+export function linkSettingsOf(flags: Readonly<Record<string, unknown>>): LinkSettings {
+  return {
+    linkPreference: flags['transport'] as LinkPreference,
+    provider: (flags['fabric'] as FabricProvider | undefined) ?? null,
+    spinUs: flags['linkSpin'] as number,
+    cipher: flags['linkCipher'] as LinkCipher,
   };
 }

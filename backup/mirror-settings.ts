@@ -1,10 +1,26 @@
 /** The settings of both ends of a mirror. */
 
-import type { LinkCipher } from '../src/flags/link-flags.js';
 import { addressText } from '../src/flags/settings.js';
-import type { FabricProvider, LinkPreference } from '../src/native/fabric.js';
+import type { FabricProvider } from '../src/native/fabric.js';
+import type { LinkCipher } from './channel/cipher.js';
 
-export interface MirrorSettings {
+/** The links that `--transport` may choose. */
+export const linkPreferences = ['auto', 'tcp', 'rdma'] as const;
+export type LinkPreference = (typeof linkPreferences)[number];
+
+/** The settings that decide how two nodes are linked. */
+export interface LinkSettings {
+  /** `--transport`. */
+  readonly linkPreference: LinkPreference;
+  /** `--fabric`: the only provider for the RDMA link, or null for the best there is. */
+  readonly provider: FabricProvider | null;
+  /** `--link-spin`: microseconds in which an ack of the RDMA link is waited for within the tick. */
+  readonly spinUs: number;
+  /** `--link-cipher`. */
+  readonly cipher: LinkCipher;
+}
+
+export interface MirrorSettings extends LinkSettings {
   /** `--link-listen`: where standbys attach, or null. */
   readonly linkListen: { readonly host: string; readonly port: number } | null;
   /** The bytes of `--secret-file`; empty without one. */
@@ -17,14 +33,6 @@ export interface MirrorSettings {
   readonly heartbeatMs: number;
   /** `--dead-after`: silence after which a standby takes over. */
   readonly deadAfterMs: number;
-  /** `--transport`. */
-  readonly transport: LinkPreference;
-  /** `--fabric`: the only provider for the RDMA link, or null for the best there is. */
-  readonly provider: FabricProvider | null;
-  /** `--link-spin`: microseconds in which an ack of the RDMA link is waited for within the tick. */
-  readonly spinUs: number;
-  /** `--link-cipher`. */
-  readonly cipher: LinkCipher;
   /** Random name of this node, for logs and for the order of reigns. */
   readonly node: string;
 }
@@ -54,12 +62,4 @@ export function seenLink(link: string | null, peer: string): string | null {
   const [, host, port] = anywhere;
   const seen = host === '0.0.0.0' ? /^tcp:([\d.]+):/.exec(peer) : /^tcp6:(\[[^\]]+\]):/.exec(peer);
   return seen === null ? null : `${seen[1]}:${port}`;
-}
-
-/**
- * The host of an address as the native transport shows it (tcp:10.0.0.2:4711, tcp6:[::1]:4711); empty when it has none.
- */
-export function hostOf(address: string): string {
-  const [, plain, bracketed] = /^(?:tcp:([\d.]+)|tcp6:\[([^\]]+)\]):\d+$/.exec(address) ?? [];
-  return plain ?? bracketed ?? '';
 }

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../failover/drill/port.js';
+import { freePort } from '../failover/drill/free-port.js';
 import { Plain } from './plain.js';
 import type { Workload } from './workloads.js';
 

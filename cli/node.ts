@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { Node, type NodeOptions } from '../failover/node.js';
-import { type Notice, report } from '../failover/report.js';
+import type { Notice } from '../failover/report.js';
 import type { Values } from '../src/flags/flag.js';
 import { address, usage } from '../src/flags/settings.js';
 import { native } from '../src/native/addon.js';
@@ -12,6 +12,7 @@ import type { Log } from '../src/process/log.js';
 import { diesFirstOutOfMemory } from '../src/process/out-of-memory.js';
 import { giveUpRoot } from '../src/process/process.js';
 import { fail } from './fail.js';
+import { report } from './report.js';
 import { isSupervised, stopOnSignals } from './signals.js';
 import { prepare, type Start } from './start.js';
 

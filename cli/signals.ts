@@ -1,6 +1,6 @@
 /** The signals that end a process in order. */
-import { report } from '../failover/report.js';
 import type { Log } from '../src/process/log.js';
+import { report } from './report.js';
 
 /** True when a pair started this node: it has a supervisor, which knows whether each node lives. */
 export function isSupervised(): boolean {

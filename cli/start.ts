@@ -8,7 +8,7 @@ import type { Command } from 'commander';
 import { mirrorSettingsOf } from '../backup/flags.js';
 import type { MirrorSettings } from '../backup/mirror-settings.js';
 import type { Values } from '../src/flags/flag.js';
-import { memcachedFlags, ownFlags } from '../src/flags/memcached.js';
+import { memcachedFlags, ownFlags } from '../src/flags/server-flags.js';
 import { type Settings, usage } from '../src/flags/settings.js';
 import { settingsOf } from '../src/flags/settings-from-flags.js';
 import { native } from '../src/native/addon.js';
@@ -73,7 +73,7 @@ export async function prepare(command: Command): Promise<Start | null> {
   return { settings: fitting, mirrorSettings, log, user };
 }
 
-/** Refuses flags before `standby` or `pair`, which would belong to the server's command, and be ignored. */
+/** Refuses flags before `standby` or `pair`: they would belong to the server's command, and be ignored. */
 function checkPlace(command: Command): void {
   const { parent } = command;
   const lost = parent?.options.find(

@@ -28,10 +28,11 @@ import {
 } from './link-errors.js';
 import type { LinkPort } from './link-port.js';
 import { LogThrottle } from './log-throttle.js';
+import type { Observation, VerdictOf } from './observation.js';
 import { PrimaryAddresses } from './primary-addresses.js';
 import { listensAt } from './reign-announcer.js';
 import type { Reporter } from './report.js';
-import { holdsNothing, type Observation, type Role, type VerdictOf } from './role.js';
+import { holdsNothing, type Role } from './role.js';
 
 /** Reports an observation to role.ts, and returns its verdict. Null once the node has ended. */
 export type Observe = <W extends Observation['what']>(
@@ -51,7 +52,7 @@ export interface AttachmentParts {
 }
 
 export class Attachment implements RedirectOwner {
-  /** The node whose reign has ended this node's own last; empty for none, and for a node without a name. */
+  /** The node whose reign ended this node's newest reign; empty where no reign did, or its node has no name. */
   deposedBy = '';
   /** The error that keeps this node from being a standby. */
   error: () => HotspareError = () => linkLost('its primary', 'not found', undefined);
@@ -168,7 +169,7 @@ export class Attachment implements RedirectOwner {
     this.parts.observe({ what: 'revoked' });
   }
 
-  /** Hands over the standby with its whole copy, which is this node's own cache from now on. */
+  /** Hands over the standby with its whole copy: that copy is this node's own cache from now on. */
   takeOver(): Standby {
     this.endWatch();
     const standby = this.standby!;
@@ -261,7 +262,7 @@ export class Attachment implements RedirectOwner {
     this.takenOver = null;
   }
 
-  /** Gives up the copy, which is not whole. Resolves once the memory file may be mapped again. */
+  /** Gives up a copy that is not whole. Resolves once the memory file may be mapped again. */
   async discard(): Promise<void> {
     this.endTimers();
     const { standby } = this;
@@ -327,7 +328,7 @@ export class Attachment implements RedirectOwner {
   private turnedAway(error: HotspareError): void {
     const { code, message } = error;
     this.error = () => error;
-    // This system could not even begin to connect (no route, no descriptor), which says nothing about the primary.
+    // This system could not even begin to connect (no route, no descriptor): that says nothing about the primary.
     if (code === 'LINK_UNREACHABLE') {
       this.parts.observe({ what: 'unreachable' });
       return;

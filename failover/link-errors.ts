@@ -4,7 +4,7 @@ import type { Welcome } from '../backup/channel/hello.js';
 import type { PrimaryAddress } from '../backup/standby/standby.js';
 import { HotspareError, systemReason } from '../src/base/errors.js';
 import { address } from '../src/flags/settings.js';
-import type { Observation } from './role.js';
+import type { Observation } from './observation.js';
 
 const { ECONNREFUSED, ECONNRESET } = constants.errno;
 
@@ -61,7 +61,7 @@ export function doubtful(reason: string, leaseMs: number): HotspareError {
   return new HotspareError('LINK_LOST', sentence, remedy);
 }
 
-/** This standby stood still in the midst of its takeover, until its lease was over. */
+/** The error of a standby that stood still in the midst of its takeover until its lease was over. */
 export function tooLate(): HotspareError {
   const sentence =
     'not taking over: this node stood still until its lease was over, and the primary may have gone on alone';

@@ -19,7 +19,7 @@ interface Attempt {
   /** Throws HotspareError where it cannot be done now. */
   listen(): void;
   complaint(error: HotspareError): string;
-  /** What is said once it listens and had complained before. Null: nothing. */
+  /** The line for the log once the port listens after a complaint. Null: no line. */
   relief(): string | null;
 }
 

@@ -3,7 +3,7 @@
  * carries out the actions that role.ts returns; nothing here decides who serves. Attachment.ts is the side that mirrors
  * a primary, service.ts the side that reigns.
  */
-import { checkTransport } from '../backup/link/fabrics.js';
+import { checkRdma } from '../backup/link/fabrics.js';
 import type { MirrorSettings } from '../backup/mirror-settings.js';
 import type { PrimaryAddress } from '../backup/standby/standby.js';
 import { assert, HotspareError } from '../src/base/errors.js';
@@ -21,8 +21,9 @@ import { markInconsistent, promote } from '../src/store/superblock.js';
 import { Attachment, type Observe } from './attachment.js';
 import { LinkPort } from './link-port.js';
 import { LogThrottle } from './log-throttle.js';
+import type { Action } from './observation.js';
 import type { Reporter } from './report.js';
-import { type Action, decide, firstRole, holdsNothing, type Role } from './role.js';
+import { decide, firstRole, holdsNothing, type Role } from './role.js';
 import { openEmpty, openOwn, type ReignName, Service, type ServiceParts } from './service.js';
 
 export interface NodeOptions {
@@ -51,7 +52,7 @@ const sweepMs = 1000;
 const bindRetryMs = 1;
 const bindRetriesQuick = 1000;
 const bindRetrySlowMs = 100;
-/** The wait for the old primary has so many turns. */
+/** The number of turns of the wait for the old primary. */
 const oldComesTurns = 10;
 const awaitingOld =
   'nobody is served yet: this node stood still in its takeover until its lease was over; the old primary may have ' +
@@ -103,9 +104,9 @@ export class Node {
    */
   startPrimary(): void {
     const { settings, mirrorSettings, log } = this.options;
-    // A node without a link needs no fabric, which takes some tenths of a second to load.
-    if (mirrorSettings.linkListen !== null || mirrorSettings.transport === 'rdma')
-      checkTransport(mirrorSettings, log);
+    // A node without a link needs no fabric, and loading one takes some tenths of a second.
+    if (mirrorSettings.linkListen !== null || mirrorSettings.linkPreference === 'rdma')
+      checkRdma(this.ports.network.fabric, mirrorSettings, log);
     this.role = this.newRole('starting');
     const service = this.open(openOwn(this.serviceParts, mappingOptions(settings)));
     service.bind();
@@ -115,7 +116,8 @@ export class Node {
 
   /** Mirrors a primary, and serves when it dies. Throws HotspareError when this node could not serve. */
   startStandby(of: PrimaryAddress): void {
-    checkTransport(this.options.mirrorSettings, this.options.log);
+    const { mirrorSettings, log } = this.options;
+    checkRdma(this.ports.network.fabric, mirrorSettings, log);
     checkAddresses(this.wire, this.options.settings);
     this.options.diesFirstOutOfMemory(holdsNothing(this.role.state));
     this.attachment.begin(of);
@@ -138,7 +140,7 @@ export class Node {
 
   /** Ends in order: closes clients and links. Resolves when the primary that counts on this node has heard it. */
   async stop(): Promise<void> {
-    this.role = { ...this.role, state: 'ended' };
+    this.observe({ what: 'stopped' });
     this.endPause();
     this.service?.endAnnouncers();
     this.linkPort.close();

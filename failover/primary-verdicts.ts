@@ -22,7 +22,7 @@ export function primaryVerdicts(
   };
 }
 
-/** The verdicts for a primary without a node, which is measured or tested by itself. */
+/** The verdicts for a primary that is measured or tested by itself, without a node. */
 export function lonePrimaryVerdicts(): PrimaryVerdicts {
   let role = { ...firstRole('starting', { isSupervised: true, deadAfterMs: 0 }) };
   return primaryVerdicts((seen) => {

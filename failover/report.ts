@@ -1,7 +1,7 @@
-/** The reports of a node to the process that started it, over Node's IPC channel; the pair and the drill read them. */
-
-import { reportsUnreadMost } from '../src/base/limits.js';
-import { monotonicMs } from '../src/native/clock.js';
+/**
+ * The reports of a node to the process that started it, and the notices of a supervisor to a node. The pair and the
+ * drill read the reports; cli/report.ts sends them.
+ */
 
 export type Report =
   /** A standby's copy is whole. */
@@ -49,21 +49,3 @@ export type Reporter = (what: WithoutTime<Report>, atMs?: number) => void;
 
 /** A report before its time is added. */
 export type WithoutTime<R> = R extends Report ? Omit<R, 'atMs'> : never;
-
-/** How many reports are not read yet. */
-let unread = 0;
-
-/**
- * Sends a report, when a supervisor listens. Times are CLOCK_BOOTTIME in ms, the same for all processes of a machine. A
- * report may come in the midst of a takeover, so one that cannot be sent is dropped.
- */
-export const report: Reporter = (what, atMs = monotonicMs()) => {
-  // The process that listened may have left, as a daemon's starter does, or may not read.
-  if (!process.connected || unread >= reportsUnreadMost) return;
-  unread++;
-  try {
-    process.send!({ ...what, atMs }, () => unread--);
-  } catch {
-    unread--;
-  }
-};

@@ -3,8 +3,9 @@
  * announcers of its reign where another node may serve. It carries out the actions of role.ts.
  */
 
+import { hostOf } from '../backup/channel/channel.js';
 import type { Reign } from '../backup/lease/reign.js';
-import { hostOf, type MirrorSettings } from '../backup/mirror-settings.js';
+import type { MirrorSettings } from '../backup/mirror-settings.js';
 import { Primary } from '../backup/primary/primary.js';
 import type { PrimaryAddress, Reigning } from '../backup/standby/standby.js';
 import { assert, HotspareError } from '../src/base/errors.js';

@@ -1,4 +1,4 @@
-// Listeners: who is let in, who is refused, and when nobody can be.
+// Listeners: which connections are let in or refused, and when none can be.
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -82,7 +82,8 @@ bool Transport::listenerWanted(const Listener& listener) const {
   return listener.descriptor >= 0 && !listenersOff_[listener.group] && !stopped;
 }
 
-/// Where a new listener goes: the place of one that was closed, and that no row of this tick names.
+/// The place of a new listener: that of a listener that was closed, and that no row of this tick
+/// names.
 size_t Transport::listenerPlace() {
   for (size_t i = 0; i < listeners_.size(); i++) {
     const Listener& listener = listeners_[i];
@@ -92,8 +93,8 @@ size_t Transport::listenerPlace() {
   return listeners_.size() - 1;
 }
 
-/// A listener that epoll will not watch waits for a sweep, as for want of descriptors; one that it
-/// will not leave alone is told so again when the next client comes.
+/// A listener that epoll will not watch waits for a sweep, as for want of descriptors; epoll is
+/// told again to leave a listener alone when the next client comes.
 void Transport::arm(Listener* listener, bool on) {
   if (listener->armed == on) return;
   epoll_event event{};
@@ -108,7 +109,8 @@ void Transport::arm(Listener* listener, bool on) {
   }
 }
 
-/// Off for want of descriptors or slots, until some come free: polling would only spin.
+/// Turns listeners off for want of descriptors or slots, until some come free: polling would only
+/// spin.
 void Transport::turnListeners(Group group, bool on) {
   if (listenersOff_[group] == !on) return;
   listenersOff_[group] = !on;
@@ -124,8 +126,8 @@ void Transport::turnListeners(Group group, bool on) {
   }
 }
 
-/// Of those who were sent all they were owed, and have not closed yet, the first makes room for
-/// who comes. False: there is none.
+/// The first of the connections that were sent all, and have not closed yet, makes room for a new
+/// one. False: there is none.
 bool Transport::makeRoom() {
   while (!lingering_.empty()) {
     Connection* c = find(lingering_.front());
@@ -137,8 +139,8 @@ bool Transport::makeRoom() {
   return false;
 }
 
-/// At the limit, when one more is not to be refused: clients wait in the kernel's queue until one
-/// leaves.
+/// Called at the limit, where clients are not refused: they wait in the kernel's queue until a
+/// client leaves.
 void Transport::waitForRoom(bool on) {
   if (waiting_ == on) return;
   waiting_ = on;

@@ -1,5 +1,5 @@
-// What the files of Node-API's side share: reading arguments, telling failures, and the open
-// regions.
+// The parts that all files of Node-API's side share: reading arguments, telling failures, and the
+// open regions.
 #pragma once
 
 #include <napi.h>
@@ -96,7 +96,7 @@ class Arguments {
 
 inline Napi::Value failureOf(Napi::Env env, const Failure& failure) {
   Napi::Object object = Napi::Object::New(env);
-  // EAGAIN and EWOULDBLOCK are one number; of a lock the second is the word.
+  // EAGAIN and EWOULDBLOCK are one number; where a lock is meant, EWOULDBLOCK is the usual name.
   object["error"] = failure.code == EWOULDBLOCK ? "EWOULDBLOCK" : uv_err_name(-failure.code);
   object["call"] = failure.call;
   return object;
@@ -105,11 +105,11 @@ inline Napi::Value failureOf(Napi::Env env, const Failure& failure) {
 /// A region, and the ArrayBuffers over it: kept alive, so that they can be detached before it is
 /// unmapped.
 struct OpenRegion {
-  std::shared_ptr<Region> region;  // also a thread's that works on it
+  std::shared_ptr<Region> region;  // a thread that works on it holds it, too
   std::vector<Napi::Reference<Napi::ArrayBuffer>> buffers;
 };
 
-/// What belongs to one JavaScript environment.
+/// The objects of one JavaScript environment.
 struct Instance {
   std::vector<OpenRegion> regions;
   Napi::FunctionReference transport;  // the class
@@ -129,7 +129,7 @@ inline OpenRegion* regionOf(const Napi::CallbackInfo& call, Arguments* arguments
 void exportRegion(Napi::Env env, Napi::Object exports);
 void exportTransport(Napi::Env env, Napi::Object exports);
 void exportCipher(Napi::Env env, Napi::Object exports);
-/// The links that stand on libfabric; where the addon was built without it, functions that say so.
+/// The links that stand on libfabric; functions that say so where the addon was built without it.
 void exportFabric(Napi::Env env, Napi::Object exports);
 void exportProcess(Napi::Env env, Napi::Object exports);
 

@@ -66,8 +66,8 @@ struct MirrorEnd {
   static std::unique_ptr<MirrorEnd> open(const FabricQuery& query, double patienceMs,
                                          const MirrorWriterOptions& options, double* cells,
                                          FabricFailure* failure);
-  /// The endpoint is closed before the memory goes that is registered there: till then a card may
-  /// read and write it.
+  /// The endpoint is closed before the memory that is registered there is given up: until then a
+  /// card may read and write that memory.
   ~MirrorEnd() { endpoint->close(); }
 
   std::unique_ptr<FabricEndpoint> endpoint;

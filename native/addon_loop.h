@@ -9,7 +9,7 @@ namespace hotspare {
 
 class NodeLoop final : public Loop {
  public:
-  /// Whom it serves.
+  /// The owner of a loop.
   class Owner {
    public:
     virtual ~Owner() = default;

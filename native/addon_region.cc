@@ -20,7 +20,7 @@ Napi::ArrayBuffer expose(Napi::Env env, OpenRegion* open, uint8_t* bytes, size_t
   return buffer;
 }
 
-/// What is asked for with an open; `step` is the size of a segment.
+/// The options of an open; `step` is the size of a segment.
 struct OpenRequest {
   RegionOptions options;
   size_t step = 0;
@@ -78,7 +78,7 @@ Napi::Value regionOpen(const Napi::CallbackInfo& call) {
   return handOver(call.Env(), request, std::move(region));
 }
 
-/// Work on a region that may take long, in a thread of its own, and what the loop is told then.
+/// Work on a region that may take long, in a thread of its own; the loop is told the result.
 struct Task {
   OpenRequest request;
   std::shared_ptr<Region> region;  // null: it is to be opened

@@ -14,8 +14,8 @@ namespace {
 
 constexpr size_t kInputSlackBytes = 64;  // TypeScript may look this far past the last event
 
-/// NativeTransport in src/native/addon.ts. It lives in JavaScript; while its loop runs, the loop
-/// keeps it alive.
+/// NativeTransport in src/native/addon.ts. The object lives in JavaScript; while its loop runs, the
+/// loop keeps it alive.
 class TransportObject final : public Napi::ObjectWrap<TransportObject>, public NodeLoop::Owner {
  public:
   static Napi::Function define(Napi::Env env);

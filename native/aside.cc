@@ -26,7 +26,7 @@ void runAside(void (*work)(void*), void* argument) {
   pthread_attr_t detached;
   pthread_attr_init(&detached);
   pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-  // Signals are for the threads that Node knows.
+  // Node handles signals in its own threads, so this thread blocks all of them.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);

@@ -14,7 +14,8 @@ constexpr int kLastWordsMs = 200;
 
 }  // namespace
 
-/// By the log's thread: a stderr that nobody reads would keep the process, and its sockets, alive.
+/// The log's thread writes the line: a stderr that nobody reads would otherwise keep the process,
+/// and its sockets, alive.
 void checkFailed(const char* file, int line, const char* condition) {
   sayLine("hotspare: ", std::string(file) + ":" + std::to_string(line) + ": " + condition);
   flushLines(kLastWordsMs);

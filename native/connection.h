@@ -1,4 +1,4 @@
-// One slot of the connection table.
+// A slot of the connection table.
 //
 // clang-format off
 //   Free ──connect──► Connecting ──ready──► Open ◄──accept── Free
@@ -14,8 +14,9 @@
 // clang-format on
 //
 // TypeScript knows the id from Open/Connecting until a CLOSED row or its own close(); Draining and
-// Lingering are the transport's own business. Lingering: our side is shut down, and input is thrown
-// away until the peer closes too, so that a reset does not destroy our last reply on its way.
+// Lingering are the transport's own business. While a connection is Lingering, our side is shut
+// down, and input is thrown away until the peer closes too, so that a reset does not destroy our
+// last reply on its way.
 #pragma once
 
 #include <cstdint>
@@ -46,12 +47,12 @@ struct Connection {
   uint8_t group = 0;
   bool connecting : 1 = false;   // Broken: it failed before it was open
   bool choked : 1 = false;       // not read from: too much output pending
-  bool again : 1 = false;        // its leftover is delivered before anything is read
-  bool againQueued : 1 = false;  // it stands in the queue for that
-  bool filled : 1 = false;       // its sink was filled, and no row has said so yet
+  bool again : 1 = false;        // the leftover is delivered before anything is read
+  bool againQueued : 1 = false;  // the connection stands in the queue of those
+  bool filled : 1 = false;       // the sink was filled, and no row has said so yet
   bool peerEnded : 1 = false;    // EOF was read
-  bool crowded : 1 = false;      // the sink before its own was another connection's
-  bool patient : 1 = false;      // its socket wakes nobody before a part of the sink has come
+  bool crowded : 1 = false;      // the sink before this one was another connection's
+  bool patient : 1 = false;      // the socket wakes nobody before a part of the sink has come
   char* leftover = nullptr;      // unconsumed bytes; null when there are none
   uint32_t leftoverBytes = 0;
   uint32_t leftoverCapacity = 0;

@@ -352,8 +352,8 @@ bool FabricEndpoint::takeEvent(FabricEvent* event) {
   if (events_.empty()) return false;
   *event = std::move(events_.front());
   events_.pop_front();
-  // Not before: a write to a peer of which the owner has not heard would pass on a fast machine and
-  // be refused on a slow one.
+  // Writes wait until then: a write to a peer of which the owner has not heard would pass on a fast
+  // machine and be refused on a slow one.
   if (event->kind == FabricEvent::kConnected) connected_ = true;
   return true;
 }

@@ -1,5 +1,5 @@
-// One end of a connection over libfabric, through which one process writes into the memory of
-// another. An endpoint has one connection at a time.
+// An end of a connection over libfabric, through which a process writes into the memory of another
+// process. An endpoint has one connection at a time.
 //
 // clang-format off
 //   passive                            active

@@ -15,8 +15,8 @@ constexpr char kLibraryName[] = "libfabric.so.1";
 constexpr uint64_t kBlockBytesMost = uint64_t{1} << 20;  // of one write
 constexpr int kMemoryModes = FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY;
 
-/// Keeps the process' signal handlers while libfabric runs code that installs its own: that of its
-/// shm provider ends the process on SIGTERM, whichever providers were asked for.
+/// Keeps the process' signal handlers while libfabric runs code that installs its own: the
+/// handler of its shm provider ends the process on SIGTERM, whichever providers were asked for.
 class SignalHandlers {
  public:
   SignalHandlers() {
@@ -35,7 +35,7 @@ class SignalHandlers {
   }
 
  private:
-  static constexpr int kEnd = 32;  // those beyond are for real time
+  static constexpr int kEnd = 32;  // signals beyond this number are for real time
 
   std::array<struct sigaction, kEnd> before_{};
   std::array<bool, kEnd> known_{};
@@ -48,8 +48,9 @@ bool find(void* library, const char* name, Function* function) {
 }
 
 bool open(FabricLibrary* f, FabricFailure* failure) {
-  // With a cache of registrations a closed one stays writable on verbs: fencing would be a wish.
-  // And only these two providers are looked for, for some others take long to find that they have
+  // With a cache of registrations a closed registration stays writable on verbs: fencing would be a
+  // wish.
+  // Only these two providers are looked for, as some others take long to find that they have
   // no device.
   setenv("FI_MR_CACHE_MAX_COUNT", "0", 1);
   setenv("FI_PROVIDER", "verbs,tcp", 0);

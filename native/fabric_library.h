@@ -1,5 +1,6 @@
 // libfabric, found at run time: nothing links with it, so that the package builds without its
-// headers and runs without it. Its other functions are reached through the tables in its objects.
+// headers and runs without it. All functions of libfabric but a few are reached through
+// the tables in its objects.
 #pragma once
 
 #include <rdma/fabric.h>
@@ -26,7 +27,8 @@ struct FabricLibrary {
   decltype(&::fi_strerror) strerror;
   decltype(&::fi_version) version;
 
-  /// Loads it at the first call. Null, with the failure, where it is missing or older than 1.17.
+  /// Loads libfabric at the first call. Null, with the failure, where it is missing or older
+  /// than 1.17.
   static const FabricLibrary* load(FabricFailure* failure);
 
   FabricFailure failed(const char* call, int64_t code) const;
@@ -44,7 +46,8 @@ struct FabricQuery {
   bool passive = false;
 };
 
-/// The offer of a provider for one-sided writes in order. Null, with the failure, when it has none.
+/// The offer of a provider for one-sided writes in order. Null, with the failure, when there is
+/// none.
 FabricInfo findFabric(const FabricQuery& query, FabricFailure* failure);
 
 }  // namespace hotspare

@@ -1,4 +1,4 @@
-// What the operating system refused: errno, and the call that gave it.
+// A refusal of the operating system: errno, and the call that gave it.
 #pragma once
 
 namespace hotspare {

@@ -1,4 +1,5 @@
-// From sockets to event rows. Level-triggered throughout: what is not served now is reported again.
+// From sockets to event rows. Everything is level-triggered: a socket that is not served now is
+// reported again.
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -15,7 +16,8 @@ namespace {
 
 constexpr size_t kSinkBytesPerRead = size_t{512} * 1024;
 constexpr size_t kPatienceBytesLeast = size_t{512} * 1024;
-// Of a tick, for reading and for sending to those who take the rest of their replies.
+// The time of a tick for reading, and for sending to connections that take the rest of their
+// replies.
 constexpr double kGatherMs = 2;
 constexpr int kScratchParts = kSinkBytesPerRead / kScratchBytes;
 
@@ -51,7 +53,8 @@ void Transport::gatherGroup(Group group) {
   sunkBytes_ = 0;
   const bool still = group == kClients && paused_;
   if (!still) reportBroken(group);
-  // In turn, so that neither leftovers nor fresh bytes can take the whole input buffer for ever.
+  // Leftovers and fresh bytes are served first in turn, so that neither can take the whole input
+  // buffer for ever.
   const bool leftoversFirst = tick_ % 2 == 0;
   if (leftoversFirst && !still) serveAgain(group);
   if (descriptors_[group] > 0) serveReady(group);
@@ -78,8 +81,8 @@ void Transport::reportReleased() {
   }
 }
 
-/// Delivers what was left over to those who asked for it again, and sinks that were filled from
-/// leftovers.
+/// Delivers leftovers to connections that asked for them again, and reports sinks that were filled
+/// from leftovers.
 void Transport::serveAgain(Group group) {
   Queue<ConnectionName>& queue = again_[group];
   for (size_t n = queue.size(); n > 0; --n) {
@@ -112,7 +115,7 @@ void Transport::deliver(Connection* c) {
   c->servedTick = tick_;
 }
 
-/// Goes on in epoll's list where the last tick had no more room, then looks once for more.
+/// Goes on in epoll's list where the last tick had no more room, then asks epoll once for more.
 void Transport::serveReady(Group group) {
   ReadySet& set = ready_[group];
   for (int looks = 0;; ++looks) {
@@ -186,8 +189,8 @@ bool Transport::wanted(const Connection& c) const {
   return !c.again && !c.choked && !(paused_ && c.group == kClients);
 }
 
-/// epoll reports a connection that is not to be read from: only now is it worth a system call to
-/// mask it.
+/// epoll reports a connection that is not to be read from: only now is the system call that masks
+/// the connection worth its price.
 void Transport::quiet(Connection* c, uint32_t mask) {
   if ((mask & EPOLLERR) != 0) {
     const int code = socketError(c->descriptor);
@@ -200,7 +203,7 @@ void Transport::quiet(Connection* c, uint32_t mask) {
   if (!soon) ignore(c, mask);
 }
 
-/// One read: first into the sink, what is left into the input buffer behind the leftover.
+/// Reads once: first into the sink, and the rest into the input buffer behind the leftover.
 void Transport::read(Connection* c, uint32_t mask) {
   char* start = tables_.input + inputUsed_;
   iovec parts[kScratchParts + 1];
@@ -252,8 +255,8 @@ void Transport::read(Connection* c, uint32_t mask) {
 }
 
 /// The bytes of a sink are of no use before the last has come. Where several connections send large
-/// ones, the kernel tells of them in large parts, and wakes nobody for each packet. One that sends
-/// them alone is read as they come: nobody else would use the time.
+/// ones, the kernel tells of them in large parts, and wakes nobody for each packet. A connection
+/// that sends alone is read as its packets come: nobody else would use the time.
 void Transport::awaitSink(Connection* c) {
   const size_t part = std::min<uint64_t>(c->sinkRest, kSinkBytesPerRead);
   const bool worth = part >= kPatienceBytesLeast && c->crowded;
@@ -262,7 +265,7 @@ void Transport::awaitSink(Connection* c) {
   if (wakeAfter(c->descriptor, worth ? part : 1)) {
     c->patient = worth;
   } else if (!worth) {
-    fail(c, errno);  // its last bytes would not be told of
+    fail(c, errno);  // nobody would be told of the last bytes
   }
 }
 
@@ -284,8 +287,8 @@ void Transport::discard(Connection* c, uint32_t mask) {
   ignore(c, mask);
 }
 
-/// Watches for room to write at most; not even that when epoll would go on to report that the peer
-/// is gone.
+/// Watches for room to write at most, and for nothing at all when epoll would go on to report that
+/// the peer is gone.
 void Transport::ignore(Connection* c, uint32_t mask) {
   const uint32_t output = c->interest & EPOLLOUT;
   watch(c, (mask & EPOLLHUP) != 0 && output == 0 ? Connection::kUnwatched : output);

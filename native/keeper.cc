@@ -24,7 +24,8 @@ namespace {
 constexpr size_t kStackBytes = size_t{64} * 1024;
 constexpr int kLowest = 19;  // nice
 // The child is waited for until it has let go of its parent's descriptors: this takes some tenths
-// of a millisecond. A child that was ended at once never says that it has, so patience ends.
+// of a millisecond. A child that was ended at once never says that it has let go, so the wait has
+// an end.
 constexpr timespec kWait = {0, 10'000'000};
 constexpr int kWaitsMost = 100;
 
@@ -33,18 +34,18 @@ struct Keeper {
   std::atomic<uint32_t> alone{0};
 };
 
-/// The child. It shares the parent's memory, thread-local storage included, so it calls nothing but
-/// the system. Its signals are blocked: the parent's handlers are not for it.
+/// The child. The child shares the parent's memory, thread-local storage included, so it calls
+/// nothing but the system. All signals are blocked in it: the parent's handlers are not for it.
 __attribute__((no_sanitize("address", "undefined"))) int keep(void* argument) {
   auto* keeper = static_cast<Keeper*>(argument);
   const int process = keeper->process;
-  // A socket that it kept would outlive the parent, which is what it is there to prevent.
+  // A socket that the child kept would outlive the parent, and the child is there to prevent that.
   syscall(SYS_close_range, 0, process - 1, 0);
   syscall(SYS_close_range, process + 1, INT_MAX, 0);
   syscall(SYS_prctl, PR_SET_NAME, "hotspare-keeper", 0, 0, 0);
-  // Giving up gigabytes can wait; whoever serves next cannot.
+  // Giving up gigabytes can wait; the node that serves next cannot.
   syscall(SYS_setpriority, PRIO_PROCESS, 0, kLowest);
-  // It shares memory with a process that may have given these up, and needs none of them.
+  // The child shares memory with a process that may have given these up, and needs none of them.
   __user_cap_header_struct version{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
   syscall(SYS_capset, &version, none);
@@ -60,7 +61,8 @@ __attribute__((no_sanitize("address", "undefined"))) int keep(void* argument) {
 
 void start() {
   static Keeper keeper;
-  // Descriptors cannot be closed by range before 5.9, and one that stays open does harm.
+  // Descriptors cannot be closed by range before Linux 5.9, and a descriptor that stays open does
+  // harm.
   if (syscall(SYS_close_range, INT_MAX, INT_MAX, 0) != 0) return;
   keeper.process = static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0));
   if (keeper.process < 0) return;
@@ -71,7 +73,7 @@ void start() {
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  // No signal at its end: Node does not know this child.
+  // The child's end sends no signal: Node does not know this child.
   const int child = clone(keep, static_cast<char*>(stack) + kStackBytes, CLONE_VM, &keeper);
   for (int i = 0; i < kWaitsMost && child > 0 && keeper.alone.load() == 0; i++) {
     syscall(SYS_futex, &keeper.alone, FUTEX_WAIT, 0, &kWait, nullptr, 0);

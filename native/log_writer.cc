@@ -30,7 +30,8 @@ struct Line {
   size_t bytes() const { return head.size() + text.size() + 1; }
 };
 
-/// It is never destroyed: its thread may stand in a write when the process ends.
+/// The only log writer. It is never destroyed: its thread may stand in a write when the process
+/// ends.
 class Writer {
  public:
   void say(Line line) {
@@ -57,13 +58,14 @@ class Writer {
     std::unique_lock guard(mutex_);
     const auto isDone = [this] { return lines_.empty() && !writing_; };
     if (written_.wait_for(guard, patience, isDone)) return true;
-    // The thread has a line in hand. Where stderr takes bytes it only waits for a processor.
+    // The thread has a line in hand. Where stderr takes bytes the thread only waits for a
+    // processor.
     const auto end = std::chrono::steady_clock::now() + kBusyPatience;
     while (writing_ && isReady() && std::chrono::steady_clock::now() < end) {
       written_.wait_for(guard, std::chrono::milliseconds(10));
     }
-    // On a busy machine the thread may not have run yet: the process must not end without its last
-    // words for that.
+    // On a busy machine the thread may not have run yet: this thread then writes, lest the process
+    // end without its last words.
     while (!writing_ && !lines_.empty() && writeHere(lines_.front())) {
       queuedBytes_ -= lines_.front().bytes();
       lines_.pop_front();
@@ -72,7 +74,7 @@ class Writer {
   }
 
  private:
-  /// True once the thread runs. One that could not be had is tried again with the next line.
+  /// True once the thread runs. A thread that could not be had is tried again with the next line.
   bool start() {
     if (started_) return true;
     pthread_attr_t attributes;
@@ -166,7 +168,7 @@ class Writer {
         torn_ = torn_ || at > 0;
         return error;
       }
-      // Whoever shares the descriptor has made it one that does not wait.
+      // Another process that shares the descriptor has made it one that does not wait.
       pollfd ready{STDERR_FILENO, POLLOUT, 0};
       poll(&ready, 1, -1);
     }
@@ -183,7 +185,7 @@ class Writer {
   bool writing_ = false;
   bool torn_ = false;  // the newest line that failed stands there in part
   uint64_t lost_ = 0;
-  uint64_t told_ = 0;  // of the lost ones
+  uint64_t told_ = 0;  // of the lost lines
   int reason_ = 0;     // of the newest write that failed since one succeeded
 };
 

@@ -31,8 +31,8 @@ Failure Loop::start(uv_loop_s* loop, const TransportOptions& options, const Shar
   return {};
 }
 
-/// It has not started: its handles are let go of, and its owner, who was not told of it yet,
-/// deletes it.
+/// The loop has not started: its handles are let go of, and its owner, which was not told of the
+/// transport yet, deletes it.
 void Loop::giveUp() {
   for (uv_handle_s* poll : polls_) {
     uv_close(poll, [](uv_handle_s* closed) { ::operator delete(closed); });

@@ -13,8 +13,8 @@
 // heartbeats waiting.
 //
 // The redo holds the records that are written next, and stands until it is overwritten. A standby
-// that opens the region writes those records once more, which changes nothing where they are in
-// place. This has two uses:
+// that opens the region writes those records once more, and that changes nothing where they are in
+// place. The redo has two uses:
 //   - a small batch is safe with the single write that puts it there, before its ranges follow;
 //   - a word that arrives in two halves (tcp: a stream is cut at any byte) is mended: where words
 //     may be cut, the redo of a larger batch holds the word that is published next, as sequence 0.
@@ -50,7 +50,7 @@ struct Letter {
     std::memcpy(bytes + 8, &word, sizeof word);
     seal(crc32c(bytes, 12, kLetterSeed));
   }
-  /// The head of a redo. Its check covers the records, too.
+  /// The head of a redo. The check covers the records, too.
   Letter(uint64_t sequence, const uint8_t* records, size_t length)
       : Letter(sequence, static_cast<uint32_t>(length)) {
     seal(crc32c(records, length, crc32c(bytes, 12, kLetterSeed)));

@@ -114,7 +114,7 @@ void MirrorWriter::countPlaced(uint64_t sequence, bool whole) {
   if (whole) placed_ = sequence;
 }
 
-/// Every batch is acked, in order, and none before all its ranges were posted, or its redo was.
+/// Every batch is acked, in order, and no batch before all its ranges were posted, or its redo was.
 void MirrorWriter::countAcked(uint64_t sequence) {
   HOTSPARE_CHECK(acked_ == 0 || sequence == acked_ + 1);
   HOTSPARE_CHECK(sequence <= placed_ || (!owed_.empty() && sequence == sequence_));
@@ -205,7 +205,7 @@ bool MirrorWriter::postHeartbeat(uint32_t beat, uint32_t echo) {
     postLetters(kBeatAt, heartbeat.bytes, sizeof heartbeat.bytes, Signal::kHeard);
     return true;
   }
-  // Both letters stand side by side.
+  // The two letters stand side by side, so one write carries both.
   static_assert(kBeatAt == kSequenceAt + kLetterBytes);
   const Letter sequence(sequence_);
   uint8_t letters[2 * kLetterBytes];

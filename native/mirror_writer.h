@@ -10,7 +10,7 @@
 // clang-format on
 //
 // A write that never arrives while later writes do would be acked by them. Therefore nothing is
-// left out on a connection that carries. It is asserted that every batch's ranges are posted, in
+// left out on a connection that carries. Assertions hold that every batch's ranges are posted, in
 // order, that every batch is acked, in order, and that no ack and no letter runs ahead of the
 // ranges. Secrets and takeovers are the business of others.
 #pragma once

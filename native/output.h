@@ -1,4 +1,4 @@
-// What a connection still has to send: bytes in order, and gates between them.
+// The output that a connection still has to send: bytes in order, and gates between them.
 //
 //   sent             sendable                    queued        positions in the connection's stream
 //   |---- may leave ----|---- held by a gate ----|
@@ -77,7 +77,7 @@ class Output {
 
   void copy(OutputPool* pool, const char* bytes, size_t length);
   void refer(OutputPool* pool, const char* bytes, size_t length, int32_t connection, int32_t token);
-  /// What is queued from now on waits for `barrier`. True when that made a new gate.
+  /// Bytes that are queued from now on wait for `barrier`. True when that made a new gate.
   bool hold(double barrier);
   /// Opens the gates up to `barrier`.
   void release(double barrier);

@@ -1,4 +1,5 @@
-// The records of a batch: what the journal writes, and every link carries (src/store/journal.ts).
+// The records of a batch, as the journal writes them and every link carries them
+// (src/store/journal.ts).
 //
 //   offset u64 | length u32 | bytes, padded to a multiple of 4
 #pragma once

@@ -21,14 +21,15 @@
 namespace hotspare {
 namespace {
 
-// A killed process' descriptors are closed in ascending order. The mapping's must come after the
-// sockets', so that peers learn of the death before the kernel starts to free gigabytes. Not higher
-// than this, for the kernel's table of descriptors reaches up to the highest.
+// The kernel closes a killed process' descriptors in ascending order. The mapping's descriptor must
+// come after the sockets', so that peers learn of the death before the kernel starts to free
+// gigabytes. The number is no higher than this, as the kernel's table of descriptors reaches up to
+// the highest.
 constexpr rlim_t kDescriptorHighest = 65000;
 
 constexpr uint64_t kPageBytes = 4096;
-// A scan reads so much at once: it stays in the processor's cache, and little of it is read again
-// when what was found is short.
+// A scan reads so much at once: these bytes stay in the processor's cache, and few of them are read
+// again when the range that was found is short.
 constexpr uint64_t kWindowBytes = uint64_t{64} * 1024;
 
 // A file is wiped in such pieces: a process that is ended waits for one at most.
@@ -46,9 +47,9 @@ bool isZero(const uint8_t* bytes, uint64_t length) {
   return bytes[0] == 0 && std::memcmp(bytes, bytes + 1, length - 1) == 0;
 }
 
-/// True of a file system that finds what was written without walking over what was not. tmpfs walks
-/// over what posix_fallocate has reserved, page by page; others are not known well enough to be
-/// trusted with what was written into the mapping alone.
+/// True of a file system that finds written pages without walking over the others. tmpfs walks over
+/// pages that posix_fallocate has reserved, one by one; other file systems are not known well
+/// enough to be trusted with pages that were written into the mapping alone.
 bool findsWritten(int descriptor) {
   struct statfs system {};
   return fstatfs(descriptor, &system) == 0 && system.f_type == EXT4_SUPER_MAGIC;
@@ -85,14 +86,14 @@ std::unique_ptr<Region> Region::open(const RegionOptions& options, Failure* fail
       options.file.empty() ? region->openMemory() : region->openFile(options.file, options.discard);
   if (!*failure) *failure = region->map(options);
   if (!*failure) return region;
-  // Leave an empty file empty: one of the right size would pass for a region the next time.
+  // An empty file stays empty: a file of the right size would pass for a region the next time.
   if (region->created_) static_cast<void>(!ftruncate(region->descriptor_, 0));
   return nullptr;
 }
 
 Region::~Region() {
   const bool isFile = lock_ >= 0;
-  // At once, so that the file can be opened again.
+  // The lock is given up at once, so that the file can be opened again.
   if (isFile) ::close(lock_);
   if (bytes_ != nullptr) {
     unmapLater({bytes_, length_, descriptor_, isFile});
@@ -116,13 +117,14 @@ Failure Region::openFile(const std::string& path, bool discard) {
   if (lock_ < 0) return {errno, "open"};
   struct stat found {};
   if (fstat(lock_, &found) != 0) return {errno, "fstat"};
-  // Whoever may write into it changes what clients are served, and can crash the server.
+  // A user who may write into the file changes what clients are served, and can crash the server.
   if (!isTrusted(found.st_uid)) return {EPERM, "owner"};
   if ((found.st_mode & S_IWOTH) != 0) return {EPERM, "mode"};
   if (flock(lock_, LOCK_EX | LOCK_NB) != 0) return {errno, "flock"};
   if (discard && ftruncate(lock_, 0) != 0) return {errno, "ftruncate"};
-  // Mapped over a description of its own: the lock ends with the process, the mapping only when the
-  // kernel has given up all of its memory, and a restart should not have to wait for that.
+  // The file is mapped over a description of its own: the lock ends with the process, the mapping
+  // only when the kernel has given up all of its memory, and a restart should not have to wait for
+  // that.
   const std::string again = "/proc/self/fd/" + std::to_string(lock_);
   descriptor_ = ::open(again.c_str(), O_RDWR | O_CLOEXEC);
   if (descriptor_ < 0) return {errno, "open"};
@@ -147,7 +149,8 @@ Failure Region::map(const RegionOptions& options) {
 }
 
 Failure Region::wipe() {
-  // From the end: a superblock that is gone says that nothing older stands behind it.
+  // The file is wiped from its end: a superblock that is gone says that nothing older stands behind
+  // it.
   for (uint64_t end = length_; end > 0;) {
     const uint64_t at = (end - 1) / kWipeBytes * kWipeBytes;
     const Failure failure = zero(at, end - at);
@@ -188,7 +191,8 @@ Scanned Region::scan(uint64_t offset, uint64_t end, uint64_t longest, uint64_t b
       if (at >= end) break;
     }
     const uint64_t length = std::min(kWindowBytes, end - at);
-    // The mapping would allocate what a read does not. What cannot be read is for its user to meet.
+    // Reading through the mapping would allocate pages, and a read from the file does not. A page
+    // that cannot be read is for its user to meet.
     const ssize_t count = pread(descriptor_, window_.data(), length, static_cast<off_t>(at));
     const bool readable = count == static_cast<ssize_t>(length);
     result.looked += length;
@@ -228,7 +232,8 @@ int64_t Region::apply(const uint8_t* list, size_t length) {
       std::memcpy(&word, record.bytes, sizeof word);
       std::atomic_ref<uint32_t>(*reinterpret_cast<uint32_t*>(target))
           .store(word, std::memory_order_release);
-      // The next range may not overtake this one: what is cut after n ranges must hold those n.
+      // The next range may not overtake this one: a region that is cut after n ranges must hold
+      // those n.
       std::atomic_signal_fence(std::memory_order_seq_cst);
     } else if (record.length > 0) {
       std::memcpy(target, record.bytes, record.length);

@@ -3,7 +3,8 @@
 //   offset 0                headBytes                             headBytes + pagesBytes
 //   | head                  | pages                               |
 //
-// It knows its size and nothing of what lies in it. Every offset here counts from the head's start.
+// A region knows its size and nothing of its content. Every offset here counts from the head's
+// start.
 #pragma once
 
 #include <cstddef>
@@ -20,20 +21,20 @@ struct RegionOptions {
   size_t headBytes = 0;
   size_t pagesBytes = 0;
   std::string file;      // empty = anonymous
-  bool discard = false;  // what the file holds
+  bool discard = false;  // gives up the content of the file
   bool lockMemory = false;
   bool hugePages = false;
 };
 
-/// What a scan has come to.
+/// The result of a scan.
 struct Scanned {
   uint64_t at = 0;      // all before it is zero, or was never written
   uint64_t length = 0;  // bytes from there in which no page of 4 KiB is all zero; 0: none found yet
   uint64_t looked = 0;  // bytes that were read
 };
 
-/// A user whose memory files are served, beside root and the process's own: the one that a process
-/// that is still root will become.
+/// A user whose memory files are served, beside root's and the process's own: the user that a
+/// process that is still root will become.
 void trustOwner(unsigned int user);
 
 class Region {
@@ -51,7 +52,8 @@ class Region {
   /// True when the memory is all zero: it stands on nothing older.
   bool created() const { return created_; }
 
-  /// Makes everything zero, the superblock last, and keeps the file's blocks. It may take long.
+  /// Makes everything zero, the superblock last, and keeps the file's blocks. The call may take
+  /// long.
   Failure wipe();
 
   /// Writes everything to the file and waits for it.
@@ -62,8 +64,8 @@ class Region {
   /// multiple of 4. Returns how many there were, or -1 and nothing is written.
   int64_t apply(const uint8_t* list, size_t length);
 
-  /// Looks in [offset, end) for the first bytes that are not zero, at most `longest` of them. It
-  /// reads about `budget` bytes and then says how far it came. Pages that were never written are
+  /// Looks in [offset, end) for the first bytes that are not zero, at most `longest` of them. Reads
+  /// about `budget` bytes and then says how far that came. Pages that were never written are
   /// neither read nor allocated.
   Scanned scan(uint64_t offset, uint64_t end, uint64_t longest, uint64_t budget);
 
@@ -80,8 +82,8 @@ class Region {
   int descriptor_ = -1;
   int lock_ = -1;
   bool created_ = false;
-  bool leaps_ = false;           // the kernel tells at once where what was written goes on
-  std::vector<uint8_t> window_;  // what a scan looks at
+  bool leaps_ = false;           // the kernel tells at once where the next written page is
+  std::vector<uint8_t> window_;  // the bytes that a scan looks at
 };
 
 }  // namespace hotspare

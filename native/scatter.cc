@@ -1,4 +1,5 @@
-// From reply rows to sockets: at once where possible, behind what is queued or held where not.
+// From reply rows to sockets: at once where possible; otherwise behind the bytes that are queued or
+// held.
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -12,8 +13,9 @@ namespace hotspare {
 namespace {
 
 constexpr int kPartsMax = 64;  // of one sendmsg
-// Sent to one connection at once. One that reads as fast as we send would keep us for as long as
-// there is something to send: the rest goes when epoll says that there is room, in a later tick.
+// The most that is sent to one connection at once. A peer that reads as fast as we send would keep
+// us for as long as there is something to send: the rest goes when epoll says that there is room,
+// in a later tick.
 constexpr size_t kSendBytesMax = size_t{1024} * 1024;
 constexpr double kOpenMs = 2;       // of a tick, for what barriers held
 constexpr int kFlushesPerLook = 4;  // between two looks at the clock
@@ -48,7 +50,7 @@ void Transport::scatter(double barrier) {
   tables_.counters[kReplyRows] = 0;
   HOTSPARE_CHECK(count >= 0 && count <= static_cast<double>(options_.repliesMax));
   const bool held = barrier > released_;
-  // Barriers only grow, so that those who wait stand in the order in which they are released.
+  // Barriers only grow, so that waiting connections stand in the order in which they are released.
   if (held && !held_.empty()) barrier = std::max(barrier, held_.back().barrier);
   const ReplyRow* row = tables_.replies;
   const ReplyRow* const end = row + static_cast<size_t>(count);
@@ -125,7 +127,7 @@ void Transport::queueRows(Connection* c, const ReplyRow* row, const ReplyRow* en
   }
 }
 
-/// These rows' memory is not needed any more: they are sent, or will never be.
+/// Gives the memory of these rows back: the rows are sent, or will never be.
 void Transport::dropRows(const ReplyRow* row, const ReplyRow* end) {
   for (; row < end; ++row) {
     if (row->kind == kReference) pool_.released.push({row->connection, row->token});
@@ -181,14 +183,13 @@ void Transport::queueBytes(Connection* c, const char* bytes, size_t length) {
   countPending(c, static_cast<double>(length));
 }
 
-/// What is queued for this connection from now on waits for the barrier.
+/// Bytes that are queued for this connection from now on wait for the barrier.
 void Transport::hold(Connection* c, double barrier) {
   if (outputOf(c)->hold(barrier)) held_.push({nameOf(*c), barrier});
 }
 
-/// Sends what the released barriers held: costs as much as there is to release, not as there are
-/// connections.
-/// When they are many, it goes on in the next tick.
+/// Sends the output that released barriers held. The cost grows with the output to release, not
+/// with the connections. When there is much to release, the rest follows in the next tick.
 void Transport::openGates() {
   if (!mayOpen()) return;
   const double endMs = monotonicMs() + kOpenMs;
@@ -202,12 +203,12 @@ void Transport::openGates() {
   }
 }
 
-/// True when a barrier that somebody waits for is released.
+/// True when a barrier that a connection waits for is released.
 bool Transport::mayOpen() const {
   return !held_.empty() && held_.front().barrier <= released_;
 }
 
-/// Sends what may leave. The connection may be gone afterwards.
+/// Sends all that may leave. The connection may be gone afterwards.
 void Transport::flush(Connection* c) {
   if (c->output == nullptr) return;
   while (c->output->sendable() > 0) {
@@ -227,7 +228,7 @@ void Transport::flush(Connection* c) {
       break;
     }
   }
-  if (c->output == nullptr) return;  // it could not wait, and failed
+  if (c->output == nullptr) return;  // the rows could not be queued, and the connection failed
   if (c->output->sendable() == 0 && waits(*c)) watch(c, c->interest & ~uint32_t{EPOLLOUT});
   if (c->pending() == 0) dropOutput(c);
   if (c->state == State::kDraining && c->output == nullptr) {
@@ -237,7 +238,7 @@ void Transport::flush(Connection* c) {
   }
 }
 
-/// Less output is pending: perhaps it may be read from again.
+/// Less output is pending: perhaps the connection may be read from again.
 void Transport::relieve(Connection* c) {
   if (c->choked && c->pending() * 2 <= options_.pendingHighBytes) c->choked = false;
   if (c->again && !c->againQueued && c->pending() < options_.pendingHighBytes) deliverAgain(c);

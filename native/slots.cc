@@ -51,7 +51,7 @@ Connection* Transport::take(int descriptor, Group group, State state) {
   return c;
 }
 
-/// TypeScript will hear of this connection no more; it stops to count as one.
+/// TypeScript will hear of this connection no more, and it does not count as a connection any more.
 void Transport::leave(Connection* c) {
   if (c->state == State::kOpen && c->group == kClients) tables_.counters[kConnections] -= 1;
   c->again = false;
@@ -60,7 +60,8 @@ void Transport::leave(Connection* c) {
   keep(c, nullptr, 0);
 }
 
-/// The connection broke: everything of it is dropped, and TypeScript is told if it still knows it.
+/// The connection broke: everything of it is dropped, and TypeScript is told where it still knows
+/// the id.
 void Transport::fail(Connection* c, int code) {
   if (c->state != State::kOpen && c->state != State::kConnecting) {
     bury(c);
@@ -87,7 +88,7 @@ void Transport::drainEnded() {
   ending_.clear();
 }
 
-/// What is pending is sent; then it closes.
+/// The pending output is sent; then the connection closes.
 void Transport::drain(Connection* c) {
   if (c->state != State::kEnding) return;
   c->state = State::kDraining;
@@ -127,9 +128,9 @@ void Transport::closeDescriptor(Connection* c) {
   countDescriptor(c->group, -1);
 }
 
-/// Changes what epoll watches a connection for; kUnwatched takes it out, for errors are always
-/// reported. The kernel may have no memory for one more watch: a connection that nothing would be
-/// heard of any more has failed.
+/// Changes the events that epoll watches a connection for; kUnwatched takes the connection out, as
+/// errors are always reported. The kernel may have no memory for one more watch: a connection of
+/// which nothing would be heard any more has failed.
 void Transport::watch(Connection* c, uint32_t interest) {
   if (c->interest == interest) return;
   epoll_event event{};
@@ -145,8 +146,8 @@ void Transport::watch(Connection* c, uint32_t interest) {
   c->interest = interest;
 }
 
-/// Has epoll watch another descriptor for a connection instead of its own. 0, or errno: then it is
-/// for the caller to close the other.
+/// Has epoll watch another descriptor for a connection instead of its own. 0, or errno: then the
+/// caller must close the other descriptor.
 int Transport::exchange(const Connection* c, int descriptor) {
   if (c->interest == Connection::kUnwatched) return 0;
   const int epoll = ready_[c->group].epoll;

@@ -53,7 +53,7 @@ Failure unixAddress(const std::string& path, Address* address) {
   return {};
 }
 
-/// Removes a socket file nobody accepts on; anything else that stands there is somebody's.
+/// Removes a socket file on which no process accepts; any other file there is somebody's.
 Failure removeStale(const std::string& path, const Address& address) {
   struct stat status {};
   if (lstat(path.c_str(), &status) != 0)
@@ -70,8 +70,8 @@ Failure removeStale(const std::string& path, const Address& address) {
 
 Failure bindUnix(const ListenOptions& options, const Address& address, Listener* listener) {
   const auto mode = static_cast<mode_t>(options.mode & 0777);
-  // The file takes its mode from the socket less the umask: never, not even for a moment, more than
-  // asked for.
+  // The file takes its mode from the socket less the umask, so that the mode is never, not even for
+  // a moment, wider than asked for.
   if (fchmod(listener->descriptor, mode) != 0) return {errno, "fchmod"};
   if (bind(listener->descriptor, address.get(), address.length) != 0) return {errno, "bind"};
   listener->path = options.path;
@@ -223,7 +223,7 @@ std::string describePeer(int descriptor) {
   if (address.storage.ss_family != AF_UNIX || address.length > sizeof(sa_family_t)) {
     return describe(address);
   }
-  // A unix client has no name of its own: say which of our sockets it came to.
+  // A unix client has no name of its own: the name of our socket that it came to stands for it.
   return describeSelf(descriptor);
 }
 

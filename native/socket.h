@@ -31,19 +31,20 @@ struct Listener {
 
 /// Opens a listening socket. A unix socket's file that nobody accepts on is replaced.
 Failure openListener(const ListenOptions& options, Listener* listener);
-/// Closes it, and removes the unix socket's file if it is still this listener's.
+/// Closes a listener, and removes the unix socket's file if that is still this listener's.
 void closeListener(Listener* listener);
 
-/// Starts to connect; `*code` is 0, EINPROGRESS, or why the connect itself failed at once.
+/// Starts to connect; `*code` is 0, EINPROGRESS, or the errno of a connect that failed at once.
 Failure startConnect(const std::string& host, int port, int* descriptor, int* code);
 
-/// A bound UDP socket; `*port` is the one asked for (0: any), then the one it got.
+/// A bound UDP socket; `*port` is the port that is asked for (0: any), then the port that was
+/// bound.
 Failure openDatagrams(const std::string& host, int* port, int* descriptor);
 
 /// Two connected unix sockets.
 Failure openPair(int descriptors[2]);
 
-/// For small requests and replies: no delay, and keep-alive. Ignored by unix sockets.
+/// Tunes a socket for small requests and replies: no delay, and keep-alive. Unix sockets ignore it.
 void tune(int descriptor);
 
 /// Errors that only say: not now.
@@ -52,8 +53,8 @@ inline bool isTransient(int code) {
 }
 
 /// Nobody is woken for fewer than so many bytes, unless the peer has ended; 1 is the default. The
-/// kernel keeps its buffer large enough for them. Ignored by unix sockets. False, with errno: it is
-/// as before.
+/// kernel keeps its buffer large enough for them. Unix sockets ignore it. False, with errno: the
+/// socket is as before.
 bool wakeAfter(int descriptor, size_t bytes);
 
 /// The pending error of a socket, 0 for none.

@@ -1,5 +1,5 @@
-// A ring of bytes that wait for the completion of their writes: the bytes that a network card reads
-// must stay until then.
+// A ring of bytes that wait for the completion of their writes: a network card may read them until
+// then.
 //
 // Positions count from the beginning of time; a piece never wraps.
 #pragma once
@@ -13,8 +13,8 @@ namespace hotspare {
 
 class Staging {
  public:
-  /// The memory is shared, so that no child process gets it by copy on write. bytes() is null when
-  /// the system has none.
+  /// The memory is shared, so that no child process gets a copy of it on write. bytes() is null
+  /// when the system has no memory.
   explicit Staging(size_t length) : length_(length) {
     if (length == 0) return;
     void* at = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

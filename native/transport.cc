@@ -192,7 +192,7 @@ Failure Transport::divert(int32_t id, int* socket, int* other) {
   int ends[2];
   const Failure failure = openPair(ends);
   if (failure) return failure;
-  // The new descriptor first: where epoll has no room for it the connection is as it was.
+  // The new descriptor comes first: where epoll has no room for it the connection is as it was.
   const int code = exchange(c, ends[0]);
   if (code != 0) {
     for (const int end : ends) ::close(end);
@@ -213,8 +213,8 @@ void Transport::limit(size_t connections, const std::string& refusal) {
 void Transport::sink(int32_t id, char* target, uint64_t length) {
   Connection* c = live(id);
   if (c == nullptr) return;
-  // Bytes already delivered and kept come before what the socket holds; only their own row can give
-  // them away.
+  // Bytes that were delivered and kept come before the bytes in the socket; only a row of their own
+  // can give them away.
   HOTSPARE_CHECK(c->leftoverBytes == 0 || (inTick_ && c->servedTick == tick_));
   HOTSPARE_CHECK(c->sinkRest == 0);
   c->sink = target;
@@ -243,7 +243,7 @@ void Transport::close(int32_t id, bool flush) {
     if (!inTick_) drainEnded();
   } else if (c->state == State::kOpen || c->state == State::kConnecting ||
              c->state == State::kBroken) {
-    bury(c);  // of a Broken one the CLOSED row is not needed any more
+    bury(c);  // the CLOSED row of a Broken connection is not needed any more
   }
   wake();
 }
@@ -258,7 +258,8 @@ void Transport::release(double sequence) {
 void Transport::pause(bool paused) {
   if (paused == paused_ || destroyed_) return;
   paused_ = paused;
-  if (!paused) {  // on the way in, nothing: what epoll still reports is masked when it comes
+  // When a pause begins nothing is to be done: an event that epoll still reports is masked then.
+  if (!paused) {
     for (Connection& c : connections_) {
       if (c.state == State::kOpen) resume(&c);
     }
@@ -315,7 +316,8 @@ void Transport::sweep(double drainingMs) {
   if (destroyed_) return;
   const double now = monotonicMs();
   for (Connection& c : connections_) {
-    // One that ends in this tick has drained for no time yet; its rows are dropped when they come.
+    // A connection that ends in this tick has drained for no time yet; its rows are dropped when
+    // they come.
     if (c.state == State::kEnding && drainingMs <= 0) bury(&c);
     if (c.state != State::kDraining && c.state != State::kLingering) continue;
     if (now - c.sinceMs >= drainingMs) bury(&c);
@@ -349,7 +351,7 @@ void Transport::closeEpolls() {
   }
 }
 
-/// Takes back what TypeScript left of each row.
+/// Takes back the bytes that TypeScript left of each row.
 void Transport::settle(int rows) {
   for (int i = 0; i < rows; ++i) {
     const EventRow& row = tables_.events[i];
@@ -380,7 +382,7 @@ void Transport::settleRow(Connection* c, const EventRow& row) {
   if (c->filled || (rest > 0 && row.next == kAgain)) {
     deliverAgain(c);
   } else if (rest >= 2 * options_.readBytesMax) {
-    fail(c, EMSGSIZE);  // it asks for more, and there is no room for more
+    fail(c, EMSGSIZE);  // TypeScript asks for more, and there is no room for more
   } else if (!c->again) {
     resume(c);
   }
@@ -410,7 +412,7 @@ void Transport::deliverAgain(Connection* c) {
   again_[c->group].push(nameOf(*c));
 }
 
-/// Reads on, if nothing speaks against it and epoll was told not to look.
+/// Reads on, if nothing speaks against that and epoll was told not to look.
 void Transport::resume(Connection* c) {
   const uint32_t interest = c->interest == Connection::kUnwatched ? 0 : c->interest;
   if ((interest & EPOLLIN) == 0 && wanted(*c)) watch(c, interest | EPOLLIN);

@@ -5,11 +5,11 @@
 //           read        event rows → reply rows    leftover   send
 // clang-format on
 //
-// It knows connections, bytes and barriers. Promises: bytes of a connection keep their order in
-// both directions; nothing held behind a barrier leaves before that barrier is released; a ready
-// connection is served within a bounded number of ticks; no call blocks. All state is in this
-// object and it is used from one thread; whoever drives it implements Host, so that a tick may one
-// day be run elsewhere.
+// The transport knows connections, bytes and barriers. It promises: bytes of a connection keep
+// their order in both directions; nothing held behind a barrier leaves before that barrier is
+// released; a ready connection is served within a bounded number of ticks; no call blocks. All
+// state is in this object, which is used from one thread; the code that drives it implements Host,
+// so that a tick may one day be run elsewhere.
 #pragma once
 
 #include <sys/epoll.h>
@@ -47,7 +47,7 @@ struct Memory {
   bool contains(const char* at) const { return at >= bytes && at < bytes + length; }
 };
 
-/// Memory shared with TypeScript; it must outlive the transport.
+/// Memory shared with TypeScript. The memory must outlive the transport.
 struct SharedTables {
   char* input;
   char* output;
@@ -59,18 +59,18 @@ struct SharedTables {
 class Host {
  public:
   virtual ~Host() = default;
-  /// Runs a tick on `rows` event rows; stores the barrier. False: it failed, and the transport
-  /// stops.
+  /// Runs a tick on `rows` event rows; stores the barrier. False: the tick failed, and the
+  /// transport stops.
   virtual bool tick(int rows, double* barrier) = 0;
   /// While `on`, turn() is called soon even when no socket is ready.
   virtual void wake(bool on) = 0;
   /// While `on`, the loop has a reason to live.
   virtual void keepAlive(bool on) = 0;
-  /// The transport has closed its descriptors: poll them no more.
+  /// The transport has closed its descriptors, which must not be polled any more.
   virtual void stopped() = 0;
 };
 
-/// Where bytes go that nobody wants; a read may name it several times.
+/// The size of the place for bytes that nobody wants; a read may name that place several times.
 constexpr size_t kScratchBytes = size_t{64} * 1024;
 
 class Transport {
@@ -81,7 +81,7 @@ class Transport {
   ~Transport();
 
   Failure start();
-  /// Of one whose loop could not start: it is destroyed, and its host hears nothing.
+  /// Destroys a transport whose loop could not start; its host hears nothing.
   void giveUp();
   /// Readable when turn() should be called.
   int descriptor(Group group) const { return ready_[group].epoll; }
@@ -93,21 +93,22 @@ class Transport {
   int listenerDescriptor(int32_t listener) const;
   void closeListener(int32_t listener);
   Failure connect(const std::string& host, int port, Group group, int32_t* id);
-  /// A connection whose other end, a descriptor, is the caller's to use and to close.
+  /// Makes a connection whose other end, a descriptor, is the caller's to use and to close.
   Failure pair(int32_t* id, int* other);
-  /// Puts one end of a socket pair in the place of an accepted connection's socket. Both the socket
-  /// and the pair's other end are the caller's from then on.
+  /// Puts one end of a socket pair in the place of an accepted connection's socket. The socket and
+  /// the pair's other end are the caller's from then on.
   Failure divert(int32_t id, int* socket, int* other);
   void limit(size_t connections, const std::string& refusal);
   int64_t send(int32_t id, const char* bytes, size_t length);
   /// Null = throw the bytes away.
   void sink(int32_t id, char* target, uint64_t length);
   void close(int32_t id, bool flush);
-  /// Milliseconds since the last byte for a connection's sink came; -1: it has none.
+  /// Milliseconds since the last byte for a connection's sink came; -1 for a connection without
+  /// sink.
   double stalledMs(int32_t id) const;
   void release(double sequence);
   void pause(bool paused);
-  /// Also of a connection that ends in this tick: its descriptor is open until the tick is over.
+  /// Names also a connection that ends in this tick: its descriptor is open until the tick is over.
   const Connection* describable(int32_t id) const;
   int32_t addMemory(const Memory& memory);
   const Memory* memory(int32_t buffer) const;
@@ -120,7 +121,7 @@ class Transport {
   // epoll's data is an id and the slot's generation; a listener has this in the generation's place.
   static constexpr uint32_t kListenerMark = 0x80000000;
 
-  /// What epoll reported for one group and nobody has looked at yet.
+  /// The events that epoll reported for one group, and that nobody has looked at yet.
   struct ReadySet {
     int epoll = -1;
     std::vector<epoll_event> events;
@@ -150,7 +151,7 @@ class Transport {
   int exchange(const Connection* c, int descriptor);
   void countDescriptor(int group, int change);
 
-  // transport.cc: what a tick leaves behind.
+  // transport.cc: the end of a tick.
   double ended(double startMs);
   void settle(int rows);
   void settleRow(Connection* c, const EventRow& row);
@@ -240,13 +241,13 @@ class Transport {
   double gatherStartMs_ = 0;  // of this tick
   bool active_ = false;       // a socket was ready in this tick
   bool inTurn_ = false;
-  bool inTick_ = false;  // TypeScript is running: what ends now ends after the scatter
+  bool inTick_ = false;  // TypeScript is running: a connection that ends now ends after the scatter
   bool paused_ = false;
   bool destroying_ = false;
   bool destroyed_ = false;
   bool listenersOff_[kGroups] = {false, false};
   double listenersOffSinceMs_ = 0;  // the clients'
-  bool waiting_ = false;            // clients: the limit is reached, and one more is not refused
+  bool waiting_ = false;            // the limit of clients is reached, and the next client waits
   double waitingSinceMs_ = 0;
   size_t connectionsLimit_;
   bool refuses_ = true;

@@ -20,7 +20,7 @@ void unmap(const Unmapping& unmapping) {
   for (size_t at = 0; at < length; at += kSliceBytes) {
     const size_t slice = std::min(kSliceBytes, length - at);
     munmap(bytes + at, slice);
-    // Left to the last close, all pages would be freed in one go.
+    // The last close would free all pages in one go.
     if (isFile) continue;
     static_cast<void>(
         !fallocate(descriptor, kFree, static_cast<off_t>(at), static_cast<off_t>(slice)));

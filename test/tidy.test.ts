@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { words } from '../src/flags/extended-words.js';
-import { memcachedFlags } from '../src/flags/memcached.js';
+import { memcachedFlags } from '../src/flags/server-flags.js';
 
 const root = join(__dirname, '..', '..');
 const lineLengthMax = 120;
@@ -36,18 +36,6 @@ describe('sources', () => {
   });
 });
 
-describe('HACKING.md', () => {
-  test('names files that are there', () => {
-    const hacking = readFileSync(join(root, 'docs', 'HACKING.md'), 'utf8');
-    const named = [
-      ...hacking.matchAll(/`((?:cli|src|backup|failover|native|bench)\/[\w/.-]+\.(?:ts|cc|h))`/g),
-    ];
-    expect(named.length).toBeGreaterThan(5);
-    for (const [, path] of named)
-      expect([path, existsSync(join(root, path!))]).toEqual([path, true]);
-  });
-});
-
 describe('docs', () => {
   const documents = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
@@ -63,6 +51,18 @@ describe('docs', () => {
       }
     },
   );
+
+  test.each(documents)('%s names files that are there', (name) => {
+    const named = filesNamed(readFileSync(join(root, name), 'utf8'));
+    for (const path of named) expect([path, existsSync(join(root, path))]).toEqual([path, true]);
+  });
+
+  test('HACKING.md and ARCHITECTURE.md name files', () => {
+    for (const name of ['HACKING.md', 'ARCHITECTURE.md']) {
+      const text = readFileSync(join(root, 'docs', name), 'utf8');
+      expect(filesNamed(text).length).toBeGreaterThan(5);
+    }
+  });
 
   test('OPERATING.md names every flag of the help', () => {
     const operating = readFileSync(join(root, 'docs', 'OPERATING.md'), 'utf8');
@@ -92,3 +92,9 @@ describe('docs', () => {
     }
   });
 });
+
+/** The files of this project that a text names in backquotes. */
+function filesNamed(text: string): string[] {
+  const named = /`((?:cli|src|backup|failover|native|bench|test)\/[\w/.-]+\.(?:ts|cc|h|c|json))`/g;
+  return [...text.matchAll(named)].map(([, path]) => path!);
+}

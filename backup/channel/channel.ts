@@ -7,10 +7,9 @@
  */
 import { assert, systemReason } from '../../src/base/errors.js';
 import { controlBytesMax } from '../../src/base/limits.js';
-import { native } from '../../src/native/addon.js';
+import type { RegionMemoryPort } from '../../src/native/ports.js';
 import type { Endpoint, Wire } from '../../src/net/wire.js';
 import { recordHeaderBytes } from '../../src/store/journal.js';
-import { hostOf } from '../mirror-settings.js';
 import { type Cipher, Opener, Sealer } from './cipher.js';
 import {
   FrameHeader,
@@ -57,6 +56,7 @@ export class Channel implements Endpoint {
   readonly connection: number;
   private readonly wire: Wire;
   private readonly owner: ChannelOwner;
+  private readonly crc32c: RegionMemoryPort['crc32c'];
   private readonly header = new FrameHeader();
   /** Collects a frame that did not arrive whole; made when it is first needed. */
   private partial: Uint8Array<ArrayBuffer> | null = null;
@@ -76,6 +76,7 @@ export class Channel implements Endpoint {
     this.wire = wire;
     this.connection = connection;
     this.owner = owner;
+    this.crc32c = wire.ports.memory.crc32c;
   }
 
   get isOpen(): boolean {
@@ -205,7 +206,7 @@ export class Channel implements Endpoint {
     const { wire, connection, sealer } = this;
     if (sealer === null) {
       const header = { type, epoch, count, sequence, length };
-      if (!isSealed) sealFrame(bytes, view, 0, header, native.crc32c);
+      if (!isSealed) sealFrame(bytes, view, 0, header, this.crc32c);
       wire.transport.send(connection, bytes, 0, frameHeaderBytes + length);
       return true;
     }
@@ -251,7 +252,7 @@ export class Channel implements Endpoint {
       this.owner.frameReceived(header, bytes, at + frameHeaderBytes);
       return;
     }
-    if (!isIntact(bytes, view, at, header, native.crc32c)) {
+    if (!isIntact(bytes, view, at, header, this.crc32c)) {
       this.fail(`a frame of type ${header.type} has a wrong checksum`);
       return;
     }
@@ -271,4 +272,12 @@ export class Channel implements Endpoint {
     this.partial.set(this.wire.input.subarray(at, at + have));
     this.wire.transport.sink(this.connection, this.partialId, have, total - have);
   }
+}
+
+/**
+ * The host of an address as the native transport shows it (tcp:10.0.0.2:4711, tcp6:[::1]:4711); empty when it has none.
+ */
+export function hostOf(address: string): string {
+  const [, plain, bracketed] = /^(?:tcp:([\d.]+)|tcp6:\[([^\]]+)\]):\d+$/.exec(address) ?? [];
+  return plain ?? bracketed ?? '';
 }

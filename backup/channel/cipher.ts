@@ -1,21 +1,30 @@
 /**
  * AES-256-GCM (NIST SP 800-38D) for the frames behind the proof: encrypts the payload, and authenticates it with the
- * header. The nonce is the number of the frame in its direction, and is not sent: a frame that was replayed, swapped,
- * altered, or comes from the other direction or behind a lost one, does not open, and neither does any behind it. The
+ * header. The nonce is the number of the frame in its direction, and is not sent: a frame that was replayed, swapped
+ * or altered, or comes from the other direction or behind a lost frame, does not open, and no frame behind it does. The
  * addon encrypts, with the OpenSSL that Node carries, because node:crypto takes ten times as long for a small frame.
  *
  * Both nodes agree on the cipher in the handshake, where every byte is proved.
  */
 import { assert } from '../../src/base/errors.js';
-import type { LinkCipher } from '../../src/flags/link-flags.js';
 import { isLoopback } from '../../src/flags/settings.js';
 import { failed, type NativeCipher, type NativeFailure, native } from '../../src/native/addon.js';
 import { frameHeaderBytes, tagBytes } from './frame.js';
 import { keyBytes } from './proof.js';
 
-/** The cipher that one node asks for: `any` does without, and encrypts where the peer insists. */
+/** `--link-cipher`: whether frames between nodes are encrypted; auto: only where the link leaves the machine. */
+export const linkCiphers = ['auto', 'aes-gcm', 'none'] as const;
+export type LinkCipher = (typeof linkCiphers)[number];
+
+/** The cipher that a node asks for: with `any` the node does without, and encrypts where the peer insists. */
 export type CipherWish = 'aes-gcm' | 'none' | 'any';
 export type Cipher = 'aes-gcm' | 'none';
+
+/** The settings that a handshake needs: the bytes of `--secret-file`, and `--link-cipher`. */
+export interface HandshakeSettings {
+  readonly secret: Uint8Array;
+  readonly cipher: LinkCipher;
+}
 
 /** Between two processes of one machine the proof is enough: only root can change bytes on their way. */
 export function wishOf(

@@ -51,7 +51,7 @@ export const FrameType = {
    * Before the WELCOME a heartbeat tells the standby to wait.
    */
   HEARTBEAT: 10,
-  /** Both ways, the last word: `epoch` reigns now. JSON names the node and where it listens. */
+  /** Both ways, the last word: `epoch` reigns now. JSON names the node of that reign and where it listens. */
   DEPOSED: 11,
   /**
    * Primary to standby, the last word: the primary goes on without this standby, whose copy is out of date from now on.

@@ -12,6 +12,7 @@
  * every field is checked: any other bytes are answered by a refusal. Text for people is escaped here, so that no peer
  * can write a line of its own into a log, or steer a terminal.
  */
+import { HotspareError } from '../../src/base/errors.js';
 import { partsCount, type RemotePart } from '../../src/native/fabric.js';
 import type { Geometry } from '../../src/store/layout.js';
 import type { Cipher, CipherWish } from './cipher.js';
@@ -45,7 +46,7 @@ export interface Proof {
   readonly changes: number;
   /** Where the node listens for standbys, or null. A deposed primary attaches there. */
   readonly link: string | null;
-  /** The node whose reign has ended this node's own, if its own ended last in that way; else empty. */
+  /** The node whose reign ended this node's newest reign; empty where no other reign ended it. */
   readonly deposedBy: string;
   /** Silence after which the node takes over. */
   readonly deadAfterMs: number;
@@ -87,7 +88,7 @@ export interface MemoryRegistration {
 }
 
 export interface Refusal {
-  /** LINK_REFUSED, LINK_VERSION, or LINK_BUSY, which waiting may cure (src/base/errors.ts). */
+  /** LINK_REFUSED, LINK_VERSION or LINK_BUSY (src/base/errors.ts); waiting may cure the last alone. */
   readonly code: string;
   readonly reason: string;
   readonly remedy: string;
@@ -99,6 +100,21 @@ export interface Deposed {
   readonly node: string;
   /** Where that node listens for standbys, or null. */
   readonly link: string | null;
+}
+
+/** Epoch of a DEPOSED that deposes nobody, and says only where to look. */
+export const redirectEpoch = 0;
+
+/** The remedy for two different versions. */
+export const sameVersion = 'run the same version of hotspare on both nodes';
+
+/** The refusal of a peer, `who`, whose proof is wrong. */
+export function wrongSecret(who: string): HotspareError {
+  return new HotspareError(
+    'LINK_REFUSED',
+    `${who} does not know the secret`,
+    'give both nodes the same --secret-file',
+  );
 }
 
 const nonceBytes = 32;

@@ -3,9 +3,9 @@
  * answer. Pure: no file of this folder reads a clock or starts a timer.
  *
  * Each side promises the other something with every heartbeat or ack that it sends. The side that gave a promise keeps
- * it from when it answered; the side that relies on it counts from when it sent the message that was answered, which is
- * earlier. The side that relies on a promise therefore stops first, however long messages are on their way. A fifth is
- * left for clocks that do not run alike.
+ * it from when it answered; the side that relies on it counts from when it sent the message that was answered, an
+ * earlier moment. The side that relies on a promise therefore stops first, however long messages are on their way. A
+ * fifth is left for clocks that do not run alike.
  *
  * 1. The standby promises: I begin no takeover before `--dead-after` has passed since I heard this. A reply leaves only
  *    when this promise covers the moment its request was executed. The primary counts from messages that it knows to
@@ -39,7 +39,8 @@ import { clockMargin, leaseShare } from '../../src/base/limits.js';
 /**
  * A record outside of both nodes, which has the last word where they cannot hear each other. While the answer is on its
  * way the node that asked neither answers clients nor promises anything. A refusal is final: another node reigns, and
- * will say so.
+ * will say so. Primary.ts asks for its release; a standby's claim is asked in the lease's tests alone, until there is a
+ * witness.
  */
 export interface ReignRecord {
   /** A standby asks to reign. */
@@ -54,7 +55,7 @@ export const noRecord: ReignRecord = {
   release: (_, answer) => answer(true),
 };
 
-/** How long the standby may begin a takeover after it sent a heartbeat that was echoed, by its clock. */
+/** For how long after it sent a heartbeat that was echoed the standby may begin a takeover, by its clock. */
 export function leaseMsOf(ackTimeoutMs: number): number {
   return ackTimeoutMs * leaseShare;
 }
@@ -66,7 +67,7 @@ export function holdMsOf(ackTimeoutMs: number): number {
   return leaseMsOf(ackTimeoutMs) * (1 + clockMargin);
 }
 
-/** How long a primary may answer after it sent a message that was heard, by its clock. */
+/** For how long after it sent a message that was heard a primary may answer, by its clock. */
 export function promiseMsOf(deadAfterMs: number): number {
   return deadAfterMs * (1 - clockMargin);
 }

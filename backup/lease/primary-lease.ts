@@ -93,7 +93,7 @@ export class PrimaryLease {
   /**
    * A batch that was sent at `sentMs` is acked. `byStandby`: the standby's process has read it. Otherwise a network
    * card has placed it in the standby's memory, which is open to us until a takeover begins. Such an ack shows that
-   * none had begun when the batch was sent, and promises nothing.
+   * no takeover had begun when the batch was sent, and promises nothing.
    */
   acked(sentMs: number, byStandby: boolean): void {
     this.promised(sentMs, byStandby ? this.promiseMs : 0);
@@ -101,7 +101,7 @@ export class PrimaryLease {
 
   /**
    * Whether a reply to a request executed by now needs a batch of its own, which asks whether the standby has taken
-   * over. None is needed while the standby's promise covers this moment, nor when the ack of a batch under way will
+   * over. No batch is needed while the standby's promise covers this moment, nor when the ack of a batch under way will
    * cover it. `sentMs`: when the newest batch under way was sent, or `unknownMs`; `byStandby` as in `acked`.
    */
   mustAsk(nowMs: number, sentMs: number, byStandby: boolean): boolean {

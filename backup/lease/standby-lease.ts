@@ -13,7 +13,7 @@ export class StandbyLease {
   private readonly heartbeatTimes: HeartbeatTimes;
   /** The primary's newest heartbeat of this session: our heartbeats echo it. */
   private heardHeartbeat = 0;
-  /** The send time of our newest heartbeat that the primary has echoed: it counted on us then, or later. */
+  /** The send time of our newest heartbeat that the primary has echoed: the primary counted on us then, or later. */
   private confirmedMs = unknownMs;
 
   /** `firstHeartbeat`: where the numbers of our heartbeats begin. */

@@ -10,8 +10,8 @@ import { isLoopback } from '../../src/flags/settings.js';
 import { failed, type NativeFailure } from '../../src/native/addon.js';
 import {
   FabricEvent,
+  type FabricFunctions,
   type FabricProvider,
-  fabric,
   fabricProviders,
   type NativeFabric,
 } from '../../src/native/fabric.js';
@@ -35,7 +35,8 @@ export class FabricListener {
   readonly port: number;
   expected: ExpectedStandby | null = null;
   /**
-   * The standby that has connected. Its token admits no second connection, which would end the first without a word.
+   * The standby that has connected. Its token admits no second connection, as a second would end the first without a
+   * word.
    */
   private accepted: ExpectedStandby | null = null;
 
@@ -52,6 +53,7 @@ export class FabricListener {
   }
 
   static open(
+    fabric: FabricFunctions,
     provider: FabricProvider,
     host: string,
     { ackTimeoutMs: patienceMs, spinUs }: MirrorSettings,
@@ -96,11 +98,13 @@ export class FabricListener {
 type EventArguments = [kind: number, connectionRequest: number, bytes: Buffer, revoked: boolean];
 
 export class Fabrics {
+  private readonly fabric: FabricFunctions;
   private readonly mirrorSettings: MirrorSettings;
   private readonly listeners = new Map<string, FabricListener>();
   private readonly offers = new Map<string, LinkOffer>();
 
-  constructor(mirrorSettings: MirrorSettings) {
+  constructor(fabric: FabricFunctions, mirrorSettings: MirrorSettings) {
+    this.fabric = fabric;
     this.mirrorSettings = mirrorSettings;
   }
 
@@ -108,7 +112,7 @@ export class Fabrics {
   offer(host: string, passive: boolean): LinkOffer {
     const known = this.offers.get(host);
     if (known !== undefined) return known;
-    const offer = offerAt(this.mirrorSettings, host, passive);
+    const offer = offerAt(this.fabric, this.mirrorSettings, host, passive);
     this.offers.set(host, offer);
     return offer;
   }
@@ -123,7 +127,7 @@ export class Fabrics {
     const name = `${provider} ${host}`;
     const known = this.listeners.get(name);
     if (known !== undefined) return known;
-    const listener = FabricListener.open(provider, host, this.mirrorSettings);
+    const listener = FabricListener.open(this.fabric, provider, host, this.mirrorSettings);
     if (!failed(listener)) this.listeners.set(name, listener);
     return listener;
   }
@@ -135,27 +139,27 @@ export class Fabrics {
 }
 
 /** The settings that decide which links a node can offer. */
-type LinkSettings = Pick<MirrorSettings, 'transport' | 'provider' | 'linkListen'>;
+type OfferSettings = Pick<MirrorSettings, 'linkPreference' | 'provider' | 'linkListen'>;
 
 /**
  * Called before a node serves. Throws HotspareError FABRIC where `--transport rdma` is given and this machine cannot do
- * RDMA; warns where it can only over libfabric's tcp provider, which is for tests.
+ * RDMA; warns where it can only over libfabric's tcp provider, as that is for tests.
  */
-export function checkTransport(linkSettings: LinkSettings, log: Log): void {
-  if (linkSettings.transport === 'tcp') return;
-  if (linkSettings.transport === 'auto') {
+export function checkRdma(fabric: FabricFunctions, offerSettings: OfferSettings, log: Log): void {
+  if (offerSettings.linkPreference === 'tcp') return;
+  if (offerSettings.linkPreference === 'auto') {
     // Loading libfabric takes some tenths of a second, so it is loaded now, and not in a handshake or while clients
     // wait.
-    offerAt(linkSettings, linkSettings.linkListen?.host ?? '127.0.0.1', true);
+    offerAt(fabric, offerSettings, offerSettings.linkListen?.host ?? '127.0.0.1', true);
     return;
   }
   const version = fabric.fabricVersion();
   if (failed(version)) throw noFabric(version.error, fabricRemedy(version));
-  const host = linkSettings.linkListen?.host;
+  const host = offerSettings.linkListen?.host;
   if (host === undefined || anywhere.includes(host)) return;
-  const { providers, lacks } = offerAt(linkSettings, host, true);
+  const { providers, lacks } = offerAt(fabric, offerSettings, host, true);
   if (providers.length === 0) throw noFabric(lacks, 'hotspare doctor says what there is');
-  if (linkSettings.provider !== null || providers.includes('verbs')) return;
+  if (offerSettings.provider !== null || providers.includes('verbs')) return;
   log.say(`--transport rdma: ${lacks}; libfabric's tcp provider is slower than --transport tcp`);
 }
 
@@ -170,12 +174,17 @@ export function fabricRemedy({ call }: NativeFailure): string {
   return 'run hotspare doctor';
 }
 
-function offerAt(linkSettings: LinkSettings, host: string, passive: boolean): LinkOffer {
-  const { transport, provider: pinned } = linkSettings;
+function offerAt(
+  fabric: FabricFunctions,
+  offerSettings: OfferSettings,
+  host: string,
+  passive: boolean,
+): LinkOffer {
+  const { linkPreference, provider: pinned } = offerSettings;
   // With `--transport tcp` libfabric is not needed, and not loaded.
-  if (transport === 'tcp') return { transport, providers: [], lacks: '' };
+  if (linkPreference === 'tcp') return { linkPreference, providers: [], lacks: '' };
   const version = fabric.fabricVersion();
-  if (failed(version)) return { transport, providers: [], lacks: version.error };
+  if (failed(version)) return { linkPreference, providers: [], lacks: version.error };
   const wanted = fabricProviders.filter((provider) => pinned === null || provider === pinned);
   // libfabric finds a verbs device for a loopback address as well, but no peer reaches it there.
   const possible = wanted.filter((provider) => provider !== 'verbs' || !isLoopback(host));
@@ -187,5 +196,5 @@ function offerAt(linkSettings: LinkSettings, host: string, passive: boolean): Li
     : wanted.includes('verbs')
       ? `no verbs device for ${host}`
       : `--fabric ${pinned}`;
-  return { transport, providers, lacks };
+  return { linkPreference, providers, lacks };
 }

@@ -7,16 +7,12 @@
  *      rdma       refused    (as the other way round)              (the same)
  */
 import { HotspareError } from '../../src/base/errors.js';
-import {
-  type FabricProvider,
-  fabricProviders,
-  type LinkPreference,
-  linkPreferences,
-} from '../../src/native/fabric.js';
+import { type FabricProvider, fabricProviders } from '../../src/native/fabric.js';
+import { type LinkPreference, linkPreferences } from '../mirror-settings.js';
 
 /** A node's offer: the links that it asks for, and can have. */
 export interface LinkOffer {
-  readonly transport: LinkPreference;
+  readonly linkPreference: LinkPreference;
   /** Providers of one-sided writes that the node can use for this peer, best first. */
   readonly providers: readonly FabricProvider[];
   /** Why `verbs` is not among the providers; empty when it is. */
@@ -32,13 +28,13 @@ export interface LinkChoice {
 
 /** Chooses the link of both. Returns an error where the two offers exclude each other. */
 export function chooseLink(primary: LinkOffer, standby: LinkOffer): LinkChoice | HotspareError {
-  const wants = [primary.transport, standby.transport];
+  const wants = [primary.linkPreference, standby.linkPreference];
   const forced = wants.includes('rdma');
   if (wants.includes('tcp')) {
     if (!forced) return { provider: null, why: 'as --transport says' };
     return new HotspareError(
       'LINK_REFUSED',
-      `the primary has --transport ${primary.transport}, the standby ${standby.transport}`,
+      `the primary has --transport ${primary.linkPreference}, the standby ${standby.linkPreference}`,
       'give both nodes the same --transport',
     );
   }
@@ -65,10 +61,10 @@ function lacks(primary: LinkOffer, standby: LinkOffer): string {
 }
 
 /** The offer in a peer's PROOF. Unknown words make the least of offers, TCP. */
-export function parseOffer(transport: string, providers: string, lacking: string): LinkOffer {
+export function parseOffer(linkPreference: string, providers: string, lacking: string): LinkOffer {
   const named = providers.split(',');
   return {
-    transport: linkPreferences.find((one) => one === transport) ?? 'tcp',
+    linkPreference: linkPreferences.find((one) => one === linkPreference) ?? 'tcp',
     providers: fabricProviders.filter((provider) => named.includes(provider)),
     lacks: lacking,
   };

@@ -107,7 +107,7 @@ export class LinkSetup {
       ...this.link,
     };
     channel.sendMessage(FrameType.WELCOME, welcome, welcome.epoch);
-    if (this.listener === null && mirrorSettings.transport === 'rdma') {
+    if (this.listener === null && mirrorSettings.linkPreference === 'rdma') {
       this.fallBack(this.why);
       return;
     }
@@ -165,7 +165,7 @@ export class LinkSetup {
     this.close();
     this.why = why;
     const { mirrorSettings, wire, channel, region, events } = this.parts;
-    if (mirrorSettings.transport === 'rdma') {
+    if (mirrorSettings.linkPreference === 'rdma') {
       events.refused(
         new HotspareError('LINK_REFUSED', `no RDMA link: ${why}`, 'run hotspare doctor on both'),
       );

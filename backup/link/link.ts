@@ -99,3 +99,12 @@ export interface BatchReceiverEvents {
   /** Nothing more will come over this link. */
   broken(reason: string): void;
 }
+
+/** A link's name, for people. */
+export function linkName({
+  name,
+  provider,
+  device,
+}: Readonly<Record<'name' | 'provider' | 'device', string>>): string {
+  return device === '' ? name : `${name} (${provider}, ${device})`;
+}

@@ -2,7 +2,7 @@
  * The page beside its region that a standby lets its primary write: native/mailbox.h draws it. A letter whose checksum
  * is wrong counts as not arrived.
  */
-import { native } from '../../src/native/addon.js';
+import type { RegionMemoryPort } from '../../src/native/ports.js';
 
 const sequenceAt = 0;
 const beatAt = 16;
@@ -13,12 +13,14 @@ const letterSeed = 0x6c657474;
 
 export class Mailbox {
   private readonly shared: Uint8Array;
+  private readonly crc32c: RegionMemoryPort['crc32c'];
   /** The copy of a letter, as the primary may overwrite the letter itself while it is checked. */
   private readonly letter = new Uint8Array(redoBytes);
   private readonly view = new DataView(this.letter.buffer);
 
-  constructor(buffer: ArrayBuffer) {
+  constructor(buffer: ArrayBuffer, crc32c: RegionMemoryPort['crc32c']) {
     this.shared = new Uint8Array(buffer);
+    this.crc32c = crc32c;
   }
 
   /** Sequence of the newest batch that is placed whole; null when there is none, or the letter is being written. */
@@ -45,7 +47,7 @@ export class Mailbox {
     this.letter.set(this.shared.subarray(redoAt, redoAt + redoBytes));
     const length = this.view.getUint32(8, true);
     if (length === 0 || length > redoBytes - letterBytes) return null;
-    const check = native.crc32c(this.letter, letterBytes, length, this.check());
+    const check = this.crc32c(this.letter, letterBytes, length, this.check());
     if (check >>> 0 !== this.view.getUint32(letterBytes - 4, true)) return null;
     const records = this.letter.slice(letterBytes, letterBytes + length);
     return { sequence: this.wide(), records };
@@ -58,7 +60,7 @@ export class Mailbox {
 
   /** The checksum of the bytes before a letter's own checksum. */
   private check(): number {
-    return native.crc32c(this.letter, 0, letterBytes - 4, letterSeed) >>> 0;
+    return this.crc32c(this.letter, 0, letterBytes - 4, letterSeed) >>> 0;
   }
 
   private wide(): number {

@@ -7,12 +7,7 @@ import { readFileSync } from 'node:fs';
 import { assert } from '../../src/base/errors.js';
 import { fabricMs } from '../../src/base/limits.js';
 import { failed, type NativeFailure, type NativeRegion } from '../../src/native/addon.js';
-import {
-  FabricEvent,
-  fabric,
-  fabricProviders,
-  type NativeFabric,
-} from '../../src/native/fabric.js';
+import { FabricEvent, fabricProviders, type NativeFabric } from '../../src/native/fabric.js';
 import type { Ports, Timer } from '../../src/native/ports.js';
 import { type FrameHeader, FrameType } from '../channel/frame.js';
 import type { MemoryRegistration, Welcome } from '../channel/hello.js';
@@ -56,7 +51,8 @@ export class RdmaReceiver implements BatchReceiver {
     const provider = fabricProviders.find((one) => one === welcome.provider)!;
     const where = { provider, host, port: welcome.fabricPort, passive: false };
     const options = { ...where, stagingBytes: 0, patienceMs: 0, spinUs: 0 };
-    const opened = fabric.fabricOpen(options, (kind, _, bytes) => this.event(kind, bytes));
+    const { network, memory } = this.ports;
+    const opened = network.fabric.fabricOpen(options, (kind, _, bytes) => this.event(kind, bytes));
     if (failed(opened)) {
       this.decide(sentence(opened), null);
       return;
@@ -67,7 +63,7 @@ export class RdmaReceiver implements BatchReceiver {
       this.decide(`its memory cannot be registered: ${sentence(exposed)}${limits()}`, null);
       return;
     }
-    this.mailbox = new Mailbox(exposed.mailbox);
+    this.mailbox = new Mailbox(exposed.mailbox, memory.crc32c);
     this.registration = { failure: '', parts: exposed.parts };
     const token = Buffer.from(welcome.token, 'hex');
     const failure = opened.connect(token, 0, token.length);

@@ -11,13 +11,14 @@ import { failed, type NativeFailure } from '../../src/native/addon.js';
 import type { Timer } from '../../src/native/ports.js';
 import type { Endpoint, Wire } from '../../src/net/wire.js';
 import type { Log } from '../../src/process/log.js';
+import type { HandshakeSettings } from '../channel/cipher.js';
 import type { Proof } from '../channel/hello.js';
 import { ConnectionLimiter } from './connection-limiter.js';
-import { type Credentials, PrimaryHandshake } from './primary-handshake.js';
+import { PrimaryHandshake } from './primary-handshake.js';
 
 export class LinkListener {
   private readonly wire: Wire;
-  private readonly credentials: Credentials;
+  private readonly handshakeSettings: HandshakeSettings;
   private readonly log: Log;
   private readonly proved: (handshake: PrimaryHandshake, proof: Proof) => void;
   private readonly handshakes = new Map<PrimaryHandshake, Timer>();
@@ -30,12 +31,12 @@ export class LinkListener {
 
   constructor(
     wire: Wire,
-    credentials: Credentials,
+    handshakeSettings: HandshakeSettings,
     log: Log,
     proved: (handshake: PrimaryHandshake, proof: Proof) => void,
   ) {
     this.wire = wire;
-    this.credentials = credentials;
+    this.handshakeSettings = handshakeSettings;
     this.log = log;
     this.proved = proved;
   }
@@ -63,7 +64,7 @@ export class LinkListener {
   }
 
   private accept(connection: number): Endpoint {
-    const handshake = new PrimaryHandshake(this.wire, connection, this.credentials, {
+    const handshake = new PrimaryHandshake(this.wire, connection, this.handshakeSettings, {
       greeted: () => this.limiter.note(handshake, 'greeted', this.wire.nowMs),
       proved: (_, proof) => {
         this.forget(handshake);

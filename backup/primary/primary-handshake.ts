@@ -6,14 +6,10 @@ import { HotspareError } from '../../src/base/errors.js';
 import type { Wire } from '../../src/net/wire.js';
 import { layoutVersion } from '../../src/store/layout.js';
 import { Channel, type ChannelOwner } from '../channel/channel.js';
-import { agreed, type CipherWish, wishOf } from '../channel/cipher.js';
+import { agreed, type CipherWish, type HandshakeSettings, wishOf } from '../channel/cipher.js';
 import { type FrameHeader, FrameType, protocolVersion } from '../channel/frame.js';
-import { nonce, type Proof, parse } from '../channel/hello.js';
+import { nonce, type Proof, parse, sameVersion, wrongSecret } from '../channel/hello.js';
 import { isProved, type SessionKeys, sessionKeys, withProof } from '../channel/proof.js';
-import type { MirrorSettings } from '../mirror-settings.js';
-
-/** The settings that a handshake needs. */
-export type Credentials = Pick<MirrorSettings, 'secret' | 'cipher'>;
 
 export interface HandshakeEvents {
   /** A valid HELLO has come; a proof must follow. */
@@ -30,9 +26,6 @@ export interface HandshakeEvents {
   owned(handshake: PrimaryHandshake): void;
 }
 
-/** The remedy for two different versions. */
-export const sameVersion = 'run the same version of hotspare on both nodes';
-
 /** The bytes of the handshake so far, over which proofs are made, and the keys that follow from them. */
 interface Transcript {
   readonly hello: Uint8Array;
@@ -45,16 +38,21 @@ export class PrimaryHandshake implements ChannelOwner {
   readonly channel: Channel;
   private nextOwner: ChannelOwner | null = null;
   private readonly random: (bytes: number) => Buffer;
-  private readonly credentials: Credentials;
+  private readonly handshakeSettings: HandshakeSettings;
   private readonly events: HandshakeEvents;
   /** Null before a HELLO has come. */
   private transcript: Transcript | null = null;
   private proven = false;
 
-  constructor(wire: Wire, connection: number, credentials: Credentials, events: HandshakeEvents) {
+  constructor(
+    wire: Wire,
+    connection: number,
+    handshakeSettings: HandshakeSettings,
+    events: HandshakeEvents,
+  ) {
     this.channel = new Channel(wire, connection, this);
     this.random = wire.ports.random;
-    this.credentials = credentials;
+    this.handshakeSettings = handshakeSettings;
     this.events = events;
   }
 
@@ -137,7 +135,7 @@ export class PrimaryHandshake implements ChannelOwner {
       this.refuse(unexpected(FrameType.HELLO));
       return;
     }
-    const { secret, cipher: flag } = this.credentials;
+    const { secret, cipher: flag } = this.handshakeSettings;
     const wish = wishOf(flag, secret, this.channel.localHost, this.channel.peerHost);
     const cipher = agreed(hello.cipher, wish);
     if (cipher === null) {
@@ -173,14 +171,6 @@ function otherCiphers(standby: CipherWish, primary: CipherWish): HotspareError {
     'LINK_REFUSED',
     `the standby wants --link-cipher ${standby}, the primary ${primary}`,
     'give both nodes the same --link-cipher',
-  );
-}
-
-export function wrongSecret(who: string): HotspareError {
-  return new HotspareError(
-    'LINK_REFUSED',
-    `${who} does not know the secret`,
-    'give both nodes the same --secret-file',
   );
 }
 

@@ -142,7 +142,7 @@ export class Primary implements Mirror {
     this.wire = wire;
     this.region = region;
     this.mirrorSettings = mirrorSettings;
-    this.fabrics = new Fabrics(mirrorSettings);
+    this.fabrics = new Fabrics(wire.ports.network.fabric, mirrorSettings);
     this.backpressure = new Backpressure(wire);
     this.log = log;
     this.unacked = new UnackedBatches(sequence);
@@ -532,7 +532,7 @@ export class Primary implements Mirror {
     channel.close(true);
   }
 
-  /** Law 4: this node answers nobody any more. Its standby is told which node reigns, or it would take us for dead. */
+  /** Law 4: this node answers nobody any more. The standby is told which node reigns, lest it take us for dead. */
   private depose(
     { epoch, node }: Pick<Reign, 'epoch' | 'node'>,
     link: string | null,

@@ -8,6 +8,7 @@ import { HotspareError } from '../../src/base/errors.js';
 import type { Wire } from '../../src/net/wire.js';
 import type { Log } from '../../src/process/log.js';
 import { FrameType } from '../channel/frame.js';
+import { redirectEpoch } from '../channel/hello.js';
 import { type MirrorSettings, seenLink } from '../mirror-settings.js';
 import { LinkListener } from './link-listener.js';
 
@@ -70,6 +71,3 @@ export class RedirectListener {
     this.listener.close();
   }
 }
-
-/** Epoch of a DEPOSED that deposes nobody, and says only where to look. */
-export const redirectEpoch = 0;

@@ -10,8 +10,8 @@
  *
  * From COUNTED on the standby is a member of the in-sync set: every reply waits for its acks, so that a standby which
  * believes itself whole never lacks what a client was told. A HELD standby acks nothing, and may take over for as long
- * as its lease lasts, so replies wait for it, too. Its channel stays open where it can, as a standby that reigns says
- * so there.
+ * as its lease lasts, so replies wait for it, too. Its channel stays open where it can, as the
+ * standby tells there if it reigns.
  */
 import { copyingMs, unackedBatchesMax } from '../../src/base/limits.js';
 import type { Wire } from '../../src/net/wire.js';
@@ -22,9 +22,8 @@ import { type FrameHeader, FrameType } from '../channel/frame.js';
 import { type Proof, parse } from '../channel/hello.js';
 import { firstHeartbeat, unknownMs } from '../lease/heartbeat-times.js';
 import { PrimaryLease } from '../lease/primary-lease.js';
-import type { Link } from '../link/link.js';
+import { type Link, linkName } from '../link/link.js';
 import type { LinkChoice } from '../link/link-choice.js';
-import { linkName, mebibytes } from '../link/link-name.js';
 import { LinkSetup, type LinkSetupParts } from '../link/link-setup.js';
 import type { MirrorSettings } from '../mirror-settings.js';
 import type { Member } from './quorum.js';
@@ -373,4 +372,8 @@ export class Replica implements ChannelOwner, Member {
     this.link = null;
     this.resync = null;
   }
+}
+
+function mebibytes(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1);
 }

@@ -32,11 +32,14 @@ export function mayArrive(type: number, stage: number): boolean {
 }
 
 /** Why this node does not accept the link that the primary chose; null when it does. */
-export function unwantedLink({ transport, providers }: LinkOffer, welcome: Welcome): string | null {
+export function unwantedLink(
+  { linkPreference, providers }: LinkOffer,
+  welcome: Welcome,
+): string | null {
   const { provider, why } = welcome;
   const known = provider === '' || (providers as readonly string[]).includes(provider);
   if (!known) return `the primary chose ${provider}, which was not offered`;
-  return provider === '' && transport === 'rdma' ? `--transport rdma: ${why}` : null;
+  return provider === '' && linkPreference === 'rdma' ? `--transport rdma: ${why}` : null;
 }
 
 /**

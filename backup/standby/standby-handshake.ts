@@ -5,11 +5,10 @@
 import { HotspareError } from '../../src/base/errors.js';
 import { layoutVersion } from '../../src/store/layout.js';
 import type { Channel } from '../channel/channel.js';
-import { agreed, type CipherWish, wishOf } from '../channel/cipher.js';
+import { agreed, type CipherWish, type HandshakeSettings, wishOf } from '../channel/cipher.js';
 import { FrameType, protocolVersion } from '../channel/frame.js';
-import { type Hello, nonce, type Proof, parse } from '../channel/hello.js';
+import { type Hello, nonce, type Proof, parse, wrongSecret } from '../channel/hello.js';
 import { isProved, sessionKeys, withProof } from '../channel/proof.js';
-import { type Credentials, wrongSecret } from '../primary/primary-handshake.js';
 
 export class StandbyHandshake {
   private readonly channel: Channel;
@@ -21,7 +20,7 @@ export class StandbyHandshake {
   /** Says hello on a channel that has just been opened. */
   constructor(
     channel: Channel,
-    { secret, cipher }: Credentials,
+    { secret, cipher }: HandshakeSettings,
     random: (bytes: number) => Buffer,
   ) {
     this.channel = channel;

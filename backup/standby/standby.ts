@@ -13,7 +13,14 @@ import type { Geometry } from '../../src/store/layout.js';
 import { epochOf, inspect } from '../../src/store/superblock.js';
 import { Channel, type ChannelOwner } from '../channel/channel.js';
 import { type FrameHeader, FrameType, protocolVersion } from '../channel/frame.js';
-import { type Deposed, type MemoryRegistration, parse, type Welcome } from '../channel/hello.js';
+import {
+  type Deposed,
+  type MemoryRegistration,
+  parse,
+  redirectEpoch,
+  sameVersion,
+  type Welcome,
+} from '../channel/hello.js';
 import { firstHeartbeat } from '../lease/heartbeat-times.js';
 import type { Reign } from '../lease/reign.js';
 import { StandbyLease } from '../lease/standby-lease.js';
@@ -21,8 +28,6 @@ import { Fabrics } from '../link/fabrics.js';
 import type { BatchReceiver } from '../link/link.js';
 import { openReceiver } from '../link/receiver-setup.js';
 import { advertisedLink, type MirrorSettings, seenLink } from '../mirror-settings.js';
-import { sameVersion } from '../primary/primary-handshake.js';
-import { redirectEpoch } from '../primary/redirect-listener.js';
 import { deathFoundTooLate, HandshakeStage, mayArrive, unwantedLink } from './handshake-checks.js';
 import { StandbyHandshake } from './standby-handshake.js';
 
@@ -113,7 +118,7 @@ export class Standby implements ChannelOwner {
     this.mirrorSettings = mirrorSettings;
     this.mappingOptions = mappingOptions;
     this.events = events;
-    this.fabrics = new Fabrics(mirrorSettings);
+    this.fabrics = new Fabrics(wire.ports.network.fabric, mirrorSettings);
     this.lease = new StandbyLease(firstHeartbeat(wire.ports.random));
   }
 
@@ -311,7 +316,7 @@ export class Standby implements ChannelOwner {
 
   /**
    * Ends the connection and the receiver in order: the primary is told that this copy is given up, and need not wait
-   * for it. Resolves once the primary has closed the connection, which shows that it has heard, or after `leavingMs`.
+   * for it. Resolves once the primary has closed the connection, and so shows that it has heard, or after `leavingMs`.
    * This end does not close first: frames may be on their way here, and a close would then reset the connection before
    * LEAVING is read.
    */
@@ -380,13 +385,13 @@ export class Standby implements ChannelOwner {
 
   private prove(payload: Uint8Array): void {
     const { node, deadAfterMs } = this.mirrorSettings;
-    const { transport, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
+    const { linkPreference, providers, lacks } = this.fabrics.offer(this.channel!.localHost, true);
     const failure = this.handshake!.prove(payload, {
       node,
       ...(this.reign?.() ?? this.claims()),
       deposedBy: this.events.deposedBy(),
       deadAfterMs,
-      transport,
+      transport: linkPreference,
       providers: providers.join(','),
       lacks,
     });
@@ -462,8 +467,10 @@ export class Standby implements ChannelOwner {
     this.nativeRegion = nativeRegion;
     this.geometry = welcome.geometry;
     this.stage = HandshakeStage.WELCOMED;
+    const { channel } = this;
     this.receiveInto(welcome, nativeRegion);
-    this.events.welcomed(welcome, gaveUp);
+    // An RDMA link may fail at once, and this mirror is refused then.
+    if (this.channel === channel) this.events.welcomed(welcome, gaveUp);
   }
 
   private receiveInto(welcome: Welcome, nativeRegion: NativeRegion): void {
@@ -493,7 +500,7 @@ export class Standby implements ChannelOwner {
 
   /** The RDMA link is ready for the primary's writes; or it failed, and the TCP link may take its place. */
   private decided(registration: MemoryRegistration): void {
-    const must = registration.failure !== '' && this.mirrorSettings.transport === 'rdma';
+    const must = registration.failure !== '' && this.mirrorSettings.linkPreference === 'rdma';
     if (!must) this.channel!.sendMessage(FrameType.MEMORY, registration, this.epoch);
     else this.refuse('FABRIC', `--transport rdma: ${registration.failure}`, 'run hotspare doctor');
   }

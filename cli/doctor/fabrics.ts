@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fabricRemedy } from '../../backup/link/fabrics.js';
 import { anywhere } from '../../backup/mirror-settings.js';
-import { isOwnAddress, ownAddresses } from '../../src/base/interfaces.js';
+import { isOwnAddress, ownAddresses } from '../../src/base/own-addresses.js';
 import { failed } from '../../src/native/addon.js';
 import { type FabricProvider, fabric } from '../../src/native/fabric.js';
 import type { Finding } from './finding.js';

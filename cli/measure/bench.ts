@@ -1,10 +1,10 @@
 /** `hotspare bench`: the usual measurements of replicated memory stores, on hotspare. Latencies go to a file. */
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
+import { addLinkFlags, linkSettingsOf } from '../../backup/flags.js';
 import { systemReason } from '../../src/base/errors.js';
 import { Histogram } from '../../src/base/histogram.js';
 import { keyBytesMax } from '../../src/base/limits.js';
-import { addLinkFlags, linkSettingsOf } from '../../src/flags/link-flags.js';
 import { address, usage } from '../../src/flags/settings.js';
 import { print as printText } from '../../src/process/log.js';
 import { isForeignLink } from '../../src/process/safe-files.js';

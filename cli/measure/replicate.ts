@@ -7,16 +7,16 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkTransport } from '../../backup/link/fabrics.js';
-import { linkName } from '../../backup/link/link-name.js';
-import type { MirrorSettings } from '../../backup/mirror-settings.js';
+import { checkRdma } from '../../backup/link/fabrics.js';
+import { linkName } from '../../backup/link/link.js';
+import type { LinkSettings, MirrorSettings } from '../../backup/mirror-settings.js';
 import { Primary } from '../../backup/primary/primary.js';
 import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
 import { HotspareError } from '../../src/base/errors.js';
 import { linkConnections } from '../../src/base/limits.js';
-import type { LinkSettings } from '../../src/flags/link-flags.js';
 import { addressText, defaults } from '../../src/flags/settings.js';
 import { monotonicMs } from '../../src/native/clock.js';
+import { fabric } from '../../src/native/fabric.js';
 import { Wire } from '../../src/net/wire.js';
 import { logger } from '../../src/process/log.js';
 import { anonymousMemory, mapRegion } from '../../src/server/region-mapping.js';
@@ -66,7 +66,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
     ...link,
     node: 'bench',
   };
-  checkTransport(mirrorSettings, logger('bench', 0));
+  checkRdma(fabric, mirrorSettings, logger('bench', 0));
   const journal = new Journal();
   const geometry = geometryOf({ ...defaults, memoryBytes });
   const { region, nativeRegion } = mapRegion(geometry, anonymousMemory, journal);
@@ -144,7 +144,7 @@ function flagsOf(link: ReplicateOptions['link']): string[] {
   const flags = [
     ...cipher,
     '--transport',
-    link.transport,
+    link.linkPreference,
     '--dead-after',
     String(times.deadAfterMs),
   ];

@@ -8,15 +8,16 @@
  */
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { checkTransport } from '../../backup/link/fabrics.js';
+import { addLinkFlags, linkSettingsOf } from '../../backup/flags.js';
+import { checkRdma } from '../../backup/link/fabrics.js';
 import { heartbeatMsDefault, timesHere } from '../../src/base/limits.js';
-import { addLinkFlags, linkSettingsOf } from '../../src/flags/link-flags.js';
 import { address, addressText, usage } from '../../src/flags/settings.js';
+import { fabric } from '../../src/native/fabric.js';
 import { logger, print as printText, tell } from '../../src/process/log.js';
 import { Tally } from './client.js';
 import { DrilledPair, type Fault } from './drilled-pair.js';
 import { fill, itemsFor } from './fill.js';
-import { freePort } from './port.js';
+import { freePort } from './free-port.js';
 import { Random } from './random.js';
 import { collect, type DrillSettings, footing, heading, line, type Results } from './results.js';
 import { type RoundResult, runRound } from './round.js';
@@ -79,8 +80,8 @@ export async function drill(flags: Flags, program: readonly string[]): Promise<b
   const linkHost = address(String(flags['linkHost']), 0).host;
   const link = linkSettingsOf(flags);
   // Fails here, before nodes are started that would end with the same error. With auto, the nodes choose.
-  if (link.transport === 'rdma')
-    checkTransport({ ...link, linkListen: { host: linkHost, port: 0 } }, logger('drill', 0));
+  if (link.linkPreference === 'rdma')
+    checkRdma(fabric, { ...link, linkListen: { host: linkHost, port: 0 } }, logger('drill', 0));
   const print = (text: string): void => {
     if (flags['json'] !== true) printText(`${text}\n`);
   };
@@ -177,12 +178,12 @@ function settingsOf(flags: Flags): DrillSettings {
 
 /** The flags of the link, as the nodes take them. */
 function linkFlags(flags: Flags): string[] {
-  const { transport, provider, spinUs, cipher } = linkSettingsOf(flags);
+  const { linkPreference, provider, spinUs, cipher } = linkSettingsOf(flags);
   const fabric = provider === null ? [] : ['--fabric', provider];
   const file = flags['secretFile'] as string | undefined;
   const secret = file === undefined ? [] : ['--secret-file', file];
   const spin = ['--link-spin', String(spinUs), '--link-cipher', cipher];
-  return ['--transport', transport, ...fabric, ...spin, ...secret];
+  return ['--transport', linkPreference, ...fabric, ...spin, ...secret];
 }
 
 function whole(least: number, most: number): (text: string) => number {

@@ -9,7 +9,7 @@ import { machine } from '../../src/native/ports.js';
 import type { Log } from '../../src/process/log.js';
 import { type Member, Pair } from '../pair.js';
 import type { Report } from '../report.js';
-import { until } from './await.js';
+import { until } from './until.js';
 
 export interface DrilledPairOptions {
   /** node's arguments before hotspare's own. */

@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { HotspareError } from '../../src/base/errors.js';
-import { until } from './await.js';
 import type { Tally } from './client.js';
 import { Connection, type Reply } from './connection.js';
 import type { Random } from './random.js';
+import { until } from './until.js';
 
 /** Bytes of a filling item's value; with key and header it fills one chunk of 1184 bytes. */
 const valueBytes = 1000;

@@ -1,7 +1,8 @@
 /** The load: several clients, and the pace at which they write. */
-import { until } from './await.js';
+
 import { Client, type Tally } from './client.js';
 import type { Random } from './random.js';
+import { until } from './until.js';
 
 export interface TrafficOptions {
   readonly port: number;

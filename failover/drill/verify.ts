@@ -4,7 +4,7 @@
  *
  *   lost        an acknowledged write is gone: the key is missing, or has an older value
  *   resurrected an acknowledged delete is gone: an older value is back
- *   wrong       what is there was never written, or has other flags, or an answer was not the right one
+ *   wrong       the value was never written, or has other flags, or an answer was not the right one
  *   cas         the CAS id went back, or changed although the item did not, or stayed although it did
  */
 import type { Item, ItemRead, KeyHistory } from './history.js';

@@ -4,7 +4,7 @@
  * the connection takes it, so an answer blocks nobody and needs no memory. An item that changes meanwhile may be in it
  * or not; an item that does not change is in it once, even when it moves to another chunk.
  */
-import { memcachedBytes } from '../base/itemsize.js';
+import { memcachedBytes } from '../base/item-size.js';
 import { cachedumpBytesMost } from '../base/limits.js';
 import type { Wire } from '../net/wire.js';
 import { needsEncoding, putBase64 } from '../protocol/base64.js';
@@ -72,7 +72,7 @@ export class LineDump implements Dump {
         return true;
       }
       wire.output.text(value);
-      // A line may have asked the kernel for addresses, which takes long.
+      // A line may have asked the kernel for addresses, and such a question takes long.
       wire.budget.weigh();
       if (wire.budget.isSpent()) return false;
     }

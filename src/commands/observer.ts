@@ -106,7 +106,7 @@ export class Observer {
     );
   }
 
-  /** A client deletes an item, which is still linked. */
+  /** A client deletes an item; the item is still linked. */
   deleted(ref: number, command: 'delete' | 'md'): void {
     if ((this.watchers.topics & Topic.deletions) === 0) return;
     const text = `type=deleted key=${this.keyOf(ref)} cmd=${command} clsid=${this.classOf(ref)}`;

@@ -1,10 +1,10 @@
-/** The exchange of a session and its commands: outcomes, and commands that take more than one line. */
+/** Commands that take more than one line, and the outcomes by which a session learns what follows a line. */
 
 import { opaqueBytesMax } from '../base/limits.js';
 import type { Output, Phrase } from '../protocol/reply.js';
 import type { CasId } from '../store/cas.js';
 
-/** What a session must do after a command. */
+/** The work of a session after a command. */
 export const Outcome = {
   DONE: 0,
   /** Close the connection once its replies are sent. */
@@ -49,7 +49,7 @@ export interface StorageDialect {
   mayInvalidate(request: StorageRequest, old: number): boolean;
   /** Links the filled chunk in the place of `old`, 0 for none. */
   commit(request: StorageRequest, old: number): void;
-  /** Answers in its own form the result that `phrase` names as set does; `stored`: the stored item, 0 for none. */
+  /** Answers in its own form. `phrase`: the result, by set's word for it. `stored`: the stored item, 0 for none. */
   answer(request: StorageRequest, phrase: Phrase, stored: number): void;
 }
 

@@ -19,7 +19,7 @@ export function quit(_: Executor, caller: Caller): number {
   return Outcome.CLOSE;
 }
 
-/** `shutdown [graceful]`: ends as memcached does on a signal, which sends no reply; only a refusal is answered. */
+/** `shutdown [graceful]`: ends as memcached does on a signal, without a reply; only a refusal is answered. */
 export function shutdown(executor: Executor, caller: Caller): number {
   const { server } = caller;
   const { exchange, line } = executor;

@@ -1,5 +1,5 @@
 /**
- * One client connection: the place of its bytes in the protocol. It finds lines, hands them to the executor, and
+ * A client's connection: the place of its bytes in the protocol. It finds lines, hands them to the executor, and
  * collects the values that follow, straight into their chunk when they do not arrive whole.
  *
  *      LINE ──storage command, value not whole──► VALUE ──all bytes──► VALUE_END ──line end──► LINE

@@ -3,7 +3,7 @@
  * parts in a chunk reserved for it.
  */
 
-import { memcachedBytes } from '../base/itemsize.js';
+import { memcachedBytes } from '../base/item-size.js';
 import { arrivingShare, keyBytesMax, valueLengthMax } from '../base/limits.js';
 import type { Line } from '../protocol/line.js';
 import { copyBytes, lines, type Phrase } from '../protocol/reply.js';

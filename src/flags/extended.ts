@@ -25,7 +25,7 @@ export interface Extended {
   >;
   /** The settings of `-Z`. Throws HotspareError when a word it needs is missing. */
   readonly tls: () => TlsSettings;
-  /** One line for every word that does nothing here. */
+  /** A line for every word that does nothing here. */
   readonly remarks: readonly string[];
 }
 

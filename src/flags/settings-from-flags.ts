@@ -2,17 +2,17 @@
 import * as dns from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Command } from 'commander';
-import { ownAddresses } from '../base/interfaces.js';
 import { memoryMebibytesDefault } from '../base/limits.js';
+import { ownAddresses } from '../base/own-addresses.js';
 import { type Extended, extended } from './extended.js';
 import { review, type Values } from './flag.js';
-import { memcachedFlags } from './memcached.js';
+import { memcachedFlags } from './server-flags.js';
 import { address, check, cutPrefix, defaults, type Settings, usage } from './settings.js';
 
 /** A parsed command line. */
 export interface CommandLine {
   readonly settings: Settings;
-  /** One line for every flag or word that was given and does nothing here. */
+  /** A line for every flag or word that was given and does nothing here. */
   readonly remarks: readonly string[];
 }
 

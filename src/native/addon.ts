@@ -167,9 +167,9 @@ export interface ListenOptions {
 }
 
 /**
- * One epoll set on Node's loop. When sockets are ready it fills the event table and the input buffer, calls `onTick`
- * once, and then sends the rows of the reply table. `onTick(rows)` returns the barrier: replies of this tick to
- * connections of group 0 leave only after `release(sequence)` with a sequence >= barrier (0 = at once). Barriers are
+ * An epoll set on Node's loop. When sockets are ready the transport fills the event table and the input buffer, calls
+ * `onTick` once, and then sends the rows of the reply table. `onTick(rows)` returns the barrier: replies of this tick
+ * to connections of group 0 leave only after `release(sequence)` with a sequence >= barrier (0 = at once). Barriers are
  * expected to grow; a barrier that does not waits for the highest before it. An exception of `onTick` is uncaught, and
  * the transport is destroyed. Promises and `nextTick` callbacks that it started run before its replies leave. Methods
  * that name a connection which is dead do nothing.

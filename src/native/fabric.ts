@@ -12,10 +12,6 @@ import { type NativeFailure, native } from './addon.js';
 export const fabricProviders = ['verbs', 'tcp'] as const;
 export type FabricProvider = (typeof fabricProviders)[number];
 
-/** The links that `--transport` may choose. */
-export const linkPreferences = ['auto', 'tcp', 'rdma'] as const;
-export type LinkPreference = (typeof linkPreferences)[number];
-
 export interface FabricQuery {
   readonly provider: FabricProvider;
   /** An address of this machine when passive, else the peer's. */
@@ -156,7 +152,7 @@ export interface NativeFabric {
 export interface FabricFunctions {
   /** Version of libfabric. */
   fabricVersion(): string | NativeFailure;
-  /** The offer of a provider for an address, which is not opened. */
+  /** The offer of a provider for an address; nothing is opened. */
   fabricFind(query: FabricQuery): FabricFound | NativeFailure;
   fabricOpen(options: FabricOptions, onEvent: OnFabricEvent): NativeFabric | NativeFailure;
 }

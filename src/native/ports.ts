@@ -4,9 +4,10 @@
  * memory (test/sim/). `machine` is the real one.
  */
 import { randomBytes } from 'node:crypto';
-import { isOwnAddress } from '../base/interfaces.js';
+import { isOwnAddress } from '../base/own-addresses.js';
 import { native } from './addon.js';
 import { monotonicMs } from './clock.js';
+import { type FabricFunctions, fabric } from './fabric.js';
 
 /** A timer that was started. */
 export interface Timer {
@@ -25,11 +26,13 @@ export interface Timers {
 
 export interface Network {
   readonly transportCreate: typeof native.transportCreate;
-  /** Whether this machine has the address; null where that is unknown (base/interfaces.ts). */
+  /** Connections for one-sided writes. */
+  readonly fabric: FabricFunctions;
+  /** Whether this machine has the address; null where that is unknown (base/own-addresses.ts). */
   isOwnAddress(host: string): boolean | null;
 }
 
-/** Memory of regions, named by `NativeRegion.id`. */
+/** Memory of regions, named by `NativeRegion.id`, and the checksum of bytes in memory. */
 export type RegionMemoryPort = Pick<
   typeof native,
   | 'regionOpen'
@@ -39,6 +42,7 @@ export type RegionMemoryPort = Pick<
   | 'regionSync'
   | 'regionApply'
   | 'regionScan'
+  | 'crc32c'
 >;
 
 export interface Ports {
@@ -74,7 +78,11 @@ export const machine: Ports = {
   clock: monotonicMs,
   wallMs: Date.now,
   timers,
-  network: { transportCreate: native.transportCreate, isOwnAddress: (host) => isOwnAddress(host) },
+  network: {
+    transportCreate: native.transportCreate,
+    fabric,
+    isOwnAddress: (host) => isOwnAddress(host),
+  },
   memory: native,
   random: randomBytes,
 };

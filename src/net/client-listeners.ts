@@ -3,7 +3,7 @@ import { HotspareError } from '../base/errors.js';
 import { addressText, listenAddress, type Settings } from '../flags/settings.js';
 import { failed, type NativeFailure } from '../native/addon.js';
 import type { Log } from '../process/log.js';
-import type { BoundPort } from '../process/portfile.js';
+import type { BoundPort } from '../process/port-file.js';
 import { type Bound, Udp, type UdpOptions } from './udp.js';
 import type { Endpoint, Wire } from './wire.js';
 

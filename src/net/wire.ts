@@ -138,7 +138,7 @@ export class Wire {
     this.endpoints = new Array<Endpoint | null>(options.connectionsMax).fill(null);
   }
 
-  /** The time in ms at which this tick was gathered, by the clock of the ticks (native/clock.ts). */
+  /** The time in ms at which this tick was gathered, by the clock of the ticks (src/native/clock.ts). */
   get nowMs(): number {
     return this.counters[Counter.NOW_MS]!;
   }

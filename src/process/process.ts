@@ -56,7 +56,7 @@ export function tellStarter(message: Started | { readonly event: string }): void
   }
 }
 
-/** Writes the pid file, which is removed when the process ends. Throws HotspareError. */
+/** Writes the pid file; the file is removed when the process ends. Throws HotspareError. */
 export function writePidFile(file: string, log: Log): void {
   const other = runningPid(file);
   if (other !== null) {

@@ -1,5 +1,5 @@
 /**
- * One request line, cut into tokens where it stands. It allocates nothing: the tokens are offsets into the input.
+ * A request line, cut into tokens where it stands. It allocates nothing: the tokens are offsets into the input.
  *
  * As in memcached a line ends at \n, one \r before it is dropped, tokens are separated by spaces only, and a NUL ends
  * the line for a reader of its tokens.

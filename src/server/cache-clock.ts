@@ -6,7 +6,7 @@
 import { NodeWord, SuperWord } from '../store/layout.js';
 import type { Region } from '../store/region.js';
 
-/** The origin of the cache in a region. Its last node has written how far the cache's time had come. */
+/** The origin of the cache in a region. The node that served it last has written how far the cache's time had come. */
 export type CacheOrigin = 'here' | 'primary';
 
 export class CacheClock {

@@ -19,7 +19,7 @@ import { ClientListeners } from '../net/client-listeners.js';
 import type { Origin } from '../net/udp.js';
 import { Counter, idle, type Wire } from '../net/wire.js';
 import type { Log } from '../process/log.js';
-import { writePortFile } from '../process/portfile.js';
+import { writePortFile } from '../process/port-file.js';
 import { connectionLines } from '../stats/conns.js';
 import { Counters } from '../stats/counters.js';
 import type { ServerStatSource } from '../stats/stat-sources.js';
@@ -50,8 +50,8 @@ export class Server implements SessionServer, LineOutput {
   /** Sessions that are open, by connection. */
   private readonly sessions = new Map<number, Session>();
   /**
-   * Origins of connections through TLS or UDP, which the transport does not know, and of those that watchers were told
-   * of.
+   * The origins of connections through TLS or UDP, as the transport does not know these, and of connections that
+   * watchers were told of.
    */
   private readonly origins = new Map<number, Origin>();
   /** The cache's time. */

@@ -127,7 +127,7 @@ export class Fifos implements Eviction {
   }
 
   private fromMain(slabClass: SlabClass, shielded: number): number {
-    // The first of the least read items that the hand has passed, which is taken when the hand must stop.
+    // The first of the least read items that the hand has passed: the item to take when the hand must stop.
     let spare = 0;
     let spareHits: number = ChunkState.HITS + 1;
     let looks = evictionLooksMost;

@@ -1,6 +1,6 @@
 /**
- * The layout of a region. All numbers are little endian. The layout is the wire format of the mirror, so a change here
- * is a new `layoutVersion`.
+ * The layout of a region. All numbers are little endian. The layout is also the format of what the mirror sends, so a
+ * change here is a new `layoutVersion`.
  *
  *      0            superblock   4 KiB, the second half belongs to the node and is never mirrored
  *      4096         page table   one byte a page: its slab class, 0 = never used
@@ -65,9 +65,9 @@ export const SuperWord = {
   SEED_HIGH: 10,
   /** Checksum of the words before it. */
   CHECKSUM: 11,
-  /** Number of the reign. One word, published by one store. */
+  /** Number of the reign: a word, published by a single store. */
   EPOCH: 16,
-  /** Which of the two records is valid: 0 or 1. */
+  /** The number of the record that is valid: 0 or 1. */
   SELECTOR: 17,
   /** The cache's time in seconds; 0 = not set yet. */
   TIME: 18,
@@ -116,7 +116,7 @@ export const headerBytes = 32;
 export const ItemBit = {
   /** Invalidated but kept: readers see `X`, and one of them is asked to fetch the value anew. */
   STALE: 1 << 8,
-  /** One client was told `W` and fetches the value; others see `Z`. */
+  /** A client was told `W` and fetches the value; others see `Z`. */
   TOKEN_SENT: 1 << 9,
   /** The key came in base64 and stands here decoded; replies show it in base64. */
   BINARY: 1 << 10,

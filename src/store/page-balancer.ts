@@ -1,7 +1,7 @@
 /**
  * Decides which class gives a page to which. As in memcached's slab_automove.c a class has an age: how long ago the
- * items that it evicts next were used. Memory is well shared when all classes that evict have about the same age. So
- * the page goes from the class with the highest age to the evicting class with the lowest, when these are far enough
+ * items that it evicts next were used. Memory is well shared when all classes that evict have about the same age,
+ * so the page goes from the class with the highest age to the evicting class with the lowest, when these are far enough
  * apart. Ages and evictions are averaged over a window of seconds, so that a burst moves nothing
  * (docs/decisions/page-balance.md).
  */

@@ -1,6 +1,7 @@
 /**
  * Typed views of a region's memory, and the only two ways to change it: a publish (one aligned 4-byte atomic store) of
- * a word that others can reach, and a report of bytes that nothing refers to yet. Both go into the journal, in order.
+ * a word that others can reach, and a report of bytes that nothing refers to yet. Publishes and reports go
+ * into the journal, in order.
  *
  * Views are Int32Array throughout: refs and hashes are then small integers for V8, also above 2^31.
  */

@@ -70,7 +70,7 @@ export function inspect(head: Int32Array): Inspection {
   return { kind: 'region', geometry, inconsistent: marked };
 }
 
-/** The damage in the words that change, which no single checksum can cover, as each is published by itself; or null. */
+/** The damage in the words that change, or null. No checksum covers all these words: each is published by itself. */
 function damageBeyondGeometry(head: Int32Array): string | null {
   if (head[SuperWord.EPOCH] === 0) return 'there is no epoch';
   const selector = head[SuperWord.SELECTOR]!;
@@ -99,7 +99,7 @@ export function promote(region: Region, known = 0): number {
   return epoch;
 }
 
-/** Marks the node's own copy as inconsistent, which must not be served, or as whole. Never mirrored. */
+/** Marks the node's own copy as inconsistent, so that nobody serves it, or as whole. The mark is never mirrored. */
 export function markInconsistent(head: Int32Array, inconsistent: boolean): void {
   Atomics.store(head, SuperWord.NODE + NodeWord.INCONSISTENT, inconsistent ? 1 : 0);
 }

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { hotspare, pids, said } from '../support/nodes.js';
 import { run, startChild } from '../support/process.js';
 import { memcachedMissing, type Server, startProgram } from '../support/server.js';

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { Random } from '../../failover/drill/random.js';
 import { clients, type Load } from '../support/load.js';
 import { hotspare, patienceMs, said, stats } from '../support/nodes.js';

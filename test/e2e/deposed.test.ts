@@ -3,7 +3,7 @@
  * answer nobody, and become the standby of the new primary.
  */
 import { afterEach, expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { Client } from '../support/client.js';
 import { hotspare, patienceMs, said, stats } from '../support/nodes.js';
 import type { Child } from '../support/process.js';

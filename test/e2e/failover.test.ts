@@ -1,6 +1,6 @@
 /** A pair of real processes, and everything that can be killed or stopped in it, under load. */
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import type { Results } from '../../failover/drill/results.js';
 import { broken, clients, type Load, longestGapMs } from '../support/load.js';
 import { gone, hotspare, lives, main, patienceMs, pids, said } from '../support/nodes.js';

@@ -1,6 +1,6 @@
 /** What a node tells of its cache after a takeover: the region that it inherited, not what its own flags would make. */
 import { afterEach, expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { Client } from '../support/client.js';
 import { hotspare, said, stats } from '../support/nodes.js';
 import type { Child } from '../support/process.js';

@@ -1,7 +1,7 @@
 /** A killed node is seen as dead at once, because somebody else gives up its memory. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { Client } from '../support/client.js';
 import { gone, hotspare, lives, pids, said } from '../support/nodes.js';
 

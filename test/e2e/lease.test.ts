@@ -4,7 +4,7 @@
  */
 import { connect, createServer, type Server as Listener, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { helloMs } from '../../src/base/limits.js';
 import { Client } from '../support/client.js';
 import { FalseStandby } from '../support/false-standby.js';

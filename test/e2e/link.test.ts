@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { FrameType } from '../../backup/channel/frame.js';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { exitStatus } from '../../src/base/errors.js';
 import { greetingsMax, helloMs } from '../../src/base/limits.js';
 import { Client } from '../support/client.js';

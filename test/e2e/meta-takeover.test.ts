@@ -3,7 +3,7 @@
  * standby answers with the same value, client flags, expiry, CAS id, stale mark, winner and kind of key.
  */
 import { afterEach, expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { Client } from '../support/client.js';
 import { hotspare, patienceMs, said } from '../support/nodes.js';
 import type { Child } from '../support/process.js';

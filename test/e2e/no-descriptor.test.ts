@@ -1,7 +1,7 @@
 /** A standby whose own system cannot even begin to connect: that says nothing of its primary, and its copy stays. */
 import { execFileSync } from 'node:child_process';
 import { afterEach, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { hotspare, said } from '../support/nodes.js';
 import type { Child } from '../support/process.js';
 

@@ -1,6 +1,6 @@
 /** Large values are mirrored in parts, as they arrive or are copied: what a takeover finds is whole. */
 import { afterEach, expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { Client } from '../support/client.js';
 import { hotspare, said, stats } from '../support/nodes.js';
 import type { Child } from '../support/process.js';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { fill, itemsFor } from '../../failover/drill/fill.js';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { exitStatus } from '../../src/base/errors.js';
 import { mirrored, unlike } from '../support/digest.js';
 import { fencings, linkFlags, linkHost, missing, provider, rounds } from '../support/links.js';

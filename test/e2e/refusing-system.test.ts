@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { Client } from '../support/client.js';
 import { gone, hotspare, main, patienceMs, said } from '../support/nodes.js';
 import { type Child, run, startChild } from '../support/process.js';

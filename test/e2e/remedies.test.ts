@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { exitStatus } from '../../src/base/errors.js';
 import { expectRefusal, main, patienceMs, said } from '../support/nodes.js';
 import { run, startChild } from '../support/process.js';

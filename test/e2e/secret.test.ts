@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { FrameType } from '../../backup/channel/frame.js';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { exitStatus } from '../../src/base/errors.js';
 import { Client } from '../support/client.js';
 import { expectRefusal, hotspare, patienceMs, pids, said, stats } from '../support/nodes.js';

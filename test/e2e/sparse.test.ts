@@ -1,7 +1,7 @@
 /** A large cache that is nearly empty: it is mirrored at once, clients are served meanwhile, and it stays small. */
 import { readFileSync } from 'node:fs';
 import { afterEach, expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { Client } from '../support/client.js';
 import { hotspare, said } from '../support/nodes.js';
 import type { Child } from '../support/process.js';

@@ -1,6 +1,6 @@
 /** UDP, beside memcached where it is there: requests and answers in datagrams, and what is not answered. */
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { Client } from '../support/client.js';
 import { DatagramClient } from '../support/datagrams.js';
 import { gone, hotspare, pids, said } from '../support/nodes.js';

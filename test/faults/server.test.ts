@@ -3,7 +3,7 @@
  * closed; the server goes on, keeps what it acknowledged, and leaks no descriptor.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { Client } from '../support/client.js';
 import {
   descriptorsOf,

@@ -5,7 +5,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { FrameType, frameHeaderBytes, sealFrame } from '../../backup/channel/frame.js';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { native } from '../../src/native/addon.js';
 import { Client } from '../support/client.js';
 import { hotspare, said, stats } from '../support/nodes.js';

@@ -1,7 +1,7 @@
 /** Bytes that are no TLS at a TLS port, and datagrams of all kinds: nothing crashes or is left, the rest is served. */
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { Client } from '../support/client.js';
 import { DatagramClient, header } from '../support/datagrams.js';
 import { type Server, startServer } from '../support/server.js';

@@ -3,11 +3,12 @@
  * mapped it, as a shared mapping does when its process is killed; a machine that is switched off loses it.
  */
 
-import type {
-  NativeFailure,
-  NativeRegion,
-  RegionOptions,
-  Scanned,
+import {
+  type NativeFailure,
+  type NativeRegion,
+  native,
+  type RegionOptions,
+  type Scanned,
 } from '../../src/native/addon.js';
 import type { RegionMemoryPort, Timers } from '../../src/native/ports.js';
 import { recordHeaderBytes } from '../../src/store/journal.js';
@@ -40,6 +41,7 @@ export class SimDisk {
 export class SimMemory implements RegionMemoryPort {
   /** The newest mapped region that is not closed: the node's. */
   newest: NativeRegion | null = null;
+  readonly crc32c = native.crc32c;
   private readonly disk: SimDisk;
   private readonly timers: Timers;
   private readonly slownessMs: number;

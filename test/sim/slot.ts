@@ -10,6 +10,7 @@ import { Node } from '../../failover/node.js';
 import type { Report, WithoutTime } from '../../failover/report.js';
 import { HotspareError } from '../../src/base/errors.js';
 import { defaults, type Settings } from '../../src/flags/settings.js';
+import type { FabricFunctions } from '../../src/native/fabric.js';
 import type { Ports } from '../../src/native/ports.js';
 import type { Checker, Reign } from './checker.js';
 import { type Content, contentOf } from './content.js';
@@ -21,6 +22,13 @@ import { SimTransport } from './transport.js';
 
 const MiB = 2 ** 20;
 export const clientPort = 11_211;
+
+const absent = { error: 'RDMA is not simulated', call: 'dlopen' } as const;
+const noFabric: FabricFunctions = {
+  fabricVersion: () => absent,
+  fabricFind: () => absent,
+  fabricOpen: () => absent,
+};
 
 export interface SlotParts {
   readonly scheduler: Scheduler;
@@ -196,6 +204,7 @@ export class Slot {
           this.transport = new SimTransport(parts, options, onTick);
           return this.transport;
         },
+        fabric: noFabric,
         isOwnAddress: (address) => address === host || address.startsWith('127.'),
       },
       memory,
@@ -256,7 +265,7 @@ export class Slot {
       ackTimeoutMs: scenario.ackTimeoutMs,
       heartbeatMs: scenario.heartbeatMs,
       deadAfterMs: scenario.deadAfterMs,
-      transport: 'tcp',
+      linkPreference: 'tcp',
       provider: null,
       spinUs: 0,
       cipher: 'none',

@@ -14,6 +14,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'starting mirror=mirrored <- counted',
     'starting (forget) <- copying standby lost; copying standby dropped',
     'starting forgetStandby <- standby died',
+    'ended <- stopped',
     'starting (ours) <- claimed by another; met a lesser reign',
     'starting (theirs) <- met a greater reign',
     'starting (apart) <- met a reign of another cache',
@@ -32,6 +33,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'looking follow attachLater <- outranked',
     'looking hangUp follow attach <- passer reigns',
     'looking attach <- paused',
+    'ended <- stopped',
   ],
   copying: [
     'looking lookElsewhere attachLater <- lost; silence, a copy; dropped; turned away, ' +
@@ -42,6 +44,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'standby reportSynced wasWhole=true <- synced',
     'ended fail <- turned away, of another kind; cannot have a copy',
     'looking follow attach <- outranked',
+    'ended <- stopped',
   ],
   standby: [
     'reconnecting attach <- lost',
@@ -56,6 +59,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'looking lookElsewhere attachLater <- turned away, busy; turned away, may be elsewhere',
     'ended fail <- turned away, of another kind; cannot have a copy',
     'looking follow attach <- outranked',
+    'ended <- stopped',
   ],
   reconnecting: [
     'fencing revoke isCertain=true <- refused here; turned away, busy; turned away, of ' +
@@ -78,6 +82,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
       'be elsewhere, lease over',
     'ended fail <- turned away, of another kind, lease over; cannot have a copy, lease over',
     'looking follow attach <- outranked',
+    'ended <- stopped',
   ],
   fencing: [
     'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
@@ -86,6 +91,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding promote depose reportDead <- revoked',
     'looking sayLate lookElsewhere attachLater <- revoked, lease over; old lives',
     'binding promote depose reportDead isCertain=true <- old ended',
+    'ended <- stopped',
   ],
   binding: [
     'looking retire leadOn follow attach wasWhole=true <- outranked',
@@ -99,6 +105,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding mirror=mirrored <- counted',
     'binding (forget) <- copying standby lost; copying standby dropped',
     'binding forgetStandby <- standby died',
+    'ended <- stopped',
     'binding (ours) <- claimed by another; met a lesser reign',
     'binding (theirs) <- met a greater reign',
     'binding (apart) <- met a reign of another cache',
@@ -112,6 +119,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding bind isCertain=true <- old yields',
     'asking (forget) <- copying standby lost; copying standby dropped',
     'asking forgetStandby <- standby died',
+    'ended <- stopped',
     'asking (ours) <- claimed by another; met a lesser reign',
     'asking (theirs) <- met a greater reign',
     'asking (apart) <- met a reign of another cache',
@@ -124,6 +132,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding announce isCertain=true <- old yields',
     'waiting (forget) <- copying standby lost; copying standby dropped',
     'waiting forgetStandby <- standby died',
+    'ended <- stopped',
     'waiting (ours) <- claimed by another; met a lesser reign',
     'waiting (theirs) <- met a greater reign',
     'waiting (apart) <- met a reign of another cache',
@@ -134,11 +143,12 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'primary mirror=mirrored <- counted',
     'primary (forget) <- copying standby lost; copying standby dropped',
     'primary forgetStandby <- standby died',
+    'ended <- stopped',
     'primary (ours) <- claimed by another; met a lesser reign',
     'primary (theirs) <- met a greater reign',
     'primary (apart) <- met a reign of another cache',
   ],
-  ended: ['ended <- standby died'],
+  ended: ['ended <- standby died; stopped'],
   'starting, supervised': [
     'looking retire closeLinkPort follow attach wasWhole=true <- outranked',
     'starting <- passer reigns; passer reigns, and is asked; passer looks; all look; ' +
@@ -148,6 +158,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'starting mirror=mirrored <- counted',
     'starting (forget) <- copying standby lost; copying standby dropped',
     'starting forgetStandby <- standby died',
+    'ended <- stopped',
     'starting (ours) <- claimed by another; met a lesser reign',
     'starting (theirs) <- met a greater reign',
     'starting (apart) <- met a reign of another cache',
@@ -167,6 +178,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'looking hangUp follow attach <- passer reigns',
     'starting beginAnew <- all look',
     'looking attach <- paused',
+    'ended <- stopped',
   ],
   'looking, whole once': [
     'looking lookElsewhere attachLater <- refused here; refused elsewhere; reset; ' +
@@ -181,6 +193,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'looking follow attachLater <- outranked',
     'looking hangUp follow attach <- passer reigns',
     'looking attach <- paused',
+    'ended <- stopped',
   ],
   'fencing, supervised': [
     'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
@@ -189,6 +202,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'fencing hangUp endOld <- revoked',
     'looking sayLate lookElsewhere attachLater <- revoked, lease over; old lives',
     'binding promote depose reportDead isCertain=true <- old ended',
+    'ended <- stopped',
   ],
   'fencing, certain': [
     'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
@@ -196,6 +210,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
       'passer reigns; passer reigns, and is asked; passer looks; all look; standby died',
     'binding promote depose reportDead <- revoked; old ended',
     'looking sayLate lookElsewhere attachLater <- old lives',
+    'ended <- stopped',
   ],
   'binding, certain': [
     'looking retire leadOn follow attach wasWhole=true <- outranked',
@@ -207,6 +222,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding mirror=mirrored <- counted',
     'binding (forget) <- copying standby lost; copying standby dropped',
     'binding forgetStandby <- standby died',
+    'ended <- stopped',
     'binding (ours) <- claimed by another; met a lesser reign',
     'binding (theirs) <- met a greater reign',
     'binding (apart) <- met a reign of another cache',
@@ -225,6 +241,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding mirror=alone (forget) <- standby dead',
     'binding (forget) <- copying standby lost; copying standby dropped',
     'binding forgetStandby <- standby died',
+    'ended mirror=alone <- stopped',
     'binding (theirs) <- claimed by a member; met a greater reign',
     'binding (ours) <- claimed by a member, not newer; claimed by another; met a lesser reign',
     'binding (apart) <- met a reign of another cache',
@@ -235,6 +252,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'primary mirror=mirrored <- counted',
     'primary (forget) <- copying standby lost; copying standby dropped',
     'primary forgetStandby <- standby died',
+    'ended <- stopped',
     'primary (ours) <- claimed by another; met a lesser reign',
     'primary (theirs) <- met a greater reign',
     'primary (apart) <- met a reign of another cache',
@@ -247,6 +265,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'primary mirror=alone (forget) <- standby dead',
     'primary (forget) <- copying standby lost; copying standby dropped',
     'primary forgetStandby <- standby died',
+    'ended mirror=alone <- stopped',
     'primary (theirs) <- claimed by a member; met a greater reign',
     'primary (ours) <- claimed by a member, not newer; claimed by another; met a lesser reign',
     'primary (apart) <- met a reign of another cache',
@@ -257,6 +276,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'primary (forget) <- copying standby lost; copying standby dropped',
     'primary mirror=alone <- hold over',
     'primary forgetStandby <- standby died',
+    'ended mirror=alone <- stopped',
     'primary (theirs) <- claimed by a member; met a greater reign',
     'primary (ours) <- claimed by a member, not newer; claimed by another; met a lesser reign',
     'primary (apart) <- met a reign of another cache',

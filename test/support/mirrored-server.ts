@@ -3,7 +3,7 @@
  * over TCP).
  */
 
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { hotspare, said } from './nodes.js';
 import { type Server, startProgram } from './server.js';
 

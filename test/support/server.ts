@@ -9,7 +9,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../failover/drill/port.js';
+import { freePort } from '../../failover/drill/free-port.js';
 import { type Child, startChild } from './process.js';
 import { until } from './until.js';
 

@@ -63,7 +63,7 @@ class Session {
       ackTimeoutMs: 600_000,
       heartbeatMs,
       deadAfterMs: 100_000,
-      transport: 'tcp',
+      linkPreference: 'tcp',
       provider: null,
       spinUs: 0,
       cipher,

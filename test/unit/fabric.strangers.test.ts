@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { FabricListener } from '../../backup/link/fabrics.js';
 import type { MirrorSettings } from '../../backup/mirror-settings.js';
 import { native } from '../../src/native/addon.js';
-import { FabricCell, FabricEvent } from '../../src/native/fabric.js';
+import { FabricCell, FabricEvent, fabric } from '../../src/native/fabric.js';
 import {
   connected,
   End,
@@ -117,7 +117,7 @@ async function expectWelcome(writer: End, port: number): Promise<void> {
 
   test('with a token that has let somebody in already is turned away, and takes nobody’s place', async () => {
     const mirrorSettings = { ackTimeoutMs: 2000, spinUs: 0 } as MirrorSettings;
-    const port = must(FabricListener.open(provider, linkHost, mirrorSettings));
+    const port = must(FabricListener.open(fabric, provider, linkHost, mirrorSettings));
     const token = Buffer.from('the right one');
     const told: string[] = [];
     port.expected = {

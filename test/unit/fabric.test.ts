@@ -46,7 +46,7 @@ run('a batch', () => {
   test('is placed, and its sequence behind it', async () => {
     const { writer, source, region, parts, mailbox, post, acked, bytes, cells } = await two();
     writer.native.aim(source.id, ...span, parts);
-    const letters = new Mailbox(mailbox);
+    const letters = new Mailbox(mailbox, native.crc32c);
     expect([letters.sequence(), letters.beat(), letters.redo()]).toEqual([null, null, null]);
     const list = Buffer.concat([
       record(8192, Buffer.alloc(3000, 7)),
@@ -72,7 +72,7 @@ run('a batch', () => {
   test('that is small is acked by one write, and placed behind it', async () => {
     const { writer, source, parts, mailbox, post, acked, bytes, cells } = await two();
     writer.native.aim(source.id, ...span, parts);
-    const letters = new Mailbox(mailbox);
+    const letters = new Mailbox(mailbox, native.crc32c);
     const list = Buffer.concat([
       record(8192, Buffer.alloc(112, 7)),
       record(4096, Buffer.alloc(4, 1)),
@@ -93,7 +93,7 @@ run('a batch', () => {
   test('that is large is one write for each range; its sequence is mailed when it is asked for', async () => {
     const { writer, source, parts, mailbox, post, acked, cells } = await two();
     writer.native.aim(source.id, ...span, parts);
-    const letters = new Mailbox(mailbox);
+    const letters = new Mailbox(mailbox, native.crc32c);
     writer.native.tell();
     const word = record(4096, Buffer.alloc(4, 1));
     post(Buffer.concat([record(8192, Buffer.alloc(1000, 7)), word]), 1);
@@ -124,7 +124,7 @@ run('a batch', () => {
     await acked(10);
     for (let i = 0; i < 5000; i++) expect(bytes[8 * i]).toBe(i % 251);
     // It was told meanwhile that the writer lives.
-    expect(new Mailbox(mailbox).beat()).toEqual({ beat: 0, echo: 0, pulse: 40 });
+    expect(new Mailbox(mailbox, native.crc32c).beat()).toEqual({ beat: 0, echo: 0, pulse: 40 });
   });
 
   // Over verbs the device takes writes without the reader.
@@ -245,7 +245,7 @@ run('a batch', () => {
     expect(answers).toEqual([FabricRefusal.UNCONNECTED]);
     end.post(list, 0, list.length, 1);
     await until('the ack', () => end.cells[FabricCell.ACKED_SEQUENCE] === 1);
-    expect(new Mailbox(mailbox).redo()?.sequence).toBe(1);
+    expect(new Mailbox(mailbox, native.crc32c).redo()?.sequence).toBe(1);
   });
 
   test('on a connection that broke is written nowhere, and never acked', async () => {

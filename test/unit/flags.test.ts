@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { extended } from '../../src/flags/extended.js';
 import { words } from '../../src/flags/extended-words.js';
 import { addFlags, given, review } from '../../src/flags/flag.js';
-import { memcachedFlags, ownFlags } from '../../src/flags/memcached.js';
+import { memcachedFlags, ownFlags } from '../../src/flags/server-flags.js';
 import type { Settings } from '../../src/flags/settings.js';
 import { settingsOf } from '../../src/flags/settings-from-flags.js';
 

@@ -6,15 +6,15 @@ import {
   type LinkOffer,
   parseOffer,
 } from '../../backup/link/link-choice.js';
+import { linkPreferences } from '../../backup/mirror-settings.js';
 import { HotspareError } from '../../src/base/errors.js';
-import { linkPreferences } from '../../src/native/fabric.js';
 
-const both = (transport: LinkOffer['transport']): LinkOffer =>
-  parseOffer(transport, 'verbs,tcp', '');
-const soft = (transport: LinkOffer['transport']): LinkOffer =>
-  parseOffer(transport, 'tcp', 'no verbs device');
-const none = (transport: LinkOffer['transport']): LinkOffer =>
-  parseOffer(transport, '', 'no libfabric');
+const both = (linkPreference: LinkOffer['linkPreference']): LinkOffer =>
+  parseOffer(linkPreference, 'verbs,tcp', '');
+const soft = (linkPreference: LinkOffer['linkPreference']): LinkOffer =>
+  parseOffer(linkPreference, 'tcp', 'no verbs device');
+const none = (linkPreference: LinkOffer['linkPreference']): LinkOffer =>
+  parseOffer(linkPreference, '', 'no libfabric');
 
 const said = (result: LinkChoice | HotspareError): string =>
   result instanceof HotspareError ? 'refused' : (result.provider ?? 'tcp link');
@@ -48,7 +48,7 @@ describe('two nodes', () => {
 
   test('that say what nobody knows are taken for the least', () => {
     expect(parseOffer('carrier pigeon', 'shm,verbs;ofi_rxm,tcp', '')).toMatchObject({
-      transport: 'tcp',
+      linkPreference: 'tcp',
       providers: ['tcp'],
     });
     expect(linkPreferences).toContain('tcp');

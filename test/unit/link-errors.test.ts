@@ -2,7 +2,8 @@
 import { constants } from 'node:os';
 import { describe, expect, test } from '@jest/globals';
 import { connectFailure, unreachable } from '../../failover/link-errors.js';
-import { decide, firstRole, type Observation, type Role } from '../../failover/role.js';
+import type { Observation } from '../../failover/observation.js';
+import { decide, firstRole, type Role } from '../../failover/role.js';
 import { systemReason } from '../../src/base/errors.js';
 
 const { ECONNREFUSED, ECONNRESET, EHOSTUNREACH } = constants.errno;

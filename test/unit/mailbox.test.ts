@@ -24,11 +24,11 @@ const newer = redoOf(8, record(8192, Buffer.alloc(400, 2)));
 function read(bytes: Buffer) {
   const page = Buffer.from(new ArrayBuffer(4096));
   page.set(bytes, redoAt);
-  return new Mailbox(page.buffer).redo();
+  return new Mailbox(page.buffer, native.crc32c).redo();
 }
 
 test('an empty mailbox holds nothing', () => {
-  const mailbox = new Mailbox(new ArrayBuffer(4096));
+  const mailbox = new Mailbox(new ArrayBuffer(4096), native.crc32c);
   expect([mailbox.sequence(), mailbox.beat(), mailbox.redo()]).toEqual([null, null, null]);
 });
 

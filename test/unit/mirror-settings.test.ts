@@ -1,11 +1,7 @@
 /** Where standbys attach: what a node says of itself, and what is made of it by those who see it. */
 import { describe, expect, test } from '@jest/globals';
-import {
-  advertisedLink,
-  hostOf,
-  type MirrorSettings,
-  seenLink,
-} from '../../backup/mirror-settings.js';
+import { hostOf } from '../../backup/channel/channel.js';
+import { advertisedLink, type MirrorSettings, seenLink } from '../../backup/mirror-settings.js';
 import { address, addressText } from '../../src/flags/settings.js';
 
 test.each([

@@ -53,7 +53,7 @@ beforeEach(async () => {
     },
     heartbeatMs,
     deadAfterMs,
-    transport: 'tcp',
+    linkPreference: 'tcp',
     provider: null,
     spinUs: 0,
     cipher: 'auto',

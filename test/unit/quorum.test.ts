@@ -4,6 +4,7 @@ import { Channel } from '../../backup/channel/channel.js';
 import { FrameHeader, readHeader } from '../../backup/channel/frame.js';
 import { TcpLink } from '../../backup/link/tcp.js';
 import { ackedByAll } from '../../backup/primary/quorum.js';
+import { machine } from '../../src/native/ports.js';
 import type { Wire } from '../../src/net/wire.js';
 import { Journal } from '../../src/store/journal.js';
 import type { Region } from '../../src/store/region.js';
@@ -27,7 +28,7 @@ test('each link sends the same bytes of a batch, which are sealed once', () => {
   const send = (_: number, bytes: Uint8Array, from: number, length: number): void => {
     sent.push(Buffer.from(bytes.slice(from, from + length)));
   };
-  const wire = { transport: { send } } as unknown as Wire;
+  const wire = { transport: { send }, ports: machine } as unknown as Wire;
   const owner = { frameReceived: () => {}, inputDrained: () => {}, channelLost: () => {} };
   const events = { opened: () => {}, refused: () => {}, acked: () => {}, broken: () => {} };
   const links = [1, 2].map(

@@ -1,11 +1,11 @@
 /** The table of roles: what may follow what, and what may never be. */
 import { describe, expect, test } from '@jest/globals';
+import type { Observation } from '../../failover/observation.js';
 import {
   decide,
   firstRole,
   type Mirror,
   mirrors,
-  type Observation,
   type Role,
   reigns,
   type State,
@@ -93,6 +93,7 @@ const observations: Readonly<Record<string, Observation>> = {
   'copying standby dropped': gone('dropped', false),
   'hold over': { what: 'holdOver' },
   'standby died': { what: 'standbyDied' },
+  stopped: { what: 'stopped' },
   'claimed by a member': { what: 'claimed', isMember: true, epoch: 2, oursEpoch: 1 },
   'claimed by a member, not newer': { what: 'claimed', isMember: true, epoch: 1, oursEpoch: 1 },
   'claimed by another': { what: 'claimed', isMember: false, epoch: 2, oursEpoch: 1 },
@@ -328,14 +329,15 @@ describe('roles', () => {
   });
 
   test('whoever takes over, or serves, never ends by itself', () => {
-    for (const { role, next } of all()) {
+    for (const { role, label, next } of all()) {
+      if (label === 'stopped') continue;
       if (role.state === 'fencing' || reigns(role.state)) expect(next.state).not.toBe('ended');
     }
   });
 
   test('whoever ends by itself holds nothing, or was told so by its own primary', () => {
     for (const { role, label, leaseLeftMs, next } of all()) {
-      if (role.state === 'ended' || next.state !== 'ended') continue;
+      if (role.state === 'ended' || next.state !== 'ended' || label === 'stopped') continue;
       expect(label).toMatch(/^(turned away, of another kind|cannot have a copy)$/);
       if (role.state === 'reconnecting') expect(leaseLeftMs).toBe(0);
     }

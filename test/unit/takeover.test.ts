@@ -6,13 +6,8 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import {
-  type Action,
-  decide,
-  firstRole,
-  type Observation,
-  type Role,
-} from '../../failover/role.js';
+import type { Action, Observation } from '../../failover/observation.js';
+import { decide, firstRole, type Role } from '../../failover/role.js';
 
 const leaseMs = 500;
 const deadAfterMs = 100;

@@ -1,10 +1,10 @@
 /**
- * md and ma. Both give an item a new CAS id, which is larger than a word: they therefore change a copy, and publish it
- * in the old item's place (docs/decisions/invalidation.md).
+ * md and ma. Each gives an item a new CAS id, and that is larger than a word: the command therefore changes a copy, and
+ * publishes it in the old item's place (docs/decisions/invalidation.md).
  */
 
 import type { Line } from '../../protocol/line.js';
-import { Lower, type MetaFlags, Upper } from '../../protocol/metaflags.js';
+import { Lower, type MetaFlags, Upper } from '../../protocol/meta-flags.js';
 import { lines, type Output, type Phrase } from '../../protocol/reply.js';
 import type { Counters } from '../../stats/counters.js';
 import { casHigh, casLow } from '../../store/cas.js';

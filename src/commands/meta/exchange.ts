@@ -3,7 +3,7 @@
 import { keyBytesMax, metaTokensMost } from '../../base/limits.js';
 import { putBase64 } from '../../protocol/base64.js';
 import type { Line } from '../../protocol/line.js';
-import { Lower, MetaFlags, Upper } from '../../protocol/metaflags.js';
+import { Lower, MetaFlags, Upper } from '../../protocol/meta-flags.js';
 import { lines, type Output, type Phrase } from '../../protocol/reply.js';
 import { casHigh, casLow, hasCas } from '../../store/cas.js';
 import type { Store } from '../../store/store.js';

@@ -4,11 +4,11 @@
  * item made on a miss (N) is linked complete, by one publish.
  */
 
-import { memcachedBytes } from '../../base/itemsize.js';
+import { memcachedBytes } from '../../base/item-size.js';
 import { keyBytesMax } from '../../base/limits.js';
 import { decodeBase64, needsEncoding, putBase64 } from '../../protocol/base64.js';
 import type { Line } from '../../protocol/line.js';
-import { Lower, type MetaFlags, Upper } from '../../protocol/metaflags.js';
+import { Lower, type MetaFlags, Upper } from '../../protocol/meta-flags.js';
 import { ascii, lines, type Output } from '../../protocol/reply.js';
 import type { Counters } from '../../stats/counters.js';
 import { casHigh, casLow } from '../../store/cas.js';

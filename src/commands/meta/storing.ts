@@ -4,7 +4,7 @@
  */
 
 import { valueLengthMax } from '../../base/limits.js';
-import { Lower, type MetaFlags, Upper } from '../../protocol/metaflags.js';
+import { Lower, type MetaFlags, Upper } from '../../protocol/meta-flags.js';
 import { lines, type Phrase } from '../../protocol/reply.js';
 import { ItemBit } from '../../store/layout.js';
 import type { Store } from '../../store/store.js';

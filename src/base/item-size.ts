@@ -1,4 +1,4 @@
-/** The size of an item as memcached counts it, which is the size that -I limits and `me` shows. */
+/** The size of an item as memcached counts it: -I limits that size, and `me` shows it. */
 
 /**
  * Bytes that memcached counts beside key and value: its item header with the CAS id, the key's NUL, the value's line

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { decodeBase64, needsEncoding, putBase64 } from '../../src/protocol/base64.js';
 import { Line } from '../../src/protocol/line.js';
-import { Lower, MetaFlags, Upper } from '../../src/protocol/metaflags.js';
+import { Lower, MetaFlags, Upper } from '../../src/protocol/meta-flags.js';
 import { Output, type Phrase } from '../../src/protocol/reply.js';
 
 const flags = new MetaFlags();

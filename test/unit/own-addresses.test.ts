@@ -1,6 +1,6 @@
 /** Whose an address is, whatever its spelling. */
 import { expect, test } from '@jest/globals';
-import { isOwnAddress, ownAddresses } from '../../src/base/interfaces.js';
+import { isOwnAddress, ownAddresses } from '../../src/base/own-addresses.js';
 
 test('the loopback and the interfaces are ours, others are not, and of names nobody knows', () => {
   for (const { address } of ownAddresses()!)
