@@ -462,8 +462,10 @@ export class Standby implements ChannelOwner {
     this.nativeRegion = nativeRegion;
     this.geometry = welcome.geometry;
     this.stage = HandshakeStage.WELCOMED;
+    const { channel } = this;
     this.receiveInto(welcome, nativeRegion);
-    this.events.welcomed(welcome, gaveUp);
+    // Without the link that the primary offered, this node has refused, and an event has said so.
+    if (this.channel === channel) this.events.welcomed(welcome, gaveUp);
   }
 
   private receiveInto(welcome: Welcome, nativeRegion: NativeRegion): void {
