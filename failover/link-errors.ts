@@ -29,7 +29,7 @@ export function linkLost(
     copiedBytes === undefined
       ? `the link to ${primary} was lost: ${reason}`
       : `the primary was lost in mid-resync (${reason})${after}: this is half a cache and is not served`;
-  return new HotspareError('LINK_LOST', sentence, 'start the primary, then this standby again');
+  return new HotspareError('LINK_LOST', sentence, 'start the primary again, and it is mirrored');
 }
 
 /** The observation in a connection that could not be opened; role.ts decides what it means. */

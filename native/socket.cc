@@ -20,6 +20,13 @@ namespace {
 
 constexpr int kSocketFlags = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 
+// Of linux/tcp.h, whose version here may be older than the kernel.
+constexpr int kThinLinearTimeouts = 16;
+constexpr int kRetransmitMin = 45;
+/// More than the 20 ms between two heartbeats, so that an ack that waits for one comes in time; and
+/// so little that a packet may be lost five times within a --dead-after of 500 ms.
+constexpr int kLinkRetransmitUs = 25'000;
+
 struct Address {
   sockaddr_storage storage{};
   socklen_t length = 0;
@@ -154,7 +161,7 @@ void closeListener(Listener* listener) {
   listener->path.clear();
 }
 
-Failure startConnect(const std::string& host, int port, int* descriptor, int* code) {
+Failure startConnect(const std::string& host, int port, bool link, int* descriptor, int* code) {
   Address address;
   const Failure failure =
       port < 0 ? unixAddress(host, &address) : internetAddress(host, port, &address);
@@ -162,6 +169,7 @@ Failure startConnect(const std::string& host, int port, int* descriptor, int* co
   *descriptor = socket(address.storage.ss_family, kSocketFlags, 0);
   if (*descriptor < 0) return {errno, "socket"};
   tune(*descriptor);
+  if (link) tuneLink(*descriptor);
   *code = ::connect(*descriptor, address.get(), address.length) == 0 ? 0 : errno;
   return {};
 }
@@ -202,6 +210,12 @@ void tune(int descriptor) {
   const int on = 1;
   setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
+void tuneLink(int descriptor) {
+  setsockopt(descriptor, IPPROTO_TCP, kRetransmitMin, &kLinkRetransmitUs, sizeof kLinkRetransmitUs);
+  const int on = 1;
+  setsockopt(descriptor, IPPROTO_TCP, kThinLinearTimeouts, &on, sizeof on);
 }
 
 bool wakeAfter(int descriptor, size_t bytes) {

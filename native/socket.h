@@ -35,7 +35,7 @@ Failure openListener(const ListenOptions& options, Listener* listener);
 void closeListener(Listener* listener);
 
 /// Starts to connect; `*code` is 0, EINPROGRESS, or the errno of a connect that failed at once.
-Failure startConnect(const std::string& host, int port, int* descriptor, int* code);
+Failure startConnect(const std::string& host, int port, bool link, int* descriptor, int* code);
 
 /// A bound UDP socket; `*port` is the port that is asked for (0: any), then the port that was
 /// bound.
@@ -46,6 +46,11 @@ Failure openPair(int descriptors[2]);
 
 /// Tunes a socket for small requests and replies: no delay, and keep-alive. Unix sockets ignore it.
 void tune(int descriptor);
+
+/// For links, over which heartbeats wait behind what was lost: it is sent again soon (from Linux
+/// 6.15 on), and the time is not doubled with every loss. Called before there is a connection,
+/// whose first time is made of the first round trip. Ignored where the kernel refuses it.
+void tuneLink(int descriptor);
 
 /// Errors that only say: not now.
 inline bool isTransient(int code) {

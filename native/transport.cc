@@ -115,6 +115,8 @@ Failure Transport::listen(const ListenOptions& options, Group group, int32_t* li
   const Failure failure = openListener(options, &opened);
   if (failure) return failure;
   opened.group = group;
+  // What it accepts inherits that.
+  if (group == kLinks) tuneLink(opened.descriptor);
   *listener = static_cast<int32_t>(listenerPlace());
   epoll_event event{};
   event.events = 0;
@@ -155,7 +157,7 @@ Failure Transport::connect(const std::string& host, int port, Group group, int32
   if (free_.empty()) return {ENOBUFS, "connect"};
   int descriptor = -1;
   int code = 0;
-  const Failure failure = startConnect(host, port, &descriptor, &code);
+  const Failure failure = startConnect(host, port, group == kLinks, &descriptor, &code);
   if (failure) return failure;
   Connection* c = take(descriptor, group, State::kConnecting);
   if (c == nullptr) return {errno, "epoll_ctl"};

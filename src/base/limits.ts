@@ -273,8 +273,8 @@ export const clockMargin = 0.2;
 export const heartbeatMsDefault = 20;
 /**
  * `--dead-after` and `--ack-timeout` where they are not given: between two processes of one machine, and between
- * machines, where a lost packet keeps a connection silent for TCP's least retransmission time (Linux: 200 ms), and a
- * packet that is lost twice for three times as long (docs/decisions/dead-after.md).
+ * machines, where a lost packet keeps a connection silent for TCP's least retransmission time (Linux: 200 ms), and
+ * every further loss of it for as long again (docs/decisions/dead-after.md).
  */
 export const timesHere = { deadAfterMs: 100, ackTimeoutMs: 1_000 } as const;
 export const timesBeyond = { deadAfterMs: 500, ackTimeoutMs: 2_000 } as const;

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { freePort } from '../../failover/drill/free-port.js';
 import { exitStatus } from '../../src/base/errors.js';
-import { expectRefusal, main, patienceMs, said } from '../support/nodes.js';
+import { linkFlags, missing } from '../support/links.js';
+import { expectRefusal, hotspare, main, patienceMs, said } from '../support/nodes.js';
 import { run, startChild } from '../support/process.js';
 import { tlsFlags } from '../support/tls-client.js';
 import { until } from '../support/until.js';
@@ -88,6 +89,67 @@ const cases: Readonly<Record<string, Case>> = {
     broken: () => [...alone, '--link-listen', '0.0.0.0:0'],
     mended: [() => [...alone, '--link-listen', '0.0.0.0:0', '--secret-file', here('secret')]],
   },
+  'a file of users that is none': {
+    remedy: /\(correct the file of -Y\)$/,
+    broken: () => {
+      writeFileSync(here('others'), 'nobody\n');
+      return [...alone, '-Y', here('others')];
+    },
+    mended: [
+      () => {
+        writeFileSync(here('others'), 'nobody:password\n');
+        return [...alone, '-Y', here('others')];
+      },
+    ],
+  },
+  'TLS without a certificate': {
+    remedy: /\(name the file\)$/,
+    broken: () => [...alone, '-Z'],
+    mended: [() => [...alone, ...tlsFlags()]],
+  },
+  'a certificate that is none': {
+    remedy: /\(correct the ssl_ words of -o\)$/,
+    broken: () => [
+      ...alone,
+      '-Z',
+      '-o',
+      `ssl_chain_cert=${here('users')},ssl_key=${here('users')}`,
+    ],
+    mended: [() => [...alone, ...tlsFlags()]],
+  },
+  'no such folder for the memory file': {
+    remedy: /\(check the path, its rights and the space on its disk\)$/,
+    broken: () => [...alone, '-m', '8', '-e', here('none/cache')],
+    status: exitStatus.MEMORY,
+    mended: [() => [...alone, '-m', '8', '-e', here('cache')]],
+  },
+  'an address of another machine': {
+    remedy: /\(name an address of this machine with -l, and a port you may use with -p\)$/,
+    broken: () => ['-p', '-1', '-l', '198.51.100.1'],
+    status: exitStatus.LISTEN,
+    mended: [() => alone],
+  },
+  'a path for the socket that cannot be written': {
+    remedy: /\(name a path with -s that you may write to\)$/,
+    broken: () => ['-s', here('none/socket')],
+    status: exitStatus.LISTEN,
+    mended: [() => ['-s', here('socket')]],
+  },
+  'the binary protocol': {
+    remedy: /the binary protocol is not served: choose ascii or auto \(/,
+    broken: () => [...alone, '-B', 'binary'],
+    mended: [() => [...alone, '-B', 'ascii'], () => [...alone, '-B', 'auto']],
+  },
+  'a cipher without a secret': {
+    remedy: /: give both nodes the same --secret-file/,
+    broken: () => [...alone, '--link-listen', '127.0.0.1:0', '--link-cipher', 'aes-gcm'],
+    mended: [
+      () => {
+        const link = ['--link-listen', '127.0.0.1:0', '--link-cipher', 'aes-gcm'];
+        return [...alone, ...link, '--secret-file', here('secret')];
+      },
+    ],
+  },
   'a flag before the command': {
     remedy: /\(put it behind\)$/,
     broken: () => ['-v', 'pair'],
@@ -104,6 +166,23 @@ describe.each(Object.entries(cases))('%s', (_, { remedy, broken, mended, status 
 
 describe('limits of the process', () => {
   const limited = (...limits: string[]): string[] => ['prlimit', ...limits];
+
+  test('a higher limit of descriptors, where the node itself has too few', async () => {
+    const remedy = /\(raise ulimit -Hn \(LimitNOFILE= of a unit\)\)$/;
+    await expectRefusal([...alone, '-c', '60'], exitStatus.LISTEN, remedy, limited('--nofile=60'));
+    await serves([...alone, '-c', '60'], limited('--nofile=200'));
+  });
+
+  test('-m: a smaller one', async () => {
+    const remedy = /\(choose a smaller -m\)$/;
+    await expectRefusal(
+      [...alone, '-m', '1000000'],
+      exitStatus.MEMORY,
+      remedy,
+      limited('--as=100000000000'),
+    );
+    await serves([...alone, '-m', '100'], limited('--as=100000000000'));
+  });
 
   test('-c: a smaller one, or a higher limit of descriptors', async () => {
     const few = limited('--nofile=200:200');
@@ -149,6 +228,89 @@ describe('an address in use', () => {
     await serves(['-p', String(await freePort()), '-l', '127.0.0.1']);
     await new Promise((resolve) => taken.close(resolve));
     await serves(args);
+  });
+});
+
+describe('two nodes that do not fit', () => {
+  const secrets = (name: string): string[] => ['--secret-file', name];
+  const cipher = (wish: string): string[] => [...secrets('secret'), '--link-cipher', wish];
+  /** The folder is made once the tests begin. */
+  const placed = (flags: string[]): string[] =>
+    flags.map((word, i) => (flags[i - 1] === '--secret-file' ? here(word) : word));
+  const times = (deadAfterMs: number, ackTimeoutMs: number): string[] => [
+    ...['--dead-after', String(deadAfterMs), '--ack-timeout', String(ackTimeoutMs)],
+  ];
+
+  /** A standby with these flags is in sync with a primary with those; or it ends, with this remedy. */
+  async function meet(theirs: string[], ours: string[], remedy: RegExp | null): Promise<void> {
+    const primary = await hotspare(...alone, '-m', '8', '--link-listen', '127.0.0.1:0', ...theirs);
+    try {
+      const [, link] = await said(primary, /standbys attach at (\S+)/);
+      const args = ['standby', ...alone, '--of', link!, ...ours];
+      if (remedy !== null) await expectRefusal(args, exitStatus.LINK_REFUSED, remedy);
+      else await mirrors(args);
+    } finally {
+      await primary.end();
+    }
+  }
+
+  async function mirrors(args: readonly string[]): Promise<void> {
+    const standby = await hotspare(...args);
+    try {
+      await said(standby, /in sync with/);
+    } finally {
+      await standby.end();
+    }
+  }
+
+  test.each<[string, RegExp, [string[], string[]], [string[], string[]][]]>([
+    [
+      'in their secret',
+      /\(give both nodes the same --secret-file\)$/,
+      [secrets('secret'), secrets('foreigners')],
+      [[secrets('secret'), secrets('secret')]],
+    ],
+    [
+      'in their cipher',
+      /\(give both nodes the same --link-cipher\)$/,
+      [cipher('aes-gcm'), cipher('none')],
+      [
+        [cipher('aes-gcm'), cipher('aes-gcm')],
+        [cipher('none'), cipher('none')],
+      ],
+    ],
+    [
+      'in their times',
+      /\(raise --ack-timeout on the primary, or lower --dead-after here\)$/,
+      [[], times(900, 5000)],
+      [
+        [times(100, 5000), times(900, 5000)],
+        [[], times(200, 5000)],
+      ],
+    ],
+  ])('%s do fit after the remedy', async (_, remedy, [theirs, ours], mended) => {
+    writeFileSync(here('foreigners'), 'the secret of others\n', { mode: 0o600 });
+    await meet(placed(theirs), placed(ours), remedy);
+    for (const [primary, standby] of mended) await meet(placed(primary), placed(standby), null);
+  });
+
+  (missing === null ? test : test.skip)('in their transport do fit after the remedy', async () => {
+    const remedy = /\(give both nodes the same --transport\)$/;
+    await meet(['--transport', 'tcp'], [...linkFlags], remedy);
+    await meet(['--transport', 'tcp'], ['--transport', 'tcp'], null);
+    await meet([...linkFlags], [...linkFlags], null);
+  });
+
+  test('at a port for standbys that is taken: another one, or the same once it is free', async () => {
+    const port = await freePort();
+    const link = ['--link-listen', `127.0.0.1:${port}`];
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(port, '127.0.0.1', () => resolve()));
+    const remedy = /\(stop what serves there, or choose another --link-listen\)$/;
+    await expectRefusal([...alone, ...link], exitStatus.LISTEN, remedy);
+    await serves([...alone, '--link-listen', `127.0.0.1:${await freePort()}`]);
+    await new Promise((resolve) => taken.close(resolve));
+    await serves([...alone, ...link]);
   });
 });
 

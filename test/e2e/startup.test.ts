@@ -210,7 +210,8 @@ describe('a standby', () => {
     relay.hold();
     dying.signal('SIGKILL');
     await within('the end of the primary', patienceMs, dying.exited);
-    const line = /the primary was lost in mid-resync \(.*\) after [\d.]+ MiB: .*half a cache/;
+    const line =
+      /lost in mid-resync \(.*\) after [\d.]+ MiB: .*half a cache.*\(start the primary again, and it is mirrored\)/;
     await said(standby, line);
     relay.toStandby.keeps = () => false;
     relay.leadTo(await primary('-m', '16'));

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Passer } from '../../backup/primary/redirect-listener.js';
 import { Attachment, type AttachmentParts } from '../../failover/attachment.js';
-import type { Observation } from '../../failover/role.js';
+import type { Observation } from '../../failover/observation.js';
 
 /** A node that can be met at its link port, as one that was deposed can, and what it has seen. */
 function looking(linkPort: number) {
