@@ -1,8 +1,8 @@
 /**
  * The addresses at which a primary may be found: the one that this node was started with, those it was told of, and
  * those of the nodes it has met. A node that holds no whole copy tries them in turn. Nodes that came here to look for a
- * primary, with no copy themselves, are noted: when all have come so, no node holds the cache any more. A node without a
- * link port, or that did not name it, is known by its host. Pure.
+ * primary, with no copy themselves, are noted: when all have come so, no node holds the cache any more. A node that
+ * named no link port is known by its host. Pure.
  */
 
 import type { PrimaryAddress } from '../backup/standby/standby.js';

@@ -15,6 +15,8 @@ export interface Reign {
   readonly epoch: number;
   readonly cache: string;
   readonly parent: Reign | null;
+  /** The node has started with a cache of its own, and taken over from no node. */
+  readonly isOwn: boolean;
   readonly beganMs: number;
   /** Newest acknowledged serial, by key, in this reign or before it. */
   readonly acknowledged: Map<string, number>;
@@ -76,17 +78,11 @@ export class Checker {
   }
 
   /**
-   * A node begins to serve. `values` is the content of its memory; `parent` the reign that it continues, or null;
-   * `isOwn`: it has started with a cache of its own, and taken over from no node.
+   * A node begins to serve. `values` is the content of its memory; `parent` the reign that it continues, or null.
    */
   begins(
     node: string,
-    {
-      epoch,
-      cache,
-      parent,
-      isOwn,
-    }: Pick<Reign, 'epoch' | 'cache' | 'parent'> & { readonly isOwn: boolean },
+    { epoch, cache, parent, isOwn }: Pick<Reign, 'epoch' | 'cache' | 'parent' | 'isOwn'>,
     values: ReadonlyMap<string, number>,
     nowMs: number,
   ): void {
@@ -117,6 +113,7 @@ export class Checker {
       epoch,
       cache,
       parent,
+      isOwn,
       beganMs: nowMs,
       acknowledged,
       inherited: values,
@@ -149,7 +146,7 @@ export class Checker {
     this.fail(`${node} begins anew, and no process has ended since the last reign began`);
   }
 
-  /** A process ends, of itself or killed, and its memory is gone; or it gives its copy up for a reason that is known. */
+  /** A process ends, of itself or killed, and its memory is gone; or it gives up its copy for a known reason. */
   dies(nowMs: number): void {
     this.lastDeathMs = nowMs;
   }
@@ -202,6 +199,12 @@ export class Checker {
     if (lost > admitted) {
       this.fail(`${node} gave way and lost ${lost} acknowledged writes; it admitted ${admitted}`);
     }
+    if (lost > 0 && winner !== null && this.wasHeardOf(reign, winner)) {
+      this.fail(
+        `${node} began with a cache of its own and lost ${lost} acknowledged writes to ${winner.node}, which ` +
+          'reigned before, and could have been heard before the first answer',
+      );
+    }
     // Between two caches nobody can tell which one the clients want.
     if (lost > 0 && winner !== null && winner.cache === reign.cache && winner.asked === 0) {
       this.fail(
@@ -209,6 +212,16 @@ export class Checker {
           `${winner.epoch} nobody had used`,
       );
     }
+  }
+
+  /** A node that listened before it answered must have heard of this reign. */
+  private wasHeardOf({ node, isOwn, beganMs }: Reign, other: Reign): boolean {
+    const clearMs = Math.min(
+      this.contact.heardMs(other.node, node),
+      this.nowMs - (this.contact.cutsOf(node).get(other.node) ?? 0),
+      this.nowMs - other.beganMs,
+    );
+    return isOwn && clearMs > this.nowMs - beganMs + challengedMs;
   }
 
   /** A node serves no longer. Returns its reign. */
