@@ -9,6 +9,8 @@ export interface Break {
   readonly name: string;
   /** The broken rule, in a sentence. */
   readonly what: string;
+  /** The first seed that finds it, from 1 on, or the name of a scenario; null: neither does. */
+  readonly foundBy: number | string | null;
   /** Each change is [file, a text that stands in it exactly once, its replacement]. */
   readonly changes: readonly (readonly [file: string, from: string, to: string])[];
 }
@@ -17,6 +19,7 @@ export const breaks: readonly Break[] = [
   {
     name: 'L1-silent-deposed',
     what: 'a deposed primary does not tell its standbys who reigns, nor stays where they can find it',
+    foundBy: 13,
     changes: [
       [
         'backup/primary/primary.js',
@@ -29,11 +32,13 @@ export const breaks: readonly Break[] = [
   {
     name: 'L2-ends-for-an-address',
     what: 'an heir whose address is taken ends',
+    foundBy: 68,
     changes: [['failover/role.js', "bindFailed: { actions: ['bindLater'] }", 'bindFailed: fail']],
   },
   {
     name: 'L3-lease-not-looked-at',
     what: 'the lease is not looked at before the acts of a takeover',
+    foundBy: 101,
     changes: [
       ['failover/role.js', 'if (leaseLeftMs <= 0)\n        return doubtful;', ''],
       ['failover/role.js', 'if (leaseLeftMs <= 0)\n                return late;', ''],
@@ -44,11 +49,13 @@ export const breaks: readonly Break[] = [
   {
     name: 'L5-answers-at-once',
     what: 'a node that starts with a cache of its own does not listen for an announcer first',
+    foundBy: 354,
     changes: [['failover/node.js', 'this.pauseFor(limits_js_1.challengeMs)', 'this.pauseFor(1)']],
   },
   {
     name: 'L6-unused-reign-wins',
     what: 'a reign that nobody used deposes one that went on',
+    foundBy: 24,
     changes: [
       ['backup/lease/reign.js', 'theirs.changes === 0 && ours.changes > 0', 'false'],
       ['backup/lease/reign.js', 'ours.changes === 0 && theirs.changes > 0', 'false'],
@@ -57,6 +64,7 @@ export const breaks: readonly Break[] = [
   {
     name: 'L6-loss-not-said',
     what: 'a write that was on its way to a standby that is lost counts as one that it has',
+    foundBy: 191,
     changes: [
       ['backup/primary/primary.js', 'this.unacked.changesAt(acked)', 'this.parts.changes()'],
     ],
@@ -64,6 +72,7 @@ export const breaks: readonly Break[] = [
   {
     name: 'L8-numbers-not-modulo',
     what: 'numbers of heartbeats are compared as if they did not outgrow the wire',
+    foundBy: 3,
     changes: [
       [
         'backup/lease/heartbeat-times.js',
@@ -75,6 +84,7 @@ export const breaks: readonly Break[] = [
   {
     name: 'law3-no-barrier',
     what: 'a reply does not wait for its batch',
+    foundBy: 14,
     changes: [
       [
         'backup/primary/primary.js',
@@ -86,6 +96,7 @@ export const breaks: readonly Break[] = [
   {
     name: 'law4-nobody-told',
     what: 'an heir tells nobody that it reigns',
+    foundBy: 6,
     changes: [
       ['failover/service.js', 'addresses.map((at) => this.newAnnouncer(at))', '[]'],
       [
@@ -98,6 +109,7 @@ export const breaks: readonly Break[] = [
   {
     name: 'rule2-never-asks',
     what: 'a reply leaves on what was said, not on what was heard',
+    foundBy: 58,
     changes: [
       [
         'backup/lease/primary-lease.js',
@@ -109,6 +121,7 @@ export const breaks: readonly Break[] = [
   {
     name: 'rule7-lease-never-ends',
     what: 'a copy that the primary went on without is served',
+    foundBy: 219,
     changes: [
       [
         'backup/lease/standby-lease.js',
@@ -120,11 +133,13 @@ export const breaks: readonly Break[] = [
   {
     name: 'rule8-own-absence',
     what: 'a standby takes its own absence for the silence of the primary',
+    foundBy: 7,
     changes: [['failover/detector.js', 'Math.min(silence, this.lookMs * awakeLooks)', 'silence']],
   },
   {
     name: 'lease-no-hold',
     what: 'a primary that lost its standby answers at once',
+    foundBy: 244,
     changes: [
       [
         'backup/lease/lease.js',
@@ -136,21 +151,25 @@ export const breaks: readonly Break[] = [
   {
     name: 'late-heir-serves',
     what: 'an heir whose lease ended before it could announce its reign serves in the end',
+    foundBy: 219,
     changes: [['failover/role.js', 'paused: giveUp', 'paused: bindCertain']],
   },
   {
     name: 'passers-call-away',
     what: 'an announcer calls a node away from the primary that is about to let it in',
+    foundBy: 55,
     changes: [['failover/role.js', 'isAsked ? stay :', 'false ? stay :']],
   },
   {
     name: 'whole-once-ends',
     what: 'a node that was whole once ends for want of memory',
+    foundBy: null,
     changes: [['failover/role.js', 'const waits = wasWhole ||', 'const waits =']],
   },
   {
     name: 'herald-own-absence',
     what: 'an announcer takes its own absence for an answer that does not come',
+    foundBy: null,
     changes: [
       ['failover/reign-announcer.js', 'if (wasAway || isNew)\n                return;', ''],
     ],
@@ -158,6 +177,7 @@ export const breaks: readonly Break[] = [
   {
     name: 'herald-claims-all',
     what: 'an announcer claims all that was changed, also what the node that it meets has',
+    foundBy: 'two-nodes-give-way-to-each-other',
     changes: [
       [
         'backup/primary/primary.js',
@@ -169,6 +189,7 @@ export const breaks: readonly Break[] = [
   {
     name: 'seek-itself',
     what: 'a node that looks for a primary may be led to itself, and looks nowhere else',
+    foundBy: null,
     changes: [
       ['failover/primary-addresses.js', 'this.isSelf = isSelf;', 'this.isSelf = () => false;'],
       [
@@ -181,9 +202,8 @@ export const breaks: readonly Break[] = [
   {
     name: 'seek-for-ever',
     what: 'nodes that all look for a primary, with nothing in hand, look for ever',
-    changes: [
-      ['failover/attachment.js', 'this.primaryAddresses.areAllSeeking(this.now())', 'false'],
-    ],
+    foundBy: 13,
+    changes: [['failover/attachment.js', 'this.primaryAddresses.areAllSeeking(now)', 'false']],
   },
 ];
 

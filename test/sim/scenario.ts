@@ -57,6 +57,8 @@ export type Fault =
       readonly atMs: number;
       readonly forMs: number;
     }
+  /** Others keep the processor from the process for three quarters of the time, so that it is slow. */
+  | { readonly kind: 'busy'; readonly node: string; readonly atMs: number; readonly forMs: number }
   /** The process stands still in the midst of an event: after `looks` more readings of its clock. */
   | {
       readonly kind: 'stall';
@@ -152,7 +154,10 @@ export function scenarioOf(seed: number): Scenario {
     writerThinkMs: random.next() < 0.6 ? 40 : random.between(500, 4000),
     patienceMs: random.next() < 0.6 ? 1500 : random.between(2000, 6000),
     // The model of the supervisor knows processes that stand still between events, not in the midst of one.
-    faults: supervised ? faults.filter(({ kind }) => kind !== 'stall') : faults,
+    faults: [
+      ...(supervised ? faults.filter(({ kind }) => kind !== 'stall') : faults),
+      ...busyOf(seed, nodes, faultsEndMs),
+    ],
     faultsEndMs,
   };
 }
@@ -185,6 +190,15 @@ export function failingOnce(node: string, call: Call, after: number): Scenario {
     ],
     faultsEndMs: 9000,
   };
+}
+
+/** Uses a random generator of its own, as below: a node that is slow, for as long as other faults last. */
+function busyOf(seed: number, nodes: readonly string[], faultsEndMs: number): Fault[] {
+  const random = new Random(seed ^ 0xb5);
+  if (random.next() < 0.8) return [];
+  const node = nodes[random.between(0, nodes.length - 1)]!;
+  const atMs = random.between(500, faultsEndMs - 500);
+  return [{ kind: 'busy', node, atMs, forMs: random.between(200, faultsEndMs - atMs) }];
 }
 
 /** Uses a random generator of its own, so that no other part of a scenario depends on it. */

@@ -2,9 +2,11 @@
  * Whole nodes in the simulator: a fixed set of seeds, and the scenarios that found a fault once. `SIM_SECONDS` plays
  * fresh seeds as well, for as many seconds; `SIM_SEED` is the first of them.
  */
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { breaks } from './breaks.js';
 import { type Call, failingOnce, type Scenario, scenarioOf } from './scenario.js';
 import { play } from './world.js';
 
@@ -76,6 +78,34 @@ describe('a call that fails, whichever of them it is', () => {
     },
     patienceMs,
   );
+});
+
+describe('a rule that is broken is found:', () => {
+  const main = join(__dirname, 'main.js');
+  const known = breaks.filter(({ foundBy }) => foundBy !== null);
+  test.each(known)(
+    '$name',
+    async ({ name, foundBy }) => {
+      const played =
+        typeof foundBy === 'number'
+          ? [String(foundBy)]
+          : ['--scenario', join(folder, `${foundBy}.json`)];
+      const said = await new Promise<string>((resolve) => {
+        execFile(process.execPath, [main, ...played, '--break', name], (_, stdout, stderr) => {
+          resolve(stdout + stderr);
+        });
+      });
+      expect(said).toMatch(/^seed \d+: [\s\S]*\n1 scenarios .* 1 violated\n$/);
+    },
+    patienceMs,
+  );
+
+  test.each(breaks)('$name stands in the program', ({ changes }) => {
+    for (const [file, from] of changes) {
+      const text = readFileSync(join(__dirname, '..', '..', file), 'utf8');
+      expect([file, text.split(from).length - 1]).toEqual([file, 1]);
+    }
+  });
 });
 
 test('one seed has one history', async () => {

@@ -26,6 +26,9 @@ export interface Outcome {
 const restMs = 30_000;
 /** Nodes are at rest once they have seemed so for this long. */
 const lastingMs = 1000;
+/** How often a busy processor turns to another process, and the share of its time that the others have. */
+const busyTurnMs = 20;
+const busyShare = 0.75;
 const linesKept = 3000;
 /** How often silences are looked for; a shorter one may be missed. */
 const watchMs = 10;
@@ -184,6 +187,9 @@ class World {
         slot.process.pause(fault.forMs);
         return;
       }
+      case 'busy':
+        this.keepBusy(this.slot(fault.node), scheduler.nowMs + fault.forMs);
+        return;
       case 'cut': {
         const [from, to] = [this.slot(fault.from).host, this.slot(fault.to).host];
         const ways = fault.oneWay
@@ -245,6 +251,13 @@ class World {
         undo(() => network.slowDown(from, to, 0));
       }
     }
+  }
+
+  /** Keeps the processor from a node's process for most of the time. */
+  private keepBusy(slot: Slot, untilMs: number): void {
+    if (this.isMended || this.scheduler.nowMs >= untilMs) return;
+    slot.process.pause(busyTurnMs * busyShare);
+    this.scheduler.after(busyTurnMs, () => this.keepBusy(slot, untilMs));
   }
 
   /**
