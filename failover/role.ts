@@ -125,13 +125,15 @@ export type Observation =
   | { readonly what: 'dropped' }
   /**
    * The peer refused this node, or this node the peer. `why`: 'busy', it has another standby; 'peer', its version,
-   * secret or times do not fit, or it is no hotspare at all; 'own', this node cannot have a copy (no memory, no
-   * device). `mayBeElsewhere`: other addresses are known, or the operator did not name this one.
+   * secret or times do not fit, or it is no hotspare; 'own', this node lacks memory or a device for a copy.
+   * `mayBeElsewhere`: other addresses are known, or the operator did not name this one. `isSure`: the peer is on this
+   * machine or knows the secret; otherwise anybody on the way may have said so.
    */
   | {
       readonly what: 'turnedAway';
       readonly why: 'busy' | 'peer' | 'own';
       readonly mayBeElsewhere: boolean;
+      readonly isSure: boolean;
     }
   /** Another node reigns, and its reign goes on: a DEPOSED said so, or a verdict on 'metReign' or 'claimed'. */
   | { readonly what: 'outranked' }
@@ -425,23 +427,21 @@ export const transitions: Readonly<Record<State, Rules>> = {
   reconnecting: {
     paused: { actions: ['attach'] },
     // On this machine a refusal is proof that no process listens there. Across machines a firewall refuses as well, as
-    // do a balancer without back ends and a port forward that restarts. Such a refusal does not even shorten the wait,
-    // as the primary may answer for as long as this node has promised to stand still
-    // (docs/decisions/refused-elsewhere.md).
+    // do a balancer without back ends and a port forward that restarts. Why such a refusal does not even shorten the
+    // wait is told in docs/decisions/refused-elsewhere.md.
     refused: (_, { isHere }, leaseLeftMs) =>
       isHere ? takeOver(leaseLeftMs, true) : { actions: ['attachLater'] },
-    // A reset comes from a listener that is being closed, as those of a dying process are: a new attempt follows at
-    // once.
+    // A listener that is being closed resets, as those of a dying process do: a new attempt follows at once.
     reset: { actions: ['attach'] },
     // Either the address comes back, or the silence grows long enough.
     unreachable: { actions: ['attachLater'] },
     lost: { actions: ['attach'] },
     silence: silentWhole,
-    // Our own primary has no reason to refuse us while it counts on our copy: another node was started in its place.
+    // Our own primary has no reason to refuse us; but a lack of our own, or words of anybody, say nothing of it.
     turnedAway: (role, seen, leaseLeftMs) => {
       if (leaseLeftMs <= 0) return turnedAway(role, seen);
-      // A lack of this node's own says nothing about the primary.
-      return seen.why === 'own' ? { actions: ['attachLater'] } : takeOver(leaseLeftMs, true);
+      if (!seen.isSure || seen.why === 'own') return { actions: ['attachLater'] };
+      return takeOver(leaseLeftMs, true);
     },
     metCache: (_, { theirs, ours }, leaseLeftMs) => {
       // It is the same process, or one restarted from its memory file, which holds all that the copy does (law 2).

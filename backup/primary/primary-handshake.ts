@@ -8,7 +8,7 @@ import { layoutVersion } from '../../src/store/layout.js';
 import { Channel, type ChannelOwner } from '../channel/channel.js';
 import { agreed, type CipherWish, wishOf } from '../channel/cipher.js';
 import { type FrameHeader, FrameType, protocolVersion } from '../channel/frame.js';
-import { nonce, type Proof, parse } from '../channel/hello.js';
+import { nonce, type Proof, parse, type Refusal } from '../channel/hello.js';
 import { isProved, type SessionKeys, sessionKeys, withProof } from '../channel/proof.js';
 import type { MirrorSettings } from '../mirror-settings.js';
 
@@ -104,7 +104,8 @@ export class PrimaryHandshake implements ChannelOwner {
    */
   refuse(error: HotspareError): void {
     const { code, message, remedy } = error;
-    this.channel.sendMessage(FrameType.REFUSED, { code, reason: message, remedy });
+    const refusal: Refusal = { code, reason: message, remedy, disowns: this.proven };
+    this.channel.sendMessage(FrameType.REFUSED, refusal);
     this.channel.muted = true;
     this.events.refused(this, message);
   }
