@@ -310,7 +310,7 @@ export class Attachment implements RedirectOwner {
         this.note(() => 'connection refused');
         observe(connectFailure(errno, this.isHere()));
       },
-      refused: (error) => this.turnedAway(error),
+      refused: (error, isSure) => this.turnedAway(error, isSure),
       deposedBy: () => this.deposedBy,
       outranked: (epoch, link) => {
         this.learn(epoch, link, '');
@@ -325,7 +325,7 @@ export class Attachment implements RedirectOwner {
     });
   }
 
-  private turnedAway(error: HotspareError): void {
+  private turnedAway(error: HotspareError, isSure: boolean): void {
     const { code, message } = error;
     this.error = () => error;
     // This system could not even begin to connect (no route, no descriptor): that says nothing about the primary.
@@ -337,7 +337,12 @@ export class Attachment implements RedirectOwner {
     const why = code === 'LINK_BUSY' ? 'busy' : code.startsWith('LINK_') ? 'peer' : 'own';
     const mayBeElsewhere =
       this.addresses.length > 1 || this.named === null || !this.isAt(this.named);
-    this.parts.observe({ what: 'turnedAway', why, mayBeElsewhere });
+    this.parts.observe({
+      what: 'turnedAway',
+      why,
+      mayBeElsewhere,
+      isSure: isSure || this.isHere(),
+    });
   }
 
   /** Begins to watch for silence, and for this node's own absence. */
@@ -382,7 +387,10 @@ export class Attachment implements RedirectOwner {
     return this.parts.mirrorSettings.linkListen?.port ?? 0;
   }
 
-  /** True when the primary's link is on this machine, where a refused connection proves its death. */
+  /**
+   * True when the primary's link is on this machine, where nobody stands in between: a refused connection proves its
+   * death, and whoever answers there has taken its place.
+   */
   private isHere(): boolean {
     if (this.of === null) return false;
     const { host } = this.of;

@@ -35,12 +35,14 @@ export type Observation =
   /**
    * The peer refused this node, or this node the peer. `why`: 'busy', it has another standby; 'peer', its version,
    * secret or times do not fit, or it is no hotspare at all; 'own', this node cannot have a copy (no memory, no
-   * device). `mayBeElsewhere`: other addresses are known, or the operator did not name this one.
+   * device). `mayBeElsewhere`: other addresses are known, or the operator did not name this one. `isSure`: the peer
+   * is on this machine or knows the secret; otherwise anybody on the way may have said so.
    */
   | {
       readonly what: 'turnedAway';
       readonly why: 'busy' | 'peer' | 'own';
       readonly mayBeElsewhere: boolean;
+      readonly isSure: boolean;
     }
   /** Another node reigns, and its reign goes on: a DEPOSED said so, or a verdict on 'metReign' or 'claimed'. */
   | { readonly what: 'outranked' }

@@ -256,23 +256,21 @@ export const transitions: Readonly<Record<State, Rules>> = {
   reconnecting: {
     paused: { actions: ['attach'] },
     // On this machine a refusal is proof that no process listens there. Across machines a firewall refuses as well, as
-    // do a balancer without back ends and a port forward that restarts. Such a refusal does not even shorten the wait,
-    // as the primary may answer for as long as this node has promised to stand still
-    // (docs/decisions/refused-elsewhere.md).
+    // do a balancer without back ends and a port forward that restarts. Why such a refusal does not even shorten the
+    // wait is told in docs/decisions/refused-elsewhere.md.
     refused: (_, { isHere }, leaseLeftMs) =>
       isHere ? takeOver(leaseLeftMs, true) : { actions: ['attachLater'] },
-    // A reset comes from a listener that is being closed, as those of a dying process are: a new attempt follows at
-    // once.
+    // A listener that is being closed resets, as those of a dying process do: a new attempt follows at once.
     reset: { actions: ['attach'] },
     // Either the address comes back, or the silence grows long enough.
     unreachable: { actions: ['attachLater'] },
     lost: { actions: ['attach'] },
     silence: silentWhole,
-    // Our own primary has no reason to refuse us while it counts on our copy: another node was started in its place.
+    // Our own primary has no reason to refuse us; but a lack of our own, or words of anybody, say nothing of it.
     turnedAway: (role, seen, leaseLeftMs) => {
       if (leaseLeftMs <= 0) return turnedAway(role, seen);
-      // A lack of this node's own says nothing about the primary.
-      return seen.why === 'own' ? { actions: ['attachLater'] } : takeOver(leaseLeftMs, true);
+      if (!seen.isSure || seen.why === 'own') return { actions: ['attachLater'] };
+      return takeOver(leaseLeftMs, true);
     },
     metCache: (_, { theirs, ours }, leaseLeftMs) => {
       // Their node is the same process, or one restarted from its memory file, which holds all that the copy does.

@@ -73,6 +73,24 @@ bool isTrusted(uid_t owner) {
   return owner == 0 || owner == geteuid() || owner == trusted;
 }
 
+/// Follows no symlink but one that root or this process' user has made: another user's may lead to
+/// any file, and this process may still be root. The user of -u is another user.
+int openOwn(const std::string& path, Failure* failure) {
+  constexpr int kFlags = O_RDWR | O_CREAT | O_CLOEXEC;
+  const int descriptor = ::open(path.c_str(), kFlags | O_NOFOLLOW, 0600);
+  if (descriptor >= 0) return descriptor;
+  *failure = {errno, "open"};
+  struct stat link {};
+  if (errno != ELOOP || lstat(path.c_str(), &link) != 0 || !S_ISLNK(link.st_mode)) return -1;
+  if (link.st_uid != 0 && link.st_uid != geteuid()) {
+    *failure = {EPERM, "link"};
+    return -1;
+  }
+  const int target = ::open(path.c_str(), kFlags, 0600);
+  *failure = target < 0 ? Failure{errno, "open"} : Failure{};
+  return target;
+}
+
 }  // namespace
 
 void trustOwner(unsigned int user) {
@@ -113,8 +131,9 @@ Failure Region::openMemory() {
 }
 
 Failure Region::openFile(const std::string& path, bool discard) {
-  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_ < 0) return {errno, "open"};
+  Failure failure;
+  lock_ = openOwn(path, &failure);
+  if (lock_ < 0) return failure;
   struct stat found {};
   if (fstat(lock_, &found) != 0) return {errno, "fstat"};
   // A user who may write into the file changes what clients are served, and can crash the server.

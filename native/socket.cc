@@ -82,11 +82,14 @@ Failure bindUnix(const ListenOptions& options, const Address& address, Listener*
   if (fchmod(listener->descriptor, mode) != 0) return {errno, "fchmod"};
   if (bind(listener->descriptor, address.get(), address.length) != 0) return {errno, "bind"};
   listener->path = options.path;
+  // Whoever else may write to the folder may have put a symlink in the place of the socket.
   struct stat status {};
-  if (stat(options.path.c_str(), &status) != 0) return {errno, "stat"};
+  if (lstat(options.path.c_str(), &status) != 0) return {errno, "stat"};
   listener->device = status.st_dev;
   listener->inode = status.st_ino;
-  if (chmod(options.path.c_str(), mode) != 0) return {errno, "chmod"};
+  if (fchmodat(AT_FDCWD, options.path.c_str(), mode, AT_SYMLINK_NOFOLLOW) != 0) {
+    return {errno, "chmod"};
+  }
   return {};
 }
 
@@ -154,7 +157,7 @@ void closeListener(Listener* listener) {
   listener->armed = false;
   if (listener->path.empty()) return;
   struct stat status {};
-  if (stat(listener->path.c_str(), &status) == 0 && status.st_dev == listener->device &&
+  if (lstat(listener->path.c_str(), &status) == 0 && status.st_dev == listener->device &&
       status.st_ino == listener->inode) {
     unlink(listener->path.c_str());
   }

@@ -92,6 +92,11 @@ export interface Refusal {
   readonly code: string;
   readonly reason: string;
   readonly remedy: string;
+  /**
+   * The sender knows the receiver, by its proof, and does not count on its copy; otherwise it knows only what came, or
+   * lacks something itself. Earlier versions do not say it.
+   */
+  readonly disowns: boolean | undefined;
 }
 
 /** Tells a deposed primary, its standbys, or an heir that gives way, which node reigns. */
@@ -153,6 +158,8 @@ const kinds = {
   link: (value: unknown) => value === null || matches(value, /^[\w.:%[\]-]{1,300}$/),
   /** For people. */
   text: (value: unknown) => typeof value === 'string',
+  /** May be missing. */
+  flag: (value: unknown) => value === undefined || typeof value === 'boolean',
   object: (value: unknown) => typeof value === 'object' && value !== null,
 } as const;
 
@@ -198,7 +205,7 @@ const shapes = {
     why: 'text',
   },
   memory: { failure: 'text', parts: 'object' },
-  refusal: { code: 'word', reason: 'text', remedy: 'text' },
+  refusal: { code: 'word', reason: 'text', remedy: 'text', disowns: 'flag' },
   deposed: { node: 'name', link: 'link' },
 } as const satisfies Record<string, Fields>;
 

@@ -8,7 +8,14 @@ import { layoutVersion } from '../../src/store/layout.js';
 import { Channel, type ChannelOwner } from '../channel/channel.js';
 import { agreed, type CipherWish, type HandshakeSettings, wishOf } from '../channel/cipher.js';
 import { type FrameHeader, FrameType, protocolVersion } from '../channel/frame.js';
-import { nonce, type Proof, parse, sameVersion, wrongSecret } from '../channel/hello.js';
+import {
+  nonce,
+  type Proof,
+  parse,
+  type Refusal,
+  sameVersion,
+  wrongSecret,
+} from '../channel/hello.js';
 import { isProved, type SessionKeys, sessionKeys, withProof } from '../channel/proof.js';
 
 export interface HandshakeEvents {
@@ -102,7 +109,8 @@ export class PrimaryHandshake implements ChannelOwner {
    */
   refuse(error: HotspareError): void {
     const { code, message, remedy } = error;
-    this.channel.sendMessage(FrameType.REFUSED, { code, reason: message, remedy });
+    const refusal: Refusal = { code, reason: message, remedy, disowns: this.proven };
+    this.channel.sendMessage(FrameType.REFUSED, refusal);
     this.channel.muted = true;
     this.events.refused(this, message);
   }

@@ -19,7 +19,7 @@ import type { Log } from '../../src/process/log.js';
 import type { Region } from '../../src/store/region.js';
 import type { Channel, ChannelOwner } from '../channel/channel.js';
 import { type FrameHeader, FrameType } from '../channel/frame.js';
-import { type Proof, parse } from '../channel/hello.js';
+import { type Proof, parse, type Refusal } from '../channel/hello.js';
 import { firstHeartbeat, unknownMs } from '../lease/heartbeat-times.js';
 import { PrimaryLease } from '../lease/primary-lease.js';
 import { type Link, linkName } from '../link/link.js';
@@ -169,7 +169,9 @@ export class Replica implements ChannelOwner, Member {
           if (!this.isGone) this.begin(link);
         },
         refused: ({ code, message, remedy }: { code: string; message: string; remedy: string }) => {
-          channel.sendMessage(FrameType.REFUSED, { code, reason: message, remedy });
+          // The standby's copy may still count.
+          const refusal: Refusal = { code, reason: message, remedy, disowns: false };
+          channel.sendMessage(FrameType.REFUSED, refusal);
           if (!this.isGone) events.lost(this, message, 'lost');
         },
         acked: (sequence: number, blocks: number) => {

@@ -40,8 +40,11 @@ export interface StandbyEvents {
   lost(reason: string): void;
   /** No process listens there (ECONNREFUSED), or the address cannot be reached. */
   unreachable(errno: number): void;
-  /** The primary, or this node, refuses this mirror; with LINK_BUSY only for now. */
-  refused(error: HotspareError): void;
+  /**
+   * The peer, or this node, refuses this mirror; with LINK_BUSY only for now. `isSure`: the peer knows the secret,
+   * and knew who this node is; otherwise anybody in between may have said it, or have brought it about.
+   */
+  refused(error: HotspareError, isSure: boolean): void;
   /** Another node reigns. `link`: where it listens for standbys; null when it did not say. */
   outranked(epoch: number, link: string | null): void;
   /** The node whose reign has ended this node's own; empty when none has. */
@@ -150,6 +153,11 @@ export class Standby implements ChannelOwner {
     return this.welcome;
   }
 
+  /** The peer has proved that it knows the secret. */
+  private get isProved(): boolean {
+    return this.stage !== HandshakeStage.UNPROVED;
+  }
+
   /** How long the copy may be served without a heartbeat of the primary. 0 before the welcome. */
   get leaseMs(): number {
     return this.lease.lengthMs;
@@ -191,6 +199,7 @@ export class Standby implements ChannelOwner {
         sentence,
         'check --of, and how many open files this process may have',
       ),
+      false,
     );
   }
 
@@ -215,7 +224,8 @@ export class Standby implements ChannelOwner {
       this.refuse('LINK_REFUSED', 'that is no primary', 'name the --link-listen of a primary');
       return;
     }
-    this.heardMs = this.wire.nowMs;
+    // What comes before the proof may be anybody's.
+    if (this.isProved) this.heardMs = this.wire.nowMs;
     switch (header.type) {
       case FrameType.BATCH:
       case FrameType.BLOCK:
@@ -258,7 +268,7 @@ export class Standby implements ChannelOwner {
 
   garbageReceived(reason: string): void {
     this.channel = null;
-    if (this.stage !== HandshakeStage.UNPROVED) this.events.lost(reason);
+    if (this.isProved) this.events.lost(reason);
     else this.refuse('LINK_LOST', reason, 'name the --link-listen of a primary with --of');
   }
 
@@ -375,7 +385,9 @@ export class Standby implements ChannelOwner {
       const told = (['LINK_VERSION', 'LINK_BUSY'] as const).find((one) => one === refusal?.code);
       const code = told ?? 'LINK_REFUSED';
       const reason = refusal?.reason ?? 'no reason was given';
-      this.refuse(code, reason, refusal?.remedy ?? 'see the log of the primary');
+      const remedy = refusal?.remedy ?? 'see the log of the primary';
+      // A peer that did not take our proof may have got another one, changed by whoever brought the refusal about.
+      this.refuse(code, reason, remedy, this.isProved && refusal?.disowns === true);
     } else if (header.type === FrameType.CHALLENGE) {
       this.prove(payload);
     } else {
@@ -395,8 +407,12 @@ export class Standby implements ChannelOwner {
       providers: providers.join(','),
       lacks,
     });
-    if (failure === null) this.stage = HandshakeStage.PROVED;
-    else this.refuse(failure.code, failure.message, failure.remedy);
+    if (failure === null) {
+      this.stage = HandshakeStage.PROVED;
+      this.heardMs = this.wire.nowMs;
+    } else {
+      this.refuse(failure.code, failure.message, failure.remedy);
+    }
   }
 
   /** The claims of a standby: no reign, and the cache of which it holds a whole copy. */
@@ -514,8 +530,13 @@ export class Standby implements ChannelOwner {
     this.isSyncedReported = false;
   }
 
-  private refuse(code: HotspareError['code'], reason: string, remedy: string): void {
+  private refuse(
+    code: HotspareError['code'],
+    reason: string,
+    remedy: string,
+    isSure = this.isProved,
+  ): void {
     this.leave();
-    this.events.refused(new HotspareError(code, reason, remedy));
+    this.events.refused(new HotspareError(code, reason, remedy), isSure);
   }
 }

@@ -258,6 +258,9 @@ function cannotMap(
       `give it to the user of this process with chown, or name another file`,
     );
   }
+  if (call === 'link') {
+    return refusal(`${file} is a symlink of another user`, 'name the file that it leads to');
+  }
   if (call === 'mode') {
     return refusal(`every user may write to ${file}`, `chmod 600 ${file}, or name another file`);
   }

@@ -99,6 +99,31 @@ describe('-e', () => {
   });
 });
 
+describe('-e through a symlink', () => {
+  asRoot.each([
+    ['to an empty file', true, []],
+    ['to no file', false, []],
+    ['of the user whom -u names', false, ['-u', 'nobody']],
+  ])('of another user, %s: refused, and nothing is made', async (_, stands, flags) => {
+    const [ours, file] = [join(folder, 'ours'), join(folder, 'file')];
+    if (stands) writeFileSync(ours, '');
+    symlinkSync(ours, file);
+    lchownSync(file, nobody, nobody);
+    const refusal = /is a symlink of another user \(name the file that it leads to\)/;
+    await expectRefusal([...alone, '-e', file, ...flags], exitStatus.REGION, refusal);
+    expect(readdirSync(folder).sort()).toEqual(stands ? ['file', 'ours'] : ['file']);
+    if (stands) expect(readFileSync(ours, 'utf8')).toBe('');
+  });
+
+  test('of our own: it is followed', async () => {
+    const [ours, file] = [join(folder, 'ours'), join(folder, 'file')];
+    symlinkSync(ours, file);
+    await started(['-e', file]);
+    expect(lstatSync(file).isSymbolicLink()).toBe(true);
+    expect(lstatSync(ours).size).toBeGreaterThan(0);
+  });
+});
+
 describe('--latencies', () => {
   asRoot('is not written through a symlink of another user', async () => {
     const [ours, file] = [join(folder, 'ours'), join(folder, 'file')];

@@ -131,7 +131,7 @@ static int fault(const char *call, const void *caller) {
 
 PLAIN(int, accept4, (int s, struct sockaddr *a, socklen_t *n, int f), (s, a, n, f))
 PLAIN(int, bind, (int s, const struct sockaddr *a, socklen_t n), (s, a, n))
-PLAIN(int, chmod, (const char *p, mode_t m), (p, m))
+PLAIN(int, fchmodat, (int d, const char *p, mode_t m, int f), (d, p, m, f))
 PLAIN(int, connect, (int s, const struct sockaddr *a, socklen_t n), (s, a, n))
 PLAIN(int, epoll_create1, (int f), (f))
 PLAIN(int, epoll_wait, (int e, struct epoll_event *v, int n, int t), (e, v, n, t))
@@ -158,7 +158,6 @@ PLAIN(int, setsockopt, (int s, int l, int o, const void *v, socklen_t n), (s, l,
 PLAIN(int, shutdown, (int s, int h), (s, h))
 PLAIN(int, socket, (int d, int t, int p), (d, t, p))
 PLAIN(int, socketpair, (int d, int t, int p, int v[2]), (d, t, p, v))
-PLAIN(int, stat, (const char *p, struct stat *s), (p, s))
 PLAIN(int, unlink, (const char *p), (p))
 
 /* A call that moves bytes: it may also move fewer than it was asked to. */

@@ -86,8 +86,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     file: 'old',
     calls: {
       lstat: ['EACCES'],
-      stat: ['EACCES'],
-      chmod: ['EPERM'],
+      fchmodat: ['EPERM'],
       fchmod: ['EPERM'],
       unlink: ['EPERM'],
       open: ['EMFILE', 'EACCES', 'ENOENT'],

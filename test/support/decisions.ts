@@ -22,7 +22,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   looking: [
     'looking lookElsewhere attachLater <- refused here; refused elsewhere; reset; ' +
       'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; turned away, ' +
-      'may be elsewhere',
+      'may be elsewhere; turned away, by anybody',
     'looking <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello, in a pause; passer reigns, and is asked; passer ' +
       'looks; all look; standby died',
@@ -37,7 +37,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   copying: [
     'looking lookElsewhere attachLater <- lost; silence, a copy; dropped; turned away, ' +
-      'busy; turned away, may be elsewhere',
+      'busy; turned away, may be elsewhere; turned away, by anybody',
     'copying <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello; silence, a hello, in a pause; passer reigns; ' +
       'passer reigns, and is asked; passer looks; all look; standby died',
@@ -56,7 +56,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
       'silence, a hello, lease over; silence, a hello, in a pause, lease over; silence, a ' +
       'copy, lease over',
     'looking attach <- dropped',
-    'looking lookElsewhere attachLater <- turned away, busy; turned away, may be elsewhere',
+    'looking lookElsewhere attachLater <- turned away, busy; turned away, may be elsewhere; ' +
+      'turned away, by anybody',
     'ended fail <- turned away, of another kind; cannot have a copy',
     'looking follow attach <- outranked',
     'ended <- stopped',
@@ -67,7 +68,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'looking sayDoubtful lookElsewhere attachLater <- refused here, lease over; silence, ' +
       'dead-after, lease over; silence, a hello, lease over; silence, a hello, in a pause, ' +
       'lease over; silence, a copy, lease over',
-    'reconnecting attachLater <- refused elsewhere; unreachable; cannot have a copy',
+    'reconnecting attachLater <- refused elsewhere; unreachable; turned away, by anybody; ' +
+      'cannot have a copy',
     'reconnecting attach <- reset; lost; paused',
     'reconnecting <- silence, short; silence, a heartbeat; silence, dead-after, asleep; ' +
       'passer reigns; passer reigns, and is asked; passer looks; all look; standby died',
@@ -79,7 +81,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'fencing hangUp revoke epochMet=9 isCertain=true (keep) <- met another cache',
     'copying <- welcomed',
     'looking lookElsewhere attachLater <- turned away, busy, lease over; turned away, may ' +
-      'be elsewhere, lease over',
+      'be elsewhere, lease over; turned away, by anybody, lease over',
     'ended fail <- turned away, of another kind, lease over; cannot have a copy, lease over',
     'looking follow attach <- outranked',
     'ended <- stopped',
@@ -166,7 +168,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   'looking, a founder': [
     'looking lookElsewhere attachLater <- refused here; refused elsewhere; reset; ' +
       'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; turned away, ' +
-      'may be elsewhere',
+      'may be elsewhere; turned away, by anybody',
     'looking <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello, in a pause; passer reigns, and is asked; passer ' +
       'looks; standby died',
@@ -183,7 +185,8 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   'looking, whole once': [
     'looking lookElsewhere attachLater <- refused here; refused elsewhere; reset; ' +
       'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; turned away, ' +
-      'of another kind; turned away, may be elsewhere; cannot have a copy',
+      'of another kind; turned away, may be elsewhere; turned away, by anybody; cannot have ' +
+      'a copy',
     'looking <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
       'dead-after, asleep; silence, a hello, in a pause; passer reigns, and is asked; passer ' +
       'looks; all look; standby died',

@@ -51,6 +51,7 @@ class Session {
   private readonly wires = [new Wire({ connectionsMax: 160 }), new Wire({ connectionsMax: 8 })];
   private readonly mirrorSettings: MirrorSettings;
   private timer: NodeJS.Timeout | null = null;
+  private linkPort = 0;
 
   constructor(cipher: MirrorSettings['cipher']) {
     const mapped = mapRegion(geometry, anonymousMemory, new Journal());
@@ -90,7 +91,8 @@ class Session {
 
   /** Puts the relay in between, lets it be prepared, and attaches. */
   async begin(prepare: (relay: Relay) => void = () => {}): Promise<void> {
-    this.relay = new Relay(this.primary.listen(host, 0));
+    this.linkPort = this.primary.listen(host, 0);
+    this.relay = new Relay(this.linkPort);
     prepare(this.relay);
     const tell = (what: string): void => void this.told.push(`standby: ${what}`);
     const address = { host, port: await this.relay.listen() };
@@ -100,13 +102,33 @@ class Session {
       synced: () => tell('synced'),
       lost: (reason) => tell(`ended: ${reason}`),
       unreachable: (errno) => tell(`ended: ${errno}`),
-      refused: ({ message }) => tell(`ended: ${message}`),
+      refused: ({ message }, isSure) => tell(`ended${isSure ? ', for sure' : ''}: ${message}`),
       dropped: () => tell('dropped'),
       met: () => 'mirror',
       outranked: () => tell('outranked'),
     });
     this.standby.attach();
     this.timer = setInterval(() => this.standby.beat(monotonicMs()), heartbeatMs);
+  }
+
+  /** One more standby, which looks for the same primary. */
+  another(): Standby {
+    const tell = (what: string): void => void this.told.push(`other: ${what}`);
+    const address = { host, port: this.linkPort };
+    const settings = { ...this.mirrorSettings, node: 'other' };
+    const other = new Standby(this.wires[1]!, address, settings, anonymousMemory, {
+      deposedBy: () => '',
+      welcomed: () => tell('welcomed'),
+      synced: () => {},
+      lost: tell,
+      unreachable: () => tell('unreachable'),
+      refused: ({ message }, isSure) => tell(`refused${isSure ? ', for sure' : ''}: ${message}`),
+      dropped: () => {},
+      met: () => 'mirror',
+      outranked: () => {},
+    });
+    other.attach();
+    return other;
   }
 
   async synced(): Promise<void> {
@@ -355,6 +377,53 @@ describe('in between', () => {
       unsealed(Buffer.concat([Buffer.alloc(frameHeaderBytes), body]), type, 99),
     );
     await session.over();
+  });
+});
+
+/** A frame of the hello with another payload, and a right checksum. */
+function saying(type: number, text: string): Buffer {
+  return unsealed(Buffer.concat([Buffer.alloc(frameHeaderBytes), Buffer.from(text)]), type, 0);
+}
+
+// Of each a standby that had lost its link made that its primary is dead for sure, and took over from it in 5 ms.
+describe("a refusal in the hello is not taken for the primary's", () => {
+  const refusal = '{"code":"LINK_BUSY","reason":"r","remedy":"m","disowns":true}';
+
+  test.each<[string, Way, number, (bytes: Buffer) => readonly Buffer[]]>([
+    ['somebody else made it', 'toStandby', CHALLENGE, () => [saying(REFUSED, refusal)]],
+    ['the hello came twice', 'toPrimary', HELLO, (bytes) => [bytes, bytes]],
+    ['there was no hello', 'toPrimary', HELLO, () => [saying(DEPOSED, '{}')]],
+    [
+      'the proof was changed',
+      'toPrimary',
+      PROOF,
+      (bytes) => {
+        const text = bytes.subarray(frameHeaderBytes).toString();
+        return [saying(PROOF, text.replace('"deadAfterMs":', '"deadAfterMs":1'))];
+      },
+    ],
+    ['more came with the proof', 'toPrimary', PROOF, (bytes) => [saying(PROOF, '{}'), bytes]],
+  ])('when %s', async (_, way, type, act) => {
+    session = new Session('aes-gcm');
+    let changed = (): boolean => false;
+    await session.begin((relay) => {
+      changed = once(relay[way], type, act);
+    });
+    await session.over();
+    expect(changed()).toBe(true);
+    expect(session.has('standby: ended, for sure')).toBe(false);
+    // The primary was heard only where its own challenge came.
+    const challenged = session.relay.toStandby.arrived.some((frame) => frame.type === CHALLENGE);
+    if (type === CHALLENGE || !challenged) expect(session.standby.heardMs).toBe(0);
+  });
+
+  test('but what it says to a node that it knows is', async () => {
+    session = new Session('aes-gcm');
+    await session.begin();
+    await session.synced();
+    const other = session.another();
+    await until('the refusal', () => session!.has('other: refused, for sure: the primary already'));
+    other.close();
   });
 });
 

@@ -61,10 +61,26 @@ const observations: Readonly<Record<string, Observation>> = {
   welcomed: { what: 'welcomed' },
   synced: { what: 'synced' },
   dropped: { what: 'dropped' },
-  'turned away, busy': { what: 'turnedAway', why: 'busy', mayBeElsewhere: false },
-  'turned away, of another kind': { what: 'turnedAway', why: 'peer', mayBeElsewhere: false },
-  'turned away, may be elsewhere': { what: 'turnedAway', why: 'peer', mayBeElsewhere: true },
-  'cannot have a copy': { what: 'turnedAway', why: 'own', mayBeElsewhere: true },
+  'turned away, busy': { what: 'turnedAway', why: 'busy', mayBeElsewhere: false, isSure: true },
+  'turned away, of another kind': {
+    what: 'turnedAway',
+    why: 'peer',
+    mayBeElsewhere: false,
+    isSure: true,
+  },
+  'turned away, may be elsewhere': {
+    what: 'turnedAway',
+    why: 'peer',
+    mayBeElsewhere: true,
+    isSure: true,
+  },
+  'turned away, by anybody': {
+    what: 'turnedAway',
+    why: 'peer',
+    mayBeElsewhere: true,
+    isSure: false,
+  },
+  'cannot have a copy': { what: 'turnedAway', why: 'own', mayBeElsewhere: true, isSure: true },
   outranked: { what: 'outranked' },
   'passer reigns': { what: 'passerReigns', isAsked: false },
   'passer reigns, and is asked': { what: 'passerReigns', isAsked: true },
@@ -290,6 +306,16 @@ describe('roles', () => {
     const refused = (label: string) => play(roleIn('reconnecting'), 'refused elsewhere', label);
     expect(refused('silence, a heartbeat').state).toBe('reconnecting');
     expect(refused('silence, dead-after').state).toBe('fencing');
+  });
+
+  // A man in between broke the link, and refused the standby or said its hello twice: it took over at once.
+  test('a refusal that anybody may have said shortens nothing, and is certain of nothing', () => {
+    const refused = (label: string) =>
+      play(roleIn('reconnecting'), 'turned away, by anybody', label);
+    expect(refused('silence, a heartbeat').state).toBe('reconnecting');
+    expect(refused('silence, dead-after').state).toBe('fencing');
+    const { role } = decide(roleIn('reconnecting'), observations['turned away, by anybody']!, 100);
+    expect([role.state, role.isCertain]).toEqual(['reconnecting', false]);
   });
 
   test('half a copy, and a copy in doubt, are never served, nor is their node ended: it looks for a primary', () => {
