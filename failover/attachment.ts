@@ -54,6 +54,8 @@ export interface AttachmentParts {
 export class Attachment implements RedirectOwner {
   /** The node whose reign ended this node's newest reign; empty where no reign did, or its node has no name. */
   deposedBy = '';
+  /** Where the primary's earlier standbys let others attach, as the newest welcome says. */
+  private others: readonly string[] = [];
   /** The error that keeps this node from being a standby. */
   error: () => HotspareError = () => linkLost('its primary', 'not found', undefined);
   /** Why the primary is dead, for the log, and since when this node knows. */
@@ -112,6 +114,13 @@ export class Attachment implements RedirectOwner {
 
   get addresses(): readonly PrimaryAddress[] {
     return this.primaryAddresses.all;
+  }
+
+  /** Where another node may reign when this one does: at the known addresses, and as another heir of its primary. */
+  get addressesOfReigns(): readonly PrimaryAddress[] {
+    const found = new Map(this.addresses.map((at) => [nameOf(at), at]));
+    for (const at of this.others.map(parseLink)) if (at !== null) found.set(nameOf(at), at);
+    return [...found.values()];
   }
 
   /** Begins to look for a primary, at the address given by `--of`. */
@@ -290,6 +299,7 @@ export class Attachment implements RedirectOwner {
       },
       welcomed: (welcome, gaveUp) => {
         log.say(attachedTo(this.primaryName, welcome, gaveUp));
+        this.others = welcome.others;
         this.pauseMs = attachAgainMsLeast;
         this.throttle.forget();
         this.lookAtAddress();

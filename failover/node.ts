@@ -52,8 +52,8 @@ const sweepMs = 1000;
 const bindRetryMs = 1;
 const bindRetriesQuick = 1000;
 const bindRetrySlowMs = 100;
-/** The number of turns of the wait for the old primary. */
-const oldComesTurns = 10;
+/** The length of a turn of a pause that only counts while this node runs. */
+const awakeTurnMs = 100;
 const awaitingOld =
   'nobody is served yet: this node stood still in its takeover until its lease was over; the old primary may have ' +
   'gone on, and is waited for';
@@ -183,7 +183,7 @@ export class Node {
         return;
       case 'announce':
         this.service!.setWhole(true);
-        this.service!.announce(this.attachment.addresses);
+        this.service!.announce(this.attachment.addressesOfReigns);
         this.observe({ what: 'announced' });
         return;
       case 'reportDead':
@@ -212,10 +212,10 @@ export class Node {
         this.service!.setWhole(false);
         this.service!.endAnnouncers();
         this.options.log.say(awaitingOld);
-        this.awaitOld(oldComesTurns);
+        this.pauseAwake(oldComesMs);
         return;
       case 'awaitChallenge':
-        this.pauseFor(challengeMs);
+        this.pauseAwake(challengeMs);
         return;
       case 'serve':
         this.wire.pause('starting', false);
@@ -339,11 +339,18 @@ export class Node {
     this.service = null;
   }
 
-  /** Pauses in short turns: a node that stands still meanwhile reads what has come before the last of them is over. */
-  private awaitOld(turns: number): void {
+  /**
+   * Pauses until this node has run for so long. It pauses in short turns, and a turn in which the node stood still does
+   * not count, so that what has come meanwhile is read before the pause is over. A node that stands still in most turns
+   * pauses ten times as long at most.
+   */
+  private pauseAwake(ms: number, untilMs = this.ports.clock() + 10 * ms): void {
     this.endPause();
-    this.pause = this.ports.timers.after(oldComesMs / oldComesTurns, () => {
-      if (turns > 1) this.awaitOld(turns - 1);
+    const begunMs = this.ports.clock();
+    this.pause = this.ports.timers.after(awakeTurnMs, () => {
+      const now = this.ports.clock();
+      const leftMs = now - begunMs < 2 * awakeTurnMs ? ms - awakeTurnMs : ms;
+      if (leftMs > 0 && now < untilMs) this.pauseAwake(leftMs, untilMs);
       else this.observe({ what: 'paused' });
     });
   }

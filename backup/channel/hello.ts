@@ -13,6 +13,7 @@
  * can write a line of its own into a log, or steer a terminal.
  */
 import { HotspareError } from '../../src/base/errors.js';
+import { othersMost } from '../../src/base/limits.js';
 import { partsCount, type RemotePart } from '../../src/native/fabric.js';
 import type { Geometry } from '../../src/store/layout.js';
 import type { Cipher, CipherWish } from './cipher.js';
@@ -78,6 +79,11 @@ export interface Welcome {
   readonly token: string;
   /** Why this link was chosen. */
   readonly why: string;
+  /**
+   * Where other nodes that were standbys of this primary let standbys attach: behind a cut one of them may reign in its
+   * place.
+   */
+  readonly others: readonly string[];
 }
 
 /** Where the primary may write into the standby's memory. Sent only behind the proof; new for each session. */
@@ -156,6 +162,10 @@ const kinds = {
   cipher: (value: unknown) => matches(value, /^(aes-gcm|none)$/),
   /** HOST:PORT, or null. */
   link: (value: unknown) => value === null || matches(value, /^[\w.:%[\]-]{1,300}$/),
+  links: (value: unknown) =>
+    Array.isArray(value) &&
+    value.length <= othersMost &&
+    value.every((one) => one !== null && kinds.link(one)),
   /** For people. */
   text: (value: unknown) => typeof value === 'string',
   /** May be missing. */
@@ -203,6 +213,7 @@ const shapes = {
     fabricPort: 'port',
     token: 'word',
     why: 'text',
+    others: 'links',
   },
   memory: { failure: 'text', parts: 'object' },
   refusal: { code: 'word', reason: 'text', remedy: 'text', disowns: 'flag' },

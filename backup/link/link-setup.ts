@@ -42,6 +42,8 @@ export interface LinkSetupParts {
   readonly sequence: number;
   /** The primary's port for clients, 0 for none. */
   readonly clientPort: number;
+  /** Link addresses of other nodes that were standbys. */
+  readonly others: readonly string[];
   readonly events: LinkEvents;
 }
 
@@ -94,7 +96,7 @@ export class LinkSetup {
 
   /** Sends the WELCOME; `opened` or `refused` follows. */
   start(): void {
-    const { region, mirrorSettings, sequence, channel } = this.parts;
+    const { region, mirrorSettings, sequence, channel, clientPort, others } = this.parts;
     const welcome: Welcome = {
       node: mirrorSettings.node,
       cache: identityOf(region.head),
@@ -103,7 +105,8 @@ export class LinkSetup {
       geometry: region.geometry,
       ackTimeoutMs: mirrorSettings.ackTimeoutMs,
       heartbeatMs: mirrorSettings.heartbeatMs,
-      clientPort: this.parts.clientPort,
+      clientPort,
+      others,
       ...this.link,
     };
     channel.sendMessage(FrameType.WELCOME, welcome, welcome.epoch);

@@ -10,7 +10,7 @@
  */
 
 import { HotspareError } from '../../src/base/errors.js';
-import { departedMost } from '../../src/base/limits.js';
+import { departedMost, othersMost } from '../../src/base/limits.js';
 import type { Timer } from '../../src/native/ports.js';
 import type { Wire } from '../../src/net/wire.js';
 import type { Log } from '../../src/process/log.js';
@@ -258,7 +258,9 @@ export class Primary implements Mirror {
     }
     this.replicas = [...this.replicas, replica];
     const { fabrics, sequence, parts } = this;
-    replica.open({ ...parts, fabrics, sequence, clientPort: parts.clientPort() }, choice);
+    const clientPort = parts.clientPort();
+    const others = [...this.nodesAt.keys()].filter((at) => at !== link).slice(-othersMost);
+    replica.open({ ...parts, fabrics, sequence, clientPort, others }, choice);
   }
 
   private replicaEvents(): ReplicaEvents {

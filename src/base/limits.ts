@@ -112,8 +112,14 @@ export const authBytesMax = 8 * KiB;
 export const authUsersMost = 8;
 /** A TLS handshake that takes longer is given up. */
 export const tlsHandshakeMs = 10_000;
-/** TLS handshakes under way at once; one more ends the oldest of the address that has the most. */
-export const tlsHandshakesMost = 256;
+/** TLS handshakes under way at once; further ones wait for their turn. */
+export const tlsHandshakesMost = 128;
+/** Connections without a whole TLS hello that may stay for as long as a handshake; more end after `tlsGraceMs`. */
+export const tlsSilentMost = 256;
+/** A TLS handshake that is under way is not ended for another of its address within this time. */
+export const tlsGraceMs = 500;
+/** How often connections that wait for their TLS handshake are looked at. */
+export const tlsLookMs = 100;
 /** Most bytes that a node needs for each byte of its region, and beside it (docs/OPERATING.md, Memory). */
 export const bytesPerRegionByte = 1.1;
 export const bytesBesideRegion = 80 * MiB;
@@ -247,6 +253,8 @@ export const addressLookMs = 1_000;
 export const leavingMs = 250;
 /** Standbys that are gone, for which a primary remembers since when. */
 export const departedMost = 64;
+/** Other nodes' link addresses that a primary tells a standby of, so that heirs of one primary find each other. */
+export const othersMost = 8;
 /** A peer that was refused has this long to read why, and close. */
 export const refusedMs = 1_000;
 /**

@@ -20,6 +20,6 @@ export function openAccess(settings: Settings, log: Log): Access {
   const { authFile, tls } = settings;
   return {
     credentials: authFile === null ? null : new Credentials(authFile, log),
-    tls: tls === null ? null : new Tls(tls),
+    tls: tls === null ? null : new Tls(tls, settings.connections),
   };
 }

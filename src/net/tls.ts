@@ -1,8 +1,8 @@
 /**
- * TLS in front of the data path: a connection that was accepted gives its socket to node:tls and goes on over one end
- * of a socket pair. Decrypted bytes go in at the other end, and bytes that come out there are encrypted. A session
- * therefore need not know of TLS, and barriers, limits and back-pressure hold as for any connection
- * (docs/decisions/tls-path.md).
+ * TLS in front of the data path: a connection whose hello has come gives its socket to node:tls and goes on over one
+ * end of a socket pair. Until then it is an ordinary connection of the transport, and costs little (tls-queue.ts).
+ * Decrypted bytes go in at the other end, and bytes that come out there are encrypted. A session therefore need not
+ * know of TLS, and barriers, limits and back-pressure hold as for any connection (docs/decisions/tls-path.md).
  *
  *   client ══ socket ══ node:tls ── pipe ── socket pair ── transport ── session
  */
@@ -17,10 +17,11 @@ import {
   type TLSSocket,
 } from 'node:tls';
 import { HotspareError } from '../base/errors.js';
-import { drainingMs, tlsHandshakeMs, tlsHandshakesMost } from '../base/limits.js';
+import { drainingMs, tlsHandshakeMs, tlsLookMs } from '../base/limits.js';
 import type { TlsSettings } from '../flags/settings.js';
-import type { NativeTransport } from '../native/addon.js';
 import { failed } from '../native/addon.js';
+import { TlsQueue } from './tls-queue.js';
+import { Counter, type Endpoint, type Wire } from './wire.js';
 
 /** The values of `ssl_min_version`. */
 const versions = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
@@ -29,10 +30,17 @@ const suites = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_
 const Verify = { NONE: 0, REQUIRED: 2 } as const;
 const formatDer = 2;
 
+/** A connection, and its endpoint behind TLS. */
+export interface TlsClient extends Endpoint {
+  readonly connection: number;
+  /** Ends the connection at once. */
+  end(): void;
+}
+
 /** The two sockets of a client. */
 interface Bridge {
-  /** The client's address. */
-  readonly address: string;
+  /** Its place among the handshakes. */
+  readonly greeting: Greeting;
   readonly outer: Socket;
   readonly inner: Socket;
   /** The deadline for the client to close, once its session has ended. */
@@ -41,21 +49,29 @@ interface Bridge {
 
 export class Tls {
   private readonly settings: TlsSettings;
+  private readonly connectionsMost: number;
+  /** Connections that are kept free for further clients while others have said nothing. */
+  private readonly kept: number;
   private readonly server: Server;
+  private readonly queue = new TlsQueue<Greeting>();
+  private looker: NodeJS.Timeout | null = null;
+  private advancing: NodeJS.Immediate | null = null;
   /**
    * Bridges whose handshake is under way, by both addresses: these are all that node:tls gives when a handshake is
    * done.
    */
-  private readonly greeting = new Map<string, Bridge>();
-  /** The same bridges, by the client's address alone, the oldest first. */
-  private readonly greetingFrom = new Map<string, Set<Bridge>>();
+  private readonly bridging = new Map<string, Bridge>();
+  /** Connections before their handshake. */
+  private readonly greetings = new Map<number, Greeting>();
   /** Bridges by connection, until its session ends. */
   private readonly served = new Map<number, Bridge>();
   private readonly bridges = new Set<Bridge>();
 
-  /** Throws HotspareError when a certificate or a key cannot be used. */
-  constructor(settings: TlsSettings) {
+  /** `connectionsMost`: `-c`. Throws HotspareError when a certificate or a key cannot be used. */
+  constructor(settings: TlsSettings, connectionsMost: number) {
     this.settings = settings;
+    this.connectionsMost = connectionsMost;
+    this.kept = Math.min(keptMost, connectionsMost >>> keptShift);
     this.server = createServer({
       ...contextOptions(settings),
       requestCert: settings.verifyMode !== Verify.NONE,
@@ -77,10 +93,91 @@ export class Tls {
     }
   }
 
-  /** Takes over the socket of a connection that was just accepted. False when no descriptor is left for the pair. */
-  divert(transport: NativeTransport, connection: number): boolean {
-    const made = transport.divert(connection);
-    if (failed(made)) return false;
+  /**
+   * The endpoint of a connection that was just accepted from this host: it hands the bytes over to the client's once
+   * they are decrypted.
+   */
+  greet(wire: Wire, client: TlsClient, host: string): Endpoint {
+    const greeting = new Greeting(this, wire, client);
+    this.greetings.set(client.connection, greeting);
+    const isNoRoom = wire.counters[Counter.CONNECTIONS]! > this.connectionsMost - this.kept;
+    this.queue.add(greeting, host, performance.now(), isNoRoom)?.client.end();
+    this.looker ??= setInterval(() => this.look(), tlsLookMs).unref();
+    return greeting;
+  }
+
+  /** The hello of a connection is whole. */
+  greeted(greeting: Greeting): void {
+    this.queue.greet(greeting);
+    this.advanceSoon();
+  }
+
+  /**
+   * The session of a connection has ended. As `-c` does not count the sockets here, the client gets a deadline to read
+   * the rest and close, the same as without TLS.
+   */
+  left(connection: number): void {
+    const greeting = this.greetings.get(connection);
+    if (greeting !== undefined) {
+      this.greetings.delete(connection);
+      this.queue.remove(greeting);
+      return;
+    }
+    const bridge = this.served.get(connection);
+    if (bridge === undefined) return;
+    this.served.delete(connection);
+    bridge.patience = setTimeout(() => bridge.outer.destroy(), drainingMs).unref();
+  }
+
+  /** Closes every connection at once. */
+  end(): void {
+    if (this.looker !== null) clearInterval(this.looker);
+    this.looker = null;
+    for (const { outer, inner } of this.bridges) {
+      inner.destroy();
+      outer.destroy();
+    }
+  }
+
+  private look(): void {
+    const now = performance.now();
+    for (let late = this.queue.late(now); late !== null; late = this.queue.late(now)) {
+      late.client.end();
+    }
+    this.advanceSoon();
+    if (this.queue.isWaiting || this.looker === null) return;
+    clearInterval(this.looker);
+    this.looker = null;
+  }
+
+  /**
+   * Begins the handshakes whose turn it is, behind this tick: in it, bytes of these connections may be on their way
+   * that were read from their sockets already, and would pass for decrypted ones.
+   */
+  private advanceSoon(): void {
+    this.advancing ??= setImmediate(() => this.advance());
+  }
+
+  private advance(): void {
+    this.advancing = null;
+    for (;;) {
+      const turn = this.queue.next(performance.now());
+      if (turn === null) return;
+      turn.leaves?.bridge?.outer.destroy();
+      this.begin(turn.begins);
+    }
+  }
+
+  /** Gives the socket of a connection to node:tls. */
+  private begin(greeting: Greeting): void {
+    const { wire, client, hello } = greeting;
+    const made = wire.transport.divert(client.connection);
+    if (failed(made)) {
+      // No descriptor is left for the pair.
+      this.queue.remove(greeting);
+      client.end();
+      return;
+    }
     const highWaterMark = Math.max(1, this.settings.writeBufferBytes);
     // A client that gives up in mid-handshake is closed; later it may close its side and still be answered.
     const outer = new Socket({ fd: made.socket, allowHalfOpen: false, ...bothWays });
@@ -90,73 +187,38 @@ export class Tls {
       ...bothWays,
       readableHighWaterMark: highWaterMark,
     } as ConstructorParameters<typeof Socket>[0]);
-    const bridge: Bridge = { address: outer.remoteAddress ?? '', outer, inner, patience: null };
+    const bridge: Bridge = { greeting, outer, inner, patience: null };
+    greeting.bridge = bridge;
+    greeting.hello = null;
+    this.greetings.delete(client.connection);
     this.bridges.add(bridge);
-    this.served.set(connection, bridge);
+    this.served.set(client.connection, bridge);
     const name = addressesOf(outer);
-    if (this.greeting.size >= tlsHandshakesMost) this.endGreeting();
-    this.greeting.set(name, bridge);
-    this.greetingOf(bridge).add(bridge);
+    this.bridging.set(name, bridge);
     outer.on('error', () => outer.destroy());
     inner.on('error', () => inner.destroy());
     outer.on('close', () => {
-      this.greeted(name, bridge);
+      this.done(name, bridge);
       this.bridges.delete(bridge);
       if (bridge.patience !== null) clearTimeout(bridge.patience);
       inner.destroy();
     });
+    outer.unshift(hello!);
     this.server.emit('connection', outer);
-    return true;
-  }
-
-  /**
-   * The session of a connection has ended. As `-c` does not count the sockets here, the client gets a deadline to read
-   * the rest and close, the same as without TLS.
-   */
-  left(connection: number): void {
-    const bridge = this.served.get(connection);
-    if (bridge === undefined) return;
-    this.served.delete(connection);
-    bridge.patience = setTimeout(() => bridge.outer.destroy(), drainingMs).unref();
-  }
-
-  /** Closes every connection at once. */
-  end(): void {
-    for (const { outer, inner } of this.bridges) {
-      inner.destroy();
-      outer.destroy();
-    }
-  }
-
-  private greetingOf({ address }: Bridge): Set<Bridge> {
-    const same = this.greetingFrom.get(address) ?? new Set();
-    this.greetingFrom.set(address, same);
-    return same;
   }
 
   /** The handshake of a bridge is over, well or not. */
-  private greeted(name: string, bridge: Bridge): void {
-    if (this.greeting.get(name) === bridge) this.greeting.delete(name);
-    const same = this.greetingFrom.get(bridge.address);
-    same?.delete(bridge);
-    if (same?.size === 0) this.greetingFrom.delete(bridge.address);
-  }
-
-  /** Makes room: the client that has most handshakes under way loses its oldest, and others keep theirs. */
-  private endGreeting(): void {
-    let most = new Set<Bridge>();
-    for (const same of this.greetingFrom.values()) if (same.size > most.size) most = same;
-    const [oldest] = most;
-    if (oldest === undefined) return;
-    this.greeted(addressesOf(oldest.outer), oldest);
-    oldest.inner.destroy();
-    oldest.outer.destroy();
+  private done(name: string, bridge: Bridge): void {
+    if (this.bridging.get(name) !== bridge) return;
+    this.bridging.delete(name);
+    this.queue.remove(bridge.greeting);
+    this.advanceSoon();
   }
 
   private secured(socket: TLSSocket): void {
     const name = addressesOf(socket);
-    const bridge = this.greeting.get(name);
-    if (bridge !== undefined) this.greeted(name, bridge);
+    const bridge = this.bridging.get(name);
+    if (bridge !== undefined) this.done(name, bridge);
     // A client may show no certificate, or was not asked for one; a certificate that is shown must be good.
     const shown = this.settings.verifyMode !== Verify.NONE && hasCertificate(socket);
     if (bridge === undefined || (shown && !socket.authorized)) {
@@ -170,6 +232,60 @@ export class Tls {
     socket.pipe(inner).pipe(socket);
   }
 }
+
+/** A connection before its handshake: waits until its hello is whole. Afterwards all bytes are its client's. */
+class Greeting implements Endpoint {
+  readonly wire: Wire;
+  readonly client: TlsClient;
+  bridge: Bridge | null = null;
+  /** The first bytes, once the hello is whole, and until the handshake begins. */
+  hello: Buffer | null = null;
+  private readonly tls: Tls;
+
+  constructor(tls: Tls, wire: Wire, client: TlsClient) {
+    this.tls = tls;
+    this.wire = wire;
+    this.client = client;
+  }
+
+  data(offset: number, length: number, filled: boolean): number {
+    if (this.bridge !== null) return this.client.data(offset, length, filled);
+    const bytes = this.wire.input.subarray(offset, offset + length);
+    const { hello } = this;
+    if (hello === null && isPart(bytes)) return 0;
+    const said = (hello?.length ?? 0) + length;
+    if ((hello === null && bytes[0] !== handshakeType) || said > helloBytesMost) {
+      this.client.end();
+      return length;
+    }
+    // Nothing may be left behind here: it would be taken for decrypted.
+    this.hello = hello === null ? Buffer.from(bytes) : Buffer.concat([hello, bytes]);
+    if (hello === null) this.tls.greeted(this);
+    return length;
+  }
+
+  closed(errno: number): void {
+    this.client.closed(errno);
+  }
+}
+
+/** True of bytes that may become a record of TLS, and are not whole yet. */
+function isPart(bytes: Uint8Array): boolean {
+  if (bytes[0] !== handshakeType) return false;
+  if (bytes.length < recordHeadBytes) return true;
+  const length = (bytes[3]! << 8) | bytes[4]!;
+  return length <= recordBytesMost && bytes.length < recordHeadBytes + length;
+}
+
+const recordHeadBytes = 5;
+const recordBytesMost = 2 ** 14;
+/** Most bytes that a client may send before it is answered: a hello may be of several records. */
+const helloBytesMost = 2 ** 16;
+/** The type of a record that belongs to a handshake. */
+const handshakeType = 22;
+/** An eighth of `-c`, and at most so many, are kept free. */
+const keptShift = 3;
+const keptMost = 64;
 
 const bothWays = { readable: true, writable: true } as const;
 

@@ -17,7 +17,7 @@ import type { Ports, Timer } from '../native/ports.js';
 import type { Access } from '../net/access.js';
 import { ClientListeners } from '../net/client-listeners.js';
 import type { Origin } from '../net/udp.js';
-import { Counter, idle, type Wire } from '../net/wire.js';
+import { Counter, type Endpoint, idle, type Wire } from '../net/wire.js';
 import type { Log } from '../process/log.js';
 import { writePortFile } from '../process/port-file.js';
 import { connectionLines } from '../stats/conns.js';
@@ -302,7 +302,7 @@ export class Server implements SessionServer, LineOutput {
     session.end('idle_timeout');
   }
 
-  private accept(connection: number, encrypted: boolean): Session {
+  private accept(connection: number, encrypted: boolean): Endpoint {
     this.counters.totalConnections++;
     const { observer } = this.executor;
     const told = (observer.watchers.topics & Topic.connevents) !== 0;
@@ -312,8 +312,9 @@ export class Server implements SessionServer, LineOutput {
       observer.opened(address, descriptor);
     }
     const session = this.open(connection);
-    if (encrypted && !this.access.tls!.divert(this.wire.transport, connection)) session.end();
-    return session;
+    if (!encrypted) return session;
+    const { address } = this.originOf(connection);
+    return this.access.tls!.greet(this.wire, session, address.slice(0, address.lastIndexOf(':')));
   }
 
   private open(connection: number): Session {

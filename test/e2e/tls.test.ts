@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { freePort } from '../../failover/drill/free-port.js';
-import { tlsHandshakesMost } from '../../src/base/limits.js';
+import { tlsHandshakesMost, tlsSilentMost } from '../../src/base/limits.js';
 import { Client } from '../support/client.js';
 import { fixture } from '../support/fixtures.js';
 import { gone, hotspare, pids, said, stats } from '../support/nodes.js';
@@ -169,8 +169,11 @@ describe('handshakes that are not finished', () => {
         socket.write(Buffer.from([22, 3, 1, 2, 0]), () => resolve(socket.resume()));
       });
     const other = await half('127.0.0.9');
+    const before = await descriptors(port);
     const flood: Socket[] = [];
-    for (let count = 0; count < tlsHandshakesMost; count++) flood.push(await half('127.0.0.1'));
+    for (let count = 0; count < tlsSilentMost; count++) flood.push(await half('127.0.0.1'));
+    // Each has its socket, and no part in TLS yet.
+    expect(await descriptors(port)).toBeLessThanOrEqual(before + tlsSilentMost);
     await until('the end of the oldest', () => flood[0]!.closed || flood[0]!.readableEnded);
     expect([other.closed, other.readableEnded]).toEqual([false, false]);
     expect(flood.slice(1).some((socket) => socket.closed)).toBe(false);
@@ -179,6 +182,30 @@ describe('handshakes that are not finished', () => {
     for (const socket of [...flood, other]) socket.destroy();
     await until('the descriptors to be closed', async () => (await descriptors(port)) < 60);
   });
+});
+
+// Of 1,000 clients that came at once, as all do behind a takeover, 196 were closed in mid-handshake.
+test('clients that all come at once are all served, each in its turn', async () => {
+  const port = await start(...tlsFlags(), '-c', '2000');
+  const count = 3 * tlsHandshakesMost;
+  const all = Array.from({ length: count }, async () => asks(await secure(port), 'version\r\n'));
+  expect(new Set(await Promise.all(all))).toEqual(new Set(['VERSION 1.6.18']));
+});
+
+test('what comes behind a hello, and before its answer, is not taken for decrypted', async () => {
+  const port = await start(...tlsFlags());
+  const socket = connectPlain(port, '127.0.0.1');
+  let answer = '';
+  socket.on('data', (bytes) => {
+    answer += bytes.toString('latin1');
+  });
+  socket.on('error', () => {});
+  // A whole record of a hello that says nothing, and more.
+  socket.write(Buffer.from([22, 3, 1, 0, 1, 1]));
+  for (let sent = 0; sent < 100; sent++) socket.write('set k 0 0 1\r\n1\r\nversion\r\n');
+  await until('the end', () => socket.closed);
+  expect(answer).not.toMatch(/VERSION|STORED|ERROR/);
+  expect(await asks(await secure(port), 'get k\r\n')).toBe('END');
 });
 
 describe('who is let in', () => {

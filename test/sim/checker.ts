@@ -46,6 +46,9 @@ export interface Contact {
 /** How long two reigns may go on beside each other once they can reach each other: enough for a knock and a hello. */
 export const settleMs = 2500;
 
+/** For so long an heir that stood still in its takeover waits for the word of its old primary. */
+const oldComesMs = 2500;
+
 /** A node that starts hears of a reigning node within this time; the program listens a little longer. */
 const challengedMs = 900;
 
@@ -63,6 +66,8 @@ export class Checker {
   /** The newest serial that each writer has sent, by key, which no value may exceed. */
   private readonly sent = new Map<string, number>();
   private nowMs = 0;
+  /** Writes that clients have sent to a node that does not answer yet. */
+  private readonly waiting = new Map<string, number>();
   /** The standby in sync of each node, even before that node serves. */
   private readonly standbys = new Map<string, string>();
 
@@ -119,10 +124,11 @@ export class Checker {
       inherited: values,
       alone: new Map(),
       standby: this.standbys.get(node) ?? null,
-      asked: 0,
+      asked: this.waiting.get(node) ?? 0,
       endedMs: null,
       cutsAtEnd: new Map(),
     };
+    this.waiting.delete(node);
     this.current.set(node, reign);
     this.reigns.push(reign);
   }
@@ -146,7 +152,17 @@ export class Checker {
     this.fail(`${node} begins anew, and no process has ended since the last reign began`);
   }
 
-  /** A process ends, of itself or killed, and its memory is gone; or it gives up its copy for a known reason. */
+  /**
+   * An heir that stood still in its takeover gives up its copy. Where its old primary could not come to say that it
+   * yields, as it stood still itself or there is no link port to come to (null), the copy is lost as by a death
+   * (docs/decisions/late-heir.md).
+   */
+  givesUp(node: string, old: string | null, nowMs: number): void {
+    const isHeard = old !== null && this.contact.togetherMs(node, old) > oldComesMs;
+    if (!isHeard) this.lastDeathMs = nowMs;
+  }
+
+  /** A process ends, of itself or killed, and its memory is gone. */
   dies(nowMs: number): void {
     this.lastDeathMs = nowMs;
   }
@@ -227,6 +243,7 @@ export class Checker {
   /** A node serves no longer. Returns its reign. */
   ends(node: string, nowMs: number): Reign | null {
     this.nowMs = nowMs;
+    this.waiting.delete(node);
     this.standbys.delete(node);
     const reign = this.current.get(node);
     if (reign === undefined) return null;
@@ -241,6 +258,7 @@ export class Checker {
     this.sent.set(key, serial);
     const reign = this.current.get(node);
     if (reign !== undefined) reign.asked++;
+    else this.waiting.set(node, (this.waiting.get(node) ?? 0) + 1);
   }
 
   /** A node acknowledged a write, whose request was sent at `sentMs`. */

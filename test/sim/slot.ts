@@ -292,9 +292,9 @@ export class Slot {
       return;
     }
     if (line.startsWith('the cache is lost')) checker.loses(this.name);
-    // The old primary cannot come to say that it yields, so this copy is lost (docs/decisions/late-heir.md).
-    if (!this.hasLinkPort && line.startsWith('not taking over: this node stood still')) {
-      checker.dies(scheduler.nowMs);
+    if (line.startsWith('not taking over: this node stood still')) {
+      const old = this.hasLinkPort ? (this.syncedWith?.name ?? null) : null;
+      checker.givesUp(this.name, old, scheduler.nowMs);
     }
     const standby = /^standby ([a-z]+)\d+ is in sync/.exec(line);
     if (standby !== null) checker.mirrors(this.name, standby[1]!);

@@ -85,6 +85,7 @@ describe('a message', () => {
     fabricPort: 0,
     token: '',
     why: 'as --transport says',
+    others: ['10.0.0.7:4000'],
   };
 
   const hello = { protocol: 1, layout: 1, nonce: nonce(randomBytes), cipher: 'any' };
@@ -98,7 +99,7 @@ describe('a message', () => {
   test('with a field that is missing or of another kind is none', () => {
     for (const name of Object.keys(welcome)) {
       expect(parse('welcome', bytesOf({ ...welcome, [name]: undefined }))).toBeNull();
-      expect(parse('welcome', bytesOf({ ...welcome, [name]: [] }))).toBeNull();
+      expect(parse('welcome', bytesOf({ ...welcome, [name]: [7] }))).toBeNull();
     }
     for (const wrong of [
       { protocol: -1 },
