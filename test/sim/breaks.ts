@@ -50,7 +50,7 @@ export const breaks: readonly Break[] = [
     name: 'L5-answers-at-once',
     what: 'a node that starts with a cache of its own does not listen for an announcer first',
     foundBy: 354,
-    changes: [['failover/node.js', 'this.pauseFor(limits_js_1.challengeMs)', 'this.pauseFor(1)']],
+    changes: [['failover/node.js', 'this.pauseAwake(limits_js_1.challengeMs)', 'this.pauseFor(1)']],
   },
   {
     name: 'L6-unused-reign-wins',
