@@ -43,6 +43,12 @@ export interface Contact {
   cutsOf(node: string): ReadonlyMap<string, number>;
 }
 
+/** The values in the memory of a standby that is in sync; null where there is none. */
+export type CopyOf = (node: string) => ReadonlyMap<string, number> | null;
+
+/** Of so many acknowledged writes one is looked for in the standby's memory. */
+const writesPerLook = 8;
+
 /** How long two reigns may go on beside each other once they can reach each other: enough for a knock and a hello. */
 export const settleMs = 2500;
 
@@ -62,6 +68,8 @@ export class Checker {
   answers = 0;
   private readonly contact: Contact;
   private readonly needlessMs: number;
+  private readonly copyOf: CopyOf;
+  private writes = 0;
   private readonly current = new Map<string, Reign>();
   /** The newest serial that each writer has sent, by key, which no value may exceed. */
   private readonly sent = new Map<string, number>();
@@ -72,8 +80,9 @@ export class Checker {
   private readonly standbys = new Map<string, string>();
 
   /** `needlessMs`: a node that takes over has no reason to, if the old primary could be heard for this long. */
-  constructor(contact: Contact, needlessMs: number) {
+  constructor(contact: Contact, needlessMs: number, copyOf: CopyOf) {
     this.contact = contact;
+    this.copyOf = copyOf;
     this.needlessMs = needlessMs;
   }
 
@@ -266,10 +275,24 @@ export class Checker {
     const reign = this.answered(node, sentMs, nowMs);
     if (reign === null) return;
     reign.acknowledged.set(key, serial);
-    if (reign.standby !== null) return;
+    if (reign.standby !== null) {
+      this.judgeCopy(reign.standby, key, serial);
+      return;
+    }
     const serials = reign.alone.get(key);
     if (serials === undefined) reign.alone.set(key, [serial]);
     else serials.push(serial);
+  }
+
+  /** No reply before its bytes: an acknowledged write is in the memory of the standby that the primary counts on. */
+  private judgeCopy(standby: string, key: string, serial: number): void {
+    this.writes++;
+    if (this.writes % writesPerLook !== 0) return;
+    const copy = this.copyOf(standby);
+    const found = copy?.get(key) ?? 0;
+    if (copy !== null && found < serial) {
+      this.fail(`${key} = ${serial} is acknowledged, and the copy of ${standby} holds ${found}`);
+    }
   }
 
   /**

@@ -101,6 +101,14 @@ export class Slot {
     return this.memory?.newest ?? null;
   }
 
+  /** The values of the whole copy that this node holds as a standby in sync; null where it holds none. */
+  get copy(): ReadonlyMap<string, number> | null {
+    const { region } = this;
+    return !this.isUp || !this.isSynced || region === null
+      ? null
+      : (contentOf(region)?.values ?? null);
+  }
+
   /** Starts the process with its command line, or as a standby of another node (`of`). */
   start(of: { readonly host: string; readonly port: number } | null = null): void {
     const { number, firstLink, scenario } = this.parts;

@@ -66,7 +66,7 @@ class World {
     const { scheduler, random } = this;
     // A silence may have begun before the way was clear again, and a lost segment is sent again later.
     const needlessMs = scenario.lostPercent > 0 ? Infinity : scenario.deadAfterMs + 1500;
-    this.checker = new Checker(this.contact, needlessMs);
+    this.checker = new Checker(this.contact, needlessMs, (node) => this.slot(node).copy);
     this.network = new SimNetwork(scheduler, random, scenario.delayMs, scenario.lostPercent);
     this.slots = scenario.nodes.map((name, number) => this.slotOf(name, number));
   }
