@@ -163,9 +163,21 @@ describe('two reigns that meet', () => {
 });
 
 describe('two heirs of one primary', () => {
+  const gaveWay = /deposed: epoch \d+ reigns now|epoch \d+ reigns elsewhere now/;
+
+  async function oneGivesWay(...heirs: readonly [Node, Node]) {
+    const loser = await until(
+      'one to give way',
+      () => heirs.find(({ child }) => gaveWay.test(child.output())),
+      { withinMs: patienceMs },
+    );
+    return { loser, winner: heirs.find((one) => one !== loser)! };
+  }
+
   // L1: they had the same epoch, knew nothing of each other, and both served for ever.
   test('are led together by the primary that gave way to one of them: one goes on', async () => {
-    const { old, heir, relay } = await behindRelay();
+    // The system chooses the first heir's link port when it reigns, so the second was not told of it.
+    const { old, heir, relay } = await behindRelay(0);
     const oldLink = Number(old.link.split(':')[1]);
     relay.hold();
     await said(heir.child, /serving on port \d+, epoch 2/);
@@ -182,14 +194,7 @@ describe('two heirs of one primary', () => {
     await said(old.child, /deposed: epoch 2 reigns now/);
     await said(old.child, /in sync with/);
     relay.leadTo(oldLink);
-    const gaveWay = /deposed: epoch \d+ reigns now|epoch \d+ reigns elsewhere now/;
-    const heirs = [heir, second];
-    const loser = await until(
-      'one to give way',
-      () => heirs.find(({ child }) => gaveWay.test(child.output())),
-      { withinMs: patienceMs },
-    );
-    const winner = heirs.find((one) => one !== loser)!;
+    const { winner, loser } = await oneGivesWay(heir, second);
     await until(
       'its clients to be sent away',
       () =>
@@ -204,6 +209,17 @@ describe('two heirs of one primary', () => {
     );
     expect(winner.child.output()).not.toMatch(gaveWay);
     expect(await read(winner.port, 'k')).toBe(winner === heir ? 'first' : 'second');
+  });
+
+  test('find each other while their primary is away: its welcome told the second of the first', async () => {
+    const { old, heir, relay } = await behindRelay();
+    relay.hold();
+    await said(heir.child, /serving on port \d+, epoch 2/);
+    const second = await start(old.link);
+    old.child.signal('SIGSTOP');
+    const { winner, loser } = await oneGivesWay(heir, second);
+    await said(loser.child, /in sync with/, 2);
+    expect(winner.child.output()).not.toMatch(gaveWay);
   });
 });
 
