@@ -148,14 +148,21 @@ test('while nothing is unacked reads do not wait for anybody', async () => {
   const client = await connect();
   await client.send('set k 0 0 1\r\n1\r\n');
   expect(await client.readLine()).toBe('STORED');
-  holdAcks();
-  standby.signal('SIGSTOP');
-  for (let i = 0; i < 20; i++) {
+  // The batch with the cache's clock leaves once a second. A read behind it rightly waits, and is not counted.
+  for (let answered = 0; answered < 20; ) {
+    holdAcks();
+    const sent = batches();
+    standby.signal('SIGSTOP');
     await client.send('get k\r\n');
-    expect(await client.readLine()).toBe('VALUE k 0 1');
-    await client.readUntil('the rest', (text) => text.endsWith('END\r\n'));
+    const isWhole = () => client.peek().toString().endsWith('END\r\n');
+    await until('a value, or a batch', () => isWhole() || batches() > sent, { everyMs: 1 });
+    if (isWhole()) answered++;
+    standby.signal('SIGCONT');
+    relay.toPrimary.keeps = () => false;
+    relay.toPrimary.release();
+    const value = await client.readUntil('a value', (text) => text.endsWith('END\r\n'));
+    expect(value.toString()).toBe('VALUE k 0 1\r\n1\r\nEND\r\n');
   }
-  standby.signal('SIGCONT');
 });
 
 test('a client that waits does not keep others from being served and mirrored', async () => {
@@ -178,6 +185,11 @@ function holdAcks(): void {
   const batches = relay.toStandby.arrived.filter(({ type }) => type === FrameType.BATCH);
   sequenceHeld = batches.at(-1)?.sequence ?? 0;
   relay.toPrimary.keeps = ({ type }) => type === FrameType.ACK;
+}
+
+/** Batches that the primary has sent. */
+function batches(): number {
+  return relay.toStandby.arrived.filter(({ type }) => type === FrameType.BATCH).length;
 }
 
 function acks(): number {
