@@ -116,8 +116,11 @@ export const tlsHandshakeMs = 10_000;
 export const tlsHandshakesMost = 128;
 /** Connections without a whole TLS hello that may stay for as long as a handshake; more end after `tlsGraceMs`. */
 export const tlsSilentMost = 256;
-/** A TLS handshake that is under way is not ended for another of its address within this time. */
-export const tlsGraceMs = 500;
+/**
+ * A TLS handshake that is under way is not ended for another of its address within this time. Many clients of one busy
+ * machine take more than half a second for theirs.
+ */
+export const tlsGraceMs = 2000;
 /** How often connections that wait for their TLS handshake are looked at. */
 export const tlsLookMs = 100;
 /** Most bytes that a node needs for each byte of its region, and beside it (docs/OPERATING.md, Memory). */
