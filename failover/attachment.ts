@@ -398,11 +398,12 @@ export class Attachment implements RedirectOwner {
   }
 
   /**
-   * True when the primary's link is on this machine, where nobody stands in between: a refused connection proves its
-   * death, and whoever answers there has taken its place.
+   * True when the primary's own link port is on this machine, and nothing stands in between: a refused connection
+   * proves its death, and whoever answers there has taken its place. A port forward has an address of this machine,
+   * too, and its end says nothing of the primary.
    */
   private isHere(): boolean {
-    if (this.of === null) return false;
+    if (this.of === null || this.standby?.isDirect !== true) return false;
     const { host } = this.of;
     return isLoopback(host) || this.parts.wire.ports.network.isOwnAddress(host) === true;
   }

@@ -6,7 +6,7 @@ import type { Outcome, Reign } from '../backup/lease/reign.js';
 
 export type Observation =
   // Observations of the connection to a primary.
-  /** A machine said that no process listens there: this one (`isHere`), or another. */
+  /** No process listens there. `isHere`: this machine says so, of the place where the primary itself listened. */
   | { readonly what: 'refused'; readonly isHere: boolean }
   /** A connection that was being opened was reset. */
   | { readonly what: 'reset' }
@@ -35,8 +35,8 @@ export type Observation =
   /**
    * The peer refused this node, or this node the peer. `why`: 'busy', it has another standby; 'peer', its version,
    * secret or times do not fit, or it is no hotspare at all; 'own', this node cannot have a copy (no memory, no
-   * device). `mayBeElsewhere`: other addresses are known, or the operator did not name this one. `isSure`: the peer
-   * is on this machine or knows the secret; otherwise anybody on the way may have said so.
+   * device). `mayBeElsewhere`: other addresses are known, or the operator did not name this one. `isSure`: the peer has
+   * the primary's own place on this machine, or knows the secret; otherwise anybody on the way may have said so.
    */
   | {
       readonly what: 'turnedAway';

@@ -100,8 +100,12 @@ export class Channel implements Endpoint {
 
   /** This machine's host (1.2.3.4, ::1) of the connection; empty when the connection is gone. */
   get localHost(): string {
-    const seen = this.wire.transport.describe(this.connection)?.listenAddress ?? '';
-    return hostOf(seen);
+    return hostOf(this.local);
+  }
+
+  /** This machine's address of the connection, as the native transport shows it; empty when the connection is gone. */
+  get local(): string {
+    return this.wire.transport.describe(this.connection)?.listenAddress ?? '';
   }
 
   /** The peer's host; empty when the connection is gone. */

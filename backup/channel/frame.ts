@@ -18,7 +18,7 @@ import { batchBytesMax, controlBytesMax } from '../../src/base/limits.js';
 import { journalHeadroom, recordHeaderBytes } from '../../src/store/journal.js';
 
 /** Version of the frames and of the handshake; both ends must have the same. */
-export const protocolVersion = 4;
+export const protocolVersion = 5;
 export const frameHeaderBytes = 32;
 /** The tag behind an encrypted payload. */
 export const tagBytes = 16;

@@ -84,6 +84,12 @@ export interface Welcome {
    * place.
    */
   readonly others: readonly string[];
+  /**
+   * The two ends of this connection as the primary sees them: the standby's, and its own (tcp:10.0.0.2:4711). Empty
+   * when the connection is gone.
+   */
+  readonly seenStandby: string;
+  readonly seenPrimary: string;
 }
 
 /** Where the primary may write into the standby's memory. Sent only behind the proof; new for each session. */
@@ -166,6 +172,8 @@ const kinds = {
     Array.isArray(value) &&
     value.length <= othersMost &&
     value.every((one) => one !== null && kinds.link(one)),
+  /** An end of a connection, as the native transport shows it; may be empty. */
+  end: (value: unknown) => matches(value, /^[\w.:[\]]{0,64}$/),
   /** For people. */
   text: (value: unknown) => typeof value === 'string',
   /** May be missing. */
@@ -214,6 +222,8 @@ const shapes = {
     token: 'word',
     why: 'text',
     others: 'links',
+    seenStandby: 'end',
+    seenPrimary: 'end',
   },
   memory: { failure: 'text', parts: 'object' },
   refusal: { code: 'word', reason: 'text', remedy: 'text', disowns: 'flag' },

@@ -107,6 +107,8 @@ export class LinkSetup {
       heartbeatMs: mirrorSettings.heartbeatMs,
       clientPort,
       others,
+      seenStandby: channel.peer,
+      seenPrimary: channel.local,
       ...this.link,
     };
     channel.sendMessage(FrameType.WELCOME, welcome, welcome.epoch);

@@ -43,6 +43,17 @@ export function unwantedLink(
 }
 
 /**
+ * Whether a connection leads straight to the primary: both of its ends see it between the same two addresses. A port
+ * forward, a proxy or a balancer has a connection of its own behind it, and what translates addresses changes one.
+ */
+export function isDirect(
+  { local, peer }: { readonly local: string; readonly peer: string },
+  { seenStandby, seenPrimary }: Welcome,
+): boolean {
+  return local !== '' && local === seenStandby && peer === seenPrimary;
+}
+
+/**
  * Refuses times with which the primary's death is found only after the lease is over: no takeover would ever follow.
  * Null when they fit.
  */

@@ -28,7 +28,13 @@ import { Fabrics } from '../link/fabrics.js';
 import type { BatchReceiver } from '../link/link.js';
 import { openReceiver } from '../link/receiver-setup.js';
 import { advertisedLink, type MirrorSettings, seenLink } from '../mirror-settings.js';
-import { deathFoundTooLate, HandshakeStage, mayArrive, unwantedLink } from './handshake-checks.js';
+import {
+  deathFoundTooLate,
+  HandshakeStage,
+  isDirect,
+  mayArrive,
+  unwantedLink,
+} from './handshake-checks.js';
 import { StandbyHandshake } from './standby-handshake.js';
 
 export interface StandbyEvents {
@@ -98,6 +104,8 @@ export class Standby implements ChannelOwner {
   /** Resolves when no thread maps or wipes memory for a copy. */
   private mapping: Promise<void> = Promise.resolve();
   private welcome: Welcome | null = null;
+  /** The address at which the newest welcome came straight from the primary; null when something stands in between. */
+  private directAddress: PrimaryAddress | null = null;
   /** The identity of the cache of our copy. */
   private cache = '';
   private readonly lease: StandbyLease;
@@ -151,6 +159,15 @@ export class Standby implements ChannelOwner {
   /** The primary's WELCOME; null before it came. */
   get primaryWelcome(): Welcome | null {
     return this.welcome;
+  }
+
+  /**
+   * True when the primary itself, and nothing that passes bytes on to it, listens at the address of our attempts, as
+   * the welcome of the copy has shown. False at an address that no primary has welcomed us at.
+   */
+  get isDirect(): boolean {
+    const { directAddress: direct, address } = this;
+    return direct !== null && direct.host === address.host && direct.port === address.port;
   }
 
   /** The peer has proved that it knows the secret. */
@@ -457,6 +474,7 @@ export class Standby implements ChannelOwner {
     this.cache = welcome.cache;
     this.epoch = welcome.epoch;
     this.primaryNode = welcome.node;
+    this.directAddress = isDirect(this.channel!, welcome) ? this.address : null;
     this.lease.begin(welcome.ackTimeoutMs);
     this.map(welcome);
   }

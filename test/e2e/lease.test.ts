@@ -78,6 +78,12 @@ test('within the lease nothing is acknowledged, and the copy is served', async (
   other.close();
 });
 
+test('a port forward that ends is no death: only silence is', async () => {
+  relay.close();
+  await said(standby, /is dead: nothing heard for \d{4} ms/);
+  await said(standby, /serving on port \d+, epoch 2/);
+});
+
 test('a standby that comes back ends the wait', async () => {
   const brokenMs = performance.now();
   relay.breakOnce();

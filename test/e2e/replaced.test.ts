@@ -1,7 +1,8 @@
 /**
  * A primary dies, and something else is started at its address before its standby has noticed: with an empty cache, an
  * old one, or none that it could mirror. The standby holds the only whole copy, and must not give it up
- * (docs/FAILOVER.md). A relay stands for the address; the link is held while the primaries change.
+ * (docs/FAILOVER.md). A relay stands for the address; the link is held while the primaries change. Only where the
+ * primary itself listened does a stranger in its place prove its death.
  */
 import { copyFileSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -92,8 +93,13 @@ test('by another cache with a higher epoch: the standby reigns above that', asyn
 test('by one that does not know the secret: the standby takes over', async () => {
   const secret = join(folder, 'secret');
   writeFileSync(secret, 'another secret than none', { mode: 0o600 });
-  const { standby, standbyPort } = await mirrored();
-  await replace('--secret-file', secret);
+  const first = await primary();
+  const { standby, standbyPort } = await mirrorsAt(first, first.linkPort);
+  // It dies and is replaced in the same moment: its standby sleeps meanwhile.
+  standby.signal('SIGSTOP');
+  await kill(old);
+  await primary('--secret-file', secret, '--link-listen', `${host}:${first.linkPort}`);
+  standby.signal('SIGCONT');
   await said(standby, /is dead: in its place is another: the primary does not know the secret/);
   await said(standby, /serving on port \d+, epoch 2/);
   await said(standby, /does not step down: the primary does not know the secret/);
@@ -152,6 +158,18 @@ test('long after the takeover, by an empty one: it steps down as well', async ()
   await said(standby, /is in sync/);
 });
 
+// The machine of the standby refused, and the standby deposed a primary that lived.
+test('by nothing: a port forward on the way ended, and the standby waits for it', async () => {
+  const { standby } = await mirrored();
+  const port = relay!.port;
+  relay!.end();
+  await said(standby, /reconnecting: refused → reconnecting/);
+  await relay!.listen(port);
+  await said(standby, /in sync with/, 2);
+  await said(old, /is in sync/, 2);
+  expect(standby.output()).not.toMatch(/is dead/);
+});
+
 interface Primary {
   readonly node: Child;
   readonly port: number;
@@ -165,6 +183,7 @@ interface Mirrored {
 }
 
 async function primary(...flags: string[]): Promise<Primary> {
+  // Of a flag that comes twice, the later one counts.
   const linked = ['--link-listen', `${host}:0`, ...patient, ...flags];
   const node = await hotspare(...alone, '-1', ...linked);
   nodes.push(node);
@@ -175,9 +194,14 @@ async function primary(...flags: string[]): Promise<Primary> {
 /** A primary that holds k, and its standby in sync, with a relay between them. */
 async function mirrored(...flags: string[]): Promise<Mirrored> {
   const first = await primary(...flags);
-  old = first.node;
   relay = new Relay(first.linkPort);
-  const of = `${host}:${await relay.listen()}`;
+  return mirrorsAt(first, await relay.listen(), ...flags);
+}
+
+/** The same, with its standby attached at this port. */
+async function mirrorsAt(first: Primary, at: number, ...flags: string[]): Promise<Mirrored> {
+  old = first.node;
+  const of = `${host}:${at}`;
   const standbyPort = await freePort();
   // A standby is given no file of its own here.
   const own = flags[0] === '-e' ? flags.slice(2) : flags;
@@ -190,6 +214,7 @@ async function mirrored(...flags: string[]): Promise<Mirrored> {
     host,
     '-p',
     String(standbyPort),
+    '-v',
     ...times,
   );
   nodes.push(standby);

@@ -149,6 +149,19 @@ export const breaks: readonly Break[] = [
     ],
   },
   {
+    name: 'L9-forward-is-primary',
+    what: 'the end of a port forward on the own machine is taken for the death of the primary',
+    foundBy: 'a-port-forward-that-ends',
+    changes: [
+      [
+        'backup/standby/handshake-checks.js',
+        "return local !== '' && local === seenStandby",
+        'return true',
+      ],
+      ['backup/standby/handshake-checks.js', ' && peer === seenPrimary', ''],
+    ],
+  },
+  {
     name: 'late-heir-serves',
     what: 'an heir whose lease ended before it could announce its reign serves in the end',
     foundBy: 219,

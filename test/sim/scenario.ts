@@ -33,6 +33,13 @@ export type Fault =
       readonly atMs: number;
       readonly forMs: number;
     }
+  /** The port forward by which a node reaches the first one ends, and is started again after `forMs`. */
+  | {
+      readonly kind: 'unforwarded';
+      readonly node: string;
+      readonly atMs: number;
+      readonly forMs: number;
+    }
   /** Segments from one machine to another are late. */
   | {
       readonly kind: 'slow';
@@ -95,6 +102,8 @@ export interface Scenario {
   readonly memoryMs: number;
   /** Nodes without a `--link-listen`: nobody can attach to them. */
   readonly linkless: readonly string[];
+  /** Nodes that reach the first one through a port forward on their own machine; no seed has one. */
+  readonly forwarded?: readonly string[];
   /** Clients of each node. */
   readonly writers: number;
   readonly readers: number;

@@ -6,6 +6,7 @@ import { Random } from '../../failover/drill/random.js';
 import { Checker, type Contact } from './checker.js';
 import { type ClientParts, Reader, Writer } from './clients.js';
 import { contentOf, difference } from './content.js';
+import { Forward } from './forward.js';
 import { SimNetwork } from './network.js';
 import type { Fault, Scenario } from './scenario.js';
 import { Process, Scheduler } from './scheduler.js';
@@ -37,6 +38,7 @@ const readerThinkMs = 40;
 const clientHost = '10.0.1.1';
 const clientPortFirst = 11_211;
 const linkPortFirst = 12_211;
+const forwardPort = 13_211;
 
 export async function play(scenario: Scenario): Promise<Outcome> {
   const world = new World(scenario);
@@ -55,6 +57,8 @@ class World {
   private readonly scheduler = new Scheduler();
   private readonly network: SimNetwork;
   private readonly slots: readonly Slot[];
+  /** Port forwards to the first node, by the node on whose machine they are. */
+  private readonly forwards = new Map<string, Forward>();
   private readonly clients: (Reader | Writer)[] = [];
   private readonly lines: string[] = [];
   private readonly contact = new Together();
@@ -122,7 +126,14 @@ class World {
     const host = scenario.oneMachine ? '10.0.0.1' : `10.0.0.${number + 1}`;
     // Nodes of one machine take each other's place at one address for clients.
     const port = clientPortFirst + (scenario.supervised || !scenario.oneMachine ? 0 : number);
-    const firstLink = { host: '10.0.0.1', port: linkPortFirst };
+    const link = { host: '10.0.0.1', port: linkPortFirst };
+    const isForwarded = scenario.forwarded?.includes(name) === true;
+    const firstLink = isForwarded ? { host, port: forwardPort } : link;
+    if (isForwarded) {
+      const forward = new Forward(network, new Process(scheduler, 1, 0), firstLink, link);
+      this.forwards.set(name, forward);
+      forward.open();
+    }
     return new Slot({
       scheduler,
       network,
@@ -136,11 +147,19 @@ class World {
       linkPort: linkPortFirst + number,
       firstLink,
       all: () => this.slots,
-      slotAt: (link) => this.slots.find((one, at) => link === `${one.host}:${linkPortFirst + at}`),
+      slotAt: (link) => this.slotAt(link),
       fence: scenario.supervised ? (asker, untilMs) => this.fence(asker, untilMs) : null,
       startAgain: (slot) => this.startAgain(slot, 100),
       trace: (line) => this.trace(line),
     });
+  }
+
+  /** The slot whose node is mirrored at this address. */
+  private slotAt(link: string): Slot | undefined {
+    if ([...this.forwards.values()].some(({ host, port }) => link === `${host}:${port}`)) {
+      return this.slots[0];
+    }
+    return this.slots.find((one, at) => link === `${one.host}:${linkPortFirst + at}`);
   }
 
   /** Ends the other process while the asker's lease holds, as the supervisor of a pair does. */
@@ -223,6 +242,12 @@ class World {
         undo(() => network.reject(host, false));
         return;
       }
+      case 'unforwarded': {
+        const forward = this.forwards.get(fault.node)!;
+        forward.end();
+        undo(() => forward.open());
+        return;
+      }
       case 'fails':
         this.slot(fault.node).failCall(fault.call, fault.after);
         return;
@@ -290,6 +315,7 @@ class World {
     this.isMended = true;
     this.trace('all is mended');
     this.network.mend();
+    for (const forward of this.forwards.values()) forward.open();
     for (const slot of this.slots) {
       slot.mend();
       if (!slot.isUp) this.startAgain(slot, 0);
@@ -406,7 +432,10 @@ class World {
       const isAway = !one.isUp || one.process.isPaused;
       for (const other of slots) {
         if (one === other) continue;
-        const isCut = !network.isClear(one.host, other.host);
+        const isForwardGone = [one, other].some(
+          ({ name }) => this.forwards.get(name)?.isOpen === false,
+        );
+        const isCut = isForwardGone || !network.isClear(one.host, other.host);
         if (isCut) contact.cut(one.name, other.name);
         const isMute = isAway || isCut;
         if (isMute) contact.mute(one.name, other.name, scheduler.nowMs);

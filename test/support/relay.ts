@@ -48,6 +48,8 @@ export class Relay {
   readonly toStandby = new Lane();
   /** Connections that have come, even if they led nowhere. */
   connections = 0;
+  /** The port that standbys attach at, once this listens. */
+  port = 0;
   private readonly server = net.createServer();
   private readonly sockets = new Set<net.Socket>();
   /** The port that connections lead to; null while they wait, as at a cut cable. */
@@ -81,15 +83,17 @@ export class Relay {
     }
   }
 
-  /** Listens; resolves to the port that standbys attach at. */
-  listen(): Promise<number> {
+  /** Listens, at a port of its own or at this one; resolves to the port that standbys attach at. */
+  listen(port = 0): Promise<number> {
     return new Promise((resolve) => {
-      this.server.listen(0, '127.0.0.1', () => {
-        resolve((this.server.address() as net.AddressInfo).port);
+      this.server.listen(port, '127.0.0.1', () => {
+        this.port = (this.server.address() as net.AddressInfo).port;
+        resolve(this.port);
       });
     });
   }
 
+  /** Ends all; `listen` begins anew. */
   end(): void {
     this.server.close();
     for (const socket of [...this.sockets, ...this.waiting]) socket.destroy();

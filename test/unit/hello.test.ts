@@ -86,6 +86,8 @@ describe('a message', () => {
     token: '',
     why: 'as --transport says',
     others: ['10.0.0.7:4000'],
+    seenStandby: 'tcp:10.0.0.8:40000',
+    seenPrimary: 'tcp6:[fe80::1]:4000',
   };
 
   const hello = { protocol: 1, layout: 1, nonce: nonce(randomBytes), cipher: 'any' };
