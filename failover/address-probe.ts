@@ -1,10 +1,10 @@
 /**
- * Tries whether the clients' address can be bound, so that a standby could serve at once. A standby that is not ready
- * says so while its primary lives, when the operator can still help, and says when that changes.
+ * Tries whether the clients' addresses can be bound, so that a standby could serve at once. A standby that is not ready
+ * says so while its primary lives, when the operator can still help, again once a minute, and when that changes.
  */
-import { addressLookMs } from '../src/base/limits.js';
+import { addressLookMs, complaintMs } from '../src/base/limits.js';
 import type { Settings } from '../src/flags/settings.js';
-import { addressTaken } from '../src/net/client-listeners.js';
+import { type HeldAddresses, tryAddresses } from '../src/net/client-addresses.js';
 import type { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 
@@ -12,9 +12,10 @@ export class AddressProbe {
   private readonly wire: Wire;
   private readonly settings: Settings;
   private readonly log: Log;
-  /** Why the address could not be bound when it was last tried; empty when it could. */
+  /** Why an address could not be bound when they were last tried; empty when all could. */
   private taken = '';
   private lookedMs = 0;
+  private saidMs = 0;
 
   constructor(wire: Wire, settings: Settings, log: Log) {
     this.wire = wire;
@@ -23,7 +24,8 @@ export class AddressProbe {
   }
 
   /** The end of the log line that says that a standby is in sync. */
-  get sentence(): string {
+  sentence(nowMs: number): string {
+    this.saidMs = nowMs;
     return this.taken === '' ? 'ready to take over' : `NOT ready to take over: ${this.taken}`;
   }
 
@@ -32,16 +34,19 @@ export class AddressProbe {
   }
 
   /**
-   * Tries the address. `shared`: the primary holds it, on this machine, until it dies. `tells`: the standby is in sync,
-   * so that a change is logged.
+   * Tries the addresses. `held`: those that the primary holds, on this machine, until it dies. `tells`: the standby is
+   * in sync, so that what is found is logged.
    */
-  look(nowMs: number, shared: boolean, tells: boolean): void {
+  look(nowMs: number, held: HeldAddresses, tells: () => boolean): void {
     this.lookedMs = nowMs;
-    const taken = shared ? '' : (addressTaken(this.wire, this.settings)?.message ?? '');
-    if (taken === this.taken) return;
-    this.taken = taken;
-    if (!tells) return;
-    const news = taken === '' ? 'the address can be bound again: ' : '';
-    this.log.say(news + this.sentence);
+    tryAddresses(this.wire, this.settings, held, (error) => {
+      const taken = error?.message ?? '';
+      const isNew = taken !== this.taken;
+      this.taken = taken;
+      const isDue = isNew || (taken !== '' && nowMs - this.saidMs >= complaintMs);
+      if (!isDue || !tells()) return;
+      const news = taken === '' ? 'the address can be bound again: ' : '';
+      this.log.say(news + this.sentence(nowMs));
+    });
   }
 }

@@ -249,7 +249,7 @@ export class Attachment implements RedirectOwner {
   }
 
   reportSynced(): void {
-    this.parts.log.say(`in sync with ${this.primaryName}: ${this.probe.sentence}`);
+    this.parts.log.say(`in sync with ${this.primaryName}: ${this.probe.sentence(this.now())}`);
     this.parts.report({ event: 'synced' });
   }
 
@@ -386,10 +386,11 @@ export class Attachment implements RedirectOwner {
 
   /** The primary itself may hold the clients' address, where both nodes are on one machine. */
   private lookAtAddress(): void {
-    const clientPort = this.standby?.primaryWelcome?.clientPort;
-    if (clientPort === undefined) return;
-    const shared = this.isHere() && clientPort === this.parts.settings.port;
-    this.probe.look(this.now(), shared, this.parts.role().state === 'standby');
+    const welcome = this.standby?.primaryWelcome ?? null;
+    if (welcome === null) return;
+    const { clientPort: tcp, clientUdpPort: udp, clientPath: path } = welcome;
+    const held = this.isHere() ? { tcp, udp, path } : { tcp: 0, udp: 0, path: '' };
+    this.probe.look(this.now(), held, () => this.parts.role().state === 'standby');
   }
 
   /** The port that was asked for with `--link-listen`; 0 where the system chooses one, or there is none. */

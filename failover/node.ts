@@ -11,7 +11,7 @@ import { challengeMs, drainingMs, linkConnections, oldComesMs } from '../src/bas
 import type { Settings } from '../src/flags/settings.js';
 import type { Ports, Timer } from '../src/native/ports.js';
 import { type Access, openAccess } from '../src/net/access.js';
-import { checkAddresses } from '../src/net/client-listeners.js';
+import { checkAddresses } from '../src/net/client-addresses.js';
 import { Wire } from '../src/net/wire.js';
 import type { Log } from '../src/process/log.js';
 import { mappingOptions } from '../src/server/region-mapping.js';

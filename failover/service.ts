@@ -2,8 +2,9 @@
  * The side of a node that reigns: a server over its region, the end of the mirror that standbys attach to, and the
  * announcers of its reign where another node may serve. It carries out the actions of role.ts.
  */
-
+import { resolve } from 'node:path';
 import { hostOf } from '../backup/channel/channel.js';
+import { type ClientAddresses, noClients } from '../backup/channel/hello.js';
 import type { Reign } from '../backup/lease/reign.js';
 import type { MirrorSettings } from '../backup/mirror-settings.js';
 import { Primary } from '../backup/primary/primary.js';
@@ -158,7 +159,7 @@ export class Service {
   }
 
   private newPrimary(region: Region, sequence: number): Primary {
-    const { wire, mirrorSettings, log, report, observe, outranked, isOld } = this.parts;
+    const { wire, settings, mirrorSettings, log, report, observe, outranked, isOld } = this.parts;
     const { server, nativeRegion } = this;
     return new Primary({
       wire,
@@ -168,7 +169,7 @@ export class Service {
       log,
       sequence,
       changes: () => server.changes,
-      clientPort: () => server.statSource.port,
+      clients: () => clientAddresses(server.statSource, settings),
       verdicts: primaryVerdicts(observe, isOld),
       events: {
         synced: () => report({ event: 'attached' }),
@@ -202,6 +203,19 @@ export class Service {
       },
     });
   }
+}
+
+/** Where clients connect; before that is bound, where they will. */
+function clientAddresses(
+  bound: { readonly port: number; readonly udpPort: number },
+  { port, udpPort, unixSocket }: Settings,
+): ClientAddresses {
+  if (unixSocket !== null) return { ...noClients, clientPath: resolve(unixSocket) };
+  return {
+    clientPort: bound.port || Math.max(0, port),
+    clientUdpPort: bound.udpPort || Math.max(0, udpPort),
+    clientPath: '',
+  };
 }
 
 /** Opens this node's own cache, from the memory file or new. Throws HotspareError. */

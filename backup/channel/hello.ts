@@ -70,8 +70,13 @@ export interface Welcome {
   readonly geometry: Geometry;
   readonly ackTimeoutMs: number;
   readonly heartbeatMs: number;
-  /** Port of the primary's clients, 0 without TCP. A standby on the same machine may share it. */
+  /**
+   * Where the primary's clients connect: ports of TCP and UDP, 0 for none, and the path of a UNIX socket, or ''. A standby
+   * on the same machine may share them.
+   */
   readonly clientPort: number;
+  readonly clientUdpPort: number;
+  readonly clientPath: string;
   /** The RDMA link's provider; empty for the TCP link. */
   readonly provider: string;
   /** Port of the RDMA link, and the token by which the primary recognizes this standby there. */
@@ -91,6 +96,12 @@ export interface Welcome {
   readonly seenStandby: string;
   readonly seenPrimary: string;
 }
+
+/** The fields of the welcome that say where clients connect. */
+export type ClientAddresses = Pick<Welcome, 'clientPort' | 'clientUdpPort' | 'clientPath'>;
+
+/** The addresses of a primary that has no clients. */
+export const noClients: ClientAddresses = { clientPort: 0, clientUdpPort: 0, clientPath: '' };
 
 /** Where the primary may write into the standby's memory. Sent only behind the proof; new for each session. */
 export interface MemoryRegistration {
@@ -152,6 +163,9 @@ export function plain(text: string): string {
 /** Longest text for people, in characters. */
 const textMax = 400;
 
+/** Longest path, in characters. */
+const pathMax = 300;
+
 /** The checks of a field. */
 const kinds = {
   /** Whole and not negative. */
@@ -174,6 +188,8 @@ const kinds = {
     value.every((one) => one !== null && kinds.link(one)),
   /** An end of a connection, as the native transport shows it; may be empty. */
   end: (value: unknown) => matches(value, /^[\w.:[\]]{0,64}$/),
+  /** A path in the file system; it is compared, and shown to nobody. */
+  path: (value: unknown) => typeof value === 'string' && value.length <= pathMax,
   /** For people. */
   text: (value: unknown) => typeof value === 'string',
   /** May be missing. */
@@ -217,6 +233,8 @@ const shapes = {
     ackTimeoutMs: 'number',
     heartbeatMs: 'number',
     clientPort: 'port',
+    clientUdpPort: 'port',
+    clientPath: 'path',
     provider: 'word',
     fabricPort: 'port',
     token: 'word',

@@ -14,7 +14,12 @@ import type { Region } from '../../src/store/region.js';
 import { epochOf, identityOf } from '../../src/store/superblock.js';
 import type { Channel } from '../channel/channel.js';
 import { FrameType } from '../channel/frame.js';
-import { type MemoryRegistration, parse, type Welcome } from '../channel/hello.js';
+import {
+  type ClientAddresses,
+  type MemoryRegistration,
+  parse,
+  type Welcome,
+} from '../channel/hello.js';
 import type { MirrorSettings } from '../mirror-settings.js';
 import type { ExpectedStandby, FabricListener, Fabrics } from './fabrics.js';
 import type { LinkEvents } from './link.js';
@@ -40,8 +45,7 @@ export interface LinkSetupParts {
   readonly fabrics: Fabrics;
   /** Sequence of the newest batch before the first one the standby will get. */
   readonly sequence: number;
-  /** The primary's port for clients, 0 for none. */
-  readonly clientPort: number;
+  readonly clients: ClientAddresses;
   /** Link addresses of other nodes that were standbys. */
   readonly others: readonly string[];
   readonly events: LinkEvents;
@@ -96,7 +100,7 @@ export class LinkSetup {
 
   /** Sends the WELCOME; `opened` or `refused` follows. */
   start(): void {
-    const { region, mirrorSettings, sequence, channel, clientPort, others } = this.parts;
+    const { region, mirrorSettings, sequence, channel, clients, others } = this.parts;
     const welcome: Welcome = {
       node: mirrorSettings.node,
       cache: identityOf(region.head),
@@ -105,7 +109,7 @@ export class LinkSetup {
       geometry: region.geometry,
       ackTimeoutMs: mirrorSettings.ackTimeoutMs,
       heartbeatMs: mirrorSettings.heartbeatMs,
-      clientPort,
+      ...clients,
       others,
       seenStandby: channel.peer,
       seenPrimary: channel.local,

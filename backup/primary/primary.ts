@@ -20,7 +20,7 @@ import type { Region } from '../../src/store/region.js';
 import { epochOf, identityOf, promote } from '../../src/store/superblock.js';
 import type { Channel } from '../channel/channel.js';
 import { FrameType } from '../channel/frame.js';
-import type { Proof } from '../channel/hello.js';
+import type { ClientAddresses, Proof } from '../channel/hello.js';
 import { noRecord, type ReignRecord } from '../lease/lease.js';
 import type { Outcome, Reign } from '../lease/reign.js';
 import { Fabrics } from '../link/fabrics.js';
@@ -96,8 +96,7 @@ export interface PrimaryParts {
   readonly verdicts: PrimaryVerdicts;
   /** How many changes clients have made since this node opened the region. It never falls. */
   readonly changes: () => number;
-  /** The TCP port where clients connect, 0 for none. */
-  readonly clientPort: () => number;
+  readonly clients: () => ClientAddresses;
   /** Asked before this node goes on without a standby that was in sync; left out where there is no witness. */
   readonly record?: ReignRecord;
 }
@@ -258,9 +257,9 @@ export class Primary implements Mirror {
     }
     this.replicas = [...this.replicas, replica];
     const { fabrics, sequence, parts } = this;
-    const clientPort = parts.clientPort();
+    const clients = parts.clients();
     const others = [...this.nodesAt.keys()].filter((at) => at !== link).slice(-othersMost);
-    replica.open({ ...parts, fabrics, sequence, clientPort, others }, choice);
+    replica.open({ ...parts, fabrics, sequence, clients, others }, choice);
   }
 
   private replicaEvents(): ReplicaEvents {

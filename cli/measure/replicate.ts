@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { noClients } from '../../backup/channel/hello.js';
 import { checkRdma } from '../../backup/link/fabrics.js';
 import { linkName } from '../../backup/link/link.js';
 import type { LinkSettings, MirrorSettings } from '../../backup/mirror-settings.js';
@@ -97,7 +98,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
         log: logger('bench', 0),
         sequence: 0,
         changes: () => 0,
-        clientPort: () => 0,
+        clients: () => noClients,
         verdicts: lonePrimaryVerdicts(),
         events: {
           synced: resolve,

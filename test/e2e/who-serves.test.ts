@@ -2,7 +2,11 @@
  * Who may serve, between nodes without a supervisor: an address that is taken, two reigns that meet behind a cut, a
  * standby whose primary is deposed by another, a node that comes back empty. Named after the faults that were found.
  */
+import { createSocket } from 'node:dgram';
+import { mkdtempSync } from 'node:fs';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { freePort } from '../../failover/drill/free-port.js';
 import { Client } from '../support/client.js';
@@ -17,7 +21,7 @@ const times = ['--dead-after', '400', '--ack-timeout', '2000'];
 
 const nodes: Child[] = [];
 const relays: Relay[] = [];
-const servers: net.Server[] = [];
+const servers: { close(): unknown }[] = [];
 
 afterEach(async () => {
   for (const node of nodes) node.signal('SIGCONT');
@@ -93,6 +97,45 @@ describe('an address that is taken', () => {
     await new Promise((resolve) => holder.close(resolve));
     await said(heir.child, /serving on port \d+, epoch 2/);
     expect(await read(port, 'k')).toBe('kept');
+  });
+});
+
+describe('addresses for clients', () => {
+  /** A primary and its standby with these addresses of their own or in common; resolves to what the standby says. */
+  async function nodesAt(primary: readonly string[], standby: readonly string[]): Promise<string> {
+    const link = `${host}:${await freePort()}`;
+    const old = await hotspare('-l', host, '--link-listen', link, ...primary, ...times);
+    nodes.push(old);
+    await said(old, /serving on/);
+    const heir = await hotspare('standby', '--of', link, '-l', host, ...standby, ...times);
+    nodes.push(heir);
+    return (await said(heir, /in sync with \S+: (.*)/))[1]!;
+  }
+
+  test('of UDP and of a UNIX socket that another program holds are said at the start', async () => {
+    const port = await freePort();
+    const socket = createSocket('udp4');
+    servers.push(socket);
+    await new Promise<void>((resolve) => socket.bind(port, host, resolve));
+    const udp = ['-p', String(await freePort()), '-U', String(port)];
+    const none = ['-p', '-1'];
+    expect(await nodesAt(none, udp)).toMatch(
+      /^NOT ready to take over: .* UDP .*Address already in use/,
+    );
+    const path = join(mkdtempSync(join(tmpdir(), 'hotspare-')), 'socket');
+    const holder = net.createServer();
+    servers.push(holder);
+    await new Promise<void>((resolve) => holder.listen(path, resolve));
+    expect(await nodesAt(none, ['-s', path])).toMatch(
+      /^NOT ready to take over: .* UNIX .*Address already in use/,
+    );
+  });
+
+  test('that the primary holds on the same machine are free when it is dead', async () => {
+    const ports = ['-p', String(await freePort()), '-U', String(await freePort())];
+    expect(await nodesAt(ports, ports)).toBe('ready to take over');
+    const path = ['-s', join(mkdtempSync(join(tmpdir(), 'hotspare-')), 'socket')];
+    expect(await nodesAt(path, path)).toBe('ready to take over');
   });
 });
 

@@ -5,6 +5,7 @@
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { FrameType, frameHeaderBytes, sealFrame } from '../../backup/channel/frame.js';
+import { noClients } from '../../backup/channel/hello.js';
 import type { MirrorSettings } from '../../backup/mirror-settings.js';
 import { Primary } from '../../backup/primary/primary.js';
 import { Standby } from '../../backup/standby/standby.js';
@@ -79,7 +80,7 @@ class Session {
       log,
       sequence: 0,
       changes: () => 0,
-      clientPort: () => 0,
+      clients: () => noClients,
       verdicts: lonePrimaryVerdicts(),
       events: {
         synced: () => this.told.push('primary: synced'),

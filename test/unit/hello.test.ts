@@ -81,6 +81,8 @@ describe('a message', () => {
     ackTimeoutMs: 500,
     heartbeatMs: 20,
     clientPort: 11211,
+    clientUdpPort: 0,
+    clientPath: '',
     provider: '',
     fabricPort: 0,
     token: '',

@@ -4,7 +4,7 @@
  */
 import net from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { Welcome } from '../../backup/channel/hello.js';
+import { noClients, type Welcome } from '../../backup/channel/hello.js';
 import type { MirrorSettings } from '../../backup/mirror-settings.js';
 import { Primary } from '../../backup/primary/primary.js';
 import { isDirect } from '../../backup/standby/handshake-checks.js';
@@ -62,7 +62,7 @@ function reigning(): { readonly port: number; end(): void } {
     log: { say: () => {}, detail: () => {} },
     sequence: 0,
     changes: () => 0,
-    clientPort: () => 0,
+    clients: () => noClients,
     verdicts: lonePrimaryVerdicts(),
     events: { synced: () => {}, detached: () => {}, deposed: () => {} },
   });

@@ -2,8 +2,10 @@
  * The primary's end of the mirror over a real transport, with a standby and clients that the test plays: silence within
  * a tick (laws 3 and 4), and what happens when the standby takes its batches more slowly than clients make them.
  */
+
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FrameType } from '../../backup/channel/frame.js';
+import { noClients } from '../../backup/channel/hello.js';
 import { Primary } from '../../backup/primary/primary.js';
 import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
 import { unackedBytesMax } from '../../src/base/limits.js';
@@ -71,7 +73,7 @@ beforeEach(async () => {
     events,
     verdicts: lonePrimaryVerdicts(),
     changes: () => 0,
-    clientPort: () => 0,
+    clients: () => noClients,
     record: {
       claim: () => {},
       release: (node, answer) => {

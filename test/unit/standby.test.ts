@@ -1,5 +1,6 @@
 /** A standby and its primary in one process, over a fabric that fails. */
 import { afterEach, expect, test } from '@jest/globals';
+import { noClients } from '../../backup/channel/hello.js';
 import type { MirrorSettings } from '../../backup/mirror-settings.js';
 import { Primary } from '../../backup/primary/primary.js';
 import { Standby } from '../../backup/standby/standby.js';
@@ -60,7 +61,7 @@ function listenAt(wire: Wire): number {
     log: { say: () => {}, detail: () => {} },
     sequence: 0,
     changes: () => 0,
-    clientPort: () => 0,
+    clients: () => noClients,
     verdicts: lonePrimaryVerdicts(),
     events: { synced: () => {}, detached: () => {}, deposed: () => {} },
   });
