@@ -1,4 +1,7 @@
-/** Logs an error that keeps a node from its work once, and again once a minute for as long as it lasts. */
+/**
+ * Logs what keeps a node from its work, and what it tries again and again, once, and then once a minute for as long as
+ * it lasts.
+ */
 import type { HotspareError } from '../src/base/errors.js';
 import { complaintMs } from '../src/base/limits.js';
 import type { Log } from '../src/process/log.js';
@@ -17,17 +20,26 @@ export class LogThrottle {
 
   /** Logs the error, `what` the node does about it itself, and the remedy for the operator. */
   say({ message, remedy }: HotspareError, what: string, nowMs: number): void {
-    const { saidMs } = this;
-    const lastMs = saidMs.get(message);
-    if (lastMs !== undefined && nowMs - lastMs < complaintMs) return;
-    saidMs.delete(message);
-    saidMs.set(message, nowMs);
-    if (saidMs.size > sentencesMost) saidMs.delete([...saidMs.keys()][0]!);
-    this.log.say(`${message}; ${what} (${remedy})`);
+    if (this.isDue(message, nowMs)) this.log.say(`${message}; ${what} (${remedy})`);
   }
 
-  /** Logs the next error at once, even with the same words. */
+  /** Logs a line of `-v`. */
+  detail(line: string, nowMs: number): void {
+    if (this.isDue(line, nowMs)) this.log.detail(line);
+  }
+
+  /** Logs the next line at once, even with the same words. */
   forget(): void {
     this.saidMs.clear();
+  }
+
+  private isDue(sentence: string, nowMs: number): boolean {
+    const { saidMs } = this;
+    const lastMs = saidMs.get(sentence);
+    if (lastMs !== undefined && nowMs - lastMs < complaintMs) return false;
+    saidMs.delete(sentence);
+    saidMs.set(sentence, nowMs);
+    if (saidMs.size > sentencesMost) saidMs.delete([...saidMs.keys()][0]!);
+    return true;
   }
 }

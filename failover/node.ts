@@ -23,7 +23,7 @@ import { LinkPort } from './link-port.js';
 import { LogThrottle } from './log-throttle.js';
 import type { Action } from './observation.js';
 import type { Reporter } from './report.js';
-import { decide, firstRole, holdsNothing, type Role } from './role.js';
+import { decide, firstRole, holdsNothing, type Role, type State } from './role.js';
 import { openEmpty, openOwn, type ReignName, Service, type ServiceParts } from './service.js';
 
 export interface NodeOptions {
@@ -65,6 +65,8 @@ export class Node {
   private readonly access: Access;
   private readonly linkPort: LinkPort;
   private readonly throttle: LogThrottle;
+  /** Logs transitions that repeat. */
+  private readonly transitions: LogThrottle;
   private readonly attachment: Attachment;
   private readonly serviceParts: ServiceParts;
   private role: Role;
@@ -83,6 +85,7 @@ export class Node {
     this.access = openAccess(settings, log);
     this.wire = new Wire({ connectionsMax: settings.connections + linkConnections, ports });
     this.throttle = new LogThrottle(log);
+    this.transitions = new LogThrottle(log);
     this.linkPort = new LinkPort(this.wire, mirrorSettings, log);
     this.role = this.newRole('looking');
     const { wire, linkPort, observe } = this;
@@ -169,9 +172,19 @@ export class Node {
     if (actions.length === 0 && role.state === before.state) return verdict;
     this.options.diesFirstOutOfMemory(holdsNothing(this.role.state));
     // The log is written behind the actions, as writing may block.
-    this.options.log.detail(`${before.state}: ${seen.what} → ${role.state}`);
+    this.logTransition(`${before.state}: ${seen.what} → ${role.state}`, before.state, role.state);
     return verdict;
   };
+
+  /** Attempts that lead nowhere may follow each other a thousand times a second; each is logged once a minute. */
+  private logTransition(line: string, from: State, to: State): void {
+    if (from === to || (wantsAddress(from) && wantsAddress(to))) {
+      this.transitions.detail(line, this.ports.clock());
+      return;
+    }
+    this.transitions.forget();
+    this.options.log.detail(line);
+  }
 
   private act(action: Action): void {
     switch (action) {
@@ -364,4 +377,9 @@ export class Node {
     this.pause?.cancel();
     this.pause = null;
   }
+}
+
+/** The node reigns, and tries to have the clients' address. */
+function wantsAddress(state: State): boolean {
+  return state === 'binding' || state === 'asking';
 }

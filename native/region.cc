@@ -146,10 +146,15 @@ Failure Region::openFile(const std::string& path, bool discard) {
   // that.
   const std::string again = "/proc/self/fd/" + std::to_string(lock_);
   descriptor_ = ::open(again.c_str(), O_RDWR | O_CLOEXEC);
-  if (descriptor_ < 0) return {errno, "open"};
+  // Without /proc (a bare chroot) the file is opened by its name once more.
+  if (descriptor_ < 0) failure = {errno, "open"};
+  if (descriptor_ < 0 && failure.code == ENOENT) descriptor_ = openOwn(path, &failure);
+  if (descriptor_ < 0) return failure;
   descriptor_ = raised(descriptor_);
   struct stat status {};
   if (fstat(descriptor_, &status) != 0) return {errno, "fstat"};
+  // Another file may have taken the name meanwhile; it is not the one that is locked.
+  if (status.st_dev != found.st_dev || status.st_ino != found.st_ino) return {EBUSY, "open"};
   created_ = status.st_size == 0;
   const auto size = static_cast<off_t>(length_);
   if (!created_ && status.st_size != size) return {EINVAL, "size"};

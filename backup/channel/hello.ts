@@ -71,8 +71,8 @@ export interface Welcome {
   readonly ackTimeoutMs: number;
   readonly heartbeatMs: number;
   /**
-   * Where the primary's clients connect: ports of TCP and UDP, 0 for none, and the path of a UNIX socket, or ''. A standby
-   * on the same machine may share them.
+   * Where the primary's clients connect: ports of TCP and UDP, 0 for none, and the path of a UNIX socket, or ''. A
+   * standby on the same machine may share them.
    */
   readonly clientPort: number;
   readonly clientUdpPort: number;

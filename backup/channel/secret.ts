@@ -62,10 +62,19 @@ function readSecret(file: string): Uint8Array {
   if (own !== 0 && owner !== 0 && owner !== own) {
     throw usage(
       `--secret-file ${file}: another user (uid ${owner}) owns it, and may change it`,
-      `chown ${userInfo().username} ${file}`,
+      `chown ${ownName(own)} ${file}`,
     );
   }
   return secret;
+}
+
+/** This process' user: a user of a container or of a chroot may have a number only. */
+function ownName(uid: number): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(uid);
+  }
 }
 
 function readByOthers(file: string, mode: number): HotspareError {

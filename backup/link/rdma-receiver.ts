@@ -3,12 +3,12 @@
  * reads no byte of the region before the writer is fenced.
  */
 
-import { readFileSync } from 'node:fs';
 import { assert } from '../../src/base/errors.js';
 import { fabricMs } from '../../src/base/limits.js';
 import { failed, type NativeFailure, type NativeRegion } from '../../src/native/addon.js';
 import { FabricEvent, fabricProviders, type NativeFabric } from '../../src/native/fabric.js';
 import type { Ports, Timer } from '../../src/native/ports.js';
+import { limitsOf } from '../../src/process/system-limits.js';
 import { type FrameHeader, FrameType } from '../channel/frame.js';
 import type { MemoryRegistration, Welcome } from '../channel/hello.js';
 import type { BatchReceiver, BatchReceiverEvents } from './link.js';
@@ -154,9 +154,8 @@ function sentence({ call, error }: NativeFailure): string {
 
 /** How much memory this process may lock, for a registration that was refused. */
 function limits(): string {
-  const line = /^Max locked memory +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
-  const bytes = line?.[1] ?? 'unlimited';
-  if (bytes === 'unlimited') return '';
-  const kibibytes = Math.floor(Number(bytes) / 1024);
+  const [bytes] = limitsOf('locked memory') ?? [Number.POSITIVE_INFINITY];
+  if (bytes === Number.POSITIVE_INFINITY) return '';
+  const kibibytes = Math.floor(bytes / 1024);
   return ` (it may lock ${kibibytes} KiB: ulimit -l unlimited, or LimitMEMLOCK=infinity)`;
 }

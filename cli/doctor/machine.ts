@@ -1,27 +1,30 @@
 /** Checks of this process's rights on this machine: to lock memory, use huge pages, own an address. */
 import { readFileSync } from 'node:fs';
+import { limitsOf, readOrEmpty } from '../../src/process/system-limits.js';
 import type { Finding } from './finding.js';
 
 /** Bits of the effective capabilities (linux/capability.h). */
 const capability = { netAdmin: 12n, netRaw: 13n, lockMemory: 14n } as const;
 
 export function machine(bytes: number): Finding[] {
-  const status = readFileSync('/proc/self/status', 'utf8');
-  const rights = BigInt(`0x${/^CapEff:\s+([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
-  const may = (bit: bigint): boolean => ((rights >> bit) & 1n) === 1n;
+  const rights = /^CapEff:\s+([0-9a-f]+)/m.exec(readOrEmpty('/proc/self/status'))?.[1];
+  if (rights === undefined) {
+    const found = 'unknown: /proc cannot be read';
+    return [{ what: 'rights', state: 'note', found, remedy: 'mount /proc here' }, hugePages()];
+  }
+  const may = (bit: bigint): boolean => ((BigInt(`0x${rights}`) >> bit) & 1n) === 1n;
   return [lockedMemory(bytes, may(capability.lockMemory)), hugePages(), ...addresses(may)];
 }
 
 /** RDMA registers memory, which locks it: all of `-m`, and the buckets beside it. */
 function lockedMemory(bytes: number, unlimited: boolean): Finding {
   const what = 'locked memory';
-  const text = readFileSync('/proc/self/limits', 'utf8');
-  const limit = /^Max locked memory +(\S+)/m.exec(text)?.[1] ?? 'unlimited';
+  const [limit] = limitsOf('locked memory') ?? [Number.POSITIVE_INFINITY];
   const wanted = Math.ceil((bytes * 1.05) / 2 ** 20);
-  if (unlimited || limit === 'unlimited') {
+  if (unlimited || limit === Number.POSITIVE_INFINITY) {
     return { what, state: 'good', found: `no limit (${wanted} MiB are wanted)`, remedy: '' };
   }
-  const mebibytes = Math.floor(Number(limit) / 2 ** 20);
+  const mebibytes = Math.floor(limit / 2 ** 20);
   const enough = mebibytes >= wanted;
   return {
     what,

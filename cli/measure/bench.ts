@@ -59,10 +59,11 @@ async function runReplicate(flags: Flags, entry: string): Promise<void> {
   print(`Replicated ${count} mutations of ${payload} bytes in ${result.ns} ns`);
   const { primaryUs, standbyUs, idleUs, description } = result;
   print(`link: ${description}; ${(result.ns / count / 1000).toFixed(2)} us a mutation`);
-  const idle = `${idleUs.toFixed(2)} us of which it takes anyway`;
-  print(
-    `processor: primary ${primaryUs.toFixed(2)} us, standby ${standbyUs.toFixed(2)} us each, ${idle}`,
-  );
+  const standby =
+    standbyUs === null || idleUs === null
+      ? "the standby's is unknown, as /proc cannot be read"
+      : `standby ${standbyUs.toFixed(2)} us each, ${idleUs.toFixed(2)} us of which it takes anyway`;
+  print(`processor: primary ${primaryUs.toFixed(2)} us, ${standby}`);
   finish(result.latencies, file);
 }
 

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { noClients } from '../../backup/channel/hello.js';
@@ -20,6 +20,7 @@ import { monotonicMs } from '../../src/native/clock.js';
 import { fabric } from '../../src/native/fabric.js';
 import { Wire } from '../../src/net/wire.js';
 import { logger } from '../../src/process/log.js';
+import { readOrEmpty } from '../../src/process/system-limits.js';
 import { anonymousMemory, mapRegion } from '../../src/server/region-mapping.js';
 import { Journal } from '../../src/store/journal.js';
 import { geometryOf, headerBytes } from '../../src/store/layout.js';
@@ -39,11 +40,11 @@ export interface ReplicateOptions {
 export interface Replicated {
   readonly description: string;
   readonly ns: number;
-  /** Processor time in µs a mutation: of this process, and of the standby's process. */
+  /** Processor time in µs a mutation: of this process, and of the standby's process; null where /proc does not tell. */
   readonly primaryUs: number;
-  readonly standbyUs: number;
+  readonly standbyUs: number | null;
   /** Processor time of the standby's process in as much time without a mutation, for its heartbeats. */
-  readonly idleUs: number;
+  readonly idleUs: number | null;
   readonly stats: ReadonlyMap<string, string | number>;
   /** The latencies, in ns. */
   readonly latencies: Uint32Array;
@@ -201,8 +202,8 @@ async function measure(
     description: linkOf(stats),
     ns,
     primaryUs: (user + system) / count,
-    standbyUs: (afterStandby - beforeStandby) / count,
-    idleUs: (idle * ns) / 1000 / count,
+    standbyUs: since(beforeStandby, afterStandby, count),
+    idleUs: idle === null ? null : (idle * ns) / 1000 / count,
     stats,
     latencies: unacked.latencies.newest(),
   };
@@ -219,10 +220,14 @@ function linkOf(stats: ReadonlyMap<string, string | number>): string {
 }
 
 /** The share of a processor that an idle process takes. */
-async function idleShare(pid: number): Promise<number> {
+async function idleShare(pid: number): Promise<number | null> {
   const before = processorUs(pid);
   await new Promise((resolve) => setTimeout(resolve, idleMs));
-  return (processorUs(pid) - before) / (idleMs * 1000);
+  return since(before, processorUs(pid), idleMs * 1000);
+}
+
+function since(before: number | null, after: number | null, count: number): number | null {
+  return before === null || after === null ? null : (after - before) / count;
 }
 
 /** Changes the region as a set does: a chunk that nothing refers to yet, and then the bucket that refers to it. */
@@ -236,13 +241,10 @@ function mutate(region: Region, number: number, payload: number): void {
   region.publishBucket(number % region.buckets.length, 0);
 }
 
-/** Processor time of a process so far, in µs; the kernel counts in hundredths of a second. */
-function processorUs(pid: number): number {
-  const stat = readStat(pid);
+/** Processor time of a process so far, in µs; the kernel counts in hundredths of a second. Null without /proc. */
+function processorUs(pid: number): number | null {
+  const text = readOrEmpty(`/proc/${pid}/stat`);
+  if (text === '') return null;
+  const stat = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return (Number(stat[11]) + Number(stat[12])) * 10_000;
-}
-
-function readStat(pid: number): string[] {
-  const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }

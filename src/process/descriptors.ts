@@ -1,9 +1,10 @@
 /** How many clients fit into the files that this process may have open, beside the files that the node itself needs. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { HotspareError } from '../base/errors.js';
 import { datagramsInFlightMost, ownDescriptors } from '../base/limits.js';
 import type { Settings } from '../flags/settings.js';
 import type { Log } from './log.js';
+import { limitsOf } from './system-limits.js';
 
 /** A client through TLS needs its socket, and both ends of the pair behind it. */
 const descriptorsPerTlsClient = 3;
@@ -12,8 +13,7 @@ const descriptorsPerDatagram = 2;
 
 /** Files that this process may have open; null where the system does not tell. */
 export function descriptorsMost(): number | null {
-  const found = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
-  return found === null ? null : Number(found[1]);
+  return limitsOf('open files')?.[0] ?? null;
 }
 
 /**
@@ -22,8 +22,13 @@ export function descriptorsMost(): number | null {
  * Throws HotspareError LISTEN when there are none for clients.
  */
 export function withRoom(settings: Settings, most: number | null, log: Log): Settings {
-  if (most === null) return settings;
   const { connections } = settings;
+  if (most === null) {
+    log.say(
+      `/proc does not tell how many files this process may have open: -c ${connections} is taken as it is`,
+    );
+    return settings;
+  }
   const own = ownNeeds(settings);
   const fit = Math.floor((most - own) / (settings.tls === null ? 1 : descriptorsPerTlsClient));
   if (fit >= connections) return settings;

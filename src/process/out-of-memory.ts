@@ -7,6 +7,7 @@ import { openSync, readFileSync, writeSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { bytesBesideRegion, bytesPerRegionByte } from '../base/limits.js';
+import { readOrEmpty } from './system-limits.js';
 
 const scoreFile = '/proc/self/oom_score_adj';
 /** Half of the machine's memory, in the kernel's unit (thousandths). */
@@ -79,12 +80,4 @@ export function pairMemoryNeeds(regionBytes: number, limit: MemoryLimit = memory
 
 function mebibytes(bytes: number): number {
   return Math.ceil(bytes / 2 ** 20);
-}
-
-function readOrEmpty(file: string): string {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch {
-    return '';
-  }
 }

@@ -3,11 +3,12 @@
  * up root (`-u`), and checks that it may have as many descriptors as it needs (`-c`).
  */
 import { spawn } from 'node:child_process';
-import { readFileSync, unlinkSync } from 'node:fs';
+import { unlinkSync } from 'node:fs';
 import { HotspareError, systemReason } from '../base/errors.js';
 import { usage } from '../flags/settings.js';
 import { type Log, tell } from './log.js';
 import { readRegularFile, replaceFile } from './safe-files.js';
+import { limitsOf, readOrEmpty } from './system-limits.js';
 
 /** The environment variable that marks the process in the background. */
 const daemonMark = 'HOTSPARE_DAEMON';
@@ -104,7 +105,7 @@ interface User {
 /** The user of `-u`. Null when this process is not root, and therefore stays the user it is. Throws HotspareError. */
 export function userToBe(name: string | undefined): User | null {
   if (name === undefined || process.getuid!() !== 0) return null;
-  const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
+  const lines = readOrEmpty('/etc/passwd').split('\n');
   const [, , uid, gid] = lines.map((line) => line.split(':')).find(([one]) => one === name) ?? [];
   if (uid === undefined || gid === undefined) {
     throw usage(
@@ -124,11 +125,11 @@ export function giveUpRoot({ uid, gid }: User): void {
 
 /** Throws HotspareError when `-c` asks for more descriptors than this process may have. */
 export function checkDescriptors(connections: number): void {
-  const found = /^Max open files +\d+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
-  if (found === null || connections <= Number(found[1])) return;
+  const most = limitsOf('open files')?.[1] ?? Number.POSITIVE_INFINITY;
+  if (connections <= most) return;
   throw new HotspareError(
     'LISTEN',
-    `-c ${connections}: failed to set rlimit for open files: this process may have ${found[1]}`,
+    `-c ${connections}: failed to set rlimit for open files: this process may have ${most}`,
     'try a smaller -c, or raise ulimit -Hn',
   );
 }

@@ -39,7 +39,7 @@ interface Node {
 async function start(of: string | null, port?: number, linkPort?: number): Promise<Node> {
   const clients = port ?? (await freePort());
   const link = `${host}:${linkPort ?? (await freePort())}`;
-  const common = ['-p', String(clients), '-l', host, '--link-listen', link, ...times];
+  const common = ['-p', String(clients), '-l', host, '--link-listen', link, '-v', ...times];
   const role = of === null ? ['-m', '8'] : ['standby', '--of', of];
   const child = await hotspare(...role, ...common);
   nodes.push(child);
@@ -94,6 +94,9 @@ describe('an address that is taken', () => {
     await said(old.child, /deposed: epoch 2 reigns now/);
     await said(old.child, /in sync with/);
     expect(heir.child.output()).not.toMatch(/serving/);
+    // Each of a thousand attempts a second was logged.
+    const attempts = heir.child.output().match(/: bindFailed → binding/g)!;
+    expect(attempts.length).toBeLessThan(3);
     await new Promise((resolve) => holder.close(resolve));
     await said(heir.child, /serving on port \d+, epoch 2/);
     expect(await read(port, 'k')).toBe('kept');

@@ -1,4 +1,4 @@
-/** What a standby says of the clients' addresses: that it could not bind one of them, of whatever kind, and for how long. */
+/** What a standby says of the clients' addresses: which of them, of any kind, it could not bind now. */
 import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
