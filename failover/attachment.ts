@@ -330,7 +330,9 @@ export class Attachment implements RedirectOwner {
       dropped: () => {
         this.error = this.linkLost('the primary dropped this standby');
         observe({ what: 'dropped' });
-        log.say('dropped: acked too late; raise --ack-timeout on the primary, or add processor');
+        log.say(
+          'dropped: acked too late; raise --ack-timeout on the primary, or give this node more processor',
+        );
       },
     });
   }

@@ -33,7 +33,10 @@ function inheritedSecret(): Uint8Array {
     return secret;
   } catch (error) {
     const reason = (error as Error).message;
-    throw usage(`${secretVariable}=${descriptor}: ${reason}`, 'only a pair may set it: unset it');
+    throw usage(
+      `${secretVariable}=${descriptor}, which only a pair may set: ${reason}`,
+      'unset it',
+    );
   }
 }
 

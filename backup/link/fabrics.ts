@@ -167,11 +167,14 @@ function noFabric(why: string, remedy: string): HotspareError {
   return new HotspareError('FABRIC', `--transport rdma: ${why}`, remedy);
 }
 
-/** The remedy for a failure of libfabric. */
+/** The remedy for a libfabric that has not what is needed. */
+export const newFabric = 'use libfabric 1.17 or newer, with its providers verbs and tcp';
+
+/** The remedy for a libfabric that cannot be used. */
 export function fabricRemedy({ call }: NativeFailure): string {
   if (call === 'build') return 'apt-get install libfabric-dev, then npm run build:native';
   if (call === 'dlopen') return 'apt-get install libfabric1';
-  return 'run hotspare doctor';
+  return newFabric;
 }
 
 function offerAt(

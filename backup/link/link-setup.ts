@@ -176,7 +176,11 @@ export class LinkSetup {
     const { mirrorSettings, wire, channel, region, events } = this.parts;
     if (mirrorSettings.linkPreference === 'rdma') {
       events.refused(
-        new HotspareError('LINK_REFUSED', `no RDMA link: ${why}`, 'run hotspare doctor on both'),
+        new HotspareError(
+          'LINK_REFUSED',
+          `no RDMA link: ${why}`,
+          'run hotspare doctor on both nodes',
+        ),
       );
     } else {
       events.opened(new TcpLink(wire, channel, region, events));

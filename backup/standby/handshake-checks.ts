@@ -1,4 +1,5 @@
 /** A standby's checks: which frames a primary may send at each stage, and which welcome is refused. Pure. */
+import { HotspareError } from '../../src/base/errors.js';
 import { FrameType } from '../channel/frame.js';
 import type { Welcome } from '../channel/hello.js';
 import { leaseMsOf } from '../lease/lease.js';
@@ -60,15 +61,21 @@ export function isDirect(
 export function deathFoundTooLate(
   { deadAfterMs, heartbeatMs }: MirrorSettings,
   welcome: Welcome,
-): string | null {
+): HotspareError | null {
   if (deadAfterMs < leaseSlackHeartbeats * welcome.heartbeatMs) {
-    return `--dead-after ${deadAfterMs} is less than three of the primary's heartbeats (${welcome.heartbeatMs} ms)`;
+    return new HotspareError(
+      'LINK_REFUSED',
+      `--dead-after ${deadAfterMs} is less than three of the primary's heartbeats (${welcome.heartbeatMs} ms)`,
+      'raise --dead-after here, or lower --heartbeat on the primary',
+    );
   }
   const foundMs = deadAfterMs + leaseSlackHeartbeats * Math.max(heartbeatMs, welcome.heartbeatMs);
   const leaseMs = leaseMsOf(welcome.ackTimeoutMs);
   if (foundMs <= leaseMs) return null;
-  return (
+  return new HotspareError(
+    'LINK_REFUSED',
     `--dead-after ${deadAfterMs} is too long for the primary's --ack-timeout ${welcome.ackTimeoutMs}: ` +
-    `a silent primary is found after up to ${foundMs} ms, when this copy may be out of date already`
+      `a silent primary is found after up to ${foundMs} ms, when this copy may be out of date already`,
+    'raise --ack-timeout on the primary, or lower --dead-after here',
   );
 }

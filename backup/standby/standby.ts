@@ -37,6 +37,8 @@ import {
 } from './handshake-checks.js';
 import { StandbyHandshake } from './standby-handshake.js';
 
+const namePrimary = 'name the --link-listen of a primary with --of';
+
 export interface StandbyEvents {
   /** The primary has let us in: a copy begins. `gaveUp`: the epoch of a cache that the memory file held, or null. */
   welcomed(welcome: Welcome, gaveUp: number | null): void;
@@ -238,7 +240,7 @@ export class Standby implements ChannelOwner {
     const comesTwice = this.reign !== null || this.welcome !== null;
     const welcomeless = comesTwice && header.type === FrameType.WELCOME;
     if (!mayArrive(header.type, this.stage) || welcomeless) {
-      this.refuse('LINK_REFUSED', 'that is no primary', 'name the --link-listen of a primary');
+      this.refuse('LINK_REFUSED', 'that is no primary', namePrimary);
       return;
     }
     // What comes before the proof may be anybody's.
@@ -286,7 +288,7 @@ export class Standby implements ChannelOwner {
   garbageReceived(reason: string): void {
     this.channel = null;
     if (this.isProved) this.events.lost(reason);
-    else this.refuse('LINK_LOST', reason, 'name the --link-listen of a primary with --of');
+    else this.refuse('LINK_LOST', reason, namePrimary);
   }
 
   /** Sends a heartbeat, and looks for the primary's. */
@@ -402,7 +404,7 @@ export class Standby implements ChannelOwner {
       const told = (['LINK_VERSION', 'LINK_BUSY'] as const).find((one) => one === refusal?.code);
       const code = told ?? 'LINK_REFUSED';
       const reason = refusal?.reason ?? 'no reason was given';
-      const remedy = refusal?.remedy ?? 'see the log of the primary';
+      const remedy = refusal?.remedy ?? sameVersion;
       // A peer that did not take our proof may have got another one, changed by whoever brought the refusal about.
       this.refuse(code, reason, remedy, this.isProved && refusal?.disowns === true);
     } else if (header.type === FrameType.CHALLENGE) {
@@ -446,11 +448,7 @@ export class Standby implements ChannelOwner {
   private enter(payload: Uint8Array): void {
     const welcome = parse('welcome', payload);
     if (welcome === null) {
-      this.refuse(
-        'LINK_REFUSED',
-        'the welcome makes no sense',
-        'run the same version on both nodes',
-      );
+      this.refuse('LINK_REFUSED', 'the welcome makes no sense', sameVersion);
       return;
     }
     const unwanted = unwantedLink(this.fabrics.offer(this.channel!.localHost, true), welcome);
@@ -462,11 +460,7 @@ export class Standby implements ChannelOwner {
     if (this.events.met(welcome, held) === 'keep') return;
     const late = deathFoundTooLate(this.mirrorSettings, welcome);
     if (late !== null) {
-      this.refuse(
-        'LINK_REFUSED',
-        late,
-        'raise --ack-timeout on the primary, or lower --dead-after here',
-      );
+      this.refuse(late.code, late.message, late.remedy);
       return;
     }
     this.forget();

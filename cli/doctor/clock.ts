@@ -27,7 +27,7 @@ export async function clock(peer: string): Promise<Finding> {
     what,
     state: good ? 'good' : 'note',
     found: good ? `as ${peer}, to the second` : `${seconds} s from ${peer}`,
-    remedy: good ? '' : 'run chrony or systemd-timesyncd on both machines',
+    remedy: good ? '' : 'set both clocks alike, as NTP does',
   };
 }
 

@@ -1,13 +1,14 @@
 /** Checks of libfabric, its providers and devices. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { fabricRemedy } from '../../backup/link/fabrics.js';
+import { fabricRemedy, newFabric } from '../../backup/link/fabrics.js';
 import { anywhere } from '../../backup/mirror-settings.js';
 import { isOwnAddress, ownAddresses } from '../../src/base/own-addresses.js';
 import { failed } from '../../src/native/addon.js';
-import { type FabricProvider, fabric } from '../../src/native/fabric.js';
+import { type FabricProvider, fabric, fabricProviders } from '../../src/native/fabric.js';
 import type { Finding } from './finding.js';
 
 const devices = '/sys/class/infiniband';
+const softDevice = 'make one of Soft-RoCE: rdma link add rxe0 type rxe netdev DEV';
 
 export function fabrics(host: string, providers: readonly FabricProvider[]): Finding[] {
   const version = fabric.fabricVersion();
@@ -39,18 +40,28 @@ function providerAt(provider: FabricProvider, host: string): Finding {
     const sizes = `writes up to ${inlineBytes} bytes inline, ${queueLength} in the queue`;
     return { what, state: 'good', found: `${device} at ${host}: ${sizes}`, remedy: '' };
   }
-  const remedy =
-    provider === 'verbs'
-      ? 'name the device’s own address with --host; without a device: rdma link add rxe0 type rxe netdev DEV'
-      : 'name an address of this machine with --host';
-  return { what, state: 'fail', found: `nothing at ${host}: ${found.error}`, remedy };
+  return {
+    what,
+    state: 'fail',
+    found: `nothing at ${host}: ${found.error}`,
+    remedy: missing(provider),
+  };
+}
+
+/** The remedy where libfabric finds nothing of this provider at an address of this machine. */
+function missing(provider: FabricProvider): string {
+  const only = process.env['FI_PROVIDER']?.split(',') ?? fabricProviders;
+  if (!only.includes(provider)) return 'unset FI_PROVIDER';
+  return provider === 'tcp'
+    ? newFabric
+    : `name the device’s own address with --host; or, without a device, ${softDevice}`;
 }
 
 /** The devices' ports, and whether their links are up. */
 function ports(): Finding[] {
   const names = existsSync(devices) ? readdirSync(devices) : [];
   if (names.length === 0) {
-    const remedy = 'load the driver of the card (lspci -k), or try Soft-RoCE: modprobe rdma_rxe';
+    const remedy = `load the driver of the card (lspci -k); or, without a card, ${softDevice}`;
     return [{ what: 'devices', state: 'fail', found: 'none', remedy }];
   }
   return names.flatMap((name) =>

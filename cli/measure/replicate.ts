@@ -85,7 +85,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
   });
   let gone = (_: string): void => {};
   const lost = new Promise<never>((_, reject) => {
-    gone = (why) => reject(new HotspareError('LINK_LOST', why, 'try again'));
+    gone = (why) => reject(new HotspareError('LINK_LOST', why, 'see what the standby said'));
   });
   lost.catch(() => {});
   const late = setTimeout(() => gone('no standby attached'), attachMs);

@@ -105,7 +105,7 @@ async function ask(
 
 function broken(error: Error): HotspareError {
   const sentence = `filling the cache failed: ${error.message}`;
-  return new HotspareError('DRILL', sentence, 'see with -v what the nodes say');
+  return new HotspareError('DRILL', sentence, 'see what the nodes said');
 }
 
 function compare(items: readonly number[], reply: Reply, tally: Tally): void {

@@ -113,7 +113,7 @@ export const words: Readonly<Record<string, ExtendedWord>> = {
   no_drop_privileges: implemented('there is no sandbox'),
   drop_privileges: refused(
     'there is no seccomp sandbox',
-    'leave it out; use -u and the sandbox of your service manager',
+    'leave it out, or give up root with -u',
     alone,
   ),
   hashpower: tuning(
@@ -227,11 +227,7 @@ export const words: Readonly<Record<string, ExtendedWord>> = {
   no_inline_ascii_resp: tuning('replies are made from the item, not kept in it'),
   modern: tuning('it is empty in memcached 1.6.18, too'),
   no_modern: implemented('as no_maxconns_fast; the rest of it tunes insides that are not there'),
-  sock_cookie_id: refused(
-    'sockets are not marked',
-    'leave it out; mark the traffic of the process by its user or control group',
-    alone,
-  ),
+  sock_cookie_id: refused('sockets are not marked', 'leave it out', alone),
   ext_path: refused('extstore is not there: items live in memory', 'leave it out', alone),
   ext_page_size: storage('ext_page_size'),
   ext_wbuf_size: storage('ext_wbuf_size'),

@@ -103,7 +103,7 @@ export const memcachedFlags: readonly Flag[] = [
     initial: [defaults.itemBytesMax, '1m'],
   }),
   row('-S, --enable-sasl', 'clients', 'refused', 'SASL belongs to the binary protocol', {
-    remedy: 'hotspare does not serve that; keep strangers out with -l or -s',
+    remedy: 'leave it out, or let in users with -Y',
   }),
   row('-F, --disable-flush-all', 'clients', 'implemented', 'refuse flush_all'),
   row('-X, --disable-dumping', 'clients', 'implemented', 'refuse stats cachedump and metadump'),

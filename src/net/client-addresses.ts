@@ -147,8 +147,8 @@ export function listenFailure(what: string, failure: NativeFailure): HotspareErr
   const elsewhere = local
     ? 'name a path with -s that you may write to'
     : 'name an address of this machine with -l, and a port you may use with -p';
-  const remedy = inUse
-    ? 'stop what serves there, or choose another address with -p, -l, -s or -U'
-    : elsewhere;
+  let remedy = elsewhere;
+  if (inUse) remedy = 'stop what serves there, or choose another address with -p, -l, -s or -U';
+  if (failure.error === 'EMFILE') remedy = 'raise the limit of open files with prlimit --pid';
   return new HotspareError('LISTEN', `failed to listen on ${what}: ${reason}`, remedy);
 }

@@ -388,7 +388,7 @@ function createTransport(
     throw new HotspareError(
       'LISTEN',
       `cannot wait for connections: ${(error as Error).message}`,
-      'raise ulimit -n, and fs.epoll.max_user_watches where that is used up',
+      'raise ulimit -n',
     );
   }
 }

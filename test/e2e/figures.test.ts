@@ -79,7 +79,12 @@ describe('doctor', () => {
   test('of a peer that is not there says so', async () => {
     const all = [main, 'doctor', '--peer', '127.0.0.1:1'];
     const { output } = await run(process.execPath, all, patienceMs);
-    expect(output).toMatch(/^note {2}clock +127\.0\.0\.1:1 does not say its time.*\n +→ /m);
+    const remedy = ' +→ name the clients’ port of a node with --peer';
+    const line = '^note {2}clock +127\\.0\\.0\\.1:1 does not say its time.*\n';
+    expect(output).toMatch(new RegExp(`${line}${remedy}$`, 'm'));
+    const { host, port } = await server();
+    const named = await doctor('--peer', `${host}:${port}`);
+    expect(named.at(-1)).toMatchObject({ what: 'clock', state: 'good' });
   });
 });
 

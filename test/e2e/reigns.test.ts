@@ -129,12 +129,23 @@ test('a primary that is deposed, and not told where to attach, looks on until it
   const mute = await Peer.connect(first.port);
   await mute.prove({ epoch: 9, link: null });
   await said(node, /deposed: epoch 9 reigns now, ours was 1/);
+  const remedy = 'give the new primary a --link-listen, or start this node as its standby';
   await said(node, /epoch 9 reigns elsewhere, and did not say where standbys attach; trying again/);
+  expect(node.output()).toContain(`(${remedy})\n`);
   mute.end();
+  // A standby that comes here meanwhile is told to try again, and does.
+  const early = await hotspare('standby', '--of', first.link, '-p', '-1', '-l', host, ...patient);
+  nodes.push(early);
+  await said(early, /this node does not serve, and looks for one that does; .* \(try again\)$/);
   const telling = await Peer.connect(first.port);
   await telling.prove({ epoch: 9, link: second.link });
   await said(node, /in sync with/);
   telling.end();
+  await node.end();
+  await said(early, /in sync with/);
+  await early.end();
+  // This node, started again as the standby of the new primary.
+  await standby(second.link, ...patient);
 });
 
 test('an heir that listens where its old primary did does not take itself for a rival', async () => {

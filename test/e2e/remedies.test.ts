@@ -1,21 +1,24 @@
 /** What a message tells people to do is done here, and helps. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { fabricRemedy } from '../../backup/link/fabrics.js';
 import { freePort } from '../../failover/drill/free-port.js';
 import { exitStatus } from '../../src/base/errors.js';
 import { linkFlags, missing } from '../support/links.js';
-import { expectRefusal, hotspare, main, patienceMs, said } from '../support/nodes.js';
-import { run, startChild } from '../support/process.js';
+import { expectRefusal, hotspare, main, patienceMs, said, serves } from '../support/nodes.js';
+import { run } from '../support/process.js';
 import { tlsFlags } from '../support/tls-client.js';
 import { until } from '../support/until.js';
 
 const root = join(__dirname, '../../..');
 const isRoot = process.getuid?.() === 0;
 const alone = ['-p', '-1', '-l', '127.0.0.1'];
+/** Without libfabric, which takes long to load. */
+const tcp = ['--transport', 'tcp'];
 let folder = '';
 
 beforeAll(() => {
@@ -28,22 +31,15 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const here = (name: string): string => join(folder, name);
 
-/** It serves with these arguments, and is ended. */
-async function serves(args: readonly string[], prefix: readonly string[] = []): Promise<void> {
-  const [program, ...rest] = [...prefix, process.execPath, main, ...args];
-  const child = await startChild(program!, rest);
-  try {
-    await said(child, /serving on/);
-  } finally {
-    await child.end();
-  }
-}
-
 interface Case {
   readonly remedy: RegExp;
   readonly broken: () => readonly string[];
   readonly mended: readonly (() => readonly string[])[];
   readonly status?: number;
+  /** What stands before the refused command line. */
+  readonly prefix?: readonly string[];
+  /** True where only root can try it. */
+  readonly asRoot?: true;
 }
 
 const cases: Readonly<Record<string, Case>> = {
@@ -86,8 +82,10 @@ const cases: Readonly<Record<string, Case>> = {
   },
   'a link that strangers can reach, without a secret': {
     remedy: /give both nodes the same --secret-file/,
-    broken: () => [...alone, '--link-listen', '0.0.0.0:0'],
-    mended: [() => [...alone, '--link-listen', '0.0.0.0:0', '--secret-file', here('secret')]],
+    broken: () => [...alone, '--link-listen', '0.0.0.0:0', ...tcp],
+    mended: [
+      () => [...alone, '--link-listen', '0.0.0.0:0', ...tcp, '--secret-file', here('secret')],
+    ],
   },
   'a file of users that is none': {
     remedy: /\(correct the file of -Y\)$/,
@@ -142,11 +140,94 @@ const cases: Readonly<Record<string, Case>> = {
   },
   'a cipher without a secret': {
     remedy: /: give both nodes the same --secret-file/,
-    broken: () => [...alone, '--link-listen', '127.0.0.1:0', '--link-cipher', 'aes-gcm'],
+    broken: () => [...alone, '--link-listen', '127.0.0.1:0', ...tcp, '--link-cipher', 'aes-gcm'],
     mended: [
       () => {
-        const link = ['--link-listen', '127.0.0.1:0', '--link-cipher', 'aes-gcm'];
+        const link = ['--link-listen', '127.0.0.1:0', ...tcp, '--link-cipher', 'aes-gcm'];
         return [...alone, ...link, '--secret-file', here('secret')];
+      },
+    ],
+  },
+  'a sandbox that is not there': {
+    remedy: /\(leave it out, or give up root with -u\)$/,
+    broken: () => [...alone, '-o', 'drop_privileges'],
+    mended: [() => alone, () => [...alone, '-u', 'nobody']],
+  },
+  'sockets that are to be marked': {
+    remedy: /\(leave it out\)$/,
+    broken: () => [...alone, '-o', 'sock_cookie_id=5'],
+    mended: [() => alone],
+  },
+  'a file for items on a disk': {
+    remedy: /\(leave it out\)$/,
+    broken: () => [...alone, '-o', 'ext_path=/x:1G'],
+    mended: [() => alone],
+  },
+  'an unknown word of -o': {
+    remedy: /\(docs\/OPERATING.md lists the words\)$/,
+    broken: () => [...alone, '-o', 'slab_automover'],
+    mended: [
+      () => {
+        const operating = readFileSync(join(root, 'docs/OPERATING.md'), 'utf8');
+        const [, listed] = /^\| `(slab_automove)(?:=\S+)?`/m.exec(operating)!;
+        return [...alone, '-o', `${listed}=1`];
+      },
+    ],
+  },
+  'shares of more than the whole': {
+    remedy: /\(lower one of them\)$/,
+    broken: () => [...alone, '-o', 'hot_lru_pct=50,warm_lru_pct=40'],
+    mended: [() => [...alone, '-o', 'hot_lru_pct=40,warm_lru_pct=40']],
+  },
+  SASL: {
+    remedy: /\(leave it out, or let in users with -Y\)$/,
+    broken: () => [...alone, '-S'],
+    mended: [() => alone, () => [...alone, '-Y', here('users')]],
+  },
+  'a name that nobody has': {
+    remedy: /\(name an address of this machine\)$/,
+    broken: () => ['-p', '-1', '-l', 'nobody.invalid'],
+    mended: [() => alone],
+  },
+  'a name where standbys attach': {
+    remedy: /: name an IP address; host names are not resolved \(/,
+    broken: () => [...alone, '--link-listen', 'here:0'],
+    mended: [() => [...alone, '--link-listen', '127.0.0.1:0', ...tcp]],
+  },
+  'a port that is none': {
+    remedy: /: a port is 0 to 65535 \(see hotspare -h\)$/,
+    broken: () => [...alone, '--link-listen', '127.0.0.1:70000'],
+    mended: [
+      () => {
+        const help = execFileSync(process.execPath, [main, '-h'], { encoding: 'utf8' });
+        const [, flag] = /^ +(--link-listen) <HOST:PORT>/m.exec(help)!;
+        return [...alone, flag!, '127.0.0.1:0', ...tcp];
+      },
+    ],
+  },
+  'the secret of no pair': {
+    remedy: /HOTSPARE_SECRET_DESCRIPTOR=99, which only a pair may set: .* \(unset it\)$/,
+    broken: () => alone,
+    prefix: ['env', 'HOTSPARE_SECRET_DESCRIPTOR=99'],
+    mended: [() => alone],
+  },
+  "another user's secret": {
+    asRoot: true,
+    remedy: /\(chown nobody \S+\)$/,
+    broken: () => {
+      writeFileSync(here('theirs'), 'the secret of both nodes', { mode: 0o600 });
+      chownSync(here('theirs'), 1234, 0);
+      return [...alone, '--secret-file', here('theirs')];
+    },
+    // It may read the file all the same.
+    prefix: [
+      ...['setpriv', '--reuid', '65534', '--clear-groups'],
+      ...['--inh-caps', '+dac_override', '--ambient-caps', '+dac_override'],
+    ],
+    mended: [
+      () => {
+        execFileSync('chown', ['nobody', here('theirs')]);
+        return [...alone, '--secret-file', here('theirs')];
       },
     ],
   },
@@ -157,10 +238,21 @@ const cases: Readonly<Record<string, Case>> = {
   },
 };
 
-describe.each(Object.entries(cases))('%s', (_, { remedy, broken, mended, status }) => {
-  test('is refused, and served after the remedy', async () => {
-    await expectRefusal(broken(), status ?? exitStatus.USAGE, remedy);
-    for (const args of mended) await serves(args());
+/** Without the flag that was wrong many command lines are the same, and need not be tried again. */
+let plain: Promise<string> | null = null;
+
+describe.each(Object.entries(cases))('%s', (_, { remedy, broken, mended, status, ...more }) => {
+  const { prefix, asRoot } = more;
+  (asRoot && !isRoot ? test.skip : test)('is refused, and served after the remedy', async () => {
+    await expectRefusal(broken(), status ?? exitStatus.USAGE, remedy, prefix);
+    for (const mend of mended) {
+      const args = mend();
+      if (args !== alone) await serves(args, asRoot ? prefix : []);
+      else {
+        plain ??= serves(alone);
+        await plain;
+      }
+    }
   });
 });
 
@@ -171,6 +263,34 @@ describe('limits of the process', () => {
     const remedy = /\(raise ulimit -Hn \(LimitNOFILE= of a unit\)\)$/;
     await expectRefusal([...alone, '-c', '60'], exitStatus.LISTEN, remedy, limited('--nofile=60'));
     await serves([...alone, '-c', '60'], limited('--nofile=200'));
+  });
+
+  test('-c: where there is room for fewer clients, that is said', async () => {
+    const [few, many] = ['--nofile=200:200', '--nofile=4096:4096'].map((limit) => limited(limit));
+    const remedy = /\(raise ulimit -Hn, LimitNOFILE= of a unit, or choose a smaller -c\)$/m;
+    expect(await serves([...alone, '-c', '200'], few)).toMatch(remedy);
+    expect(await serves([...alone, '-c', '100'], few)).not.toMatch(remedy);
+    expect(await serves([...alone, '-c', '200'], many)).not.toMatch(remedy);
+  });
+
+  test('of a tool, too: a higher limit of descriptors', async () => {
+    const flags = ['--transport', 'tcp', '--latencies', here('latencies'), '--count', '10'];
+    const bench = async (files: number) => {
+      const limit = limited(`--nofile=${files}:${files}`);
+      const args = [...limit.slice(1), process.execPath, main, 'bench', 'replicate', ...flags];
+      return run(limit[0]!, args, patienceMs);
+    };
+    // How many descriptors the program has open by then is not its promise.
+    let files = 20;
+    let finished = await bench(files);
+    while (!/cannot wait for connections: /.test(finished.output)) {
+      files++;
+      expect(files).toBeLessThan(60);
+      finished = await bench(files);
+    }
+    expect(finished.output).toMatch(/\(raise ulimit -n\)$/m);
+    expect(finished.code).toBe(exitStatus.LISTEN);
+    expect((await bench(4096)).code).toBe(0);
   });
 
   test('-m: a smaller one', async () => {
@@ -243,12 +363,21 @@ describe('two nodes that do not fit', () => {
 
   /** A standby with these flags is in sync with a primary with those; or it ends, with this remedy. */
   async function meet(theirs: string[], ours: string[], remedy: RegExp | null): Promise<void> {
-    const primary = await hotspare(...alone, '-m', '8', '--link-listen', '127.0.0.1:0', ...theirs);
+    const listen = ['--link-listen', '127.0.0.1:0'];
+    // A node that begins with a cache need not ask first whether another one reigns, for a second.
+    const cache = ['-m', '8', '-e', here('begun')];
+    if (!existsSync(here('begun'))) await serves([...alone, ...cache]);
+    const primary = await hotspare(...alone, ...cache, ...listen, ...tcp, ...theirs);
     try {
       const [, link] = await said(primary, /standbys attach at (\S+)/);
-      const args = ['standby', ...alone, '--of', link!, ...ours];
-      if (remedy !== null) await expectRefusal(args, exitStatus.LINK_REFUSED, remedy);
-      else await mirrors(args);
+      const args = ['standby', ...alone, ...tcp, '--of', link!, ...ours];
+      if (remedy === null) await mirrors(args);
+      else {
+        await expectRefusal(args, exitStatus.LINK_REFUSED, remedy);
+        const isSecret = remedy.source.includes('--secret-file');
+        if (isSecret)
+          await said(primary, /at our proof \(give both nodes the same --secret-file\)$/);
+      }
     } finally {
       await primary.end();
     }
@@ -303,12 +432,12 @@ describe('two nodes that do not fit', () => {
 
   test('at a port for standbys that is taken: another one, or the same once it is free', async () => {
     const port = await freePort();
-    const link = ['--link-listen', `127.0.0.1:${port}`];
+    const link = [...tcp, '--link-listen', `127.0.0.1:${port}`];
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(port, '127.0.0.1', () => resolve()));
     const remedy = /\(stop what serves there, or choose another --link-listen\)$/;
     await expectRefusal([...alone, ...link], exitStatus.LISTEN, remedy);
-    await serves([...alone, '--link-listen', `127.0.0.1:${await freePort()}`]);
+    await serves([...alone, ...tcp, '--link-listen', `127.0.0.1:${await freePort()}`]);
     await new Promise((resolve) => taken.close(resolve));
     await serves([...alone, ...link]);
   });
@@ -320,6 +449,9 @@ const headers = existsSync('/usr/include/rdma/fi_rma.h');
 (headers ? test : test.skip)(
   'the headers of libfabric that are installed later are found by npm run build:native',
   async () => {
+    expect(fabricRemedy({ call: 'build', error: '' })).toBe(
+      'apt-get install libfabric-dev, then npm run build:native',
+    );
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     const out = here('native');
     const build = String(scripts['build:native']).replaceAll('build/native', out);

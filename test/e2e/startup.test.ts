@@ -139,7 +139,7 @@ describe('a standby', () => {
     const standby = await waiting(`127.0.0.1:${port}`);
     await said(
       standby,
-      /cannot reach the primary at \S+: nobody listens there; trying again .*\(start the primary/,
+      /cannot reach the primary at \S+: nobody listens there; .*\(start the primary with --link-listen, or /,
     );
     await start('-p', '-1', '-l', '127.0.0.1', '--link-listen', `127.0.0.1:${port}`);
     await said(standby, /in sync with/);
@@ -147,8 +147,14 @@ describe('a standby', () => {
 
   test('of a port that clients use waits, and says which port that may be', async () => {
     const standby = await waiting(`127.0.0.1:${await listener()}`);
+    const remedy =
+      "is that the --link-listen of a primary, and not its clients' port? Correct --of";
     await said(standby, /no answer .*; trying again .*\(is that the --link-listen/);
+    expect(standby.output()).toContain(`(${remedy})\n`);
     expect(standby.running()).toBe(true);
+    await standby.end();
+    const correct = await waiting(`127.0.0.1:${await primary()}`);
+    await said(correct, /in sync with/);
   });
 
   test('of a primary with another secret: each side sees it', async () => {

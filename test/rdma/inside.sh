@@ -21,7 +21,7 @@ export SLOWNESS=5 LINK_FABRIC=verbs LINK_HOST=$address LINK_ROUNDS=20 LINK_FENCI
 for assignment in ${2//,/ }; do
   export "${assignment?}"
 done
-files='dist/test/unit/fabric dist/test/e2e/rdma' figures=1
+files='dist/test/unit/fabric dist/test/e2e/rdma dist/test/e2e/device' figures=1
 case $1 in
   all | quick | bench) ;;
   *) files=$1 figures=0 ;;

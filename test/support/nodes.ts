@@ -38,6 +38,21 @@ export async function expectRefusal(
   expect(lines[0]).toMatch(sentence);
 }
 
+/** It serves with these arguments, and is ended. Returns what it has said. */
+export async function serves(
+  args: readonly string[],
+  prefix: readonly string[] = [],
+): Promise<string> {
+  const [program, ...rest] = [...prefix, process.execPath, main, ...args];
+  const child = await startChild(program!, rest);
+  try {
+    await said(child, /serving on/);
+    return child.output();
+  } finally {
+    await child.end();
+  }
+}
+
 /** The groups of the `nth` matching line, once the process has written it. */
 export function said(child: Child, pattern: RegExp, nth = 1): Promise<RegExpMatchArray> {
   return until(

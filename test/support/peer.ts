@@ -73,13 +73,7 @@ export class Peer {
 
   /** Sends a frame with these bytes as its payload. */
   sendBytes(type: number, body: Uint8Array, fields: Fields = {}): void {
-    const { epoch = 0, count = 0, sequence = 0, version } = fields;
-    const bytes = new Uint8Array(frameHeaderBytes + body.length);
-    bytes.set(body, frameHeaderBytes);
-    const header = { type, epoch, count, sequence, length: body.length };
-    sealFrame(bytes, new DataView(bytes.buffer), 0, header, native.crc32c);
-    if (version !== undefined) new DataView(bytes.buffer).setUint16(4, version, true);
-    this.socket.write(bytes);
+    this.socket.write(framed(type, body, fields));
   }
 
   /** Says hello, and proves that it knows the secret; without an `identity` it is a plain standby. */
@@ -117,6 +111,17 @@ export class Peer {
   end(): void {
     this.socket.destroy();
   }
+}
+
+/** A whole frame with these bytes as its payload. */
+export function framed(type: number, body: Uint8Array, fields: Fields): Buffer {
+  const { epoch = 0, count = 0, sequence = 0, version } = fields;
+  const bytes = Buffer.from(new ArrayBuffer(frameHeaderBytes + body.length));
+  bytes.set(body, frameHeaderBytes);
+  const header = { type, epoch, count, sequence, length: body.length };
+  sealFrame(bytes, new DataView(bytes.buffer), 0, header, native.crc32c);
+  if (version !== undefined) new DataView(bytes.buffer).setUint16(4, version, true);
+  return bytes;
 }
 
 /** The hello of a standby of our version. */

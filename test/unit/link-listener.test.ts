@@ -8,8 +8,10 @@ import {
   controlBytesMax,
   greetingsMax,
   greetingsOfAddressMax,
+  helloMs,
   linkConnections,
 } from '../../src/base/limits.js';
+import { machine, type Timer } from '../../src/native/ports.js';
 import { Wire } from '../../src/net/wire.js';
 import { helloOf, Peer } from '../support/peer.js';
 import { until } from '../support/until.js';
@@ -27,6 +29,10 @@ let peers: Peer[];
 
 beforeEach(() => {
   wire = new Wire({ connectionsMax: linkConnections });
+  open();
+});
+
+function open(): void {
   proved = [];
   peers = [];
   const log = { say: () => {}, detail: () => {} };
@@ -34,7 +40,7 @@ beforeEach(() => {
     proved.push(handshake),
   );
   port = listener.listen(host, 0);
-});
+}
 
 afterEach(() => {
   for (const peer of peers) peer.end();
@@ -83,6 +89,27 @@ test.each(Object.keys(kinds))(
     expect(proved).toHaveLength(12);
   },
 );
+
+test('a peer whose hello took too long is told to try again, and gets in then', async () => {
+  listener.close();
+  wire.transport.destroy();
+  const { timers } = machine;
+  const after = (ms: number, then: () => void): Timer =>
+    timers.after(ms === helloMs ? 50 : ms, then);
+  wire = new Wire({
+    connectionsMax: linkConnections,
+    ports: { ...machine, timers: { ...timers, after } },
+  });
+  open();
+  const slow = await connect();
+  expect(await slow.message(FrameType.REFUSED)).toMatchObject({
+    reason: 'the hello took too long',
+    remedy: 'try again',
+  });
+  const again = await connect();
+  await again.prove({}, secret);
+  await until('the standby', () => proved.length === 1);
+});
 
 test('strangers of another address that say hello and stay leave room for a standby', async () => {
   const greeted = (peer: Peer): void => peer.send(FrameType.HELLO, helloOf('any'));

@@ -52,4 +52,7 @@ test('a pair says what both nodes need, and warns where there is less', () => {
     'WARNING: both nodes together need up to 724 MiB when the cache is full, and ' +
       'the limit of x is 450 MiB: choose a smaller -m, or allow more',
   );
+  const warned = (memory: number, limit: number): boolean =>
+    pairMemoryNeeds(memory * MiB, { bytes: limit * MiB, name: 'x' }).startsWith('WARNING');
+  expect([warned(256, 450), warned(128, 450), warned(256, 750)]).toEqual([true, false, false]);
 });

@@ -1,5 +1,6 @@
 /** The table of roles: what may follow what, and what may never be. */
 import { describe, expect, test } from '@jest/globals';
+import { tooLate } from '../../failover/link-errors.js';
 import type { Observation } from '../../failover/observation.js';
 import {
   decide,
@@ -390,6 +391,10 @@ describe('roles', () => {
     const { role, actions } = decide(roleIn('fencing'), observations['revoked']!, 0);
     expect([role.state, actions]).toEqual(['looking', late]);
     expect(play(roleIn('fencing'), 'old lives')).toEqual({ state: 'looking', actions: late });
+    // With more processor the same step comes before the end of the lease, and the takeover goes on.
+    expect(tooLate().remedy).toBe('give this node more processor');
+    const inTime = decide(roleIn('fencing'), observations['revoked']!, 1).role.state;
+    expect(['looking', 'fencing']).not.toContain(inTime);
   });
 
   test('one that reigns already when its lease ends asks before it serves', () => {
