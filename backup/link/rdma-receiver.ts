@@ -154,7 +154,7 @@ function sentence({ call, error }: NativeFailure): string {
 
 /** How much memory this process may lock, for a registration that was refused. */
 function limits(): string {
-  const [bytes] = limitsOf('locked memory') ?? [Number.POSITIVE_INFINITY];
+  const [bytes] = limitsOf('Max locked memory') ?? [Number.POSITIVE_INFINITY];
   if (bytes === Number.POSITIVE_INFINITY) return '';
   const kibibytes = Math.floor(bytes / 1024);
   return ` (it may lock ${kibibytes} KiB: ulimit -l unlimited, or LimitMEMLOCK=infinity)`;

@@ -19,7 +19,7 @@ export function machine(bytes: number): Finding[] {
 /** RDMA registers memory, which locks it: all of `-m`, and the buckets beside it. */
 function lockedMemory(bytes: number, unlimited: boolean): Finding {
   const what = 'locked memory';
-  const [limit] = limitsOf('locked memory') ?? [Number.POSITIVE_INFINITY];
+  const [limit] = limitsOf('Max locked memory') ?? [Number.POSITIVE_INFINITY];
   const wanted = Math.ceil((bytes * 1.05) / 2 ** 20);
   if (unlimited || limit === Number.POSITIVE_INFINITY) {
     return { what, state: 'good', found: `no limit (${wanted} MiB are wanted)`, remedy: '' };

@@ -13,7 +13,7 @@ const descriptorsPerDatagram = 2;
 
 /** Files that this process may have open; null where the system does not tell. */
 export function descriptorsMost(): number | null {
-  return limitsOf('open files')?.[0] ?? null;
+  return limitsOf('Max open files')?.[0] ?? null;
 }
 
 /**

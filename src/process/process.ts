@@ -125,7 +125,7 @@ export function giveUpRoot({ uid, gid }: User): void {
 
 /** Throws HotspareError when `-c` asks for more descriptors than this process may have. */
 export function checkDescriptors(connections: number): void {
-  const most = limitsOf('open files')?.[1] ?? Number.POSITIVE_INFINITY;
+  const most = limitsOf('Max open files')?.[1] ?? Number.POSITIVE_INFINITY;
   if (connections <= most) return;
   throw new HotspareError(
     'LISTEN',

@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 
 /** The soft and the hard limit, Infinity for none; null where the system does not tell. */
-export function limitsOf(name: 'open files' | 'locked memory'): readonly [number, number] | null {
-  const line = new RegExp(`^Max ${name} +(\\w+) +(\\w+)`, 'm').exec(
-    readOrEmpty('/proc/self/limits'),
-  );
+export function limitsOf(
+  name: 'Max open files' | 'Max locked memory',
+): readonly [number, number] | null {
+  const line = new RegExp(`^${name} +(\\w+) +(\\w+)`, 'm').exec(readOrEmpty('/proc/self/limits'));
   if (line === null) return null;
   const number = (text: string): number =>
     text === 'unlimited' ? Number.POSITIVE_INFINITY : Number(text);

@@ -10,8 +10,16 @@ import { main, patienceMs, said, stats } from '../support/nodes.js';
 import { type Child, run, startChild } from '../support/process.js';
 
 const host = '127.0.0.1';
+/** No living node is found silent, however busy the machine is. */
+const patient = ['--dead-after', '20000', '--ack-timeout', '60000'];
 /** Runs a command where an empty folder stands over /proc: this needs the right to mount. */
 const bare = ['-m', 'sh', '-c', 'mount -t tmpfs none /proc && exec "$@"', 'sh'] as const;
+/** The same, and what stands over /proc is a /proc again. */
+const mounted = [
+  ...bare.slice(0, 2),
+  'mount -t tmpfs none /proc && mount -t proc proc /proc && exec "$@"',
+  'sh',
+];
 const mayMount = spawnSync('unshare', [...bare, 'true']).status === 0;
 
 let folder: string;
@@ -35,7 +43,7 @@ async function node(...args: string[]): Promise<Child> {
 (mayMount ? describe : describe.skip)('without /proc', () => {
   test('two nodes mirror, and the one that is left serves; their files are kept', async () => {
     const [link, file] = [`${host}:${await freePort()}`, join(folder, 'cache')];
-    const common = ['-l', host, '-p', '-1', '-e'];
+    const common = ['-l', host, '-p', '-1', ...patient, '-e'];
     const primary = await node(...common, file, '-m', '8', '--link-listen', link);
     const [, port] = await said(primary, /serving on port (\d+)/);
     expect(primary.output()).toMatch(
@@ -58,17 +66,18 @@ async function node(...args: string[]): Promise<Child> {
 
   test('a pair serves', async () => {
     const port = String(await freePort());
-    const pair = await node('pair', '-l', host, '-m', '8', '-p', port, '-v');
+    const pair = await node('pair', '-l', host, '-m', '8', '-p', port, '-v', ...patient);
     await said(pair, /in sync/);
     expect((await stats(Number(port))).get('mirror_state')).toBe('in_sync');
   });
 
-  test('doctor says what it cannot know', async () => {
-    const { output } = await run(
-      'unshare',
-      [...bare, process.execPath, main, 'doctor'],
-      patienceMs,
-    );
-    expect(output).toMatch(/rights +unknown: \/proc cannot be read/);
+  test('doctor says what it cannot know, and knows it once /proc is mounted', async () => {
+    const doctor = async (where: readonly string[]): Promise<string> =>
+      (await run('unshare', [...where, process.execPath, main, 'doctor'], patienceMs)).output;
+    const unknown = /rights +unknown: \/proc cannot be read/;
+    const output = await doctor(bare);
+    expect(output).toMatch(unknown);
+    expect(output).toContain('mount /proc here');
+    expect(await doctor(mounted)).not.toMatch(unknown);
   });
 });

@@ -11,6 +11,7 @@ const link = 'e2e/remedies-link.test.ts';
 const own = 'e2e/remedies-machine.test.ts';
 const tools = 'e2e/remedies-tools.test.ts';
 const device = 'e2e/device.test.ts';
+const bare = 'e2e/no-proc.test.ts';
 const startup = 'e2e/startup.test.ts';
 const traps = 'e2e/traps.test.ts';
 const reigns = 'e2e/reigns.test.ts';
@@ -57,7 +58,7 @@ export const trials: Readonly<Record<string, Readonly<Record<string, Trial>>>> =
     'name an IP address': [files, 'a name where standbys attach'],
     'see hotspare -h': [files, 'a port that is none'],
   },
-  'src/net/client-listeners.ts': {
+  'src/net/client-addresses.ts': {
     'name a path with -s that you may write to': [
       files,
       'a path for the socket that cannot be written',
@@ -323,6 +324,10 @@ export const trials: Readonly<Record<string, Readonly<Record<string, Trial>>>> =
     'check the cable': [device, 'a device whose cable is out'],
   },
   'cli/doctor/machine.ts': {
+    'mount /proc here': [
+      bare,
+      'doctor says what it cannot know, and knows it once /proc is mounted',
+    ],
     'ulimit -l unlimited': [device, 'memory that may not be locked'],
     'LimitMEMLOCK=infinity in the service': [device, 'memory that may not be locked'],
     'echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled': [
