@@ -4,13 +4,23 @@
  * nobody: when it is ended, both nodes are.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { secretDescriptor, secretVariable } from '../backup/channel/secret.js';
 import { addressText } from '../src/flags/settings.js';
 import type { Ports, Timers } from '../src/native/ports.js';
 import type { Log } from '../src/process/log.js';
 import type { Notice, Report } from './report.js';
+import {
+  firstPair,
+  type MemberName,
+  type MemberState,
+  observationOf,
+  type PairAction,
+  type PairObservation,
+  supervise,
+} from './supervision.js';
+
+const names = ['a', 'b'] as const;
 
 export interface PairOptions {
   /** Time, timers and randomness. The processes themselves, and the signals to them, are the machine's. */
@@ -25,9 +35,9 @@ export interface PairOptions {
   readonly linkHost?: string;
   readonly log: Log;
   /** Called with each report of a node. */
-  readonly onReport?: (report: Report, member: Member) => void;
+  readonly onReport?: (report: Report, of: MemberName) => void;
   /** Takes the output of the nodes; without it they print where the pair does. */
-  readonly onOutput?: (text: string, member: Member) => void;
+  readonly onOutput?: (text: string, of: MemberName) => void;
   /**
    * Both nodes are gone. `status`: the exit status of a first primary that never served, and has said why; null
    * otherwise.
@@ -35,43 +45,31 @@ export interface PairOptions {
   readonly onEnd?: (reason: string, status: number | null) => void;
 }
 
-/** A node of the pair, and its process. */
-export interface Member {
-  readonly name: 'a' | 'b';
+/** A node of the pair, as it was when it was asked for, and its process. */
+export interface Member extends MemberState {
+  readonly name: MemberName;
   readonly process: ChildProcess;
-  role: 'primary' | 'standby';
-  /** True while a standby's copy is whole, or a primary serves. */
-  ready: boolean;
-  /** Set once the node is being ended: its reports are not acted on from then on. */
-  doomed: boolean;
+}
+
+/** A process, and the port where a standby attaches to it; 0 while it does not serve. */
+interface NodeProcess {
+  readonly child: ChildProcess;
   linkPort: number;
 }
 
-/** A standby that ended before it was in sync is started again after this long, doubled each time up to the most. */
-const restartMsLeast = 100;
-const restartMsMost = 10_000;
-/**
- * Pause after a takeover, in which the clients come first: a starting node takes a processor for about as long, which
- * doubled the gap that clients saw on a machine with two processors.
- */
-const replaceMs = 100;
 /** Length of the secret that a pair draws. */
 const secretBytes = 32;
 /** How long a node may take to end in order. */
 const endMs = 5000;
-/** A signal that was sent to all processes of a pair reaches the pair itself within this. */
-const askedMs = 200;
 
 export class Pair {
   private readonly options: PairOptions;
-  private readonly members: { a: Member | null; b: Member | null } = { a: null, b: null };
+  private readonly processes: Record<MemberName, NodeProcess | null> = { a: null, b: null };
+  private state = firstPair;
   /** Known to the two nodes only, as any user of this machine can connect to their link. */
   private readonly secret: Uint8Array;
-  private ending = false;
-  /** True once any node has served. */
-  private served = false;
-  /** Standbys in a row that ended before they were in sync. */
-  private failures = 0;
+  /** Called when both nodes are gone. */
+  private ended: (() => void)[] = [];
 
   constructor(options: PairOptions) {
     this.options = options;
@@ -88,30 +86,77 @@ export class Pair {
 
   /** Starts the primary; the standby follows as soon as the primary serves. */
   start(): void {
-    this.spawn('a', 'primary', this.options.primaryFlags);
+    this.observe({ what: 'begun' });
   }
 
-  /** Ends both nodes, the standby first so that it does not take over, and resolves when they are gone. */
-  async end(): Promise<void> {
-    this.ending = true;
-    for (const member of [this.standby, this.primary]) {
-      if (member !== null) await ended(member, this.timers);
-    }
-  }
-
-  private find(role: Member['role']): Member | null {
-    const { a, b } = this.members;
-    if (a?.role === role) return a;
-    return b?.role === role ? b : null;
+  /** Ends both nodes, and resolves when they are gone. */
+  end(): Promise<void> {
+    this.observe({ what: 'stopped' });
+    return new Promise((resolve) => {
+      this.ended.push(resolve);
+      this.sayWhenEnded();
+    });
   }
 
   /** Passes a signal on to both nodes. */
   signal(signal: NodeJS.Signals): void {
-    this.members.a?.process.kill(signal);
-    this.members.b?.process.kill(signal);
+    for (const node of Object.values(this.processes)) node?.child.kill(signal);
   }
 
-  private spawn(name: Member['name'], role: Member['role'], flags: readonly string[]): void {
+  private find(role: Member['role']): Member | null {
+    for (const name of names) {
+      const node = this.processes[name];
+      const member = this.state[name];
+      if (member?.role === role && node !== null) return { ...member, name, process: node.child };
+    }
+    return null;
+  }
+
+  private observe(seen: PairObservation): void {
+    const { pair, actions } = supervise(this.state, seen);
+    this.state = pair;
+    for (const action of actions) this.carryOut(action);
+  }
+
+  private carryOut(action: PairAction): void {
+    switch (action.act) {
+      case 'startPrimary':
+        this.spawn(action.name, 'primary', this.options.primaryFlags);
+        return;
+      case 'startStandby': {
+        const host = this.options.linkHost ?? '127.0.0.1';
+        const { linkPort } = this.processes[action.of]!;
+        this.spawn(action.name, 'standby', ['--of', addressText(host, linkPort)]);
+        return;
+      }
+      case 'kill':
+        this.processes[action.name]!.child.kill('SIGKILL');
+        return;
+      case 'end':
+        endInOrder(this.processes[action.name]!.child, this.options.ports.timers);
+        return;
+      case 'notify':
+        notify(this.processes[action.name]!.child, action.notice);
+        return;
+      case 'later':
+        this.later(action.ms, action.seen);
+        return;
+      case 'say':
+        this.options.log.say(action.text);
+        return;
+      default:
+        this.options.onEnd?.(action.reason, action.status);
+    }
+  }
+
+  private later(ms: number, seen: PairObservation): void {
+    const node = 'of' in seen ? this.processes[seen.of] : null;
+    this.options.ports.timers.after(ms, () => {
+      if (!('of' in seen) || this.processes[seen.of] === node) this.observe(seen);
+    });
+  }
+
+  private spawn(name: MemberName, role: Member['role'], flags: readonly string[]): void {
     const { program, log, onOutput } = this.options;
     const output = onOutput === undefined ? 'inherit' : 'pipe';
     const child = spawn(
@@ -128,18 +173,22 @@ export class Pair {
       },
     );
     this.handOver(child);
-    const member: Member = { name, process: child, role, ready: false, doomed: false, linkPort: 0 };
-    this.members[name] = member;
+    const node = { child, linkPort: 0 };
+    this.processes[name] = node;
     log.detail(`node ${name} started as ${role}, pid ${child.pid}`);
     for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => onOutput?.(text, member));
+      stream?.setEncoding('utf8').on('data', (text: string) => onOutput?.(text, name));
     }
-    child.on('error', (error) => log.say(`node ${name} cannot be started: ${error.message}`));
-    child.on('message', (message) => this.heard(member, message as Report));
-    child.on('exit', (code, signal) => {
-      const reason = signal ?? `status ${code}`;
-      this.exited(member, reason, code);
+    child.on('error', (error) => {
+      log.say(`node ${name} cannot be started: ${error.message}`);
+      // No exit follows.
+      if (child.pid === undefined) this.exited(name, 'it could not be started', null);
     });
+    child.on('message', (message) => {
+      // A report may be read only after its process is known to have ended.
+      if (this.processes[name] === node) this.heard(name, node, message as Report);
+    });
+    child.on('exit', (status, signal) => this.exited(name, signal ?? `status ${status}`, status));
   }
 
   private handOver(child: ChildProcess): void {
@@ -149,133 +198,36 @@ export class Pair {
     pipe.end(this.secret);
   }
 
-  private heard(member: Member, report: Report): void {
-    if (report.event === 'serving') {
-      const delayMs = member.role === 'standby' ? replaceMs : 0;
-      this.served = true;
-      member.role = 'primary';
-      member.ready = true;
-      member.linkPort = report.linkPort;
-      const other = this.other(member);
-      if (other === null) this.timers.after(delayMs, () => this.startStandby(member));
-    } else if (report.event === 'synced') {
-      member.ready = true;
-      this.failures = 0;
-    } else if (report.event === 'copying') {
-      member.ready = false;
-    } else if (report.event === 'fence') {
-      this.fence(member, report.untilMs);
-    } else if (report.event === 'detached' && report.dropped) {
-      this.endHung(this.other(member), member, 'it does not ack');
-    } else if (report.event === 'asked') {
-      this.asked(member, report.signal);
-    }
-    this.options.onReport?.(report, member);
+  private heard(of: MemberName, node: NodeProcess, report: Report): void {
+    if (report.event === 'serving') node.linkPort = report.linkPort;
+    const seen = observationOf(of, report, this.options.ports.clock());
+    if (seen !== null) this.observe(seen);
+    this.options.onReport?.(report, of);
   }
 
-  /**
-   * A standby asks to end the primary, which does not speak and may hold the address. Once the standby's lease is over
-   * the primary may have gone on alone, and is not ended.
-   */
-  private fence(asker: Member, untilMs: number): void {
-    if (asker.doomed) return;
-    const other = this.other(asker);
-    if (other === null) {
-      notify(asker, { fenced: true });
-    } else if (!other.doomed && this.options.ports.clock() >= untilMs) {
-      this.options.log.say(`node ${asker.name} asks too late to take over: its lease is over`);
-      notify(asker, { fenced: false });
-    } else {
-      other.process.once('exit', () => notify(asker, { fenced: true }));
-      this.endHung(other, asker, 'it does not speak');
-    }
+  private exited(of: MemberName, reason: string, status: number | null): void {
+    this.processes[of] = null;
+    this.observe({ what: 'exited', of, reason, status, nowMs: this.options.ports.clock() });
+    this.sayWhenEnded();
   }
 
-  /** Ends a hanging node for the sake of another that holds the cache. The last node that holds it is never ended. */
-  private endHung(member: Member | null, other: Member, reason: string): void {
-    if (member === null || member.doomed || !other.ready || other.doomed) return;
-    member.doomed = true;
-    member.process.kill('SIGKILL');
-    this.options.log.say(`node ${member.name} hangs (${reason}): ended`);
-  }
-
-  /** A node was sent a signal. If all processes of the pair were, the pair is ending by then, in its own order. */
-  private asked(member: Member, signal: string): void {
-    this.timers.after(askedMs, () => {
-      if (this.ending || member.doomed) return;
-      this.options.log.say(`node ${member.name} was sent ${signal}, and ends`);
-      notify(member, { end: true });
-    });
-  }
-
-  private exited(member: Member, reason: string, code: number | null): void {
-    this.members[member.name] = null;
-    const other = this.other(member);
-    if (this.ending) return;
-    this.options.log.say(`node ${member.name} (${member.role}) ended: ${reason}`);
-    if (other === null) {
-      this.options.onEnd?.(
-        'both nodes are gone, and the cache with them',
-        this.served ? null : code,
-      );
-    } else if (other.role === 'primary' && other.ready) {
-      notify(other, { standbyDead: true });
-      const delayMs = member.role === 'primary' ? replaceMs : this.backOffMs(member);
-      this.timers.after(delayMs, () => this.startStandby(other));
-    } else if (!other.ready) {
-      this.options.log.say(
-        `node ${other.name} was not in sync yet: it will not serve half a cache`,
-      );
-      void ended(other, this.timers);
-    }
-  }
-
-  /**
-   * The pause before a standby is started again: a standby that cannot start must not take the processor from the
-   * clients.
-   */
-  private backOffMs(standby: Member): number {
-    if (standby.ready) return 0;
-    const delayMs = Math.min(restartMsLeast * 2 ** this.failures, restartMsMost);
-    this.failures++;
-    this.options.log.say(
-      `node ${standby.name} was never in sync (${this.failures} in a row): again in ${delayMs} ms`,
-    );
-    return delayMs;
-  }
-
-  private startStandby(primary: Member): void {
-    const name = primary.name === 'a' ? 'b' : 'a';
-    if (this.ending || this.members[name] !== null || this.members[primary.name] !== primary)
-      return;
-    const host = this.options.linkHost ?? '127.0.0.1';
-    this.spawn(name, 'standby', ['--of', addressText(host, primary.linkPort)]);
-  }
-
-  private get timers(): Timers {
-    return this.options.ports.timers;
-  }
-
-  private other(member: Member): Member | null {
-    return this.members[member.name === 'a' ? 'b' : 'a'];
+  private sayWhenEnded(): void {
+    if (names.some((name) => this.processes[name] !== null)) return;
+    for (const ended of this.ended.splice(0)) ended();
   }
 }
 
 /** Asks a process to end, then uses SIGKILL for one that does not. */
-async function ended(member: Member, timers: Timers): Promise<void> {
-  const { process: child } = member;
-  member.doomed = true;
-  if (child.exitCode !== null || child.signalCode !== null) return;
+function endInOrder(child: ChildProcess, timers: Timers): void {
   const forced = timers.after(endMs, () => child.kill('SIGKILL'));
-  notify(member, { end: true });
+  child.once('exit', () => forced.cancel());
+  notify(child, { end: true });
   // A process that has only just started does not read notices yet, but ends by the signal.
   child.kill('SIGTERM');
-  await once(child, 'exit');
-  forced.cancel();
 }
 
 /** Sends a node a notice, if its process still runs. */
-function notify(member: Member, notice: Notice): void {
+function notify(child: ChildProcess, notice: Notice): void {
   // An error is ignored, as the process may end at this very moment.
-  if (member.process.connected) member.process.send(notice, () => {});
+  if (child.connected) child.send(notice, () => {});
 }

@@ -7,7 +7,7 @@ import { HotspareError } from '../../src/base/errors.js';
 import { monotonicMs } from '../../src/native/clock.js';
 import { machine } from '../../src/native/ports.js';
 import type { Log } from '../../src/process/log.js';
-import { type Member, Pair } from '../pair.js';
+import { Pair } from '../pair.js';
 import type { Report } from '../report.js';
 import { until } from './until.js';
 
@@ -38,7 +38,7 @@ const takeoverMs = 60_000;
 
 export class DrilledPair {
   private readonly pair: Pair;
-  private readonly reports: { readonly report: Report; readonly member: Member }[] = [];
+  private readonly reports: Report[] = [];
   private gone: string | null = null;
   private attached = false;
   /** The standby has found the primary dead, and does not serve yet. */
@@ -52,7 +52,7 @@ export class DrilledPair {
     this.pair = new Pair({
       ...options,
       ports: machine,
-      onReport: (report, member) => this.heard(report, member),
+      onReport: (report) => this.heard(report),
       onEnd: (reason) => {
         this.gone = reason;
       },
@@ -98,8 +98,8 @@ export class DrilledPair {
     await this.pair.end();
   }
 
-  private heard(report: Report, member: Member): void {
-    this.reports.push({ report, member });
+  private heard(report: Report): void {
+    this.reports.push(report);
     if (report.event === 'serving') {
       if (this.epoch > 0 && !this.planned) this.unplanned++;
       this.epoch = report.epoch;
@@ -113,7 +113,7 @@ export class DrilledPair {
   }
 
   private find(event: Report['event']): Report | undefined {
-    return this.reports.find(({ report }) => report.event === event)?.report;
+    return this.reports.find((report) => report.event === event);
   }
 
   private until(what: string, condition: () => boolean, withinMs: number): Promise<void> {

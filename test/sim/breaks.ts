@@ -32,7 +32,7 @@ export const breaks: readonly Break[] = [
   {
     name: 'L2-ends-for-an-address',
     what: 'an heir whose address is taken ends',
-    foundBy: 68,
+    foundBy: 87,
     changes: [['failover/role.js', "bindFailed: { actions: ['bindLater'] }", 'bindFailed: fail']],
   },
   {
@@ -217,6 +217,30 @@ export const breaks: readonly Break[] = [
     what: 'nodes that all look for a primary, with nothing in hand, look for ever',
     foundBy: 13,
     changes: [['failover/attachment.js', 'this.primaryAddresses.areAllSeeking(now)', 'false']],
+  },
+  {
+    name: 'pair-ends-late',
+    what: 'a supervisor ends the primary for a standby whose lease is over, or says that it ended in time',
+    foundBy: 62,
+    changes: [['failover/supervision.js', 'goneMs >= untilMs ||', '']],
+  },
+  {
+    name: 'pair-trusts-a-late-end',
+    what: 'a supervisor tells a standby that the primary has ended, though that was after the lease',
+    foundBy: null,
+    changes: [
+      [
+        'failover/supervision.js',
+        '(other === null ? pair.goneMs : other.killedMs)',
+        '(other === null ? 0 : other.killedMs)',
+      ],
+    ],
+  },
+  {
+    name: 'pair-waits-for-nobody',
+    what: 'a supervisor keeps a node that is alone and has no copy to serve',
+    foundBy: 22,
+    changes: [['failover/supervision.js', 'if (pair[otherOf(of)] !== null)', 'if (true)']],
   },
 ];
 

@@ -66,6 +66,8 @@ export type Fault =
     }
   /** Others keep the processor from the process for three quarters of the time, so that it is slow. */
   | { readonly kind: 'busy'; readonly node: string; readonly atMs: number; readonly forMs: number }
+  /** The supervisor stands still. */
+  | { readonly kind: 'deaf'; readonly atMs: number; readonly forMs: number }
   /** The process stands still in the midst of an event: after `looks` more readings of its clock. */
   | {
       readonly kind: 'stall';
@@ -162,10 +164,11 @@ export function scenarioOf(seed: number): Scenario {
     readers: random.between(1, 2),
     writerThinkMs: random.next() < 0.6 ? 40 : random.between(500, 4000),
     patienceMs: random.next() < 0.6 ? 1500 : random.between(2000, 6000),
-    // The model of the supervisor knows processes that stand still between events, not in the midst of one.
+    // The supervisor here ends a process between two of its events; a real one may do so in the midst of one.
     faults: [
       ...(supervised ? faults.filter(({ kind }) => kind !== 'stall') : faults),
       ...busyOf(seed, nodes, faultsEndMs),
+      ...(supervised ? deafOf(seed, faults) : []),
     ],
     faultsEndMs,
   };
@@ -208,6 +211,16 @@ function busyOf(seed: number, nodes: readonly string[], faultsEndMs: number): Fa
   const node = nodes[random.between(0, nodes.length - 1)]!;
   const atMs = random.between(500, faultsEndMs - 500);
   return [{ kind: 'busy', node, atMs, forMs: random.between(200, faultsEndMs - atMs) }];
+}
+
+/** Uses a random generator of its own, as below: the supervisor stands still while a node dies, or seems to. */
+function deafOf(seed: number, faults: readonly Fault[]): Fault[] {
+  const random = new Random(seed ^ 0xdeaf);
+  return faults.flatMap(({ kind, atMs }): Fault[] => {
+    if ((kind !== 'kill' && kind !== 'pause') || random.next() < 0.6) return [];
+    const forMs = random.between(1, [80, 700, 2000][random.between(0, 2)]!);
+    return [{ kind: 'deaf', atMs: atMs + random.between(0, 150), forMs }];
+  });
 }
 
 /** Uses a random generator of its own, so that no other part of a scenario depends on it. */
@@ -304,10 +317,12 @@ export function* shorter(scenario: Scenario): Generator<Scenario> {
   if (last < scenario.faultsEndMs) yield { ...scenario, faultsEndMs: last };
   if (scenario.nodes.length > 2) {
     const nodes = scenario.nodes.slice(0, -1);
-    const isKnown = (fault: Fault): boolean =>
-      'node' in fault
+    const isKnown = (fault: Fault): boolean => {
+      if (fault.kind === 'deaf') return true;
+      return 'node' in fault
         ? nodes.includes(fault.node)
         : nodes.includes(fault.from) && nodes.includes(fault.to);
+    };
     yield { ...scenario, nodes, faults: faults.filter(isKnown) };
   }
   if (scenario.linkless.length > 0) yield { ...scenario, linkless: [] };

@@ -18,6 +18,7 @@ import { SimDisk, SimMemory } from './memory.js';
 import type { SimNetwork } from './network.js';
 import type { Call, Scenario } from './scenario.js';
 import { Process, type Scheduler } from './scheduler.js';
+import type { SimSupervisor } from './supervisor.js';
 import { SimTransport } from './transport.js';
 
 const MiB = 2 ** 20;
@@ -48,9 +49,9 @@ export interface SlotParts {
   /** The slot whose node lets standbys attach at this address. */
   slotAt(link: string): Slot | undefined;
   all(): readonly Slot[];
-  /** The supervisor's way to end the other process; null without a supervisor. */
-  readonly fence: ((asker: Slot, untilMs: number) => Promise<boolean>) | null;
-  /** The reaction of a service manager to a process that has ended. */
+  /** Returns the supervisor of both nodes; null where there is none. */
+  supervisor(): SimSupervisor | null;
+  /** The reaction of a service manager to a process that has ended by itself. */
   startAgain(slot: Slot): void;
   trace(line: string): void;
 }
@@ -95,6 +96,11 @@ export class Slot {
 
   get isUp(): boolean {
     return this.node !== null;
+  }
+
+  /** Where other nodes attach to this one. */
+  get link() {
+    return { host: this.host, port: this.parts.linkPort };
   }
 
   get region() {
@@ -186,6 +192,7 @@ export class Slot {
     this.memory?.end();
     checker.ends(this.name, scheduler.nowMs);
     checker.dies(scheduler.nowMs);
+    this.parts.supervisor()?.exited(this);
   }
 
   private newProcess(): Process {
@@ -282,8 +289,11 @@ export class Slot {
   }
 
   private fence(): ((untilMs: number) => Promise<boolean>) | null {
-    const { fence } = this.parts;
-    return fence === null ? null : (untilMs) => fence(this, untilMs);
+    const supervisor = this.parts.supervisor();
+    if (supervisor === null) return null;
+    const { process } = this;
+    const rate = this.parts.scenario.clockRates[this.parts.number] ?? 1;
+    return (untilMs) => supervisor.fence(this, (untilMs - process.clock()) / rate);
   }
 
   private said(line: string): void {
@@ -320,6 +330,7 @@ export class Slot {
 
   private reported(what: WithoutTime<Report>): void {
     const { checker, scheduler } = this.parts;
+    this.parts.supervisor()?.heard(this, what);
     if (what.event === 'serving') {
       const content: Content | null = this.region === null ? null : contentOf(this.region);
       if (content === null) {

@@ -11,6 +11,7 @@ import { SimNetwork } from './network.js';
 import type { Fault, Scenario } from './scenario.js';
 import { Process, Scheduler } from './scheduler.js';
 import { Slot } from './slot.js';
+import { SimSupervisor } from './supervisor.js';
 
 export interface Outcome {
   readonly violations: readonly string[];
@@ -59,6 +60,7 @@ class World {
   private readonly slots: readonly Slot[];
   /** Port forwards to the first node, by the node on whose machine they are. */
   private readonly forwards = new Map<string, Forward>();
+  private readonly supervisor: SimSupervisor | null;
   private readonly clients: (Reader | Writer)[] = [];
   private readonly lines: string[] = [];
   private readonly contact = new Together();
@@ -73,11 +75,13 @@ class World {
     this.checker = new Checker(this.contact, needlessMs, (node) => this.slot(node).copy);
     this.network = new SimNetwork(scheduler, random, scenario.delayMs, scenario.lostPercent);
     this.slots = scenario.nodes.map((name, number) => this.slotOf(name, number));
+    this.supervisor = scenario.supervised ? this.newSupervisor() : null;
   }
 
   async run(): Promise<void> {
     const { scenario, scheduler, slots } = this;
-    for (const slot of slots) scheduler.after(slot === slots[0] ? 0 : 200, () => slot.start());
+    if (this.supervisor !== null) this.supervisor.start();
+    else for (const slot of slots) scheduler.after(slot === slots[0] ? 0 : 200, () => slot.start());
     this.startClients();
     this.watch();
     for (const fault of scenario.faults) scheduler.after(fault.atMs, () => this.strike(fault));
@@ -148,7 +152,7 @@ class World {
       firstLink,
       all: () => this.slots,
       slotAt: (link) => this.slotAt(link),
-      fence: scenario.supervised ? (asker, untilMs) => this.fence(asker, untilMs) : null,
+      supervisor: () => this.supervisor,
       startAgain: (slot) => this.startAgain(slot, 100),
       trace: (line) => this.trace(line),
     });
@@ -162,24 +166,10 @@ class World {
     return this.slots.find((one, at) => link === `${one.host}:${linkPortFirst + at}`);
   }
 
-  /** Ends the other process while the asker's lease holds, as the supervisor of a pair does. */
-  private fence(asker: Slot, untilMs: number): Promise<boolean> {
-    const other = this.slots.find((slot) => slot !== asker)!;
-    const { process } = asker;
-    return new Promise((resolve) => {
-      this.scheduler.after(this.random.next() * 3, () => {
-        // The supervisor does not act for a process that has ended meanwhile.
-        if (process.ended) return;
-        if (asker.process.clock() >= untilMs) {
-          resolve(false);
-          return;
-        }
-        const wasUp = other.isUp;
-        other.kill(false);
-        if (wasUp) this.startAgain(other, 100);
-        resolve(true);
-      });
-    });
+  private newSupervisor(): SimSupervisor {
+    const { scheduler, random } = this;
+    const slots = { a: this.slot('a'), b: this.slot('b') };
+    return new SimSupervisor({ scheduler, random, slots, trace: (line) => this.trace(line) });
   }
 
   private strike(fault: Fault): void {
@@ -259,6 +249,9 @@ class World {
           this.contact.mute(name, fault.node, scheduler.nowMs + fault.forMs);
         }
         return;
+      case 'deaf':
+        this.supervisor?.process.pause(fault.forMs);
+        return;
       case 'stall':
         this.slot(fault.node).process.stallAfter(fault.looks, fault.forMs);
         return;
@@ -285,29 +278,14 @@ class World {
     this.scheduler.after(busyTurnMs, () => this.keepBusy(slot, untilMs));
   }
 
-  /**
-   * Starts a node again with the same command line, as a service manager does; a pair's supervisor knows which node
-   * reigns.
-   */
+  /** Starts a node again with the same command line, as a service manager does; a supervisor starts its own nodes. */
   private startAgain(slot: Slot, downMs: number): void {
+    if (this.supervisor !== null) return;
     this.scheduler.after(downMs, () => {
       if (slot.isUp) return;
       this.network.switchOn(slot.host);
-      const other = this.scenario.supervised ? this.slots.find((one) => one !== slot)! : null;
-      if (other?.isUp !== true) {
-        this.trace(`${slot.name}: started`);
-        slot.start();
-      } else if (this.checker.reignOf(other.name) !== null) {
-        this.trace(`${slot.name}: started as a standby`);
-        const number = this.slots.indexOf(other);
-        slot.start({ host: other.host, port: linkPortFirst + number });
-      } else if (other.holds) {
-        this.startAgain(slot, 50);
-      } else {
-        // The cache is gone with the only whole copy: the pair ends, and is started again.
-        other.kill(false);
-        for (const one of this.slots) one.start();
-      }
+      this.trace(`${slot.name}: started`);
+      slot.start();
     });
   }
 

@@ -54,3 +54,23 @@ test('a standby that cannot start is tried again more and more seldom, until it 
   );
   expect(said.filter((line) => line.includes('again in'))).toHaveLength(4);
 });
+
+test('a standby whose process cannot be started is tried again', async () => {
+  const file = join(folder, 'program.js');
+  writeFileSync(file, program);
+  const starts = join(folder, 'starts');
+  writeFileSync(starts, 'xxxx');
+  const said: string[] = [];
+  const log = { say: (text: string) => said.push(text), detail: () => {} };
+  pair = new Pair({ ports: machine, program: [file, starts], flags: [], primaryFlags: [], log });
+  const { execPath } = process;
+  pair.start();
+  process.execPath = join(folder, 'missing');
+  try {
+    await until('a try', () => said.some((line) => line.includes('again in 100 ms')));
+  } finally {
+    process.execPath = execPath;
+  }
+  await until('a standby', () => pair!.standby?.ready === true);
+  expect(said.join()).toMatch(/node b cannot be started: .*ENOENT/);
+});
