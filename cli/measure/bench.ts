@@ -17,9 +17,8 @@ type Run = (body: () => Promise<void>) => void;
 const barWidth = 50;
 const keyBytesLeast = 4;
 
-/** Adds the commands of `bench`; `run` runs a command and ends the process. */
-export function benchCommands(program: Command, entry: string, run: Run): void {
-  const bench = program.command('bench').description('measure the mirror, or a server');
+/** Adds the commands under `bench`; `run` runs a command and ends the process. */
+export function benchCommands(bench: Command, entry: string, run: Run): void {
   const mirror = bench
     .command('replicate')
     .description('commit mutations to a standby in another process, without clients')
