@@ -33,10 +33,13 @@ export function conform(judged: Judged): void {
       return;
     }
     afterAll(() => judged.stop());
+    const rows = topics.flatMap(({ cases }) => cases);
+    /** The last case of each set of flags. */
+    const last = new Map(rows.map((row) => [row.flags?.join(' '), row]));
     for (const { topic, cases } of topics) {
       describe(topic, () => {
         for (const row of cases) {
-          define(judged, row);
+          define(judged, row, last.get(row.flags?.join(' ')) === row);
         }
       });
     }
@@ -45,16 +48,23 @@ export function conform(judged: Judged): void {
   });
 }
 
-function define(judged: Judged, row: Case): void {
+function define(judged: Judged, row: Case, isLast: boolean): void {
   const hindrance = notRun(judged, row);
   if (hindrance !== null) {
     test.skip(`${row.name} (not run: ${hindrance})`, () => {});
     return;
   }
   const told = judged.program === 'hotspare' ? { ...row, ...row.differs?.hotspare } : row;
-  for (const split of told.splits ?? everySplit) {
+  const { flags } = row;
+  const splits = told.splits ?? everySplit;
+  for (const split of splits) {
     const name = `${row.name} (${split})`;
-    test(name, async () => runCase(await judged.server(row.flags), told, split), CASE_MS);
+    const endsServer = isLast && flags !== undefined && split === splits.at(-1);
+    const play = async () => {
+      await runCase(await judged.server(flags), told, split);
+      if (endsServer) await judged.end(flags);
+    };
+    test(name, play, CASE_MS);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Which servers the table is run against, and the servers themselves: one for every set of flags a case asks
- * for, started when first needed and stopped together.
+ * Which servers the table is run against, and the servers themselves: one for every set of flags a case asks for, started
+ * when first needed, and stopped when its last case is over or all are.
  */
 import { spawnSync } from 'node:child_process';
 import { startMirrored } from '../support/mirrored-server.js';
@@ -20,6 +20,8 @@ export interface Judged {
   /** Why nothing can be run against it, or null. */
   readonly missing: string | null;
   server(flags?: readonly string[]): Promise<Server>;
+  /** Stops the server with these flags, as no more cases ask for it: a node that idles takes processor time, too. */
+  end(flags: readonly string[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -63,6 +65,12 @@ function judged(
       const known = servers.get(key) ?? start(flags);
       servers.set(key, known);
       return known;
+    },
+    end: async (flags) => {
+      const key = flags.join(' ');
+      const known = servers.get(key);
+      servers.delete(key);
+      await (await known)?.stop();
     },
     stop: async () => {
       for (const result of await Promise.allSettled(servers.values())) {
