@@ -1,6 +1,6 @@
 /**
- * Which servers the table is run against, and the servers themselves: one for every set of flags a case asks for, started
- * when first needed, and stopped when its last case is over or all are.
+ * Which servers the table is run against, and the servers themselves: one for every set of flags a case asks for,
+ * started when first needed, and stopped when its last case is over or all are.
  */
 import { spawnSync } from 'node:child_process';
 import { startMirrored } from '../support/mirrored-server.js';
