@@ -42,21 +42,18 @@ export async function runCase(server: Server, row: Case, split: Split): Promise<
 
 /** Waits for the reply that `expected` describes; gives it, and the pattern's captures. */
 export async function reply(client: Client, expected: string | RegExp, where: string) {
-  // A text is compared as it comes: the first wrong byte ends the wait.
-  const enough =
-    typeof expected === 'string'
-      ? (got: string) => got.length >= expected.length || !expected.startsWith(got)
-      : (got: string) => expected.test(got);
-  const wanted = typeof expected === 'string' ? shown(expected) : String(expected);
-  const got = await client.readUntil(`${where}: ${wanted}`, enough, REPLY_MS);
-  const text = got.toString('latin1');
   if (typeof expected === 'string') {
-    if (text !== expected) {
-      throw new Error(`${where}:\n expected ${shown(expected)}\n received ${shown(text)}`);
+    // A text is compared as it comes: the first wrong byte ends the wait.
+    const wanted = Buffer.from(expected, 'latin1');
+    const bytes = await client.readLike(`${where}: ${shown(expected)}`, wanted, REPLY_MS);
+    if (!bytes.equals(wanted)) {
+      throw new Error(`${where}:\n expected ${shown(expected)}\n received ${shown(bytes)}`);
     }
-    return { bytes: got, captures: {} };
+    return { bytes, captures: {} };
   }
-  return { bytes: got, captures: expected.exec(text)?.groups ?? {} };
+  const matches = (text: string): boolean => expected.test(text);
+  const got = await client.readUntil(`${where}: ${expected}`, matches, REPLY_MS);
+  return { bytes: got, captures: expected.exec(got.toString('latin1'))?.groups ?? {} };
 }
 
 async function poll(client: Client, step: Poll): Promise<void> {

@@ -108,6 +108,27 @@ export class Client {
     return this.#take(this.peek().length);
   }
 
+  /**
+   * Reads everything that has come, once it is as long as `expected`, or differs. Every byte is compared once, as it
+   * comes: a reply of megabytes that is put together anew for each of its parts takes seconds.
+   */
+  async readLike(what: string, expected: Buffer, withinMs = READ_MS): Promise<Buffer> {
+    let compared = 0;
+    let chunk = 0;
+    const begins = (bytes: Buffer): boolean => {
+      const from = compared;
+      compared += bytes.length;
+      return bytes.equals(expected.subarray(from, compared));
+    };
+    let isLike = begins(this.peek());
+    const isEnough = (): boolean => {
+      for (; chunk < this.#chunks.length; chunk++) isLike = begins(this.#chunks[chunk]!) && isLike;
+      return !isLike || compared >= expected.length;
+    };
+    await this.#wait(isEnough, what, withinMs);
+    return this.take();
+  }
+
   /** Reads everything that comes before the server closes. */
   async readClosed(withinMs = READ_MS): Promise<Buffer> {
     await this.#wait(() => this.#closed, 'the server to close', withinMs, true);
