@@ -1,17 +1,14 @@
 /**
- * The lease: how a primary and its standby know, each by its own clock and without a third node, which of them may
- * answer. Pure: no file of this folder reads a clock or starts a timer.
+ * The lease: how a primary and its standby settle, without a third node, which of them may answer clients. Pure.
  *
- * Each side promises the other something with every heartbeat or ack that it sends. The side that gave a promise keeps
- * it from when it answered; the side that relies on it counts from when it sent the message that was answered, an
- * earlier moment. The side that relies on a promise therefore stops first, however long messages are on their way. A
- * fifth is left for clocks that do not run alike.
+ * A node that hears nothing cannot tell a dead neighbour from a cut wire. Each node therefore acts only under a promise
+ * of the other, and each heartbeat and each ack renews these promises:
  *
- * 1. The standby promises: I begin no takeover before `--dead-after` has passed since I heard this. A reply leaves only
- *    when this promise covers the moment its request was executed. The primary counts from messages that it knows to
- *    have been heard; a message that was merely sent proves nothing, for a cut may swallow it.
- * 2. The primary promises: I answer nobody without you before your lease is over. The standby may begin a takeover
- *    until then, and looks at its lease again right before each act: it may have stood still since it looked last.
+ * - The standby promises: "I begin no takeover until `--dead-after` has passed since I heard you."
+ * - The primary promises: "I answer nobody without you until your lease is over; until then you may take over."
+ *
+ * The giver of a promise counts from when it heard the other's message. The user counts from when it sent that message,
+ * which was earlier, and so stops first, however slow the network is. A fifth of the time is left for unequal clocks.
  *
  *      primary                                     standby
  *      p: heartbeat n ───────────────────────────► s: hears n, begins nothing before s + dead-after
@@ -55,7 +52,10 @@ export const noRecord: ReignRecord = {
   release: (_, answer) => answer(true),
 };
 
-/** For how long after it sent a heartbeat that was echoed the standby may begin a takeover, by its clock. */
+/**
+ * For how long after it sent a heartbeat that was echoed the standby may begin a takeover, by its clock. The standby
+ * looks at its lease again right before each act of the takeover, as it may have stood still since it looked last.
+ */
 export function leaseMsOf(ackTimeoutMs: number): number {
   return ackTimeoutMs * leaseShare;
 }
@@ -67,7 +67,11 @@ export function holdMsOf(ackTimeoutMs: number): number {
   return leaseMsOf(ackTimeoutMs) * (1 + clockMargin);
 }
 
-/** For how long after it sent a message that was heard a primary may answer, by its clock. */
+/**
+ * For how long after it sent a message that was heard a primary may answer, by its clock: a reply leaves only when this
+ * time covers the moment at which its request was executed. Only messages that are known to have been heard count. A
+ * message that was merely sent proves nothing, as a cut may swallow it.
+ */
 export function promiseMsOf(deadAfterMs: number): number {
   return deadAfterMs * (1 - clockMargin);
 }
