@@ -10,8 +10,8 @@ import type { SlabClass } from '../store/slab-class.js';
 import type { Store } from '../store/store.js';
 import type { Automove, Upkeep } from '../store/upkeep.js';
 import { CacheDump, type Dump, MetaDump, MetaGetDump, type Reader, SizesDump } from './dumping.js';
-import type { CommandParts, Exchange } from './exchange.js';
-import { Outcome } from './request.js';
+import type { CommandParts, Exchange } from './execution/exchange.js';
+import { Outcome } from './execution/request.js';
 
 const memoryMebibytesLeast = 8;
 const crawlerSleepMicrosMost = 1_000_000;

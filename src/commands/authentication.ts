@@ -7,7 +7,7 @@ import { authBytesMax, lineBytesMax } from '../base/limits.js';
 import type { Credentials } from '../process/credentials.js';
 import { ascii, lines } from '../protocol/reply.js';
 import type { Counters } from '../stats/counters.js';
-import type { CommandParts, Exchange } from './exchange.js';
+import type { CommandParts, Exchange } from './execution/exchange.js';
 
 /** Returned by `step` when the connection is to be closed without an answer. */
 export const hangUp = -1;

@@ -7,7 +7,7 @@ import type { Wire } from '../net/wire.js';
 import type { ServerStatSource } from '../stats/stat-sources.js';
 import type { Mirror } from '../store/mirror.js';
 import type { Reader } from './dumping.js';
-import type { Retrieval } from './request.js';
+import type { Retrieval } from './execution/request.js';
 
 /** The reason for the end of a connection, as watchers are told. */
 export type EndReason = 'normal' | 'error' | 'shutdown' | 'idle_timeout';

@@ -1,8 +1,8 @@
 /** The dialect of set, add, replace, append, prepend and cas: one phrase for each outcome. */
 import type { Phrase } from '../protocol/reply.js';
 import type { Store } from '../store/store.js';
-import type { CommandParts, Exchange } from './exchange.js';
-import type { StorageDialect, StorageRequest } from './request.js';
+import type { CommandParts, Exchange } from './execution/exchange.js';
+import type { StorageDialect, StorageRequest } from './execution/request.js';
 
 export class ClassicDialect implements StorageDialect {
   readonly countsPrefixes = true;

@@ -7,7 +7,7 @@
 import { ascii, lines } from '../protocol/reply.js';
 import type { Caller } from './caller.js';
 import type { Executor } from './execute.js';
-import { Verb } from './request.js';
+import { Verb } from './execution/request.js';
 import { quit, refreshCertificates, shutdown, stats, verbosity, watch } from './server-commands.js';
 
 export interface Command {

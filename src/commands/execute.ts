@@ -10,17 +10,17 @@ import type { Counters } from '../stats/counters.js';
 import type { Store } from '../store/store.js';
 import { Upkeep } from '../store/upkeep.js';
 import { Administration } from './administration.js';
-import { Arithmetic } from './arithmetic.js';
 import { ClassicDialect } from './classic-dialect.js';
-import { absolute, Exchange } from './exchange.js';
-import { LargeCopies } from './large-copy.js';
-import { Lookahead } from './lookahead.js';
+import { Arithmetic } from './execution/arithmetic.js';
+import { absolute, Exchange } from './execution/exchange.js';
+import { LargeCopies } from './execution/large-copy.js';
+import { Lookahead } from './execution/lookahead.js';
+import { Observer } from './execution/observer.js';
+import { Retrieving } from './execution/retrieving.js';
+import { Storing } from './execution/storing.js';
 import { MetaExchange } from './meta/exchange.js';
 import { Meta } from './meta/meta.js';
 import { MetaDialect } from './meta/meta-dialect.js';
-import { Observer } from './observer.js';
-import { Retrieving } from './retrieving.js';
-import { Storing } from './storing.js';
 
 const zero = ascii('0');
 

@@ -9,8 +9,8 @@ import { resetStatistics, statistics } from '../stats/statistics.js';
 import type { Caller } from './caller.js';
 import { LineDump } from './dumping.js';
 import type { Executor } from './execute.js';
-import { Outcome } from './request.js';
-import { Topic } from './watchers.js';
+import { Outcome } from './execution/request.js';
+import { Topic } from './execution/watchers.js';
 
 const gracefulWord = ascii('graceful');
 

@@ -28,8 +28,8 @@ import { hangUp } from './authentication.js';
 import type { Caller, EndReason } from './caller.js';
 import { commandFor } from './commands.js';
 import type { Dump } from './dumping.js';
-import { Row } from './lookahead.js';
-import { Outcome, Retrieval, StorageRequest } from './request.js';
+import { Row } from './execution/lookahead.js';
+import { Outcome, Retrieval, StorageRequest } from './execution/request.js';
 import type { SessionServer } from './session-server.js';
 
 const State = {

@@ -7,10 +7,10 @@ import { casStep, copyBytesPerTick, slowReaderMs, stalledSenderMs } from '../bas
 import { Authentication } from '../commands/authentication.js';
 import type { EndReason } from '../commands/caller.js';
 import { Executor } from '../commands/execute.js';
-import type { Observer } from '../commands/observer.js';
+import type { Observer } from '../commands/execution/observer.js';
+import { type LineOutput, Topic } from '../commands/execution/watchers.js';
 import { Session } from '../commands/session.js';
 import type { Arriving, SessionServer } from '../commands/session-server.js';
-import { type LineOutput, Topic } from '../commands/watchers.js';
 import type { Settings } from '../flags/settings.js';
 import { native } from '../native/addon.js';
 import type { Ports, Timer } from '../native/ports.js';

@@ -6,7 +6,7 @@
 import type { Caller } from '../../src/commands/caller.js';
 import { commandFor } from '../../src/commands/commands.js';
 import { Executor } from '../../src/commands/execute.js';
-import { Outcome, Retrieval, StorageRequest } from '../../src/commands/request.js';
+import { Outcome, Retrieval, StorageRequest } from '../../src/commands/execution/request.js';
 import { lines, Output } from '../../src/protocol/reply.js';
 import { Counters } from '../../src/stats/counters.js';
 import { Crawler } from '../../src/store/crawler.js';

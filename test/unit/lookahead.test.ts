@@ -1,7 +1,7 @@
 /** The lookahead may misread its input, but never its keys: a hash it remembers is the hash of the bytes asked for. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { Lookahead, Row } from '../../src/commands/lookahead.js';
+import { Lookahead, Row } from '../../src/commands/execution/lookahead.js';
 import { defaults } from '../../src/flags/settings.js';
 import { Decimal } from '../../src/protocol/decimal.js';
 import { Line } from '../../src/protocol/line.js';

@@ -10,7 +10,7 @@ import {
   watchedBytesPerTick,
   watcherBytesMax,
 } from '../../src/base/limits.js';
-import { Topic } from '../../src/commands/watchers.js';
+import { Topic } from '../../src/commands/execution/watchers.js';
 import { journalHeadroom, records } from '../../src/store/journal.js';
 import { geometryOf } from '../../src/store/layout.js';
 import { copyMemory, RegionBytes } from '../support/region.js';

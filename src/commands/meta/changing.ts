@@ -11,12 +11,12 @@ import { casHigh, casLow } from '../../store/cas.js';
 import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store/layout.js';
 import { FULL, WAIT } from '../../store/reservation.js';
 import type { Store } from '../../store/store.js';
-import type { Arithmetic } from '../arithmetic.js';
-import { absolute, type CommandParts, type Exchange } from '../exchange.js';
-import { type LargeCopies, pieceOf } from '../large-copy.js';
-import type { Lookahead } from '../lookahead.js';
-import type { Observer } from '../observer.js';
-import { Outcome, Verb } from '../request.js';
+import type { Arithmetic } from '../execution/arithmetic.js';
+import { absolute, type CommandParts, type Exchange } from '../execution/exchange.js';
+import { type LargeCopies, pieceOf } from '../execution/large-copy.js';
+import type { Lookahead } from '../execution/lookahead.js';
+import type { Observer } from '../execution/observer.js';
+import { Outcome, Verb } from '../execution/request.js';
 import type { MetaExchange } from './exchange.js';
 
 /** The first token that is a flag. */

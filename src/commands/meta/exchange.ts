@@ -7,10 +7,10 @@ import { Lower, MetaFlags, Upper } from '../../protocol/meta-flags.js';
 import { lines, type Output, type Phrase } from '../../protocol/reply.js';
 import { casHigh, casLow, hasCas } from '../../store/cas.js';
 import type { Store } from '../../store/store.js';
-import type { CommandParts } from '../exchange.js';
-import type { Lookahead } from '../lookahead.js';
-import type { Observer } from '../observer.js';
-import { Outcome } from '../request.js';
+import type { CommandParts } from '../execution/exchange.js';
+import type { Lookahead } from '../execution/lookahead.js';
+import type { Observer } from '../execution/observer.js';
+import { Outcome } from '../execution/request.js';
 
 const SPACE = 0x20;
 const LETTER_B = 0x62;

@@ -6,8 +6,8 @@ import { lines, type Output, type Phrase } from '../../protocol/reply.js';
 import { casHigh, casLow, hasCas } from '../../store/cas.js';
 import { EXPTIME, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store/layout.js';
 import type { Store } from '../../store/store.js';
-import type { CommandParts } from '../exchange.js';
-import { Echo, echoBits, type StorageDialect, type StorageRequest } from '../request.js';
+import type { CommandParts } from '../execution/exchange.js';
+import { Echo, echoBits, type StorageDialect, type StorageRequest } from '../execution/request.js';
 import type { MetaExchange } from './exchange.js';
 
 const SPACE = 0x20;

@@ -1,10 +1,10 @@
 /** The meta commands. */
-import type { Arithmetic } from '../arithmetic.js';
-import type { CommandParts } from '../exchange.js';
-import type { LargeCopies } from '../large-copy.js';
-import type { StorageDialect } from '../request.js';
-import type { Retrieving } from '../retrieving.js';
-import type { Storing } from '../storing.js';
+import type { Arithmetic } from '../execution/arithmetic.js';
+import type { CommandParts } from '../execution/exchange.js';
+import type { LargeCopies } from '../execution/large-copy.js';
+import type { StorageDialect } from '../execution/request.js';
+import type { Retrieving } from '../execution/retrieving.js';
+import type { Storing } from '../execution/storing.js';
 import { MetaChanging } from './changing.js';
 import type { MetaExchange } from './exchange.js';
 import { MetaRetrieving } from './retrieving.js';

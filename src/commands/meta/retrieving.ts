@@ -15,11 +15,11 @@ import { casHigh, casLow } from '../../store/cas.js';
 import { EXPTIME, FLAGS, ItemBit, KEY_AND_BITS, VALUE_LENGTH } from '../../store/layout.js';
 import { FULL, type Reservation, WAIT } from '../../store/reservation.js';
 import type { Store } from '../../store/store.js';
-import { absolute, type CommandParts, type Exchange } from '../exchange.js';
-import { type Lookahead, Row } from '../lookahead.js';
-import type { Observer } from '../observer.js';
-import { Outcome } from '../request.js';
-import type { Retrieving } from '../retrieving.js';
+import { absolute, type CommandParts, type Exchange } from '../execution/exchange.js';
+import { type Lookahead, Row } from '../execution/lookahead.js';
+import type { Observer } from '../execution/observer.js';
+import { Outcome } from '../execution/request.js';
+import type { Retrieving } from '../execution/retrieving.js';
 import type { MetaExchange } from './exchange.js';
 
 /** The first token that is a flag. */

@@ -1,6 +1,6 @@
 /**
- * ms: its line is checked here; its value takes the way of a set's (commands/storing.ts), and is answered in a form of
- * its own.
+ * ms: its line is checked here; its value takes the way of a set's (commands/execution/storing.ts), and is answered in
+ * a form of its own.
  */
 
 import { valueLengthMax } from '../../base/limits.js';
@@ -8,8 +8,8 @@ import { Lower, type MetaFlags, Upper } from '../../protocol/meta-flags.js';
 import { lines, type Phrase } from '../../protocol/reply.js';
 import { ItemBit } from '../../store/layout.js';
 import type { Store } from '../../store/store.js';
-import { absolute, type CommandParts, type Exchange } from '../exchange.js';
-import type { Lookahead } from '../lookahead.js';
+import { absolute, type CommandParts, type Exchange } from '../execution/exchange.js';
+import type { Lookahead } from '../execution/lookahead.js';
 import {
   Echo,
   echoBits,
@@ -18,8 +18,8 @@ import {
   type StorageDialect,
   type StorageRequest,
   Verb,
-} from '../request.js';
-import type { Storing } from '../storing.js';
+} from '../execution/request.js';
+import type { Storing } from '../execution/storing.js';
 import type { MetaExchange } from './exchange.js';
 
 const LETTER_C = 0x63;

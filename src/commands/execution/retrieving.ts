@@ -1,12 +1,18 @@
 /** get, gets, gat, gats: the line is checked first, then its keys are answered one after another. */
 
-import { keyBytesMax, referenceBytesLeast } from '../base/limits.js';
-import type { Line } from '../protocol/line.js';
-import { lines, type Output } from '../protocol/reply.js';
-import type { Counters } from '../stats/counters.js';
-import { casHigh, casLow } from '../store/cas.js';
-import { FLAGS, headerBytes, KEY_AND_BITS, keyLengthMask, VALUE_LENGTH } from '../store/layout.js';
-import type { Store } from '../store/store.js';
+import { keyBytesMax, referenceBytesLeast } from '../../base/limits.js';
+import type { Line } from '../../protocol/line.js';
+import { lines, type Output } from '../../protocol/reply.js';
+import type { Counters } from '../../stats/counters.js';
+import { casHigh, casLow } from '../../store/cas.js';
+import {
+  FLAGS,
+  headerBytes,
+  KEY_AND_BITS,
+  keyLengthMask,
+  VALUE_LENGTH,
+} from '../../store/layout.js';
+import type { Store } from '../../store/store.js';
 import { absolute, type CommandParts, type Exchange } from './exchange.js';
 import { type Lookahead, Row } from './lookahead.js';
 import type { Observer } from './observer.js';

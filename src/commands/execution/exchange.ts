@@ -1,9 +1,9 @@
 /** A request and its answer, as all commands see them: the tokens of the line, numbers among them, and the reply. */
-import { Decimal } from '../protocol/decimal.js';
-import { Line, tokensMax } from '../protocol/line.js';
-import { ascii, type Output, type Phrase } from '../protocol/reply.js';
-import type { Counters } from '../stats/counters.js';
-import type { Store } from '../store/store.js';
+import { Decimal } from '../../protocol/decimal.js';
+import { Line, tokensMax } from '../../protocol/line.js';
+import { ascii, type Output, type Phrase } from '../../protocol/reply.js';
+import type { Counters } from '../../stats/counters.js';
+import type { Store } from '../../store/store.js';
 import type { Lookahead } from './lookahead.js';
 import type { Observer } from './observer.js';
 import { Outcome } from './request.js';

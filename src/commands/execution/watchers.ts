@@ -3,8 +3,8 @@
  * so that no watcher sees a write before the standby has it (law 3). A watcher that reads too slowly misses lines and
  * is told how many; it slows no other client.
  */
-import { watchedBytesPerTick, watcherBytesMax, watchersMost } from '../base/limits.js';
-import { ascii } from '../protocol/reply.js';
+import { watchedBytesPerTick, watcherBytesMax, watchersMost } from '../../base/limits.js';
+import { ascii } from '../../protocol/reply.js';
 
 /** The topics of `watch`. memcached knows the last ones, too; here no event belongs to them. */
 export const Topic = {

@@ -2,15 +2,15 @@
  * Observers of running commands: watchers (`watch`) and prefix statistics (`stats detail`). The path of a request only
  * asks `on`; the work behind it may take time, as a client has asked for it.
  */
-import { PrefixCounts } from '../stats/prefix-counts.js';
+import { PrefixCounts } from '../../stats/prefix-counts.js';
 import {
   EXPTIME,
   headerBytes,
   KEY_AND_BITS,
   keyLengthMask,
   VALUE_LENGTH,
-} from '../store/layout.js';
-import { Miss, type Store } from '../store/store.js';
+} from '../../store/layout.js';
+import { Miss, type Store } from '../../store/store.js';
 import { Topic, Watchers } from './watchers.js';
 
 /** The observer's view of the request that is served. */

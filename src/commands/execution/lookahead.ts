@@ -7,9 +7,9 @@
  * or `ms` in its plainest form, are read whole, and the session need not read them again. Other lines are only guessed
  * at: a line that is misread (the middle of a value, say) costs a needless look at a bucket.
  */
-import { keyBytesMax, lookaheadKeysMost } from '../base/limits.js';
-import { type Line, tokenEnd } from '../protocol/line.js';
-import type { Store } from '../store/store.js';
+import { keyBytesMax, lookaheadKeysMost } from '../../base/limits.js';
+import { type Line, tokenEnd } from '../../protocol/line.js';
+import type { Store } from '../../store/store.js';
 
 const SPACE = 0x20;
 const NEWLINE = 0x0a;

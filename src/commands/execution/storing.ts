@@ -3,15 +3,15 @@
  * parts in a chunk reserved for it.
  */
 
-import { memcachedBytes } from '../base/item-size.js';
-import { arrivingShare, keyBytesMax, valueLengthMax } from '../base/limits.js';
-import type { Line } from '../protocol/line.js';
-import { copyBytes, lines, type Phrase } from '../protocol/reply.js';
-import type { Counters } from '../stats/counters.js';
-import { hasCas } from '../store/cas.js';
-import { EXPTIME, FLAGS, headerBytes, VALUE_LENGTH } from '../store/layout.js';
-import { FULL, type Reservation, WAIT } from '../store/reservation.js';
-import type { Store } from '../store/store.js';
+import { memcachedBytes } from '../../base/item-size.js';
+import { arrivingShare, keyBytesMax, valueLengthMax } from '../../base/limits.js';
+import type { Line } from '../../protocol/line.js';
+import { copyBytes, lines, type Phrase } from '../../protocol/reply.js';
+import type { Counters } from '../../stats/counters.js';
+import { hasCas } from '../../store/cas.js';
+import { EXPTIME, FLAGS, headerBytes, VALUE_LENGTH } from '../../store/layout.js';
+import { FULL, type Reservation, WAIT } from '../../store/reservation.js';
+import type { Store } from '../../store/store.js';
 import { absolute, type CommandParts, type Exchange } from './exchange.js';
 import { type LargeCopies, pieceOf } from './large-copy.js';
 import { type Lookahead, Row } from './lookahead.js';

@@ -1,9 +1,9 @@
 /** Numbers that are kept as decimal text: incr and decr, and their part in `ma`. */
 
-import { chunkBytesRegularMax, keyBytesMax } from '../base/limits.js';
-import { lines } from '../protocol/reply.js';
-import type { Counters } from '../stats/counters.js';
-import type { CasId } from '../store/cas.js';
+import { chunkBytesRegularMax, keyBytesMax } from '../../base/limits.js';
+import { lines } from '../../protocol/reply.js';
+import type { Counters } from '../../stats/counters.js';
+import type { CasId } from '../../store/cas.js';
 import {
   EXPTIME,
   FLAGS,
@@ -11,9 +11,9 @@ import {
   KEY_AND_BITS,
   keyLengthMask,
   VALUE_LENGTH,
-} from '../store/layout.js';
-import { FULL, type Reservation, WAIT } from '../store/reservation.js';
-import type { Store } from '../store/store.js';
+} from '../../store/layout.js';
+import { FULL, type Reservation, WAIT } from '../../store/reservation.js';
+import type { Store } from '../../store/store.js';
 import type { CommandParts, Exchange } from './exchange.js';
 import type { Lookahead } from './lookahead.js';
 import type { Observer } from './observer.js';

@@ -1,8 +1,8 @@
 /** Commands that take more than one line, and the outcomes by which a session learns what follows a line. */
 
-import { opaqueBytesMax } from '../base/limits.js';
-import type { Output, Phrase } from '../protocol/reply.js';
-import type { CasId } from '../store/cas.js';
+import { opaqueBytesMax } from '../../base/limits.js';
+import type { Output, Phrase } from '../../protocol/reply.js';
+import type { CasId } from '../../store/cas.js';
 
 /** The work of a session after a command. */
 export const Outcome = {

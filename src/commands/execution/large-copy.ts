@@ -5,13 +5,13 @@
  * anew.
  */
 
-import { copyBytesPerTick, effortBytesLeast } from '../base/limits.js';
-import { copyBytes } from '../protocol/reply.js';
-import type { CasId } from '../store/cas.js';
-import { VALUE_LENGTH } from '../store/layout.js';
-import type { Region } from '../store/region.js';
-import { FULL, type Reservation, WAIT } from '../store/reservation.js';
-import type { Store } from '../store/store.js';
+import { copyBytesPerTick, effortBytesLeast } from '../../base/limits.js';
+import { copyBytes } from '../../protocol/reply.js';
+import type { CasId } from '../../store/cas.js';
+import { VALUE_LENGTH } from '../../store/layout.js';
+import type { Region } from '../../store/region.js';
+import { FULL, type Reservation, WAIT } from '../../store/reservation.js';
+import type { Store } from '../../store/store.js';
 
 /** Bytes that become a part of the value. */
 export interface Piece {
