@@ -3,6 +3,7 @@
  * the actions that the node carries out then. Only role.ts decides which observation leads to which action.
  */
 import type { Outcome, Reign } from '../backup/lease/reign.js';
+import type { Entry } from '../backup/primary/primary.js';
 
 export type Observation =
   // Observations of the connection to a primary.
@@ -78,6 +79,11 @@ export type Observation =
   | { readonly what: 'stopped' }
 
   // Observations of the own standby, and of other nodes that reign.
+  /**
+   * A node wants to be our standby. `isLost`: it is the standby that was lost, and may take over yet. `others`: how
+   * many other standbys are attached.
+   */
+  | { readonly what: 'standbyCame'; readonly isLost: boolean; readonly others: number }
   /** SYNCED is about to be sent to a standby: it may take over from now on, so every reply waits for it. */
   | { readonly what: 'counted' }
   /** The old primary, the same process, came to the link port: it has stepped down for this node's reign. */
@@ -120,10 +126,12 @@ export type VerdictOf<W extends What> = W extends 'metReign'
     : W extends 'standbyGone'
       ? /** No reply leaves before the hold is over; or the hold ends at once; or there is none. */
         'hold' | 'release' | 'forget'
-      : W extends 'metCache'
-        ? /** 'mirror': our copy is given up for a copy of theirs. 'keep': it is not. */
-          'mirror' | 'keep'
-        : null;
+      : W extends 'standbyCame'
+        ? Entry
+        : W extends 'metCache'
+          ? /** 'mirror': our copy is given up for a copy of theirs. 'keep': it is not. */
+            'mirror' | 'keep'
+          : null;
 
 export type Action =
   /** Connect to the current address. */

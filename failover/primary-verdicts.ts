@@ -16,6 +16,7 @@ export function primaryVerdicts(
     visited: (node, deposedBy) => {
       if (isOld(node, deposedBy)) observe({ what: 'oldYields' });
     },
+    came: (newcomer) => observe({ what: 'standbyCame', ...newcomer }) ?? 'busy',
     counted: () => void observe({ what: 'counted' }),
     gone: (loss) => observe({ what: 'standbyGone', ...loss }) ?? 'hold',
     holdOver: () => void observe({ what: 'holdOver' }),

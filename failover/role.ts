@@ -42,7 +42,7 @@
  */
 import { outcome } from '../backup/lease/reign.js';
 import { assert } from '../src/base/errors.js';
-import { copyingMs, helloMs } from '../src/base/limits.js';
+import { copyingMs, helloMs, standbysMost } from '../src/base/limits.js';
 import type { Action, Seen, VerdictOf, What } from './observation.js';
 
 export type State =
@@ -340,6 +340,15 @@ function claimed(role: Role, { isMember, epoch, oursEpoch }: Seen<'claimed'>): S
   return { verdict: isMember && epoch > oursEpoch ? 'theirs' : 'ours' };
 }
 
+/** While a lost standby may take over, no other node is let in: its copy would end with this reign. */
+function cameTo(
+  { mirror: before }: Role,
+  { isLost, others }: Seen<'standbyCame'>,
+): Step<'standbyCame'> {
+  if (before === 'held' && !isLost) return { verdict: 'wait' };
+  return { verdict: others < standbysMost ? 'letIn' : 'busy' };
+}
+
 const stopped = { next: 'ended', sets: { mirror: 'alone' } } as const;
 
 /** Rules of every node that reigns. */
@@ -351,6 +360,7 @@ const reigning: Rules = {
   // If their reign goes on, 'outranked' follows once the own standby has been told.
   metReign: (_, { ours, theirs }) => ({ verdict: outcome(ours, theirs) }),
   standbyDied: { actions: ['forgetStandby'] },
+  standbyCame: cameTo,
   claimed,
 };
 

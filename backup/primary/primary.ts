@@ -65,6 +65,8 @@ export interface PrimaryVerdicts {
   claimed(claim: Claim): 'ours' | 'theirs';
   /** A node came that reigns no more, or never has: its random name, and that of the node that has deposed it. */
   visited(node: string, deposedBy: string): void;
+  /** A node wants to be a standby. */
+  came(newcomer: Newcomer): Entry;
   /** Every reply waits for a standby from now on. */
   counted(): void;
   /**
@@ -75,6 +77,16 @@ export interface PrimaryVerdicts {
   /** The standby that was lost will not take over any more. */
   holdOver(): void;
 }
+
+export interface Newcomer {
+  /** It is the standby that was lost, and may take over yet. */
+  readonly isLost: boolean;
+  /** How many other standbys are attached. */
+  readonly others: number;
+}
+
+/** 'wait': until the lost standby cannot take over any more. 'busy': there is no room for one more. */
+export type Entry = 'letIn' | 'wait' | 'busy';
 
 export interface Claim {
   /** Replies wait for this standby, or it was lost a moment ago and may take over yet. */
@@ -227,21 +239,24 @@ export class Primary implements Mirror {
       return;
     }
     this.parts.verdicts.visited(proof.node, proof.deposedBy);
-    // While a lost standby may take over, any other node waits until that standby's lease is over; heartbeats tell it
-    // that we live.
-    const { held } = this;
-    if (held !== null && proof.node !== held.node) {
+    const { held, attached } = this;
+    const { node } = proof;
+    const isOther = attached !== null && attached.node !== node;
+    const newcomer = { isLost: held?.node === node, others: isOther ? 1 : 0 };
+    const entry = this.parts.verdicts.came(newcomer);
+    if (entry === 'wait') {
+      // Heartbeats tell it that we live.
       this.waiting.push({ handshake, proof });
       return;
     }
     // A standby that attaches anew uses its new connection for everything it has to say.
     held?.channel.close(false);
-    // The same standby comes again: it saw the link break, and this node did not yet.
-    if (this.attached?.node === proof.node) this.detach(this.attached, 'it attaches anew', 'lost');
-    if (this.attached !== null) {
-      handshake.refuseAndClose(taken(this.attached.node));
+    if (entry === 'busy') {
+      handshake.refuseAndClose(taken(attached!.node));
       return;
     }
+    // The same standby comes again: it saw the link break, and this node did not yet.
+    if (attached !== null) this.detach(attached, 'it attaches anew', 'lost');
     const choice = this.fabrics.chooseLink(handshake.channel.localHost, proof);
     if (choice instanceof HotspareError) {
       handshake.refuseAndClose(choice);

@@ -254,6 +254,8 @@ export const complaintMs = 60_000;
 export const addressLookMs = 1_000;
 /** A standby that ends waits this long for its primary to hear it. */
 export const leavingMs = 250;
+/** Standbys that a primary lets in at a time. */
+export const standbysMost = 1;
 /** Standbys that are gone, for which a primary remembers since when. */
 export const departedMost = 64;
 /** Other nodes' link addresses that a primary tells a standby of, so that heirs of one primary find each other. */
