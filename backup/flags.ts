@@ -37,26 +37,40 @@ export function givenMirrorFlags(command: Command): string[] {
 }
 
 function mirrorOptions(): Option[] {
-  const ms = (form: string, meaning: string, least: number, most: number): Option =>
+  const number = (form: string, meaning: string, least: number, most: number): Option =>
     new Option(form, meaning).argParser(integer(least, most));
   return [
     new Option('--link-listen <HOST:PORT>', 'let a standby attach here'),
     new Option('--ack <mode>', 'sync: no reply before the standby has it')
       .choices(['sync', 'async'])
       .default('sync'),
-    ms(
+    number(
       '--ack-timeout <ms>',
       `drop a standby that does not ack for this long (default: ${usual('ackTimeoutMs')})`,
       1,
       limits.ackTimeoutMsMost,
     ),
-    ms('--heartbeat <ms>', 'say "I live" this often', 1, 60_000).default(limits.heartbeatMsDefault),
-    ms(
+    number('--heartbeat <ms>', 'say "I live" this often', 1, 60_000).default(
+      limits.heartbeatMsDefault,
+    ),
+    number(
       '--dead-after <ms>',
       `silence after which the primary is dead (default: ${usual('deadAfterMs')})`,
       3,
       600_000,
     ),
+    number(
+      '--standbys <n>',
+      'take so many standbys (more than one: hotspare pair)',
+      1,
+      limits.standbysMost,
+    ).default(1),
+    number(
+      '--require-standbys <n>',
+      'refuse writes while fewer standbys are in sync',
+      0,
+      limits.standbysMost,
+    ).default(0),
     new Option('--secret-file <file>', 'the secret both nodes share'),
     ...linkOptions(),
   ];
@@ -133,6 +147,8 @@ export function mirrorSettingsOf(flags: Values): MirrorSettings {
     heartbeatMs,
     deadAfterMs,
     ...link,
+    standbysMost: flags['standbys'] as number,
+    standbysRequired: flags['requireStandbys'] as number,
     node: randomBytes(4).toString('hex'),
   };
 }

@@ -33,6 +33,10 @@ export interface MirrorSettings extends LinkSettings {
   readonly heartbeatMs: number;
   /** `--dead-after`: silence after which a standby takes over. */
   readonly deadAfterMs: number;
+  /** How many standbys a primary takes. More than one need a supervisor that says which of them takes over. */
+  readonly standbysMost: number;
+  /** `--require-standbys`: with fewer in sync, writes are refused. */
+  readonly standbysRequired: number;
   /** Random name of this node, for logs and for the order of reigns. */
   readonly node: string;
 }

@@ -78,7 +78,8 @@ function superviseNode(node: Node, log: Log): void {
   process.on('SIGHUP', () => node.reload());
   const end = stopOnSignals(() => node.stop(), log);
   process.on('message', (notice: Notice) => {
-    if (notice.standbyDead === true) node.standbyIsDead();
+    if (notice.standbyDead !== undefined) node.standbyIsDead(notice.standbyDead);
+    if (notice.reigns !== undefined) node.reignsElsewhere(notice.reigns.epoch, notice.reigns.link);
     if (notice.end === true) end('the pair ends it');
   });
   if (isSupervised()) process.on('disconnect', () => end('the pair ended'));

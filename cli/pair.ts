@@ -1,4 +1,4 @@
-/** `hotspare pair`: the supervisor of two nodes on this machine. */
+/** `hotspare pair`: the supervisor of a primary and its standbys on this machine. */
 import type { Command } from 'commander';
 import { givenMirrorFlags } from '../backup/flags.js';
 import { Pair } from '../failover/pair.js';
@@ -18,13 +18,16 @@ const clientFlags = allFlags.filter(({ scope }) => scope === 'clients');
 export async function runPair(command: Command, entry: string): Promise<void> {
   const start = await prepare(command);
   if (start === null) return;
-  const { settings, log, user } = start;
+  const { settings, mirrorSettings, log, user } = start;
   if (user !== null) giveUpRoot(user);
   const geometry = geometryOf(settings);
-  log.say(pairMemoryNeeds(headBytes(geometry) + pagesBytes(geometry)));
+  log.say(
+    pairMemoryNeeds(headBytes(geometry) + pagesBytes(geometry), mirrorSettings.standbysMost + 1),
+  );
   const pair = new Pair({
     ports: machine,
     program: [entry],
+    standbys: mirrorSettings.standbysMost,
     flags: [
       ...given(command, clientFlags),
       ...givenMirrorFlags(command),

@@ -22,6 +22,7 @@ import {
   userToBe,
   writePidFile,
 } from '../src/process/process.js';
+import { isSupervised } from './signals.js';
 
 /** The package's folder. */
 export const root = join(__dirname, '..', '..');
@@ -51,6 +52,7 @@ export async function prepare(command: Command): Promise<Start | null> {
   const mirrorSettings = mirrorSettingsOf(flags);
   const paired = command.name() === 'pair';
   if (paired) checkPair(settings, flags);
+  checkStandbys(mirrorSettings, paired || isSupervised());
   const user = userToBe(flags['user'] as string | undefined);
   if (user !== null) native.regionTrustOwner(user.uid);
   openOomScore();
@@ -88,6 +90,32 @@ function checkPair(settings: Settings, flags: Values): void {
   if (flags['linkListen'] !== undefined)
     throw usage('--link-listen: a pair links its nodes itself');
   if (settings.memoryFile !== null) throw usage('-e: the nodes of a pair cannot share one file');
+}
+
+/** Refuses numbers of standbys that this node cannot have. `isPaired`: a supervisor says which of them takes over. */
+function checkStandbys(
+  { standbysMost, standbysRequired, linkListen }: MirrorSettings,
+  isPaired: boolean,
+): void {
+  if (standbysMost > 1 && !isPaired) {
+    throw usage(
+      `--standbys ${standbysMost}: of several standbys one must be told to take over, and between machines ` +
+        'this version has no witness that could',
+      'start them on this machine with hotspare pair',
+    );
+  }
+  if (standbysRequired > standbysMost) {
+    throw usage(
+      `--require-standbys ${standbysRequired}: a primary takes ${standbysMost}`,
+      'require fewer, or let it take more with --standbys',
+    );
+  }
+  if (standbysRequired > 0 && linkListen === null && !isPaired) {
+    throw usage(
+      `--require-standbys ${standbysRequired}: no standby can attach, and every write would be refused`,
+      'say with --link-listen where standbys attach',
+    );
+  }
 }
 
 /** Refuses combinations of flags that this process could not carry out. */

@@ -222,6 +222,13 @@ export class Attachment implements RedirectOwner {
     this.parts.observe({ what: 'passerReigns', isAsked });
   }
 
+  /** True while this node has no whole copy, and is attaching to this address, or is attached there. */
+  asksAt(link: string): boolean {
+    const address = parseLink(link);
+    const isAsking = this.pause === null && holdsNothing(this.parts.role().state);
+    return address !== null && isAsking && this.isAt(address);
+  }
+
   private metSeeker(address: PrimaryAddress | null, host: string): void {
     const now = this.now();
     if (address === null) this.primaryAddresses.seeksWithoutLink(host, now);
@@ -303,7 +310,7 @@ export class Attachment implements RedirectOwner {
         this.pauseMs = attachAgainMsLeast;
         this.throttle.forget();
         this.lookAtAddress();
-        report({ event: 'copying' });
+        report({ event: 'copying', node: mirrorSettings.node, of: welcome.node });
         observe({ what: 'welcomed' });
       },
       synced: () => observe({ what: 'synced' }),

@@ -22,7 +22,7 @@ import { Attachment, type Observe } from './attachment.js';
 import { LinkPort } from './link-port.js';
 import { LogThrottle } from './log-throttle.js';
 import type { Action } from './observation.js';
-import type { Reporter } from './report.js';
+import type { Fenced, Reporter } from './report.js';
 import { decide, firstRole, holdsNothing, type Role, type State } from './role.js';
 import { openEmpty, openOwn, type ReignName, Service, type ServiceParts } from './service.js';
 
@@ -34,10 +34,10 @@ export interface NodeOptions {
   readonly log: Log;
   /**
    * Ends the old primary, which does not speak any more but may still hold the address, unless `untilMs` (of
-   * `monotonicMs`) has passed. Resolves to whether it has ended. Null without a supervisor; the old primary is then
-   * told of the new reign instead (reign-announcer.ts).
+   * `monotonicMs`) has passed. Null without a supervisor; the old primary is then told of the new reign instead
+   * (reign-announcer.ts).
    */
-  readonly fence: ((untilMs: number) => Promise<boolean>) | null;
+  readonly fence: ((untilMs: number) => Promise<Fenced>) | null;
   /** Sends a report to the process that started this one. */
   readonly report: Reporter;
   /** Called with whether this process should be the first that the kernel ends when memory runs short. */
@@ -75,6 +75,8 @@ export class Node {
   /** A pause of this node's own, while it lasts; the attachment has its own pauses. */
   private pause: Timer | null = null;
   private bindAttempts = 0;
+  /** The random name of the standby whose process has ended last. */
+  private deadStandby = '';
   /** The newest sequence that replies of this process ever waited for; a later reign counts on from there. */
   private newestSequence = 0;
 
@@ -126,9 +128,20 @@ export class Node {
     this.attachment.begin(of);
   }
 
-  /** The standby's process has ended: a primary that lost it need not wait for it. */
-  standbyIsDead(): void {
-    this.observe({ what: 'standbyDied' });
+  /** The process of this standby has ended: a primary that lost it need not wait for it. */
+  standbyIsDead(node: string): void {
+    this.deadStandby = node;
+    this.observe({ what: 'standbyDied', node });
+  }
+
+  /** The supervisor says that another node reigns with this epoch, and where standbys attach to it. */
+  reignsElsewhere(epoch: number, link: string): void {
+    const { attachment } = this;
+    if (attachment.asksAt(link)) return;
+    attachment.hangUp();
+    attachment.learn(epoch, link, '');
+    this.observe({ what: 'outranked' });
+    attachment.sayOutranked(epoch, link);
   }
 
   /** The newest ack latencies of a primary, in ns. */
@@ -158,6 +171,7 @@ export class Node {
     const { fence, mirrorSettings } = this.options;
     return firstRole(state, {
       isSupervised: fence !== null,
+      standbysMost: mirrorSettings.standbysMost,
       deadAfterMs: mirrorSettings.deadAfterMs,
     });
   }
@@ -240,7 +254,7 @@ export class Node {
         this.retire();
         return;
       case 'forgetStandby':
-        this.service!.primary?.standbyIsDead();
+        this.service!.primary?.standbyIsDead(this.deadStandby);
         return;
       case 'reportServing':
         this.service!.reportServing();
@@ -270,7 +284,7 @@ export class Node {
 
   private endOld(): void {
     this.options.fence!(this.attachment.leaseEndsMs).then(
-      (ended) => void this.observe({ what: ended ? 'oldEnded' : 'oldLives' }),
+      (fenced) => void this.observe({ what: fenced }),
       () => void this.observe({ what: 'oldLives' }),
     );
   }

@@ -3,7 +3,7 @@
  * the actions that the node carries out then. Only role.ts decides which observation leads to which action.
  */
 import type { Outcome, Reign } from '../backup/lease/reign.js';
-import type { Entry } from '../backup/primary/primary.js';
+import type { Entry, MirrorPhase } from '../backup/primary/verdicts.js';
 
 export type Observation =
   // Observations of the connection to a primary.
@@ -62,6 +62,8 @@ export type Observation =
   | { readonly what: 'oldEnded' }
   /** The supervisor has not ended the old primary, as the lease was over: the old primary may have gone on alone. */
   | { readonly what: 'oldLives' }
+  /** The supervisor has let another standby of the same primary take over. */
+  | { readonly what: 'rivalReigns' }
   /** This node reigns, with an epoch of its own, and has said so on the link to the old primary. */
   | { readonly what: 'told' }
   /** The reign is announced wherever a primary may be. */
@@ -88,17 +90,21 @@ export type Observation =
   | { readonly what: 'counted' }
   /** The old primary, the same process, came to the link port: it has stepped down for this node's reign. */
   | { readonly what: 'oldYields' }
-  /** A standby is gone. `isMember`: replies waited for it. `isSync`: `--ack sync`. */
+  /**
+   * A standby is gone. `isMember`: replies waited for it. `isSync`: `--ack sync`. `others`: the phase of the mirror
+   * without it.
+   */
   | {
       readonly what: 'standbyGone';
       readonly how: 'lost' | 'broken' | 'dropped' | 'dead';
       readonly isMember: boolean;
       readonly isSync: boolean;
+      readonly others: MirrorPhase;
     }
   /** A lost standby will not take over any more: its hold is over, it is back, or it gave up its copy. */
-  | { readonly what: 'holdOver' }
-  /** The supervisor says that the standby's process has ended. */
-  | { readonly what: 'standbyDied' }
+  | { readonly what: 'holdOver'; readonly others: MirrorPhase }
+  /** The supervisor says that the process of this standby, by its random name, has ended. */
+  | { readonly what: 'standbyDied'; readonly node: string }
   /** The own standby says that it reigns, with this epoch. `isMember`: replies wait for it, or did when it was lost. */
   | {
       readonly what: 'claimed';
@@ -146,7 +152,7 @@ export type Action =
   | 'hangUp'
   /** Law 4: take not one more byte of the old primary's; 'revoked' follows. */
   | 'revoke'
-  /** Let the supervisor end the old primary while the lease holds; 'oldEnded' or 'oldLives' follows. */
+  /** Let the supervisor end the old primary while the lease holds; 'oldEnded', 'oldLives' or 'rivalReigns' follows. */
   | 'endOld'
   /** Begin the new reign: new epoch, region open, link port open. */
   | 'promote'

@@ -1,5 +1,5 @@
 /**
- * A primary and its standby as two processes on this machine, sharing the clients' address. A node that dies is started
+ * A primary and its standbys as processes on this machine, sharing the clients' address. A node that dies is started
  * again as the new standby; a node that hangs is ended first, so that the address is free. The pair itself serves
  * nobody: when it is ended, both nodes are.
  */
@@ -17,17 +17,18 @@ import {
   observationOf,
   type PairAction,
   type PairObservation,
+  type PairState,
   supervise,
 } from './supervision.js';
-
-const names = ['a', 'b'] as const;
 
 export interface PairOptions {
   /** Time, timers and randomness. The processes themselves, and the signals to them, are the machine's. */
   readonly ports: Pick<Ports, 'clock' | 'timers' | 'random'>;
   /** The program of a node: node's arguments before the node's own. */
   readonly program: readonly string[];
-  /** Flags both nodes are started with: the clients' side and the mirror's. */
+  /** How many standbys there should be; one by default. */
+  readonly standbys?: number;
+  /** Flags all nodes are started with: the clients' side and the mirror's. */
   readonly flags: readonly string[];
   /** Flags only a node that starts as primary takes: the geometry. */
   readonly primaryFlags: readonly string[];
@@ -39,7 +40,7 @@ export interface PairOptions {
   /** Takes the output of the nodes; without it they print where the pair does. */
   readonly onOutput?: (text: string, of: MemberName) => void;
   /**
-   * Both nodes are gone. `status`: the exit status of a first primary that never served, and has said why; null
+   * All nodes are gone. `status`: the exit status of a first primary that never served, and has said why; null
    * otherwise.
    */
   readonly onEnd?: (reason: string, status: number | null) => void;
@@ -51,10 +52,11 @@ export interface Member extends MemberState {
   readonly process: ChildProcess;
 }
 
-/** A process, and the port where a standby attaches to it; 0 while it does not serve. */
+/** A process, and the port where standbys attach to it, and its epoch; 0 while it does not serve. */
 interface NodeProcess {
   readonly child: ChildProcess;
   linkPort: number;
+  epoch: number;
 }
 
 /** Length of the secret that a pair draws. */
@@ -64,32 +66,33 @@ const endMs = 5000;
 
 export class Pair {
   private readonly options: PairOptions;
-  private readonly processes: Record<MemberName, NodeProcess | null> = { a: null, b: null };
-  private state = firstPair;
-  /** Known to the two nodes only, as any user of this machine can connect to their link. */
+  private readonly processes = new Map<MemberName, NodeProcess>();
+  private state: PairState;
+  /** Known to the nodes only, as any user of this machine can connect to their link. */
   private readonly secret: Uint8Array;
-  /** Called when both nodes are gone. */
+  /** Called when all nodes are gone. */
   private ended: (() => void)[] = [];
 
   constructor(options: PairOptions) {
     this.options = options;
+    this.state = firstPair(options.standbys);
     this.secret = options.ports.random(secretBytes);
   }
 
   get primary(): Member | null {
-    return this.find('primary');
+    return this.members('primary')[0] ?? null;
   }
 
-  get standby(): Member | null {
-    return this.find('standby');
+  get standbys(): Member[] {
+    return this.members('standby');
   }
 
-  /** Starts the primary; the standby follows as soon as the primary serves. */
+  /** Starts the primary; its standbys follow as soon as it serves. */
   start(): void {
     this.observe({ what: 'begun' });
   }
 
-  /** Ends both nodes, and resolves when they are gone. */
+  /** Ends all nodes, and resolves when they are gone. */
   end(): Promise<void> {
     this.observe({ what: 'stopped' });
     return new Promise((resolve) => {
@@ -98,18 +101,20 @@ export class Pair {
     });
   }
 
-  /** Passes a signal on to both nodes. */
+  /** Passes a signal on to all nodes. */
   signal(signal: NodeJS.Signals): void {
-    for (const node of Object.values(this.processes)) node?.child.kill(signal);
+    for (const { child } of this.processes.values()) child.kill(signal);
   }
 
-  private find(role: Member['role']): Member | null {
-    for (const name of names) {
-      const node = this.processes[name];
-      const member = this.state[name];
-      if (member?.role === role && node !== null) return { ...member, name, process: node.child };
-    }
-    return null;
+  private members(role: Member['role']): Member[] {
+    return [...this.processes].flatMap(([name, { child }]) => {
+      const member = this.state.members[name];
+      return member?.role === role ? { ...member, name, process: child } : [];
+    });
+  }
+
+  private get linkHost(): string {
+    return this.options.linkHost ?? '127.0.0.1';
   }
 
   private observe(seen: PairObservation): void {
@@ -124,20 +129,25 @@ export class Pair {
         this.spawn(action.name, 'primary', this.options.primaryFlags);
         return;
       case 'startStandby': {
-        const host = this.options.linkHost ?? '127.0.0.1';
-        const { linkPort } = this.processes[action.of]!;
-        this.spawn(action.name, 'standby', ['--of', addressText(host, linkPort)]);
+        const { linkPort } = this.processes.get(action.of)!;
+        this.spawn(action.name, 'standby', ['--of', addressText(this.linkHost, linkPort)]);
         return;
       }
       case 'kill':
-        this.processes[action.name]!.child.kill('SIGKILL');
+        this.processes.get(action.name)!.child.kill('SIGKILL');
         return;
       case 'end':
-        endInOrder(this.processes[action.name]!.child, this.options.ports.timers);
+        endInOrder(this.processes.get(action.name)!.child, this.options.ports.timers);
         return;
       case 'notify':
-        notify(this.processes[action.name]!.child, action.notice);
+        notify(this.processes.get(action.name)!.child, action.notice);
         return;
+      case 'lead': {
+        const { linkPort, epoch } = this.processes.get(action.to)!;
+        const link = addressText(this.linkHost, linkPort);
+        notify(this.processes.get(action.name)!.child, { reigns: { epoch, link } });
+        return;
+      }
       case 'later':
         this.later(action.ms, action.seen);
         return;
@@ -150,9 +160,9 @@ export class Pair {
   }
 
   private later(ms: number, seen: PairObservation): void {
-    const node = 'of' in seen ? this.processes[seen.of] : null;
+    const node = 'of' in seen ? this.processes.get(seen.of) : null;
     this.options.ports.timers.after(ms, () => {
-      if (!('of' in seen) || this.processes[seen.of] === node) this.observe(seen);
+      if (!('of' in seen) || this.processes.get(seen.of) === node) this.observe(seen);
     });
   }
 
@@ -173,8 +183,8 @@ export class Pair {
       },
     );
     this.handOver(child);
-    const node = { child, linkPort: 0 };
-    this.processes[name] = node;
+    const node = { child, linkPort: 0, epoch: 0 };
+    this.processes.set(name, node);
     log.detail(`node ${name} started as ${role}, pid ${child.pid}`);
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => onOutput?.(text, name));
@@ -186,7 +196,7 @@ export class Pair {
     });
     child.on('message', (message) => {
       // A report may be read only after its process is known to have ended.
-      if (this.processes[name] === node) this.heard(name, node, message as Report);
+      if (this.processes.get(name) === node) this.heard(name, node, message as Report);
     });
     child.on('exit', (status, signal) => this.exited(name, signal ?? `status ${status}`, status));
   }
@@ -199,20 +209,23 @@ export class Pair {
   }
 
   private heard(of: MemberName, node: NodeProcess, report: Report): void {
-    if (report.event === 'serving') node.linkPort = report.linkPort;
+    if (report.event === 'serving') {
+      node.linkPort = report.linkPort;
+      node.epoch = report.epoch;
+    }
     const seen = observationOf(of, report, this.options.ports.clock());
     if (seen !== null) this.observe(seen);
     this.options.onReport?.(report, of);
   }
 
   private exited(of: MemberName, reason: string, status: number | null): void {
-    this.processes[of] = null;
+    this.processes.delete(of);
     this.observe({ what: 'exited', of, reason, status, nowMs: this.options.ports.clock() });
     this.sayWhenEnded();
   }
 
   private sayWhenEnded(): void {
-    if (names.some((name) => this.processes[name] !== null)) return;
+    if (this.processes.size > 0) return;
     for (const ended of this.ended.splice(0)) ended();
   }
 }

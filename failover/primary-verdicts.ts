@@ -1,7 +1,7 @@
 /**
  * Answers a primary's questions about other nodes: each goes to role.ts as an observation, and comes back as a verdict.
  */
-import type { PrimaryVerdicts } from '../backup/primary/primary.js';
+import type { PrimaryVerdicts } from '../backup/primary/verdicts.js';
 import type { Observe } from './attachment.js';
 import { decide, firstRole } from './role.js';
 
@@ -18,14 +18,20 @@ export function primaryVerdicts(
     },
     came: (newcomer) => observe({ what: 'standbyCame', ...newcomer }) ?? 'busy',
     counted: () => void observe({ what: 'counted' }),
-    gone: (loss) => observe({ what: 'standbyGone', ...loss }) ?? 'hold',
-    holdOver: () => void observe({ what: 'holdOver' }),
+    gone: (loss, others) => observe({ what: 'standbyGone', ...loss, others }) ?? 'hold',
+    holdOver: (others) => void observe({ what: 'holdOver', others }),
   };
 }
 
 /** The verdicts for a primary that is measured or tested by itself, without a node. */
-export function lonePrimaryVerdicts(): PrimaryVerdicts {
-  let role = { ...firstRole('starting', { isSupervised: true, deadAfterMs: 0 }) };
+export function lonePrimaryVerdicts(standbysMost: number): PrimaryVerdicts {
+  let role = {
+    ...firstRole('starting', {
+      isSupervised: true,
+      standbysMost,
+      deadAfterMs: 0,
+    }),
+  };
   return primaryVerdicts((seen) => {
     const decided = decide(role, seen, 0);
     role = decided.role;

@@ -33,7 +33,8 @@
  *     ▲                            │ it gave up its copy        │ its lease is over, it is back, or it gave up its copy
  *     └────────────────────────────┴────────────────────────────┘
  *
- * MIRRORED: every reply waits for the standby's ack. HELD: the lost standby may take over yet, and no reply leaves.
+ * MIRRORED: every reply waits for the acks of the standbys that count. HELD: a lost standby may take over yet, and no
+ * reply leaves. With several standbys the arrows back lead to the phase in which the others leave the mirror.
  *
  * The rules, in short: a copy is served only while it is whole and its lease holds; the lease is looked at right before
  * each act that cannot be undone, with nothing in between that may block; a node that reigns gives way only to a reign
@@ -41,8 +42,9 @@
  * what waiting cannot cure, and only before it was whole for the first time.
  */
 import { outcome } from '../backup/lease/reign.js';
+import type { MirrorPhase } from '../backup/primary/verdicts.js';
 import { assert } from '../src/base/errors.js';
-import { copyingMs, helloMs, standbysMost } from '../src/base/limits.js';
+import { copyingMs, helloMs } from '../src/base/limits.js';
 import type { Action, Seen, VerdictOf, What } from './observation.js';
 
 export type State =
@@ -73,14 +75,16 @@ export type State =
   | 'primary'
   | 'ended';
 
-export type Mirror = 'alone' | 'mirrored' | 'held';
-
 export interface Role {
   readonly state: State;
   /** 'alone' in every state that does not reign. */
-  readonly mirror: Mirror;
+  readonly mirror: MirrorPhase;
   /** The node has a supervisor, which ends a process before another takes its place, and knows which nodes live. */
   readonly isSupervised: boolean;
+  /**
+   * How many standbys a primary takes. Where there may be several, the supervisor says which of them takes over.
+   */
+  readonly standbysMost: number;
   /** The node was started to serve, and begins anew when no node holds the cache any more. */
   readonly isFounder: boolean;
   /** `--dead-after`. */
@@ -286,12 +290,17 @@ export const transitions: Readonly<Record<State, Rules>> = {
   },
   fencing: {
     revoked: (role, _, leaseLeftMs) => {
+      if (role.standbysMost > 1 && role.isCertain) return { actions: ['hangUp', 'endOld'] };
       if (role.isCertain) return reign();
       if (leaseLeftMs <= 0) return late;
       return role.isSupervised ? { actions: ['hangUp', 'endOld'] } : reign();
     },
     oldEnded: () => reign({ isCertain: true }),
     oldLives: late,
+    // 'outranked' follows, with the address of that standby.
+    rivalReigns: again,
+    // The supervisor said so before it read this node's question; its answer follows, and is of no interest.
+    outranked: { next: 'looking', actions: ['follow', 'attach'] },
     silence: stay,
     ...passers,
   },
@@ -325,9 +334,10 @@ export const transitions: Readonly<Record<State, Rules>> = {
 };
 
 /** Whether a primary that loses a standby must wait until its lease is over. */
-function memberGone(_: Role, { isMember, how, isSync }: Seen<'standbyGone'>): Step<'standbyGone'> {
+function memberGone(_: Role, seen: Seen<'standbyGone'>): Step<'standbyGone'> {
+  const { isMember, how, isSync, others } = seen;
   if (!isMember) return { verdict: 'forget' };
-  if (how === 'dead') return { sets: { mirror: 'alone' }, verdict: 'forget' };
+  if (how === 'dead') return { sets: { mirror: others }, verdict: 'forget' };
   // A dropped standby's lease has expired, as no echo renews a lease beyond the ack timeout.
   const holds = isSync && how !== 'dropped';
   return { sets: { mirror: 'held' }, verdict: holds ? 'hold' : 'release' };
@@ -342,7 +352,7 @@ function claimed(role: Role, { isMember, epoch, oursEpoch }: Seen<'claimed'>): S
 
 /** While a lost standby may take over, no other node is let in: its copy would end with this reign. */
 function cameTo(
-  { mirror: before }: Role,
+  { mirror: before, standbysMost }: Role,
   { isLost, others }: Seen<'standbyCame'>,
 ): Step<'standbyCame'> {
   if (before === 'held' && !isLost) return { verdict: 'wait' };
@@ -364,7 +374,7 @@ const reigning: Rules = {
   claimed,
 };
 
-export const mirrors: Readonly<Record<Mirror, Rules>> = {
+export const mirrors: Readonly<Record<MirrorPhase, Rules>> = {
   alone: {
     ...reigning,
     counted: { sets: { mirror: 'mirrored' } },
@@ -376,16 +386,15 @@ export const mirrors: Readonly<Record<Mirror, Rules>> = {
   },
   mirrored: {
     ...reigning,
+    // One more standby counts.
+    counted: stay,
     standbyGone: memberGone,
   },
   held: {
     ...reigning,
-    // The standby that is gone had been let in anew, and had not spoken yet.
-    standbyGone: (role, seen) => {
-      assert(!seen.isMember, 'a member is gone twice');
-      return memberGone(role, seen);
-    },
-    holdOver: { sets: { mirror: 'alone' } },
+    counted: stay,
+    standbyGone: memberGone,
+    holdOver: (_, { others }) => ({ sets: { mirror: others } }),
   },
 };
 
@@ -394,6 +403,7 @@ const elsewhere: Rules = {
   stopped,
   // The supervisor may report the standby's death before it knows that this node does not reign any more.
   standbyDied: stay,
+  rivalReigns: stay,
 };
 
 /**
@@ -421,12 +431,17 @@ export function decide<W extends What>(
 /** A role before anything was seen. */
 export function firstRole(
   state: 'starting' | 'looking',
-  { isSupervised, deadAfterMs }: Pick<Role, 'isSupervised' | 'deadAfterMs'>,
+  {
+    isSupervised,
+    standbysMost,
+    deadAfterMs,
+  }: Pick<Role, 'isSupervised' | 'standbysMost' | 'deadAfterMs'>,
 ): Role {
   return {
     state,
     mirror: 'alone',
     isSupervised,
+    standbysMost,
     isFounder: state === 'starting',
     deadAfterMs,
     epochMet: 0,

@@ -122,14 +122,15 @@ export class Service {
   }
 
   reportServing(): void {
-    const { linkPort, settings, log, report } = this.parts;
+    const { linkPort, settings, mirrorSettings, log, report } = this.parts;
     const { port } = this.server.statSource;
     const { epoch } = this;
     const where = settings.unixSocket ?? `port ${port}`;
     const standbys =
       linkPort.port === 0 ? 'no standby can attach' : `standbys attach at ${linkPort.text}`;
     log.say(`serving on ${where}, epoch ${epoch}; ${standbys}`);
-    report({ event: 'serving', port, linkPort: linkPort.port, epoch });
+    const { node } = mirrorSettings;
+    report({ event: 'serving', node, port, linkPort: linkPort.port, epoch });
   }
 
   /** Closes every connection, unanswered. The region stays mapped until `close`. */
@@ -172,8 +173,8 @@ export class Service {
       clients: () => clientAddresses(server.statSource, settings),
       verdicts: primaryVerdicts(observe, isOld),
       events: {
-        synced: () => report({ event: 'attached' }),
-        detached: (_, dropped) => report({ event: 'detached', dropped }),
+        synced: (node) => report({ event: 'attached', node }),
+        detached: (node, dropped) => report({ event: 'detached', node, dropped }),
         deposed: (reign, link, _, peer) => outranked(reign, link, hostOf(peer)),
       },
     });

@@ -15,30 +15,48 @@
  *
  * The rules, in short: a node is killed only for the sake of another that has the whole cache and lives; the primary is
  * killed only while the standby's lease holds, as it may go on alone afterwards; a standby is told that the primary has
- * ended only if that was so while the lease held; a node without a whole copy is not left alone.
+ * ended only if that was so while the lease held; a node without a whole copy is not left alone. Of several standbys
+ * one is let take over at a time, the first that asked; the others are led to it once it serves.
  */
 import { assert } from '../src/base/errors.js';
+import { standbysMost } from '../src/base/limits.js';
 import type { Notice, Report, WithoutTime } from './report.js';
 
-export type MemberName = 'a' | 'b';
+/** The names of the nodes: a primary and its standbys. */
+export const memberNames = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'] as const;
+export type MemberName = (typeof memberNames)[number];
+assert(memberNames.length === standbysMost + 1, 'every node has a name');
 
 /** A node of the pair, as far as its reports tell. */
 export interface MemberState {
   readonly role: 'primary' | 'standby';
+  /** The random name of the node; empty until the node has reported it. */
+  readonly node: string;
+  /** The random name of the primary whose copy a standby has; empty before the first. */
+  readonly primary: string;
   /** A standby's copy is whole, or a primary serves. */
   readonly ready: boolean;
+  /** The node serves, or has served. */
+  readonly hasReigned: boolean;
   /** The node is being ended: its reports are not acted on. */
   readonly doomed: boolean;
   /** When the node was killed, by the supervisor's clock; null for a node that was not. */
   readonly killedMs: number | null;
-  /** The node has asked to end the other one, and is told when that one has ended. */
-  readonly isAsking: boolean;
+  /** A standby has asked to end its primary, and waits for the answer: when its lease is over. Null: it does not. */
+  readonly asksUntilMs: number | null;
 }
 
+export type Members = Readonly<Partial<Record<MemberName, MemberState>>>;
+
 export interface PairState {
-  readonly a: MemberState | null;
-  readonly b: MemberState | null;
-  /** When the last node that is gone ended, or was killed. */
+  /** How many nodes there should be: a primary and its standbys. */
+  readonly size: number;
+  readonly members: Members;
+  /** The node that served last, while its process lives. */
+  readonly leader: MemberName | null;
+  /** The standby that was let take over, until it serves or has ended. Never two at a time. */
+  readonly heir: MemberName | null;
+  /** When the last primary that is gone ended, or was killed. */
   readonly goneMs: number;
   /** The operator ends the pair. */
   readonly isEnding: boolean;
@@ -53,9 +71,16 @@ export type PairObservation =
   /** The operator starts the pair. */
   | { readonly what: 'begun' }
   /** A primary answers clients. */
-  | { readonly what: 'serving'; readonly of: MemberName }
+  | { readonly what: 'serving'; readonly of: MemberName; readonly node: string }
   | { readonly what: 'synced'; readonly of: MemberName }
-  /** A node has no whole copy any more: it begins a new copy, looks for a primary, or was deposed. */
+  /** A standby begins a copy of this primary. Nodes are told apart by their random names, too. */
+  | {
+      readonly what: 'copying';
+      readonly of: MemberName;
+      readonly node: string;
+      readonly primary: string;
+    }
+  /** A node has no whole copy any more: it looks for a primary, or was deposed. */
   | { readonly what: 'copyGivenUp'; readonly of: MemberName }
   /** A standby asks to end the primary, which does not speak. Its lease is over at `untilMs`; it is `nowMs`. */
   | {
@@ -64,8 +89,13 @@ export type PairObservation =
       readonly untilMs: number;
       readonly nowMs: number;
     }
-  /** A primary goes on without its standby, which acked too late. */
-  | { readonly what: 'standbyDropped'; readonly of: MemberName; readonly nowMs: number }
+  /** A primary goes on without a standby, which acked too late. */
+  | {
+      readonly what: 'standbyDropped';
+      readonly of: MemberName;
+      readonly node: string;
+      readonly nowMs: number;
+    }
   /** A node was sent a signal that ends it. */
   | { readonly what: 'signalled'; readonly of: MemberName; readonly signal: string }
   /** If all processes of the pair were sent the signal, the pair is ending by now. */
@@ -90,10 +120,12 @@ export type PairAction =
   /** End a node in order, and kill it if it takes too long. */
   | { readonly act: 'end'; readonly name: MemberName }
   | { readonly act: 'notify'; readonly name: MemberName; readonly notice: Notice }
+  /** Tell a standby which node serves, and where standbys attach to it. */
+  | { readonly act: 'lead'; readonly name: MemberName; readonly to: MemberName }
   /** Report an observation after a pause, unless it is of a node that has ended meanwhile. */
   | { readonly act: 'later'; readonly ms: number; readonly seen: PairObservation }
   | { readonly act: 'say'; readonly text: string }
-  /** Both nodes are gone. `status`: the exit status of a first primary that never served; null otherwise. */
+  /** All nodes are gone. `status`: the exit status of a first primary that never served; null otherwise. */
   | { readonly act: 'endPair'; readonly reason: string; readonly status: number | null };
 
 type What = PairObservation['what'];
@@ -117,61 +149,88 @@ const replaceMs = 100;
 /** A signal that was sent to all processes of a pair reaches the pair itself within this. */
 const signalledMs = 200;
 
-export const firstPair: PairState = {
-  a: null,
-  b: null,
-  goneMs: Number.NEGATIVE_INFINITY,
-  isEnding: false,
-  hasServed: false,
-  failures: 0,
-};
+/** A pair that was not started yet, with so many standbys. */
+export function firstPair(standbys = 1): PairState {
+  return {
+    size: standbys + 1,
+    members: {},
+    leader: null,
+    heir: null,
+    goneMs: Number.NEGATIVE_INFINITY,
+    isEnding: false,
+    hasServed: false,
+    failures: 0,
+  };
+}
 
 const rules: Rules = {
   begun: (pair) => ({
-    pair: { ...pair, a: newMember('primary') },
+    pair: { ...pair, members: { a: newMember('primary') } },
     actions: [{ act: 'startPrimary', name: 'a' }],
   }),
 
-  serving: (pair, { of }) => {
-    const ms = pair[of]!.role === 'standby' ? replaceMs : 0;
-    const sets = { role: 'primary', ready: true, isAsking: false } as const;
-    const serving = { ...change(pair, of, sets), hasServed: true };
-    return { pair: serving, actions: pair[otherOf(of)] === null ? [startLater(ms)] : [] };
+  serving: (before, { of, node }) => {
+    const isHeir = before.members[of]!.role === 'standby';
+    const sets = { role: 'primary', ready: true, hasReigned: true, node } as const;
+    const next = { leader: of, heir: null, hasServed: true };
+    const pair: PairState = { ...change(before, of, sets), ...next };
+    const led = isHeir ? followers(pair, of).map((name) => lead(name, of, pair)) : [];
+    let answered = pair;
+    for (const name of names(pair)) answered = change(answered, name, { asksUntilMs: null });
+    const start = isFull(pair) ? [] : [startLater(isHeir ? replaceMs : 0)];
+    return { pair: answered, actions: [...led.flat(), ...start] };
   },
 
-  startDue: (pair) => {
-    const of = pair.a === null ? 'b' : 'a';
-    const name = otherOf(of);
-    if (pair.isEnding || pair[name] !== null || !serves(pair[of])) return stay(pair);
-    const started = { ...pair, [name]: newMember('standby') };
-    return { pair: started, actions: [{ act: 'startStandby', name, of }] };
+  startDue: (before) => {
+    const of = leaderOf(before);
+    if (before.isEnding || of === null) return stay(before);
+    let pair = before;
+    const actions: PairAction[] = [];
+    for (const name of memberNames.slice(0, before.size)) {
+      if (before.members[name] !== undefined) continue;
+      pair = { ...pair, members: { ...pair.members, [name]: newMember('standby') } };
+      actions.push({ act: 'startStandby', name, of });
+    }
+    return { pair, actions };
   },
 
   synced: (pair, { of }) => stay({ ...change(pair, of, { ready: true }), failures: 0 }),
 
-  copyGivenUp: (pair, { of }) => {
-    const without = change(pair, of, { role: 'standby', ready: false, isAsking: false });
-    if (pair[otherOf(of)] !== null) return stay(without);
-    return end(without, of, `node ${of} has no whole copy any more: it will not serve`);
-  },
+  copying: (pair, { of, node, primary }) => givenUp(change(pair, of, { node, primary }), of),
+
+  copyGivenUp: (pair, { of }) => givenUp(pair, of),
 
   // Once the standby's lease is over the primary may have gone on alone: it is not ended then, and if it has ended
   // since, the standby's copy may be out of date.
   fence: (pair, { of, untilMs, nowMs }) => {
-    const other = pair[otherOf(of)];
-    const goneMs = (other === null ? pair.goneMs : other.killedMs) ?? nowMs;
-    if (goneMs >= untilMs || !pair[of]!.ready) {
+    const { primary, ready } = pair.members[of]!;
+    const leader = leaderOf(pair);
+    if (leader !== null && pair.members[leader]!.node !== primary) {
+      return { pair, actions: lead(of, leader, change(pair, of, { asksUntilMs: untilMs })) };
+    }
+    const old = oldPrimary(pair, of);
+    const goneMs = old === null ? pair.goneMs : (pair.members[old]!.killedMs ?? nowMs);
+    if (goneMs >= untilMs || !ready) {
       const why = goneMs >= untilMs ? 'its lease is over' : 'it has no whole copy any more';
       const text = `node ${of} asks too late to take over: ${why}`;
-      const refused = change(pair, of, { isAsking: false });
-      return { pair: refused, actions: [{ act: 'say', text }, tell(of, { fenced: false })] };
+      const refused = change(pair, of, { asksUntilMs: null });
+      return { pair: refused, actions: [{ act: 'say', text }, tell(of, { fenced: 'oldLives' })] };
     }
-    if (other === null) return { pair, actions: [tell(of, { fenced: true })] };
+    const asking = change(pair, of, { asksUntilMs: untilMs });
+    // Another standby takes over already: the answer follows when that one serves, or has ended.
+    if (pair.heir !== null && pair.heir !== of) return stay(asking);
+    const chosen = { ...asking, heir: of };
+    if (old === null) return answer(chosen, of);
     // The answer follows when the primary's process has ended.
-    return kill(change(pair, of, { isAsking: true }), otherOf(of), nowMs, 'it does not speak');
+    return kill(chosen, old, nowMs, 'it does not speak');
   },
 
-  standbyDropped: (pair, { of, nowMs }) => kill(pair, otherOf(of), nowMs, 'it does not ack'),
+  standbyDropped: (pair, { of, node, nowMs }) => {
+    const name = followers(pair, of).find((one) => pair.members[one]!.node === node);
+    return name === undefined || leaderOf(pair) !== of
+      ? stay(pair)
+      : kill(pair, name, nowMs, 'it does not ack');
+  },
 
   signalled: (pair, { of, signal }) => ({
     pair,
@@ -187,33 +246,21 @@ const rules: Rules = {
   }),
 
   exited: (before, { of, reason, status, nowMs }) => {
-    const { role, ready, killedMs } = before[of]!;
-    const name = otherOf(of);
-    const other = before[name];
-    const pair = { ...before, [of]: null, goneMs: killedMs ?? nowMs };
-    if (pair.isEnding) return other === null ? stay(pair) : end(pair, name);
+    const member = before.members[of]!;
+    const { role, node } = member;
+    const pair = without(before, of, nowMs);
+    if (pair.isEnding) return endNext(pair);
     const ended: PairAction = { act: 'say', text: `node ${of} (${role}) ended: ${reason}` };
-    if (other === null) return after(ended, endPair(pair, status));
-    // The other node ends as well; the pair ends with it.
-    if (other.doomed) return after(ended, stay(pair));
-    if (serves(other)) {
-      const dead = tell(name, { standbyDead: true });
-      const isReplaced = ready || role === 'primary';
-      return after(ended, after(dead, isReplaced ? replace(pair, role) : backOff(pair, of)));
-    }
-    if (!other.ready) {
-      const text = `node ${name} was not in sync yet: it will not serve half a cache`;
-      return after(ended, end(pair, name, text));
-    }
-    return after(ended, other.isAsking ? answer(pair, name) : stay(pair));
+    if (names(pair).length === 0) return after(ended, endPair(pair, status));
+    const leader = leaderOf(pair);
+    if (leader === null) return after(ended, settle(pair));
+    const dead = tell(leader, { standbyDead: node });
+    const isReplaced = member.ready || role === 'primary';
+    return after(ended, after(dead, isReplaced ? replace(pair, role) : backOff(pair, of)));
   },
 
-  // The standby ends first, so that it does not take over; the other node follows when the first one is gone.
-  stopped: (pair) => {
-    const ending = { ...pair, isEnding: true };
-    const first = pair.b?.role === 'standby' || pair.a === null ? 'b' : 'a';
-    return pair.isEnding || pair[first] === null ? stay(ending) : end(ending, first);
-  },
+  // The standbys end first, so that they do not take over; the primary follows when they are gone.
+  stopped: (pair) => (pair.isEnding ? stay(pair) : endNext({ ...pair, isEnding: true })),
 };
 
 /** The observation that a node's report is; null where the supervisor has nothing to decide. */
@@ -224,16 +271,18 @@ export function observationOf(
 ): PairObservation | null {
   switch (report.event) {
     case 'serving':
+      return { what: 'serving', of, node: report.node };
     case 'synced':
-      return { what: report.event, of };
+      return { what: 'synced', of };
     case 'copying':
+      return { what: 'copying', of, node: report.node, primary: report.of };
     case 'waiting':
     case 'deposed':
       return { what: 'copyGivenUp', of };
     case 'fence':
       return { what: 'fence', of, untilMs: report.untilMs, nowMs };
     case 'detached':
-      return report.dropped ? { what: 'standbyDropped', of, nowMs } : null;
+      return report.dropped ? { what: 'standbyDropped', of, node: report.node, nowMs } : null;
     case 'asked':
       return { what: 'signalled', of, signal: report.signal };
     default:
@@ -247,8 +296,8 @@ export function supervise<W extends What>(
   seen: Seen<W> & { readonly what: W },
 ): Supervised {
   if ('of' in seen) {
-    const member = pair[seen.of];
-    assert(member !== null, `'${seen.what}' of node ${seen.of}, which is not there`);
+    const member = pair.members[seen.of];
+    assert(member !== undefined, `'${seen.what}' of node ${seen.of}, which is not there`);
     const isIgnored = member.doomed || pair.isEnding;
     if (isIgnored && seen.what !== 'exited') return stay(pair);
   }
@@ -257,19 +306,61 @@ export function supervise<W extends What>(
 }
 
 function newMember(role: MemberState['role']): MemberState {
-  return { role, ready: false, doomed: false, killedMs: null, isAsking: false };
+  const state = {
+    ready: false,
+    hasReigned: false,
+    doomed: false,
+    killedMs: null,
+    asksUntilMs: null,
+  };
+  return { role, node: '', primary: '', ...state };
 }
 
-export function otherOf(name: MemberName): MemberName {
-  return name === 'a' ? 'b' : 'a';
+function names({ members }: PairState): MemberName[] {
+  return memberNames.filter((name) => members[name] !== undefined);
 }
 
-function serves(member: MemberState | null): boolean {
-  return member !== null && member.role === 'primary' && member.ready && !member.doomed;
+function isFull(pair: PairState): boolean {
+  return names(pair).length >= pair.size;
+}
+
+/** The node that serves; null where none does. */
+function leaderOf({ members, leader }: PairState): MemberName | null {
+  const member = leader === null ? undefined : members[leader];
+  return member?.role === 'primary' && member.ready && !member.doomed ? leader : null;
+}
+
+/** The primary whose copy a standby has, as long as its process is there, whatever it does; or any other primary. */
+function oldPrimary(pair: PairState, of: MemberName): MemberName | null {
+  const { primary } = pair.members[of]!;
+  const others = names(pair).filter((name) => name !== of);
+  const old = others.find((name) => primary !== '' && pair.members[name]!.node === primary);
+  return old ?? others.find((name) => pair.members[name]!.role === 'primary') ?? null;
+}
+
+/** The standbys that are not being ended. */
+function followers(pair: PairState, leader: MemberName): MemberName[] {
+  const follows = ({ role, doomed }: MemberState): boolean => role === 'standby' && !doomed;
+  return names(pair).filter((name) => name !== leader && follows(pair.members[name]!));
 }
 
 function change(pair: PairState, name: MemberName, sets: Partial<MemberState>): PairState {
-  return { ...pair, [name]: { ...pair[name]!, ...sets } };
+  const member = { ...pair.members[name]!, ...sets };
+  return { ...pair, members: { ...pair.members, [name]: member } };
+}
+
+/** The pair without a node that has ended. */
+function without(pair: PairState, name: MemberName, nowMs: number): PairState {
+  const { [name]: gone, ...members } = pair.members;
+  const { role, hasReigned, killedMs } = gone!;
+  const wasPrimary = role === 'primary' || hasReigned;
+  return {
+    ...pair,
+    members,
+    leader: pair.leader === name ? null : pair.leader,
+    heir: pair.heir === name ? null : pair.heir,
+    goneMs: wasPrimary ? (killedMs ?? nowMs) : pair.goneMs,
+  };
 }
 
 /** No action. */
@@ -285,14 +376,23 @@ function tell(name: MemberName, notice: Notice): PairAction {
   return { act: 'notify', name, notice };
 }
 
+/** Tells a standby which node serves; before that, its answer, if it has asked to take over. */
+function lead(name: MemberName, to: MemberName, { members }: PairState): PairAction[] {
+  const isAsking = members[name]!.asksUntilMs !== null;
+  return [...(isAsking ? [tell(name, { fenced: 'rivalReigns' })] : []), { act: 'lead', name, to }];
+}
+
 function startLater(ms: number): PairAction {
   return { act: 'later', ms, seen: { what: 'startDue' } };
 }
 
-/** Kills a node that hangs, for the sake of the other one. The last node that holds the cache is never killed. */
+/** Kills a node that hangs, for the sake of another one that is ready. The last such node is never killed. */
 function kill(pair: PairState, name: MemberName, nowMs: number, why: string): Supervised {
-  const [member, other] = [pair[name], pair[otherOf(name)]];
-  if (member === null || member.doomed || other?.ready !== true) return stay(pair);
+  const lives = (one: MemberName): boolean => {
+    const { ready, doomed } = pair.members[one]!;
+    return one !== name && ready && !doomed;
+  };
+  if (pair.members[name]!.doomed || !names(pair).some(lives)) return stay(pair);
   const killed = change(pair, name, { doomed: true, killedMs: nowMs });
   const text = `node ${name} hangs (${why}): ended`;
   return {
@@ -304,27 +404,70 @@ function kill(pair: PairState, name: MemberName, nowMs: number, why: string): Su
   };
 }
 
-function end(pair: PairState, name: MemberName, text?: string): Supervised {
-  const ended: Supervised = {
-    pair: change(pair, name, { doomed: true }),
-    actions: [{ act: 'end', name }],
-  };
-  return text === undefined ? ended : after({ act: 'say', text }, ended);
+/** Ends these nodes in order. */
+function end(pair: PairState, ending: readonly MemberName[]): Supervised {
+  let ended = pair;
+  const actions: PairAction[] = [];
+  for (const name of ending) {
+    if (ended.members[name]!.doomed) continue;
+    ended = change(ended, name, { doomed: true });
+    actions.push({ act: 'end', name });
+  }
+  return { pair: ended, actions };
 }
 
-/** The primary was killed while the lease of the standby held, and is gone now. */
-function answer(pair: PairState, asker: MemberName): Supervised {
+/** Ends all but the node that serves; once they are gone, that one. */
+function endNext(pair: PairState): Supervised {
+  const all = names(pair);
+  const others = all.filter((name) => name !== leaderOf(pair));
+  return end(pair, others.length > 0 ? others : all);
+}
+
+/** A standby has no whole copy any more. */
+function givenUp(before: PairState, of: MemberName): Supervised {
+  const pair = change(before, of, { role: 'standby', ready: false, asksUntilMs: null });
+  return settle(pair.heir === of ? { ...pair, heir: null } : pair);
+}
+
+/**
+ * No node serves. While a primary, or a node that was killed, is there, nothing is decided. Otherwise the heir is told
+ * that the old primary has ended, or the next that asked becomes the heir. Where no node has a whole copy, all end.
+ */
+function settle(pair: PairState): Supervised {
+  const all = names(pair);
+  const members = all.map((name) => [name, pair.members[name]!] as const);
+  if (members.some(([, { role, killedMs }]) => role === 'primary' || killedMs !== null))
+    return stay(pair);
+  const whole = members.filter(([, { ready, doomed }]) => ready && !doomed);
+  if (whole.length === 0) {
+    const { pair: ended, actions } = end(pair, all);
+    const ending = actions.flatMap((action) => ('name' in action ? [action.name] : []));
+    if (ending.length === 0) return stay(pair);
+    const text = `node ${ending.join(', ')} has no whole copy: it will not serve half a cache`;
+    return after({ act: 'say', text }, { pair: ended, actions });
+  }
+  const asks = whole.filter(
+    ([, { asksUntilMs }]) => asksUntilMs !== null && asksUntilMs > pair.goneMs,
+  );
+  const heir = pair.heir ?? asks[0]?.[0] ?? null;
+  if (heir === null || pair.members[heir]!.asksUntilMs === null) return stay(pair);
+  return answer({ ...pair, heir }, heir);
+}
+
+/** The old primary is gone, and was there for no longer than the heir's lease. */
+function answer(pair: PairState, heir: MemberName): Supervised {
   return {
-    pair: change(pair, asker, { isAsking: false }),
-    actions: [tell(asker, { fenced: true })],
+    pair: change(pair, heir, { asksUntilMs: null }),
+    actions: [tell(heir, { fenced: 'oldEnded' })],
   };
 }
 
 function endPair(pair: PairState, status: number | null): Supervised {
   const reason = 'both nodes are gone, and the cache with them';
+  const all = pair.size === 2 ? reason : reason.replace('both', 'all');
   return {
     pair,
-    actions: [{ act: 'endPair', reason, status: pair.hasServed ? null : status }],
+    actions: [{ act: 'endPair', reason: all, status: pair.hasServed ? null : status }],
   };
 }
 

@@ -61,6 +61,11 @@ export const FrameType = {
   MEMORY: 13,
   /** Standby to primary, the last word: this standby ends in order, and will not take over. */
   LEAVING: 14,
+  /**
+   * Primary to standby: the link is open, and its first batch follows `sequence`. Other standbys may have been sent
+   * batches since the WELCOME.
+   */
+  BEGIN: 15,
 } as const;
 
 /** The fields of a header. Each connection reuses one instance. */
@@ -128,7 +133,7 @@ export function readHeader(
   header.sequence = view.getUint32(at + 16, true) + view.getUint32(at + 20, true) * 4294967296;
   header.length = view.getUint32(at + 24, true);
   header.checksum = view.getUint32(at + 28, true);
-  if (header.type < FrameType.HELLO || header.type > FrameType.LEAVING) return 'type';
+  if (header.type < FrameType.HELLO || header.type > FrameType.BEGIN) return 'type';
   if (header.length > payloadLimit(header.type) + tail) return 'length';
   return null;
 }

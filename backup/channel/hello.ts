@@ -65,8 +65,6 @@ export interface Welcome {
    */
   readonly cache: string;
   readonly epoch: number;
-  /** Sequence of the newest batch before the first one this standby will get. */
-  readonly sequence: number;
   readonly geometry: Geometry;
   readonly ackTimeoutMs: number;
   readonly heartbeatMs: number;
@@ -228,7 +226,6 @@ const shapes = {
     node: 'name',
     cache: 'word',
     epoch: 'epoch',
-    sequence: 'number',
     geometry: 'object',
     ackTimeoutMs: 'number',
     heartbeatMs: 'number',

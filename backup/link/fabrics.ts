@@ -1,7 +1,6 @@
 /**
  * A node's use of libfabric: the link that it can offer a peer, and the passive endpoints that standbys connect to.
- * There is one endpoint for each address of this machine that standbys come to; it is opened once and serves one
- * standby after another.
+ * Each serves one standby at a time, at one address of this machine, and one standby after another.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { HotspareError } from '../../src/base/errors.js';
@@ -32,6 +31,8 @@ export interface ExpectedStandby {
 export class FabricListener {
   readonly native: NativeFabric;
   readonly provider: FabricProvider;
+  /** The address of this machine, and the port. */
+  readonly host: string;
   readonly port: number;
   expected: ExpectedStandby | null = null;
   /**
@@ -42,12 +43,12 @@ export class FabricListener {
 
   private constructor(
     native: NativeFabric,
-    provider: FabricProvider,
-    port: number,
+    { provider, host, port }: { provider: FabricProvider; host: string; port: number },
     handlers: { event: (...args: EventArguments) => void },
   ) {
     this.native = native;
     this.provider = provider;
+    this.host = host;
     this.port = port;
     handlers.event = (...args) => this.event(...args);
   }
@@ -64,7 +65,7 @@ export class FabricListener {
     const end = fabric.fabricOpen(options, (...args) => handlers.event(...args));
     if (failed(end)) return end;
     const port = end.listen();
-    if (!failed(port)) return new FabricListener(end, provider, port, handlers);
+    if (!failed(port)) return new FabricListener(end, { provider, host, port }, handlers);
     end.close();
     return port;
   }
@@ -100,7 +101,7 @@ type EventArguments = [kind: number, connectionRequest: number, bytes: Buffer, r
 export class Fabrics {
   private readonly fabric: FabricFunctions;
   private readonly mirrorSettings: MirrorSettings;
-  private readonly listeners = new Map<string, FabricListener>();
+  private readonly listeners: FabricListener[] = [];
   private readonly offers = new Map<string, LinkOffer>();
 
   constructor(fabric: FabricFunctions, mirrorSettings: MirrorSettings) {
@@ -122,19 +123,19 @@ export class Fabrics {
     return chooseLink(this.offer(host, true), parseOffer(transport, providers, lacks));
   }
 
-  /** The passive endpoint at an address of this machine. */
+  /** A passive endpoint at an address of this machine that serves no standby now. */
   listener(provider: FabricProvider, host: string): FabricListener | NativeFailure {
-    const name = `${provider} ${host}`;
-    const known = this.listeners.get(name);
+    const isFree = (one: FabricListener): boolean =>
+      one.provider === provider && one.host === host && one.expected === null;
+    const known = this.listeners.find(isFree);
     if (known !== undefined) return known;
     const listener = FabricListener.open(this.fabric, provider, host, this.mirrorSettings);
-    if (!failed(listener)) this.listeners.set(name, listener);
+    if (!failed(listener)) this.listeners.push(listener);
     return listener;
   }
 
   close(): void {
-    for (const listener of this.listeners.values()) listener.native.close();
-    this.listeners.clear();
+    for (const { native } of this.listeners.splice(0)) native.close();
   }
 }
 

@@ -43,8 +43,8 @@ export interface LinkSetupParts {
   readonly regionId: number;
   readonly mirrorSettings: MirrorSettings;
   readonly fabrics: Fabrics;
-  /** Sequence of the newest batch before the first one the standby will get. */
-  readonly sequence: number;
+  /** Sequence of the newest batch; the first one that the standby gets follows the newest as the link opens. */
+  readonly sequence: () => number;
   readonly clients: ClientAddresses;
   /** Link addresses of other nodes that were standbys. */
   readonly others: readonly string[];
@@ -100,12 +100,11 @@ export class LinkSetup {
 
   /** Sends the WELCOME; `opened` or `refused` follows. */
   start(): void {
-    const { region, mirrorSettings, sequence, channel, clients, others } = this.parts;
+    const { region, mirrorSettings, channel, clients, others } = this.parts;
     const welcome: Welcome = {
       node: mirrorSettings.node,
       cache: identityOf(region.head),
       epoch: epochOf(region.head),
-      sequence,
       geometry: region.geometry,
       ackTimeoutMs: mirrorSettings.ackTimeoutMs,
       heartbeatMs: mirrorSettings.heartbeatMs,
@@ -158,9 +157,17 @@ export class LinkSetup {
     if (!this.connected || registration === null || listener === null || this.open !== null) return;
     this.timer?.cancel();
     listener.native.aim(parts.regionId, ...mirroredSpan, registration.parts);
-    const { channel, sequence, events } = parts;
-    this.open = new RdmaLink(listener.native, listener.provider, channel, sequence, events);
+    const { channel, events } = parts;
+    this.open = new RdmaLink(listener.native, listener.provider, channel, this.begin(), events);
     events.opened(this.open);
+  }
+
+  /** Tells the standby behind which batch its copy begins; returns that batch's sequence. */
+  private begin(): number {
+    const { channel, region } = this.parts;
+    const sequence = this.parts.sequence();
+    channel.send({ type: FrameType.BEGIN, epoch: epochOf(region.head), sequence });
+    return sequence;
   }
 
   private broken(reason: string, revoked: boolean): void {
@@ -183,6 +190,7 @@ export class LinkSetup {
         ),
       );
     } else {
+      this.begin();
       events.opened(new TcpLink(wire, channel, region, events));
     }
   }

@@ -74,6 +74,8 @@ export interface BatchReceiver {
   readonly sequence: number;
   /** Bytes that were received, or null over RDMA, where this processor does not see them. */
   readonly receivedBytes: number | null;
+  /** The first batch to come follows this one; the copy holds all earlier batches. */
+  begin(sequence: number): void;
   /** Takes a batch, block or heartbeat from the channel. False when it does not follow the one before. */
   receive(header: FrameHeader, bytes: Uint8Array, at: number): boolean;
   /** Acks the frames of this tick, which have all been handed over. */

@@ -21,7 +21,7 @@ export interface RdmaReceiverEvents extends BatchReceiverEvents {
 }
 
 export class RdmaReceiver implements BatchReceiver {
-  sequence: number;
+  sequence = 0;
   readonly receivedBytes = null;
   private readonly ports: Ports;
   private readonly nativeRegion: NativeRegion;
@@ -34,15 +34,9 @@ export class RdmaReceiver implements BatchReceiver {
   private beat = -1;
   private pulse = 0;
 
-  constructor(
-    ports: Ports,
-    nativeRegion: NativeRegion,
-    sequence: number,
-    events: RdmaReceiverEvents,
-  ) {
+  constructor(ports: Ports, nativeRegion: NativeRegion, events: RdmaReceiverEvents) {
     this.ports = ports;
     this.nativeRegion = nativeRegion;
-    this.sequence = sequence;
     this.events = events;
   }
 
@@ -72,6 +66,11 @@ export class RdmaReceiver implements BatchReceiver {
       this.timer = this.ports.timers.after(fabricMs, () =>
         this.decide('it does not connect', null),
       );
+  }
+
+  begin(sequence: number): void {
+    // The mailbox may have told of a later batch already.
+    this.sequence = Math.max(this.sequence, sequence);
   }
 
   /** Until the link is open the primary's heartbeats come over the channel. */

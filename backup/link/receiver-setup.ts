@@ -27,16 +27,9 @@ export interface ReceiverParts extends BatchReceiverEvents {
 
 export function openReceiver(parts: ReceiverParts): void {
   const { welcome, nativeRegion, channel, ports } = parts;
-  const { epoch, sequence, provider } = welcome;
+  const { epoch, provider } = welcome;
   const useTcp = (): TcpReceiver => {
-    const receiver = new TcpReceiver(
-      ports.memory,
-      nativeRegion.id,
-      epoch,
-      sequence,
-      channel,
-      parts,
-    );
+    const receiver = new TcpReceiver(ports.memory, nativeRegion.id, epoch, channel, parts);
     parts.opened(receiver);
     return receiver;
   };
@@ -44,7 +37,7 @@ export function openReceiver(parts: ReceiverParts): void {
     useTcp().acknowledge();
     return;
   }
-  const receiver = new RdmaReceiver(ports, nativeRegion, sequence, {
+  const receiver = new RdmaReceiver(ports, nativeRegion, {
     heard: (beat, echo) => parts.heard(beat, echo),
     broken: (reason) => parts.broken(reason),
     decided: (registration) => {

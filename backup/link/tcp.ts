@@ -34,11 +34,15 @@ export class TcpLink implements Link {
   }
 
   get pendingBytes(): number {
-    return this.wire.counters[Counter.LINK_PENDING]!;
+    return this.wire.transport.describe(this.channel.connection)?.pendingBytes ?? 0;
   }
 
   get isFull(): boolean {
-    return this.pendingBytes > unackedBytesMax;
+    // Every tick comes by here, and as a rule all links together have less than one may have.
+    return (
+      this.wire.counters[Counter.LINK_PENDING]! > unackedBytesMax &&
+      this.pendingBytes > unackedBytesMax
+    );
   }
 
   sendBatch(batch: Batch): void {
@@ -85,7 +89,7 @@ export class TcpLink implements Link {
 
 /** Checks frames, copies their ranges, and acks once a tick. */
 export class TcpReceiver implements BatchReceiver {
-  sequence: number;
+  sequence = 0;
   receivedBytes = 0;
   private readonly regionId: number;
   private readonly regionMemory: Pick<RegionMemoryPort, 'regionApply'>;
@@ -103,16 +107,18 @@ export class TcpReceiver implements BatchReceiver {
     regionMemory: Pick<RegionMemoryPort, 'regionApply'>,
     regionId: number,
     epoch: number,
-    sequence: number,
     channel: Channel,
     events: BatchReceiverEvents,
   ) {
     this.regionMemory = regionMemory;
     this.regionId = regionId;
     this.epoch = epoch;
-    this.sequence = sequence;
     this.channel = channel;
     this.events = events;
+  }
+
+  begin(sequence: number): void {
+    this.sequence = sequence;
   }
 
   receive(header: FrameHeader, bytes: Uint8Array, at: number): boolean {

@@ -183,11 +183,15 @@ function otherCiphers(standby: CipherWish, primary: CipherWish): HotspareError {
 }
 
 /** The error for a second standby: a primary takes one at a time. */
-export function taken(standby: string): HotspareError {
+export function taken(standbys: readonly string[]): HotspareError {
+  const [first] = standbys;
+  const has =
+    standbys.length === 1
+      ? `a standby (${first}): it takes one standby`
+      : `${standbys.length} standbys (${standbys.join(', ')})`;
   return new HotspareError(
     'LINK_BUSY',
-    `the primary already has a standby (${standby}): it takes one standby; more than two nodes need a ` +
-      'witness, which this version does not have',
+    `the primary already has ${has}; more than two nodes need a witness, which this version does not have`,
     'stop that standby first',
   );
 }

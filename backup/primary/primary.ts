@@ -1,7 +1,7 @@
 /**
  * The primary's end of the mirror: takes the journal at the end of each tick, gives it to its replicas as a batch, and
- * says which replies must wait for that batch (law 3). It takes one standby at a time, and refuses a second one with a
- * reason.
+ * says which replies must wait for that batch (law 3). It takes as many standbys as its settings allow, each over a
+ * link of its own, and refuses any more with a reason.
  *
  * A replica (replica.ts) is one standby, attached or just lost. The quorum (quorum.ts) says which batch all standbys in
  * sync have acked; replies that saw a newer batch wait. Besides, a reply leaves only when each of these standbys has
@@ -22,7 +22,7 @@ import type { Channel } from '../channel/channel.js';
 import { FrameType } from '../channel/frame.js';
 import type { ClientAddresses, Proof } from '../channel/hello.js';
 import { noRecord, type ReignRecord } from '../lease/lease.js';
-import type { Outcome, Reign } from '../lease/reign.js';
+import type { Reign } from '../lease/reign.js';
 import { Fabrics } from '../link/fabrics.js';
 import type { Batch } from '../link/link.js';
 import { linkAt, type MirrorSettings, seenLink } from '../mirror-settings.js';
@@ -38,13 +38,15 @@ import { noHeir, type PrimaryHandshake, taken } from './primary-handshake.js';
 import { ackedByAll } from './quorum.js';
 import { type Loss, Replica, type ReplicaEvents, type ReplicaParts } from './replica.js';
 import { UnackedBatches } from './unacked-batches.js';
+import type { MirrorPhase, PrimaryVerdicts } from './verdicts.js';
+import { WriteGate } from './write-gate.js';
 
 /** Events of a primary, told to its owner. */
 export interface PrimaryEvents {
-  /** A standby is in sync. */
-  synced(): void;
-  /** The standby is gone. `dropped`: the primary gave it up, as it acked too late. */
-  detached(reason: string, dropped: boolean): void;
+  /** The standby of this node is in sync. */
+  synced(node: string): void;
+  /** The standby of this node is gone. `dropped`: the primary gave it up, as it acked too late. */
+  detached(node: string, dropped: boolean): void;
   /**
    * Another node reigns: its epoch and random name. `link`: where to attach to that node, if it said so. `lost`: our
    * acknowledged changes that it lacks. `peer`: the address of the node that told us, as the native transport shows it.
@@ -55,44 +57,6 @@ export interface PrimaryEvents {
     lost: number,
     peer: string,
   ): void;
-}
-
-/** Questions of a primary to its owner: failover/role.ts decides what becomes of the primary and of its standbys. */
-export interface PrimaryVerdicts {
-  /** Another node that reigns was met: which of the two reigns goes on. */
-  met(ours: Reign, theirs: Reign): Outcome;
-  /** A standby says that it reigns, with this epoch. 'ours' where that claim counts for nothing. */
-  claimed(claim: Claim): 'ours' | 'theirs';
-  /** A node came that reigns no more, or never has: its random name, and that of the node that has deposed it. */
-  visited(node: string, deposedBy: string): void;
-  /** A node wants to be a standby. */
-  came(newcomer: Newcomer): Entry;
-  /** Every reply waits for a standby from now on. */
-  counted(): void;
-  /**
-   * A standby is gone. 'hold': no reply leaves before its hold is over. 'release': the hold ends as soon as the record
-   * agrees. 'forget': there is no hold.
-   */
-  gone(loss: Loss): 'hold' | 'release' | 'forget';
-  /** The standby that was lost will not take over any more. */
-  holdOver(): void;
-}
-
-export interface Newcomer {
-  /** It is the standby that was lost, and may take over yet. */
-  readonly isLost: boolean;
-  /** How many other standbys are attached. */
-  readonly others: number;
-}
-
-/** 'wait': until the lost standby cannot take over any more. 'busy': there is no room for one more. */
-export type Entry = 'letIn' | 'wait' | 'busy';
-
-export interface Claim {
-  /** Replies wait for this standby, or it was lost a moment ago and may take over yet. */
-  readonly isMember: boolean;
-  readonly epoch: number;
-  readonly oursEpoch: number;
 }
 
 export interface PrimaryParts {
@@ -113,7 +77,7 @@ export interface PrimaryParts {
   readonly record?: ReignRecord;
 }
 
-/** A standby that has proved itself, and waits until another one's lease is over. */
+/** A standby that has proved itself, and waits until a lost one's lease is over. */
 interface Waiting {
   readonly handshake: PrimaryHandshake;
   readonly proof: Proof;
@@ -130,7 +94,7 @@ export class Primary implements Mirror {
   private readonly linkListener: LinkListener;
   private readonly heartbeat: Timer;
   private readonly clock: () => number;
-  /** The standby that is attached, and a standby that was lost and may take over for a while yet. */
+  /** The standbys that are attached, and those that were lost and may take over for a while yet. */
   private replicas: readonly Replica[] = [];
   private readonly replicaParts: ReplicaParts;
   private readonly record: ReignRecord;
@@ -143,6 +107,7 @@ export class Primary implements Mirror {
   /** The nodes that were our standbys, by the address where they let others attach. */
   private readonly nodesAt = new Map<string, string>();
   private readonly backpressure: Backpressure;
+  private readonly writeGate: WriteGate;
   private linkPort = 0;
   private ended = false;
   private readonly counts = new MirrorCounts();
@@ -169,11 +134,16 @@ export class Primary implements Mirror {
     this.replicaParts = { ...shared, events: this.replicaEvents(), epoch: () => this.epoch };
     const { clock, timers } = wire.ports;
     this.clock = clock;
+    this.writeGate = new WriteGate(mirrorSettings.standbysRequired, log, clock());
     this.heartbeat = timers.every(mirrorSettings.heartbeatMs, () => this.beat());
   }
 
   get congested(): boolean {
     return this.backpressure.isOn;
+  }
+
+  get refusesWrites(): boolean {
+    return this.writeGate.refuses;
   }
 
   /** Lets standbys attach; returns the port that was bound. Throws HotspareError LISTEN. */
@@ -186,12 +156,8 @@ export class Primary implements Mirror {
     const { replicas, unacked } = this;
     if (replicas.length === 0) return 0;
     if (journal.count > 0 || this.mustAsk()) this.send();
-    let isFull = false;
-    for (const replica of replicas) {
-      replica.link?.poll();
-      if (replica.isFull) isFull = true;
-    }
-    this.backpressure.set(isFull);
+    for (const { link } of replicas) link?.poll();
+    this.backpressure.set(this.mustWait());
     const { sequence } = unacked;
     return this.isSync && ackedByAll(sequence, this.replicas) < sequence ? sequence : 0;
   }
@@ -204,10 +170,11 @@ export class Primary implements Mirror {
     return mirrorStatsDetailed(this.state());
   }
 
-  /** The supervisor knows that the standby's process has ended: the standby cannot take over any more. */
-  standbyIsDead(): void {
-    const replica = this.held ?? this.attached;
-    if (replica !== null) this.gaveUp(replica, 'its process has ended');
+  /** The supervisor knows that the process of this standby has ended: the standby cannot take over any more. */
+  standbyIsDead(node: string): void {
+    for (const replica of this.replicas.filter((one) => one.node === node)) {
+      this.gaveUp(replica, 'its process has ended');
+    }
   }
 
   /** Sequence of the newest batch; replies of this process may wait for it. */
@@ -239,10 +206,12 @@ export class Primary implements Mirror {
       return;
     }
     this.parts.verdicts.visited(proof.node, proof.deposedBy);
+    // The same standby comes again: it saw the link break, and this node did not yet.
+    const same = this.attached.find(({ node }) => node === proof.node);
+    if (same !== undefined) this.detach(same, 'it attaches anew', 'lost');
     const { held, attached } = this;
-    const { node } = proof;
-    const isOther = attached !== null && attached.node !== node;
-    const newcomer = { isLost: held?.node === node, others: isOther ? 1 : 0 };
+    const before = held.find(({ node }) => node === proof.node);
+    const newcomer = { isLost: before !== undefined, others: attached.length };
     const entry = this.parts.verdicts.came(newcomer);
     if (entry === 'wait') {
       // Heartbeats tell it that we live.
@@ -250,13 +219,11 @@ export class Primary implements Mirror {
       return;
     }
     // A standby that attaches anew uses its new connection for everything it has to say.
-    held?.channel.close(false);
+    before?.channel.close(false);
     if (entry === 'busy') {
-      handshake.refuseAndClose(taken(attached!.node));
+      handshake.refuseAndClose(taken(attached.map(({ node }) => node)));
       return;
     }
-    // The same standby comes again: it saw the link break, and this node did not yet.
-    if (attached !== null) this.detach(attached, 'it attaches anew', 'lost');
     const choice = this.fabrics.chooseLink(handshake.channel.localHost, proof);
     if (choice instanceof HotspareError) {
       handshake.refuseAndClose(choice);
@@ -271,7 +238,8 @@ export class Primary implements Mirror {
       if (this.nodesAt.size > departedMost) this.nodesAt.delete([...this.nodesAt.keys()][0]!);
     }
     this.replicas = [...this.replicas, replica];
-    const { fabrics, sequence, parts } = this;
+    const { fabrics, parts } = this;
+    const sequence = (): number => this.unacked.sequence;
     const clients = parts.clients();
     const others = [...this.nodesAt.keys()].filter((at) => at !== link).slice(-othersMost);
     replica.open({ ...parts, fabrics, sequence, clients, others }, choice);
@@ -282,9 +250,9 @@ export class Primary implements Mirror {
       spoke: (replica) => {
         // Every ack comes by here, so the usual case is left at once.
         if (this.replicas.length === 1) return;
-        const { held } = this;
         // A standby speaks only once it was welcomed, and has given up its old copy by then.
-        if (held?.node === replica.node) this.gaveUp(held, 'it attaches anew');
+        const old = this.replicas.find(({ isHeld, node }) => isHeld && node === replica.node);
+        if (old !== undefined) this.gaveUp(old, 'it attaches anew');
       },
       opened: () => {
         const { journal } = this.region;
@@ -295,10 +263,13 @@ export class Primary implements Mirror {
       },
       acked: () => {
         this.settle();
-        this.backpressure.set(this.isFull);
+        this.backpressure.set(this.mustWait());
       },
       counted: () => this.parts.verdicts.counted(),
-      synced: () => this.events.synced(),
+      synced: ({ node }) => {
+        this.countInSync();
+        this.events.synced(node);
+      },
       flush: () => {
         if (this.region.journal.count > 0) this.send();
         this.unacked.note(this.parts.changes());
@@ -314,19 +285,39 @@ export class Primary implements Mirror {
     return epochOf(this.region.head);
   }
 
-  /** The standby that is attached. */
-  private get attached(): Replica | null {
-    return this.replicas.find(({ isHeld }) => !isHeld) ?? null;
+  /** The standbys that are attached. */
+  private get attached(): readonly Replica[] {
+    return this.replicas.filter(({ isHeld }) => !isHeld);
   }
 
-  /** The standby that was lost, and may take over for a while yet; meanwhile no reply leaves. */
-  private get held(): Replica | null {
-    return this.replicas.find(({ isHeld }) => isHeld) ?? null;
+  /** The standbys that were lost, and may take over for a while yet; meanwhile no reply leaves. */
+  private get held(): readonly Replica[] {
+    return this.replicas.filter(({ isHeld }) => isHeld);
   }
 
-  private get isFull(): boolean {
-    for (const replica of this.replicas) if (replica.isFull) return true;
+  /** The phase of the mirror without this replica. */
+  private phaseWithout(replica: Replica): MirrorPhase {
+    const others = this.replicas.filter((one) => one !== replica);
+    if (others.some(({ isHeld }) => isHeld)) return 'held';
+    return others.some(({ isCounted }) => isCounted) ? 'mirrored' : 'alone';
+  }
+
+  /**
+   * True when clients must wait until a standby has taken what was sent to it. A standby that copies is given up
+   * instead, as long as another one is in sync: it must delay nobody, but without it there is nobody to fail over to.
+   */
+  private mustWait(): boolean {
+    for (const replica of this.replicas) {
+      if (!replica.isFull) continue;
+      if (replica.isCounted || !this.isMirrored) return true;
+      this.detach(replica, 'it takes its copy more slowly than clients write', 'lost');
+    }
     return false;
+  }
+
+  /** True while a standby is attached whose acks replies wait for. */
+  private get isMirrored(): boolean {
+    return this.replicas.some(({ isCounted }) => isCounted);
   }
 
   /** True while there is a link to send batches over. */
@@ -335,15 +326,22 @@ export class Primary implements Mirror {
     return false;
   }
 
+  private countInSync(): void {
+    const inSync = this.replicas.filter(({ state }) => state === 'in_sync');
+    this.writeGate.count(inSync.length, this.clock());
+  }
+
   private state(): MirrorState {
-    const { attached: replica, unacked, counts, mirrorSettings, backpressure } = this;
+    const { attached: replicas, unacked, counts, mirrorSettings, backpressure } = this;
     return {
-      replica,
+      replicas,
       unacked,
       counts,
       ack: mirrorSettings.ack,
       epoch: this.epoch,
       stalls: backpressure.stalls,
+      writeGate: this.writeGate,
+      nowMs: this.clock(),
     };
   }
 
@@ -366,7 +364,7 @@ export class Primary implements Mirror {
       this.counts.add(journal);
       const batch: Batch = { journal, epoch: this.epoch, sequence, isSealed: false };
       for (const { link } of replicas) link?.sendBatch(batch);
-      if (this.isFull) this.backpressure.isOn = true;
+      if (this.mustWait()) this.backpressure.isOn = true;
     }
     journal.clear();
   }
@@ -400,21 +398,26 @@ export class Primary implements Mirror {
     if (this.ended || replica.isHeld || !this.replicas.includes(replica)) return;
     const { node, isCounted } = replica;
     const dropped = how === 'dropped';
-    const verdict = this.parts.verdicts.gone({ how, isMember: isCounted, isSync: this.isSync });
+    const others = this.phaseWithout(replica);
+    const verdict = this.parts.verdicts.gone(
+      { how, isMember: isCounted, isSync: this.isSync },
+      others,
+    );
     const holds = verdict === 'hold';
     this.remember(replica);
     if (dropped) replica.channel.send({ type: FrameType.DROPPED, epoch: this.epoch });
     if (verdict === 'forget') replica.end(how !== 'lost');
     else replica.hold(this.clock(), holds, how);
     this.withdraw(replica);
+    this.countInSync();
     this.counts[dropped ? 'drops' : 'losses']++;
     if (verdict === 'forget') this.letGo(replica);
     else if (verdict === 'release') this.askToGoOn(replica);
     const now = holds
       ? `it may take over for ${Math.round(replica.holdMs)} ms yet, no reply leaves before`
-      : 'its copy is out of date, serving alone';
+      : `its copy is out of date, ${goingOn(others)}`;
     this.log.say(`standby ${node} ${dropped ? 'dropped' : 'lost'}: ${reason}; ${now}`);
-    this.events.detached(reason, dropped);
+    this.events.detached(node, dropped);
   }
 
   /** Notes which changes a lost node surely has: those of the batches that it acked, and none that follow. */
@@ -434,7 +437,7 @@ export class Primary implements Mirror {
     } else if (replica.isHeld) {
       this.send();
     }
-    this.backpressure.set(this.isFull);
+    this.backpressure.set(this.mustWait());
   }
 
   /** Asks the record whether this node may go on without a standby that was in sync. The hold lasts until it agrees. */
@@ -458,13 +461,14 @@ export class Primary implements Mirror {
     this.letGo(replica);
   }
 
-  private sayOver({ node }: Replica, why: string): void {
-    this.log.say(`standby ${node} cannot take over any more (${why}): serving alone`);
+  private sayOver(replica: Replica, why: string): void {
+    const now = goingOn(this.phaseWithout(replica));
+    this.log.say(`standby ${replica.node} cannot take over any more (${why}): ${now}`);
   }
 
   /** Replies do not wait for this replica any more. */
   private letGo(replica: Replica): void {
-    if (replica.isHeld) this.parts.verdicts.holdOver();
+    if (replica.isHeld) this.parts.verdicts.holdOver(this.phaseWithout(replica));
     replica.end(false);
     this.replicas = this.replicas.filter((one) => one !== replica);
     if (this.replicas.some(({ isMember }) => isMember)) this.settle();
@@ -534,11 +538,10 @@ export class Primary implements Mirror {
   }
 
   private changesWithout(node: string): number {
-    if (this.attached?.node === node) return 0;
+    if (this.attached.some((replica) => replica.node === node)) return 0;
     // While replies are held back, the changes that are executed are not acknowledged.
-    const { held } = this;
-    const before = held === null ? undefined : this.departed.get(held.node);
-    const acknowledged = before ?? this.parts.changes();
+    const before = this.held.map((replica) => this.departed.get(replica.node) ?? Infinity);
+    const acknowledged = Math.min(this.parts.changes(), ...before);
     return Math.max(0, acknowledged - (this.departed.get(node) ?? 0));
   }
 
@@ -563,4 +566,9 @@ export class Primary implements Mirror {
     for (const { handshake } of this.waiting) this.tell(handshake.channel, epoch, node, link);
     this.events.deposed({ epoch, node }, link, lost, peer);
   }
+}
+
+/** How a primary goes on without a standby, in words. */
+function goingOn(others: MirrorPhase): string {
+  return others === 'alone' ? 'serving alone' : 'the other standbys go on';
 }

@@ -26,6 +26,7 @@ import { type Link, linkName } from '../link/link.js';
 import type { LinkChoice } from '../link/link-choice.js';
 import { LinkSetup, type LinkSetupParts } from '../link/link-setup.js';
 import type { MirrorSettings } from '../mirror-settings.js';
+import { Latencies } from './latency.js';
 import type { Member } from './quorum.js';
 import { Resync } from './resync.js';
 import type { UnackedBatches } from './unacked-batches.js';
@@ -88,6 +89,8 @@ export class Replica implements ChannelOwner, Member {
   readonly address: string | null;
   /** The newest batch that the standby has acked. */
   acked: number;
+  /** How long batches waited for this standby's acks. */
+  readonly latencies = new Latencies(0);
   /** Null until the link carries, and once it is lost. */
   link: Link | null = null;
   private readonly parts: ReplicaParts;
@@ -314,6 +317,7 @@ export class Replica implements ChannelOwner, Member {
     const { region, log, regionId, wire, events } = this.parts;
     const resync = new Resync(region, regionId, wire.ports);
     this.link = link;
+    this.acked = this.parts.unacked.sequence;
     this.resync = resync;
     events.opened(this);
     const size = mebibytes(resync.totalBytes);
@@ -338,6 +342,9 @@ export class Replica implements ChannelOwner, Member {
       return;
     }
     if (sequence > this.acked) {
+      const now = this.parts.wire.nowMs;
+      for (let one = this.acked + 1; one <= sequence; one++)
+        this.latencies.add(now - unacked.committedAt(one));
       this.lease.acked(unacked.committedAt(sequence), this.link?.ackedByProcess === true);
     }
     this.acked = sequence;
@@ -347,7 +354,8 @@ export class Replica implements ChannelOwner, Member {
     this.proceed();
   }
 
-  private waitedMs(nowMs: number): number {
+  /** How long the oldest batch that this standby has not acked has waited for its ack, in ms. */
+  waitedMs(nowMs: number): number {
     const { unacked } = this.parts;
     return this.acked === unacked.sequence ? 0 : nowMs - unacked.committedAt(this.acked + 1);
   }

@@ -21,6 +21,7 @@ export function mayArrive(type: number, stage: number): boolean {
   if (stage === HandshakeStage.PROVED)
     return type === FrameType.WELCOME || type === FrameType.HEARTBEAT;
   switch (type) {
+    case FrameType.BEGIN:
     case FrameType.BATCH:
     case FrameType.BLOCK:
     case FrameType.SYNCED:

@@ -246,6 +246,9 @@ export class Standby implements ChannelOwner {
     // What comes before the proof may be anybody's.
     if (this.isProved) this.heardMs = this.wire.nowMs;
     switch (header.type) {
+      case FrameType.BEGIN:
+        this.receiver?.begin(header.sequence);
+        return;
       case FrameType.BATCH:
       case FrameType.BLOCK:
       case FrameType.HEARTBEAT:

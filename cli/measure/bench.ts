@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { addLinkFlags, linkSettingsOf } from '../../backup/flags.js';
 import { systemReason } from '../../src/base/errors.js';
 import { Histogram } from '../../src/base/histogram.js';
-import { keyBytesMax } from '../../src/base/limits.js';
+import { keyBytesMax, standbysMost } from '../../src/base/limits.js';
 import { address, usage } from '../../src/flags/settings.js';
 import { print as printText } from '../../src/process/log.js';
 import { isForeignLink } from '../../src/process/safe-files.js';
@@ -25,6 +25,7 @@ export function benchCommands(bench: Command, entry: string, run: Run): void {
     .option('--payload <bytes>', 'bytes of a value', whole(0, 2 ** 19), 64)
     .option('--outstanding <num>', 'mutations under way at once', whole(1, 10_000), 1)
     .option('--count <num>', 'mutations', whole(1, 1e7), 100_000)
+    .option('--standbys <num>', 'standbys that all must ack', whole(1, standbysMost), 1)
     .option('--link-host <addr>', 'address of this machine for the link', '127.0.0.1')
     .option('--latencies <file>', 'where the latencies go (ns, one a line)')
     .action((flags: Flags) => run(() => runReplicate(flags, entry)));
@@ -51,6 +52,7 @@ async function runReplicate(flags: Flags, entry: string): Promise<void> {
     payload,
     outstanding: flags['outstanding'] as number,
     count,
+    standbys: flags['standbys'] as number,
     host: address(String(flags['linkHost']), 0).host,
     link: linkSettingsOf(flags),
     entry,

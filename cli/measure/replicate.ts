@@ -1,6 +1,6 @@
 /**
  * `hotspare bench replicate`: the mirror alone. A primary in this process, without clients, commits mutations as a set
- * makes them (a chunk, then a bucket) to a standby in another process, and counts what is acked.
+ * makes them (a chunk, then a bucket) to standbys, each in a process of its own, and counts what all have acked.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -31,19 +31,24 @@ export interface ReplicateOptions {
   /** Mutations, each a batch of its own, that may wait for their ack at once. */
   readonly outstanding: number;
   readonly count: number;
+  /** How many standbys mirror this primary. */
+  readonly standbys: number;
   readonly host: string;
   readonly link: LinkSettings;
-  /** The program, for the standby. */
+  /** The program, for the standbys. */
   readonly entry: string;
 }
 
 export interface Replicated {
   readonly description: string;
   readonly ns: number;
-  /** Processor time in µs a mutation: of this process, and of the standby's process; null where /proc does not tell. */
+  /**
+   * Processor time in µs a mutation: of this process, and of each standby's process on average; null where /proc does
+   * not tell.
+   */
   readonly primaryUs: number;
   readonly standbyUs: number | null;
-  /** Processor time of the standby's process in as much time without a mutation, for its heartbeats. */
+  /** Processor time of a standby's process in as much time without a mutation, for its heartbeats. */
   readonly idleUs: number | null;
   readonly stats: ReadonlyMap<string, string | number>;
   /** The latencies, in ns. */
@@ -60,14 +65,7 @@ const times = { ackTimeoutMs: 30_000, heartbeatMs: 100, deadAfterMs: 10_000 } as
 
 export async function replicate(options: ReplicateOptions): Promise<Replicated> {
   const { host, link } = options;
-  const mirrorSettings: MirrorSettings = {
-    linkListen: { host, port: 0 },
-    secret: Buffer.from('known to these two only'),
-    ack: 'sync',
-    ...times,
-    ...link,
-    node: 'bench',
-  };
+  const mirrorSettings = mirrorSettingsOf(options);
   checkRdma(fabric, mirrorSettings, logger('bench', 0));
   const journal = new Journal();
   const geometry = geometryOf({ ...defaults, memoryBytes });
@@ -77,10 +75,10 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
   const forget = (): void => rmSync(folder, { recursive: true, force: true });
   const secret = join(folder, 'secret');
   writeFileSync(secret, mirrorSettings.secret, { mode: 0o600 });
-  let standby: ChildProcess | null = null;
+  const standbys: ChildProcess[] = [];
   let primary: Primary | null = null;
   const deaf = endOnSignals(() => {
-    standby?.kill('SIGKILL');
+    for (const standby of standbys) standby.kill('SIGKILL');
     forget();
   });
   let gone = (_: string): void => {};
@@ -91,6 +89,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
   const late = setTimeout(() => gone('no standby attached'), attachMs);
   try {
     const attached = new Promise<void>((resolve) => {
+      let inSync = 0;
       primary = new Primary({
         wire,
         region,
@@ -100,10 +99,13 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
         sequence: 0,
         changes: () => 0,
         clients: () => noClients,
-        verdicts: lonePrimaryVerdicts(),
+        verdicts: lonePrimaryVerdicts(options.standbys),
         events: {
-          synced: resolve,
-          detached: gone,
+          synced: () => {
+            inSync++;
+            if (inSync === options.standbys) resolve();
+          },
+          detached: () => gone('a standby was lost'),
           deposed: () => gone('the standby took over'),
         },
       });
@@ -119,26 +121,44 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
       '--secret-file',
       secret,
     ];
-    standby = spawn(process.execPath, [options.entry, 'standby', ...of, ...flagsOf(link)], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    standby.once('exit', () => gone('the standby has ended'));
+    for (let i = 0; i < options.standbys; i++) {
+      const standby = spawn(process.execPath, [options.entry, 'standby', ...of, ...flagsOf(link)], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      standbys.push(standby);
+      standby.once('exit', () => gone('a standby has ended'));
+    }
     await Promise.race([attached, lost]);
     clearTimeout(late);
-    return await Promise.race([measure(primary!, region, standby, options), lost]);
+    return await Promise.race([measure(primary!, region, standbys, options), lost]);
   } finally {
     clearTimeout(late);
-    // The standby ends first, as it would take over from a primary that is gone. The primary ends in the same turn of
+    // The standbys end first, as they would take over from a primary that is gone. The primary ends in the same turn of
     // the loop, before it can notice and complain.
-    const runs = standby !== null && standby.exitCode === null && standby.signalCode === null;
-    const exited = runs ? once(standby!, 'exit') : null;
-    standby?.kill('SIGKILL');
+    const running = standbys.filter(
+      ({ exitCode, signalCode }) => exitCode === null && signalCode === null,
+    );
+    const exits = running.map((standby) => once(standby, 'exit'));
+    for (const standby of running) standby.kill('SIGKILL');
     (primary as Primary | null)?.end();
-    await exited;
+    await Promise.all(exits);
     wire.transport.destroy();
     forget();
     deaf();
   }
+}
+
+function mirrorSettingsOf({ host, link, standbys }: ReplicateOptions): MirrorSettings {
+  return {
+    linkListen: { host, port: 0 },
+    secret: Buffer.from('known to these only'),
+    ack: 'sync',
+    ...times,
+    ...link,
+    standbysMost: standbys,
+    standbysRequired: 0,
+    node: 'bench',
+  };
 }
 
 function flagsOf(link: ReplicateOptions['link']): string[] {
@@ -171,14 +191,15 @@ function endOnSignals(cleanUp: () => void): () => void {
 async function measure(
   primary: Primary,
   region: Region,
-  standby: ChildProcess,
+  standbys: readonly ChildProcess[],
   { payload, outstanding, count }: ReplicateOptions,
 ): Promise<Replicated> {
   const { unacked } = primary;
   const first = unacked.sequence;
-  const idle = await idleShare(standby.pid!);
+  const pids = standbys.map(({ pid }) => pid!);
+  const idle = await idleShare(pids);
   const before = process.cpuUsage();
-  const beforeStandby = processorUs(standby.pid!);
+  const beforeStandbys = processorUs(pids);
   const begun = monotonicMs();
   await new Promise<void>((resolve) => {
     // The pace of a server: a tick, and then a turn of the loop.
@@ -196,13 +217,13 @@ async function measure(
   });
   const ns = Math.round((monotonicMs() - begun) * 1e6);
   const { user, system } = process.cpuUsage(before);
-  const afterStandby = processorUs(standby.pid!);
+  const afterStandbys = processorUs(pids);
   const stats = new Map(primary.details());
   return {
     description: linkOf(stats),
     ns,
     primaryUs: (user + system) / count,
-    standbyUs: since(beforeStandby, afterStandby, count),
+    standbyUs: since(beforeStandbys, afterStandbys, count),
     idleUs: idle === null ? null : (idle * ns) / 1000 / count,
     stats,
     latencies: unacked.latencies.newest(),
@@ -219,11 +240,11 @@ function linkOf(stats: ReadonlyMap<string, string | number>): string {
   });
 }
 
-/** The share of a processor that an idle process takes. */
-async function idleShare(pid: number): Promise<number | null> {
-  const before = processorUs(pid);
+/** The share of a processor that each of these idle processes takes, on average. */
+async function idleShare(pids: readonly number[]): Promise<number | null> {
+  const before = processorUs(pids);
   await new Promise((resolve) => setTimeout(resolve, idleMs));
-  return since(before, processorUs(pid), idleMs * 1000);
+  return since(before, processorUs(pids), idleMs * 1000);
 }
 
 function since(before: number | null, after: number | null, count: number): number | null {
@@ -241,10 +262,17 @@ function mutate(region: Region, number: number, payload: number): void {
   region.publishBucket(number % region.buckets.length, 0);
 }
 
-/** Processor time of a process so far, in µs; the kernel counts in hundredths of a second. Null without /proc. */
-function processorUs(pid: number): number | null {
-  const text = readOrEmpty(`/proc/${pid}/stat`);
-  if (text === '') return null;
-  const stat = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return (Number(stat[11]) + Number(stat[12])) * 10_000;
+/**
+ * Processor time of these processes so far, in µs, on average; the kernel counts in hundredths of a second. Null
+ * without /proc.
+ */
+function processorUs(pids: readonly number[]): number | null {
+  let sum = 0;
+  for (const pid of pids) {
+    const text = readOrEmpty(`/proc/${pid}/stat`);
+    if (text === '') return null;
+    const stat = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    sum += (Number(stat[11]) + Number(stat[12])) * 10_000;
+  }
+  return sum / pids.length;
 }

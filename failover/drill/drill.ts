@@ -3,14 +3,13 @@
  * author's parser, kills its primary again and again, and compares every key with the value that was acknowledged last.
  *
  * The parts are those of etcd's robustness tests: traffic (client.ts), history, fault (drilled-pair.ts), model
- * (verify.ts) and report (results.ts). A drill cannot show a machine that dies with its kernel, nor more than one
- * standby.
+ * (verify.ts) and report (results.ts). A drill cannot show a machine that dies with its kernel.
  */
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { addLinkFlags, linkSettingsOf } from '../../backup/flags.js';
 import { checkRdma } from '../../backup/link/fabrics.js';
-import { heartbeatMsDefault, timesHere } from '../../src/base/limits.js';
+import { heartbeatMsDefault, standbysMost, timesHere } from '../../src/base/limits.js';
 import { address, addressText, usage } from '../../src/flags/settings.js';
 import { fabric } from '../../src/native/fabric.js';
 import { logger, print as printText, tell } from '../../src/process/log.js';
@@ -52,6 +51,7 @@ export function drillFlags(command: Command): Command {
       'memory of each node; by default as much as it takes',
       whole(2, 2 ** 20),
     )
+    .option('--standbys <num>', 'standbys of the primary', whole(1, standbysMost), 1)
     .option('--fill <MiB>', 'put so much into the cache before the load', whole(0, 2 ** 20), 0)
     .addOption(
       new Option('--fault <what>', 'kill: kill -9; hang: SIGSTOP')
@@ -108,6 +108,7 @@ async function rehearse(
     program,
     flags: [...node, ...nodeFlags(settings), ...Array<string>(verbose).fill('-v')],
     primaryFlags: ['-m', String(memory)],
+    standbys: settings.standbys,
     linkHost,
     log: verbose > 0 ? logger('drill', verbose) : { say: () => {}, detail: () => {} },
     onOutput: (text) => {
@@ -143,12 +144,12 @@ async function rehearse(
   }
 }
 
-function nodeFlags({ connections, ack, deadAfter, link }: DrillSettings): string[] {
+function nodeFlags({ connections, ack, deadAfter, link, standbys }: DrillSettings): string[] {
   const most = String(connections + connectionsBeside);
   // The standby's lease must outlast the detection.
   const ackTimeout = Math.max(timesHere.ackTimeoutMs, deadAfter * 3 + 200);
   const times = ['--dead-after', String(deadAfter), '--ack-timeout', String(ackTimeout)];
-  return ['-c', most, '--ack', ack, ...times, ...link];
+  return ['-c', most, '--ack', ack, '--standbys', String(standbys), ...times, ...link];
 }
 
 function settingsOf(flags: Flags): DrillSettings {
@@ -169,6 +170,7 @@ function settingsOf(flags: Flags): DrillSettings {
     valueBytes,
     memory,
     fill: fillMebibytes,
+    standbys: flags['standbys'] as number,
     fault: flags['fault'] as string,
     ack: flags['ack'] as string,
     deadAfter: flags['deadAfter'] as number,

@@ -16,6 +16,8 @@ export interface DrilledPairOptions {
   readonly program: readonly string[];
   readonly flags: readonly string[];
   readonly primaryFlags: readonly string[];
+  /** How many standbys the primary has. */
+  readonly standbys: number;
   readonly linkHost: string;
   readonly log: Log;
   /** Takes what the nodes print. */
@@ -38,9 +40,11 @@ const takeoverMs = 60_000;
 
 export class DrilledPair {
   private readonly pair: Pair;
+  private readonly standbys: number;
   private readonly reports: Report[] = [];
   private gone: string | null = null;
-  private attached = false;
+  /** The standbys that the primary counts in sync, by their random names. */
+  private readonly attached = new Set<string>();
   /** The standby has found the primary dead, and does not serve yet. */
   private dying = false;
   private epoch = 0;
@@ -49,6 +53,7 @@ export class DrilledPair {
   private planned = false;
 
   constructor(options: DrilledPairOptions) {
+    this.standbys = options.standbys;
     this.pair = new Pair({
       ...options,
       ports: machine,
@@ -65,13 +70,14 @@ export class DrilledPair {
     await this.until('the primary to serve', () => this.epoch > 0, startMs);
   }
 
-  /** Resolves when the standby's copy is whole, and both nodes say so. */
+  /** Resolves when the copies of all standbys are whole, and all nodes say so. */
   async inSync(withinMs: number): Promise<void> {
-    await this.until('the standby to be in sync', () => this.isInSync, withinMs);
+    await this.until('the standbys to be in sync', () => this.isInSync, withinMs);
   }
 
   private get isInSync(): boolean {
-    return this.attached && !this.dying && this.pair.standby?.ready === true;
+    const ready = this.pair.standbys.filter((standby) => standby.ready);
+    return !this.dying && Math.min(this.attached.size, ready.length) >= this.standbys;
   }
 
   /** Breaks the primary, whose standby is in sync; resolves when the standby serves. */
@@ -79,7 +85,7 @@ export class DrilledPair {
     const primary = this.pair.primary!;
     const epochBefore = this.epoch;
     this.reports.length = 0;
-    this.attached = false;
+    this.attached.clear();
     this.planned = true;
     const faultMs = monotonicMs();
     primary.process.kill(fault === 'kill' ? 'SIGKILL' : 'SIGSTOP');
@@ -104,12 +110,12 @@ export class DrilledPair {
       if (this.epoch > 0 && !this.planned) this.unplanned++;
       this.epoch = report.epoch;
       this.planned = false;
-      this.attached = false;
+      this.attached.clear();
       this.dying = false;
     }
     if (report.event === 'dead') this.dying = true;
-    if (report.event === 'attached') this.attached = true;
-    if (report.event === 'detached') this.attached = false;
+    if (report.event === 'attached') this.attached.add(report.node);
+    if (report.event === 'detached') this.attached.delete(report.node);
   }
 
   private find(event: Report['event']): Report | undefined {

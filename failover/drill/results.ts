@@ -10,6 +10,8 @@ export interface DrillSettings {
   readonly valueBytes: number;
   readonly memory: number;
   readonly fill: number;
+  /** Standbys of the primary. */
+  readonly standbys: number;
   readonly fault: string;
   readonly ack: string;
   readonly deadAfter: number;
@@ -75,8 +77,10 @@ const tooBusy = 'the primary was silent for --dead-after, as on a machine withou
 const widths = [6, 9, 9, 9, 9, 9, 9, 6, 6, 10];
 
 export function heading(settings: DrillSettings): string {
-  const { seed, rounds, rate, connections, valueBytes, memory, fill, fault, ack } = settings;
+  const { seed, rounds, rate, connections, valueBytes, memory, fill, fault, ack, standbys } =
+    settings;
   const pace = rate === 0 ? 'as many writes as it takes' : `${rate} writes/s`;
+  const several = standbys === 1 ? '' : `, ${standbys} standbys`;
   const filled = fill === 0 ? '' : `, ${fill} MiB of items`;
   const what = fault === 'kill' ? 'kill -9 of the primary' : 'SIGSTOP of the primary';
   const load = `${connections} connections, ${pace} of ${valueBytes} bytes`;
@@ -93,7 +97,7 @@ export function heading(settings: DrillSettings): string {
   ];
   return [
     `${what}, ${rounds} rounds, --seed ${seed}`,
-    `${load}, ${memory} MiB memory${filled}, --ack ${ack}; times in ms after the fault`,
+    `${load}, ${memory} MiB memory${filled}, --ack ${ack}${several}; times in ms after the fault`,
     '',
     row([...cells, 'epochs']),
   ].join('\n');

@@ -254,8 +254,6 @@ export const complaintMs = 60_000;
 export const addressLookMs = 1_000;
 /** A standby that ends waits this long for its primary to hear it. */
 export const leavingMs = 250;
-/** Standbys that a primary lets in at a time. */
-export const standbysMost = 1;
 /** Standbys that are gone, for which a primary remembers since when. */
 export const departedMost = 64;
 /** Other nodes' link addresses that a primary tells a standby of, so that heirs of one primary find each other. */
@@ -282,6 +280,8 @@ export const leaseShare = 0.5;
  * promised, and waits for more than it has promised, by this share. Two clocks may differ by 10 %.
  */
 export const clockMargin = 0.2;
+/** `--standbys`: most standbys of a primary. */
+export const standbysMost = 8;
 /** `--heartbeat`. */
 export const heartbeatMsDefault = 20;
 /**

@@ -80,6 +80,7 @@ export class Executor {
       if (!valid) return exchange.say(lines.deleteUsage);
     }
     if (line.length(1) > keyBytesMax) return exchange.say(lines.badFormat);
+    if (exchange.refusesWrites) return exchange.say(lines.tooFewStandbys);
     if (this.observer.on) this.observer.deletes(line.view, line.start(1), line.length(1));
     const ref = this.findKey();
     if (ref === 0) {
@@ -96,6 +97,7 @@ export class Executor {
     const { exchange, line, store, counters } = this;
     if (line.length(1) > keyBytesMax) return exchange.say(lines.badFormat);
     if (!exchange.readInteger(2)) return exchange.say(lines.badExptime);
+    if (exchange.refusesWrites) return exchange.say(lines.tooFewStandbys);
     const exptime = absolute(exchange.decimal.toInt32(), store.now);
     counters.cmdTouch++;
     const ref = this.findKey();
@@ -113,6 +115,7 @@ export class Executor {
     const { exchange, line, store, counters } = this;
     counters.cmdFlush++;
     if (!this.mayFlush) return exchange.say(lines.flushDisabled);
+    if (exchange.refusesWrites) return exchange.say(lines.tooFewStandbys);
     let at = store.now;
     if (line.count > (exchange.quiet ? 2 : 1)) {
       if (!exchange.readInteger(1)) return exchange.say(lines.badExptime);

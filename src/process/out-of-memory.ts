@@ -70,9 +70,14 @@ export function memoryLimit(
 }
 
 /** The line that a pair logs at its start; a warning where there is not enough memory. */
-export function pairMemoryNeeds(regionBytes: number, limit: MemoryLimit = memoryLimit()): string {
-  const needed = 2 * (regionBytes * bytesPerRegionByte + bytesBesideRegion);
-  const text = `both nodes together need up to ${mebibytes(needed)} MiB when the cache is full`;
+export function pairMemoryNeeds(
+  regionBytes: number,
+  nodes: number,
+  limit: MemoryLimit = memoryLimit(),
+): string {
+  const needed = nodes * (regionBytes * bytesPerRegionByte + bytesBesideRegion);
+  const all = nodes === 2 ? 'both nodes' : `all ${nodes} nodes`;
+  const text = `${all} together need up to ${mebibytes(needed)} MiB when the cache is full`;
   if (needed <= limit.bytes) return text;
   const lack = `${limit.name} is ${mebibytes(limit.bytes)} MiB: choose a smaller -m, or allow more`;
   return `WARNING: ${text}, and ${lack}`;

@@ -151,6 +151,7 @@ export const lines = {
   flushDisabled: phrase('CLIENT_ERROR flush_all not allowed\r\n'),
   deleteUsage: phrase('CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n'),
   tooLarge: phrase('SERVER_ERROR object too large for cache\r\n'),
+  tooFewStandbys: phrase('SERVER_ERROR fewer standbys in sync than --require-standbys\r\n'),
   outOfMemory: phrase('SERVER_ERROR out of memory storing object\r\n'),
   outOfMemoryIncr: phrase('SERVER_ERROR out of memory in incr\r\n'),
   unauthenticated: phrase('CLIENT_ERROR unauthenticated\r\n'),

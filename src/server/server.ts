@@ -133,6 +133,7 @@ export class Server implements SessionServer, LineOutput {
         this.nowMs = nowMs;
         this.seconds = Math.floor(nowMs / 1000);
         store.tick(this.cacheClock.at(nowMs));
+        this.executor.exchange.refusesWrites = this.mirror.refusesWrites;
         this.executor.lookahead.begin(wire.inputEnd);
       },
       end: () => {

@@ -9,6 +9,8 @@ import type { Journal } from './journal.js';
 export interface Mirror {
   /** True while too much is committed and not acked: nothing more may be executed until acks come in. */
   readonly congested: boolean;
+  /** True while fewer standbys are in sync than writes are taken with. */
+  readonly refusesWrites: boolean;
   /**
    * Takes the records of the journal as a batch (none when it is empty) and returns the barrier for the replies of this
    * tick: the sequence of the newest unacked batch they may have seen, 0 when there is none.
@@ -23,6 +25,7 @@ export interface Mirror {
 /** No standby, and none expected: nothing is staged, every reply leaves at once. */
 export const alone: Mirror = {
   congested: false,
+  refusesWrites: false,
   commit: () => 0,
   stats: () => [['mirror_state', 'none']],
   details: () => [['mirror_state', 'none']],

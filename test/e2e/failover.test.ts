@@ -37,6 +37,12 @@ describe('a drill', () => {
     expect(results.casUsed).toBeGreaterThan(0);
   });
 
+  test('of two standbys: one takes over, and the other follows it', async () => {
+    const results = await drill('--rounds', '3', '--seed', '4', '--standbys', '2');
+    expect(results).toMatchObject({ passed: true, lost: 0, wrong: 0, evictions: 0 });
+    expect(results.settings.standbys).toBe(2);
+  });
+
   test('that stops the primary: the pair ends it, and nothing is lost', async () => {
     const results = await drill('--rounds', '1', '--seed', '2', '--fault', 'hang');
     expect(results).toMatchObject({ passed: true, lost: 0, wrong: 0, evictions: 0 });

@@ -108,7 +108,7 @@ describe('bench', () => {
 
   test.each([
     ['tcp', ['--transport', 'tcp'], true],
-    ['tcp', ['--transport', 'tcp', '--link-host', '::1'], hasSix],
+    ['tcp', ['--transport', 'tcp', '--standbys', '2', '--link-host', '::1'], hasSix],
     ['rdma', [...linkFlags, '--link-host', linkHost], missing === null],
   ] as const)('replicate over %s %j', async (name, flags, possible) => {
     if (!possible) return;

@@ -24,8 +24,8 @@ export interface Reign {
   readonly inherited: ReadonlyMap<string, number>;
   /** Serials acknowledged in this reign since a standby of it was last in sync, by key; they are on one node only. */
   alone: Map<string, number[]>;
-  /** The node that is in sync as its standby, so that every write is on two nodes. Null while there is none. */
-  standby: string | null;
+  /** The nodes that are in sync as its standbys, so that every write is on them as well. */
+  readonly standbys: Set<string>;
   /** Writes that clients have requested of it. */
   asked: number;
   endedMs: number | null;
@@ -76,8 +76,8 @@ export class Checker {
   private nowMs = 0;
   /** Writes that clients have sent to a node that does not answer yet. */
   private readonly waiting = new Map<string, number>();
-  /** The standby in sync of each node, even before that node serves. */
-  private readonly standbys = new Map<string, string>();
+  /** The standbys in sync of each node, even before that node serves. */
+  private readonly standbys = new Map<string, Set<string>>();
 
   /** `needlessMs`: a node that takes over has no reason to, if the old primary could be heard for this long. */
   constructor(contact: Contact, needlessMs: number, copyOf: CopyOf) {
@@ -132,7 +132,7 @@ export class Checker {
       acknowledged,
       inherited: values,
       alone: new Map(),
-      standby: this.standbys.get(node) ?? null,
+      standbys: this.standbysOf(node),
       asked: this.waiting.get(node) ?? 0,
       endedMs: null,
       cutsAtEnd: new Map(),
@@ -199,14 +199,19 @@ export class Checker {
     }
   }
 
-  /** A standby of this node is in sync; null: no standby is any more. */
-  mirrors(node: string, standby: string | null): void {
-    if (standby !== null) this.standbys.set(node, standby);
-    else this.standbys.delete(node);
+  /** A standby of this node is in sync, or (`isInSync` false) it is no more, and will not take over. */
+  mirrors(node: string, standby: string, isInSync: boolean): void {
+    const standbys = this.standbysOf(node);
+    if (!isInSync) standbys.delete(standby);
+    else standbys.add(standby);
     const reign = this.current.get(node);
-    if (reign === undefined) return;
-    reign.standby = standby;
-    if (standby !== null) reign.alone = new Map();
+    if (reign !== undefined && isInSync) reign.alone = new Map();
+  }
+
+  private standbysOf(node: string): Set<string> {
+    const known = this.standbys.get(node) ?? new Set();
+    this.standbys.set(node, known);
+    return known;
   }
 
   /**
@@ -275,16 +280,14 @@ export class Checker {
     const reign = this.answered(node, sentMs, nowMs);
     if (reign === null) return;
     reign.acknowledged.set(key, serial);
-    if (reign.standby !== null) {
-      this.judgeCopy(reign.standby, key, serial);
-      return;
-    }
+    for (const standby of reign.standbys) this.judgeCopy(standby, key, serial);
+    if (reign.standbys.size > 0) return;
     const serials = reign.alone.get(key);
     if (serials === undefined) reign.alone.set(key, [serial]);
     else serials.push(serial);
   }
 
-  /** No reply before its bytes: an acknowledged write is in the memory of the standby that the primary counts on. */
+  /** No reply before its bytes: an acknowledged write is in the memory of each standby that the primary counts on. */
   private judgeCopy(standby: string, key: string, serial: number): void {
     this.writes++;
     if (this.writes % writesPerLook !== 0) return;
@@ -335,7 +338,7 @@ export class Checker {
     if (reign === undefined || sentMs < reign.beganMs) return null;
     for (const other of this.current.values()) {
       if (other === reign || sentMs < other.beganMs) continue;
-      if (other.parent === reign && reign.standby === other.node) {
+      if (other.parent === reign && reign.standbys.has(other.node)) {
         this.fail(
           `${node} answered in epoch ${reign.epoch}, counting on ${other.node}, which reigns with ` +
             `epoch ${other.epoch} since ${other.beganMs.toFixed(1)} ms`,

@@ -7,7 +7,7 @@ import { heartbeatBytes } from '../../backup/lease/heartbeat-times.js';
 import type { MirrorSettings } from '../../backup/mirror-settings.js';
 import type { Random } from '../../failover/drill/random.js';
 import { Node } from '../../failover/node.js';
-import type { Report, WithoutTime } from '../../failover/report.js';
+import type { Fenced, Report, WithoutTime } from '../../failover/report.js';
 import { HotspareError } from '../../src/base/errors.js';
 import { defaults, type Settings } from '../../src/flags/settings.js';
 import type { FabricFunctions } from '../../src/native/fabric.js';
@@ -284,11 +284,13 @@ export class Slot {
       provider: null,
       spinUs: 0,
       cipher: 'none',
+      standbysMost: scenario.supervised ? scenario.nodes.length - 1 : 1,
+      standbysRequired: 0,
       node: `${this.name}${this.incarnation}`,
     };
   }
 
-  private fence(): ((untilMs: number) => Promise<boolean>) | null {
+  private fence(): ((untilMs: number) => Promise<Fenced>) | null {
     const supervisor = this.parts.supervisor();
     if (supervisor === null) return null;
     const { process } = this;
@@ -315,8 +317,9 @@ export class Slot {
       checker.givesUp(this.name, old, scheduler.nowMs);
     }
     const standby = /^standby ([a-z]+)\d+ is in sync/.exec(line);
-    if (standby !== null) checker.mirrors(this.name, standby[1]!);
-    if (/serving alone/.test(line)) checker.mirrors(this.name, null);
+    if (standby !== null) checker.mirrors(this.name, standby[1]!, true);
+    const gone = /^standby ([a-z]+)\d+ .*(serving alone|the other standbys go on)$/.exec(line);
+    if (gone !== null) checker.mirrors(this.name, gone[1]!, false);
     const synced = /^in sync with ([\d.]+:\d+)/.exec(line);
     if (synced !== null) {
       this.isSynced = true;

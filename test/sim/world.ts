@@ -3,6 +3,7 @@
  * scenario has one history.
  */
 import { Random } from '../../failover/drill/random.js';
+import type { MemberName } from '../../failover/supervision.js';
 import { Checker, type Contact } from './checker.js';
 import { type ClientParts, Reader, Writer } from './clients.js';
 import { contentOf, difference } from './content.js';
@@ -168,7 +169,7 @@ class World {
 
   private newSupervisor(): SimSupervisor {
     const { scheduler, random } = this;
-    const slots = { a: this.slot('a'), b: this.slot('b') };
+    const slots = new Map(this.slots.map((slot) => [slot.name as MemberName, slot]));
     return new SimSupervisor({ scheduler, random, slots, trace: (line) => this.trace(line) });
   }
 
@@ -360,9 +361,10 @@ class World {
     // Nobody can attach to it.
     if (!reigning[0]!.hasLinkPort) return true;
     const others = slots.filter((slot) => slot !== reigning[0]);
-    return (
-      checker.reignOf(reigning[0]!.name)!.standby !== null && others.some((slot) => slot.isSynced)
-    );
+    const { size } = checker.reignOf(reigning[0]!.name)!.standbys;
+    const inSync = others.filter((slot) => slot.isSynced).length;
+    const wanted = this.scenario.supervised ? others.length : 1;
+    return size >= wanted && inSync >= wanted;
   }
 
   private standing(): string {

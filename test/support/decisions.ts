@@ -23,13 +23,13 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   looking: [
     'looking lookElsewhere attachLater <- refused here; refused elsewhere; reset; ' +
-      'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; turned away, ' +
-      'may be elsewhere; turned away, by anybody',
-    'looking <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
-      'dead-after, asleep; silence, a hello, in a pause; passer reigns, and is asked; passer ' +
-      'looks; all look; standby died',
-    'looking (mirror) <- met our cache; met our cache, later; met our cache, earlier; met ' +
-      'another cache',
+      'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; ' +
+      'turned away, may be elsewhere; turned away, by anybody',
+    'looking <- silence, short; silence, a heartbeat; silence, dead-after; ' +
+      'silence, dead-after, asleep; silence, a hello, in a pause; passer reigns, and is asked; ' +
+      'passer looks; all look; rival reigns; standby died',
+    'looking (mirror) <- met our cache; met our cache, later; met our cache, earlier; ' +
+      'met another cache',
     'copying <- welcomed',
     'ended fail <- turned away, of another kind; cannot have a copy',
     'looking follow attachLater <- outranked',
@@ -38,11 +38,12 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'ended <- stopped',
   ],
   copying: [
-    'looking lookElsewhere attachLater <- lost; silence, a copy; dropped; turned away, ' +
-      'busy; turned away, may be elsewhere; turned away, by anybody',
-    'copying <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
-      'dead-after, asleep; silence, a hello; silence, a hello, in a pause; passer reigns; ' +
-      'passer reigns, and is asked; passer looks; all look; standby died',
+    'looking lookElsewhere attachLater <- lost; silence, a copy; dropped; turned away, busy; ' +
+      'turned away, may be elsewhere; turned away, by anybody',
+    'copying <- silence, short; silence, a heartbeat; silence, dead-after; ' +
+      'silence, dead-after, asleep; silence, a hello; silence, a hello, in a pause; ' +
+      'passer reigns; passer reigns, and is asked; passer looks; all look; rival reigns; ' +
+      'standby died',
     'standby reportSynced wasWhole=true <- synced',
     'ended fail <- turned away, of another kind; cannot have a copy',
     'looking follow attach <- outranked',
@@ -50,13 +51,14 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   standby: [
     'reconnecting attach <- lost',
-    'standby <- silence, short; silence, a heartbeat; silence, dead-after, asleep; passer ' +
-      'reigns; passer reigns, and is asked; passer looks; all look; standby died',
+    'standby <- silence, short; silence, a heartbeat; silence, dead-after, asleep; ' +
+      'passer reigns; passer reigns, and is asked; passer looks; all look; rival reigns; ' +
+      'standby died',
     'fencing revoke <- silence, dead-after; silence, a hello; silence, a hello, in a pause; ' +
       'silence, a copy',
     'looking sayDoubtful lookElsewhere attachLater <- silence, dead-after, lease over; ' +
-      'silence, a hello, lease over; silence, a hello, in a pause, lease over; silence, a ' +
-      'copy, lease over',
+      'silence, a hello, lease over; silence, a hello, in a pause, lease over; ' +
+      'silence, a copy, lease over',
     'looking attach <- dropped',
     'looking lookElsewhere attachLater <- turned away, busy; turned away, may be elsewhere; ' +
       'turned away, by anybody',
@@ -65,36 +67,40 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'ended <- stopped',
   ],
   reconnecting: [
-    'fencing revoke isCertain=true <- refused here; turned away, busy; turned away, of ' +
-      'another kind; turned away, may be elsewhere',
-    'looking sayDoubtful lookElsewhere attachLater <- refused here, lease over; silence, ' +
-      'dead-after, lease over; silence, a hello, lease over; silence, a hello, in a pause, ' +
-      'lease over; silence, a copy, lease over',
+    'fencing revoke isCertain=true <- refused here; turned away, busy; ' +
+      'turned away, of another kind; turned away, may be elsewhere',
+    'looking sayDoubtful lookElsewhere attachLater <- refused here, lease over; ' +
+      'silence, dead-after, lease over; silence, a hello, lease over; ' +
+      'silence, a hello, in a pause, lease over; silence, a copy, lease over',
     'reconnecting attachLater <- refused elsewhere; unreachable; turned away, by anybody; ' +
       'cannot have a copy',
     'reconnecting attach <- reset; lost; paused',
     'reconnecting <- silence, short; silence, a heartbeat; silence, dead-after, asleep; ' +
-      'passer reigns; passer reigns, and is asked; passer looks; all look; standby died',
+      'passer reigns; passer reigns, and is asked; passer looks; all look; rival reigns; ' +
+      'standby died',
     'fencing revoke <- silence, dead-after; silence, a hello; silence, a hello, in a pause; ' +
       'silence, a copy',
-    'reconnecting (mirror) <- met our cache; met our cache, later; met our cache, earlier, ' +
-      'lease over; met another cache, lease over',
+    'reconnecting (mirror) <- met our cache; met our cache, later; ' +
+      'met our cache, earlier, lease over; met another cache, lease over',
     'fencing hangUp revoke epochMet=1 isCertain=true (keep) <- met our cache, earlier',
     'fencing hangUp revoke epochMet=9 isCertain=true (keep) <- met another cache',
     'copying <- welcomed',
-    'looking lookElsewhere attachLater <- turned away, busy, lease over; turned away, may ' +
-      'be elsewhere, lease over; turned away, by anybody, lease over',
+    'looking lookElsewhere attachLater <- turned away, busy, lease over; ' +
+      'turned away, may be elsewhere, lease over; turned away, by anybody, lease over',
     'ended fail <- turned away, of another kind, lease over; cannot have a copy, lease over',
     'looking follow attach <- outranked',
     'ended <- stopped',
   ],
   fencing: [
-    'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
-      'dead-after, asleep; silence, a hello; silence, a hello, in a pause; silence, a copy; ' +
-      'passer reigns; passer reigns, and is asked; passer looks; all look; standby died',
+    'fencing <- silence, short; silence, a heartbeat; silence, dead-after; ' +
+      'silence, dead-after, asleep; silence, a hello; silence, a hello, in a pause; ' +
+      'silence, a copy; passer reigns; passer reigns, and is asked; passer looks; all look; ' +
+      'standby died',
+    'looking follow attach <- outranked',
     'binding promote depose reportDead <- revoked',
     'looking sayLate lookElsewhere attachLater <- revoked, lease over; old lives',
     'binding promote depose reportDead isCertain=true <- old ended',
+    'looking lookElsewhere attachLater <- rival reigns',
     'ended <- stopped',
   ],
   binding: [
@@ -160,7 +166,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'primary (theirs) <- met a greater reign',
     'primary (apart) <- met a reign of another cache',
   ],
-  ended: ['ended <- standby died; stopped'],
+  ended: ['ended <- rival reigns; standby died; stopped'],
   'starting, supervised': [
     'looking retire closeLinkPort follow attach wasWhole=true <- outranked',
     'starting <- passer reigns; passer reigns, and is asked; passer looks; all look; ' +
@@ -179,13 +185,13 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   'looking, a founder': [
     'looking lookElsewhere attachLater <- refused here; refused elsewhere; reset; ' +
-      'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; turned away, ' +
-      'may be elsewhere; turned away, by anybody',
-    'looking <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
-      'dead-after, asleep; silence, a hello, in a pause; passer reigns, and is asked; passer ' +
-      'looks; standby died',
-    'looking (mirror) <- met our cache; met our cache, later; met our cache, earlier; met ' +
-      'another cache',
+      'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; ' +
+      'turned away, may be elsewhere; turned away, by anybody',
+    'looking <- silence, short; silence, a heartbeat; silence, dead-after; ' +
+      'silence, dead-after, asleep; silence, a hello, in a pause; passer reigns, and is asked; ' +
+      'passer looks; rival reigns; standby died',
+    'looking (mirror) <- met our cache; met our cache, later; met our cache, earlier; ' +
+      'met another cache',
     'copying <- welcomed',
     'ended fail <- turned away, of another kind; cannot have a copy',
     'looking follow attachLater <- outranked',
@@ -196,14 +202,14 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   'looking, whole once': [
     'looking lookElsewhere attachLater <- refused here; refused elsewhere; reset; ' +
-      'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; turned away, ' +
-      'of another kind; turned away, may be elsewhere; turned away, by anybody; cannot have ' +
-      'a copy',
-    'looking <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
-      'dead-after, asleep; silence, a hello, in a pause; passer reigns, and is asked; passer ' +
-      'looks; all look; standby died',
-    'looking (mirror) <- met our cache; met our cache, later; met our cache, earlier; met ' +
-      'another cache',
+      'unreachable; lost; silence, a hello; silence, a copy; turned away, busy; ' +
+      'turned away, of another kind; turned away, may be elsewhere; turned away, by anybody; ' +
+      'cannot have a copy',
+    'looking <- silence, short; silence, a heartbeat; silence, dead-after; ' +
+      'silence, dead-after, asleep; silence, a hello, in a pause; passer reigns, and is asked; ' +
+      'passer looks; all look; rival reigns; standby died',
+    'looking (mirror) <- met our cache; met our cache, later; met our cache, earlier; ' +
+      'met another cache',
     'copying <- welcomed',
     'looking follow attachLater <- outranked',
     'looking hangUp follow attach <- passer reigns',
@@ -211,20 +217,38 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'ended <- stopped',
   ],
   'fencing, supervised': [
-    'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
-      'dead-after, asleep; silence, a hello; silence, a hello, in a pause; silence, a copy; ' +
-      'passer reigns; passer reigns, and is asked; passer looks; all look; standby died',
+    'fencing <- silence, short; silence, a heartbeat; silence, dead-after; ' +
+      'silence, dead-after, asleep; silence, a hello; silence, a hello, in a pause; ' +
+      'silence, a copy; passer reigns; passer reigns, and is asked; passer looks; all look; ' +
+      'standby died',
+    'looking follow attach <- outranked',
     'fencing hangUp endOld <- revoked',
     'looking sayLate lookElsewhere attachLater <- revoked, lease over; old lives',
     'binding promote depose reportDead isCertain=true <- old ended',
+    'looking lookElsewhere attachLater <- rival reigns',
     'ended <- stopped',
   ],
   'fencing, certain': [
-    'fencing <- silence, short; silence, a heartbeat; silence, dead-after; silence, ' +
-      'dead-after, asleep; silence, a hello; silence, a hello, in a pause; silence, a copy; ' +
-      'passer reigns; passer reigns, and is asked; passer looks; all look; standby died',
+    'fencing <- silence, short; silence, a heartbeat; silence, dead-after; ' +
+      'silence, dead-after, asleep; silence, a hello; silence, a hello, in a pause; ' +
+      'silence, a copy; passer reigns; passer reigns, and is asked; passer looks; all look; ' +
+      'standby died',
+    'looking follow attach <- outranked',
     'binding promote depose reportDead <- revoked; old ended',
     'looking sayLate lookElsewhere attachLater <- old lives',
+    'looking lookElsewhere attachLater <- rival reigns',
+    'ended <- stopped',
+  ],
+  'fencing, one of several': [
+    'fencing <- silence, short; silence, a heartbeat; silence, dead-after; ' +
+      'silence, dead-after, asleep; silence, a hello; silence, a hello, in a pause; ' +
+      'silence, a copy; passer reigns; passer reigns, and is asked; passer looks; all look; ' +
+      'standby died',
+    'looking follow attach <- outranked',
+    'fencing hangUp endOld <- revoked',
+    'binding promote depose reportDead <- old ended',
+    'looking sayLate lookElsewhere attachLater <- old lives',
+    'looking lookElsewhere attachLater <- rival reigns',
     'ended <- stopped',
   ],
   'binding, certain': [
@@ -249,7 +273,7 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding announce <- told',
     'waiting awaitOld <- told, lease over; announced, lease over; bound, lease over',
     'binding bind <- announced; paused',
-    'binding <- answered; old yields',
+    'binding <- answered; counted; old yields',
     'primary serve reportServing <- bound',
     'binding bindLater <- bind failed',
     'asking ask <- paused, lease over',
@@ -258,7 +282,9 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
     'binding mirror=held (hold) <- standby lost; standby broken',
     'binding mirror=held (release) <- standby lost, --ack async; standby dropped',
     'binding mirror=alone (forget) <- standby dead',
-    'binding (forget) <- copying standby lost; copying standby dropped',
+    'binding (forget) <- copying standby lost; copying standby dropped; ' +
+      'member dead, another one is mirrored',
+    'binding mirror=held (forget) <- member dead, another one is held',
     'binding forgetStandby <- standby died',
     'ended mirror=alone <- stopped',
     'binding (theirs) <- claimed by a member; met a greater reign',
@@ -280,13 +306,15 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   'primary, mirrored': [
     'looking retire leadOn follow attach mirror=alone wasWhole=true <- outranked',
-    'primary <- answered; old yields',
+    'primary <- answered; counted; old yields',
     'primary (letIn) <- standby came; standby came, the lost one',
     'primary (busy) <- standby came, and there is one',
     'primary mirror=held (hold) <- standby lost; standby broken',
     'primary mirror=held (release) <- standby lost, --ack async; standby dropped',
     'primary mirror=alone (forget) <- standby dead',
-    'primary (forget) <- copying standby lost; copying standby dropped',
+    'primary (forget) <- copying standby lost; copying standby dropped; ' +
+      'member dead, another one is mirrored',
+    'primary mirror=held (forget) <- member dead, another one is held',
     'primary forgetStandby <- standby died',
     'ended mirror=alone <- stopped',
     'primary (theirs) <- claimed by a member; met a greater reign',
@@ -295,11 +323,17 @@ export const decisions: Readonly<Record<string, readonly string[]>> = {
   ],
   'primary, held': [
     'looking retire leadOn follow attach mirror=alone wasWhole=true <- outranked',
-    'primary <- answered; old yields',
+    'primary <- answered; counted; old yields; hold over, another one is held',
     'primary (wait) <- standby came; standby came, and there is one',
     'primary (letIn) <- standby came, the lost one',
-    'primary (forget) <- copying standby lost; copying standby dropped',
+    'primary (hold) <- standby lost; standby broken',
+    'primary (release) <- standby lost, --ack async; standby dropped',
+    'primary mirror=alone (forget) <- standby dead',
+    'primary (forget) <- copying standby lost; copying standby dropped; ' +
+      'member dead, another one is held',
     'primary mirror=alone <- hold over',
+    'primary mirror=mirrored <- hold over, another one is mirrored',
+    'primary mirror=mirrored (forget) <- member dead, another one is mirrored',
     'primary forgetStandby <- standby died',
     'ended mirror=alone <- stopped',
     'primary (theirs) <- claimed by a member; met a greater reign',

@@ -55,12 +55,10 @@ export class FalseStandby {
       if (this.hearing) this.heardBeat = sequence;
       this.peer.send(FrameType.HEARTBEAT, null, { sequence: this.beats, count: this.heardBeat });
     } else if (type === FrameType.WELCOME) {
-      const { sequence: before } = JSON.parse(this.peer.frames.at(-1)!.payload.toString()) as {
-        sequence: number;
-      };
-      this.sequence = before;
       // The first ack says that the memory is mapped.
       this.ack();
+    } else if (type === FrameType.BEGIN) {
+      this.sequence = sequence;
     } else if (type === FrameType.BLOCK || type === FrameType.BATCH || type === FrameType.SYNCED) {
       if (type === FrameType.BLOCK) this.blocks++;
       else this.sequence = sequence;

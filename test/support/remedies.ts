@@ -11,6 +11,8 @@ const link = 'e2e/remedies-link.test.ts';
 const own = 'e2e/remedies-machine.test.ts';
 const tools = 'e2e/remedies-tools.test.ts';
 const device = 'e2e/device.test.ts';
+const required = 'e2e/require-standbys.test.ts';
+const neverSoMany = 'a node that could never have so many says what to change';
 const bare = 'e2e/no-proc.test.ts';
 const startup = 'e2e/startup.test.ts';
 const traps = 'e2e/traps.test.ts';
@@ -367,6 +369,10 @@ export const trials: Readonly<Record<string, Readonly<Record<string, Trial>>>> =
   },
   'cli/start.ts': {
     'put it behind': [files, 'a flag before the command'],
+    'start them on this machine with hotspare pair': [required, neverSoMany],
+    'require fewer': [required, neverSoMany],
+    'let it take more with --standbys': [required, neverSoMany],
+    'say with --link-listen where standbys attach': [required, neverSoMany],
     'name it with -e': [files, 'a memory file to discard that has no name'],
     'choose a port from … on': [files, '-u: a user that exists; a port that it may bind again'],
     'leave -u out': [files, '-u: a user that exists; a port that it may bind again'],

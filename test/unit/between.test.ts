@@ -69,6 +69,8 @@ class Session {
       provider: null,
       spinUs: 0,
       cipher,
+      standbysMost: 1,
+      standbysRequired: 0,
       node: 'n',
     };
     const log = { say: (line: string) => this.told.push(`log: ${line}`), detail: () => {} };
@@ -81,7 +83,7 @@ class Session {
       sequence: 0,
       changes: () => 0,
       clients: () => noClients,
-      verdicts: lonePrimaryVerdicts(),
+      verdicts: lonePrimaryVerdicts(1),
       events: {
         synced: () => this.told.push('primary: synced'),
         detached: (reason) => this.told.push(`primary: detached: ${reason}`),

@@ -71,7 +71,7 @@ async function expectPrefix(
   const program = join(__dirname, '../support/fabric-dying-writer.js');
   const child = fork(program, [String(seed), file, isHasty ? String(fencedAt) : '0']);
   const region = fabricRegion();
-  const receiver = new RdmaReceiver(machine, region, 0, {
+  const receiver = new RdmaReceiver(machine, region, {
     decided: (registration: MemoryRegistration) => child.send(registration.parts),
     heard: () => {},
     broken: () => {},

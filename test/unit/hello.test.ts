@@ -76,7 +76,6 @@ describe('a message', () => {
     node: 'n',
     cache: '0123456789abcdef',
     epoch: 1,
-    sequence: 0,
     geometry,
     ackTimeoutMs: 500,
     heartbeatMs: 20,

@@ -8,7 +8,7 @@ import { systemReason } from '../../src/base/errors.js';
 
 const { ECONNREFUSED, ECONNRESET, EHOSTUNREACH } = constants.errno;
 
-const terms = { isSupervised: false, deadAfterMs: 100 };
+const terms = { isSupervised: false, standbysMost: 1, deadAfterMs: 100 };
 const looking = firstRole('looking', terms);
 const reconnecting: Role = { ...looking, state: 'reconnecting' };
 

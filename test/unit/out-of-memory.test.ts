@@ -45,14 +45,14 @@ describe('the least limit', () => {
 
 test('a pair says what both nodes need, and warns where there is less', () => {
   const enough = { bytes: 1024 * MiB, name: "the machine's memory" };
-  expect(pairMemoryNeeds(256 * MiB, enough)).toBe(
+  expect(pairMemoryNeeds(256 * MiB, 2, enough)).toBe(
     'both nodes together need up to 724 MiB when the cache is full',
   );
-  expect(pairMemoryNeeds(256 * MiB, { bytes: 450 * MiB, name: 'the limit of x' })).toBe(
+  expect(pairMemoryNeeds(256 * MiB, 2, { bytes: 450 * MiB, name: 'the limit of x' })).toBe(
     'WARNING: both nodes together need up to 724 MiB when the cache is full, and ' +
       'the limit of x is 450 MiB: choose a smaller -m, or allow more',
   );
   const warned = (memory: number, limit: number): boolean =>
-    pairMemoryNeeds(memory * MiB, { bytes: limit * MiB, name: 'x' }).startsWith('WARNING');
+    pairMemoryNeeds(memory * MiB, 2, { bytes: limit * MiB, name: 'x' }).startsWith('WARNING');
   expect([warned(256, 450), warned(128, 450), warned(256, 750)]).toEqual([true, false, false]);
 });

@@ -41,16 +41,16 @@ test('a standby that cannot start is tried again more and more seldom, until it 
   pair = new Pair({ ports: machine, program: [file, starts], flags: [], primaryFlags: [], log });
   const startedMs = performance.now();
   pair.start();
-  await until('a standby', () => pair!.standby?.ready === true, { withinMs: 20_000 });
+  await until('a standby', () => pair!.standbys[0]?.ready === true, { withinMs: 20_000 });
   const delays = said.flatMap((line) => /again in (\d+) ms/.exec(line)?.[1] ?? []).map(Number);
   expect(delays).toEqual([100, 200, 400, 800]);
   expect(performance.now() - startedMs).toBeGreaterThan(1500);
   // Once it was in sync, it is started again at once.
-  pair.standby!.process.kill('SIGKILL');
-  const first = pair.standby!.process.pid;
+  pair.standbys[0]!.process.kill('SIGKILL');
+  const first = pair.standbys[0]!.process.pid;
   await until(
     'another',
-    () => pair!.standby?.ready === true && pair!.standby.process.pid !== first,
+    () => pair!.standbys[0]?.ready === true && pair!.standbys[0]!.process.pid !== first,
   );
   expect(said.filter((line) => line.includes('again in'))).toHaveLength(4);
 });
@@ -71,6 +71,6 @@ test('a standby whose process cannot be started is tried again', async () => {
   } finally {
     process.execPath = execPath;
   }
-  await until('a standby', () => pair!.standby?.ready === true);
+  await until('a standby', () => pair!.standbys[0]?.ready === true);
   expect(said.join()).toMatch(/node b cannot be started: .*ENOENT/);
 });

@@ -33,6 +33,8 @@ const mirrorSettings: MirrorSettings = {
   provider: null,
   spinUs: 0,
   cipher: 'auto',
+  standbysMost: 1,
+  standbysRequired: 0,
   node: 'n',
 };
 const ends: (() => unknown)[] = [];
@@ -63,7 +65,7 @@ function reigning(): { readonly port: number; end(): void } {
     sequence: 0,
     changes: () => 0,
     clients: () => noClients,
-    verdicts: lonePrimaryVerdicts(),
+    verdicts: lonePrimaryVerdicts(1),
     events: { synced: () => {}, detached: () => {}, deposed: () => {} },
   });
   ends.push(() => {

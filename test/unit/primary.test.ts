@@ -5,113 +5,24 @@
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FrameType } from '../../backup/channel/frame.js';
-import { noClients } from '../../backup/channel/hello.js';
-import { Primary } from '../../backup/primary/primary.js';
-import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
 import { unackedBytesMax } from '../../src/base/limits.js';
-import { failed, native } from '../../src/native/addon.js';
-import { Wire } from '../../src/net/wire.js';
-import { lines as replies } from '../../src/protocol/reply.js';
-import { superblockBytes } from '../../src/store/layout.js';
-import type { Region } from '../../src/store/region.js';
-import { Client } from '../support/client.js';
-import { FalseStandby } from '../support/false-standby.js';
+import type { Client } from '../support/client.js';
+import type { FalseStandby } from '../support/false-standby.js';
 import { Peer } from '../support/peer.js';
-import { geometries, mappedRegion } from '../support/region.js';
+import { deadAfterMs, heartbeatMs, PrimaryRig, rangeBytes } from '../support/primary-rig.js';
 import { until } from '../support/until.js';
 
-const host = '127.0.0.1';
-const deadAfterMs = 100;
-const heartbeatMs = 20;
-const rangeBytes = 256 * 1024;
-
-let wire: Wire;
-let region: Region;
-let regionId: number;
-let primary: Primary;
+let rig: PrimaryRig;
 let standby: FalseStandby;
 let client: Client;
-let linkPort: number;
-/** What the endpoint of the client does with a line, before it answers. */
-let work: (line: string) => void;
-let lines: string[];
-let ackTimeoutMs: number;
-/** The question whether the primary may go on alone, and how it is answered. */
-let asked: { readonly node: string; readonly answer: (granted: boolean) => void } | null;
 
 beforeEach(async () => {
-  ackTimeoutMs = 600_000;
-  asked = null;
-  wire = new Wire({ connectionsMax: 32 });
-  const mapped = mappedRegion(geometries.mixed);
-  region = mapped.region;
-  regionId = mapped.nativeRegion.id;
-  const mirrorSettings = {
-    linkListen: null,
-    secret: new Uint8Array(0),
-    ack: 'sync',
-    get ackTimeoutMs() {
-      return ackTimeoutMs;
-    },
-    heartbeatMs,
-    deadAfterMs,
-    linkPreference: 'tcp',
-    provider: null,
-    spinUs: 0,
-    cipher: 'auto',
-    node: 'n',
-  } as const;
-  const log = { say: () => {}, detail: () => {} };
-  const events = { synced: () => {}, detached: () => {}, deposed: () => {} };
-  primary = new Primary({
-    wire,
-    region,
-    regionId,
-    mirrorSettings,
-    log,
-    sequence: 0,
-    events,
-    verdicts: lonePrimaryVerdicts(),
-    changes: () => 0,
-    clients: () => noClients,
-    record: {
-      claim: () => {},
-      release: (node, answer) => {
-        asked = { node, answer };
-      },
-    },
-  });
-  wire.hooks = {
-    begin: () => {},
-    end: () => primary.commit(region.journal, wire.nowMs),
-    released: () => {},
-  };
-  work = () => {};
-  lines = [];
-  const clients = { host, port: 0, path: null, mode: 0, backlog: 8, group: 0 } as const;
-  const listener = wire.listen(clients, () => ({
-    data: (offset, length) => {
-      const line = Buffer.from(wire.input.subarray(offset, offset + length)).toString();
-      lines.push(line);
-      work(line);
-      wire.output.put(replies.ok);
-      return length;
-    },
-    closed: () => {},
-  }));
-  if (failed(listener)) throw new Error(listener.error);
-  linkPort = primary.listen(host, 0);
-  standby = await FalseStandby.attach(linkPort, { deadAfterMs });
-  client = await Client.connect(host, wire.transport.listenerPort(listener));
+  rig = new PrimaryRig();
+  standby = await rig.standby();
+  client = await rig.client();
 });
 
-afterEach(() => {
-  client.close();
-  standby.peer.end();
-  primary.end();
-  wire.transport.destroy();
-  native.regionClose(regionId);
-});
+afterEach(() => rig.end());
 
 test('a primary that stood still within a tick answers only when its standby has spoken', async () => {
   await client.send('get\r\n');
@@ -119,7 +30,7 @@ test('a primary that stood still within a tick answers only when its standby has
   expect(standby.batches).toHaveLength(0);
 
   standby.acking = false;
-  work = () => {
+  rig.work = () => {
     const wakes = performance.now() + deadAfterMs * 1.5;
     while (performance.now() < wakes);
   };
@@ -147,9 +58,9 @@ test('one that goes on speaking, and is not heard, asks before it answers', asyn
   standby.acking = false;
   await beats(deadAfterMs / heartbeatMs + 1);
   for (let i = 0; i < 3; i++) {
-    const served = lines.length;
+    const served = rig.lines.length;
     await client.send('get\r\n');
-    await until('the tick', () => lines.length > served);
+    await until('the tick', () => rig.lines.length > served);
   }
   // A single batch is under way, and its ack will do for all that is executed meanwhile.
   const [asked] = await until('a batch', () => standby.batches.length > 0 && standby.batches);
@@ -164,16 +75,16 @@ test('without a standby that was lost it goes on when its lease is over and the 
   standby.peer.send(FrameType.LEAVING, null);
   await until('the end of the first', () => standby.peer.closed);
   // A standby that gives up its copy by itself is nobody's heir: no record need be asked.
-  expect(asked).toBeNull();
-  ackTimeoutMs = 400;
-  standby = await FalseStandby.attach(linkPort, { deadAfterMs, node: 'second' });
+  expect(rig.asked).toBeNull();
+  rig.ackTimeoutMs = 400;
+  standby = await rig.standby('second');
   standby.peer.end();
-  await until('its loss', async () => new Map(primary.stats()).get('mirror_losses') === 2);
+  await until('its loss', async () => rig.stat('mirror_losses') === 2);
   await client.send('get\r\n');
-  const { node, answer } = await until('the question', () => asked);
+  const { node, answer } = await until('the question', () => rig.asked);
   expect(node).toBe('second');
   await client.send('get\r\n');
-  await until('the tick', () => lines.length === 2);
+  await until('the tick', () => rig.lines.length === 2);
   expect(client.peek().toString()).toBe('');
   answer(true);
   for (let i = 0; i < 2; i++) expect(await client.readLine()).toBe('OK');
@@ -183,22 +94,24 @@ test('a standby that does not take its batches stops the clients, and nobody els
   standby.acking = false;
   standby.peer.socket.pause();
   let made = 0;
-  work = () => {
-    change();
+  rig.work = () => {
+    rig.change();
     made += rangeBytes;
   };
   const most = unackedBytesMax * 4;
-  while (made < most && !primary.congested) {
+  while (made < most && !rig.primary.congested) {
     await client.send('set\r\n');
-    const before = lines.length;
-    await until('the tick', () => lines.length > before || primary.congested, { everyMs: 0 });
+    const before = rig.lines.length;
+    await until('the tick', () => rig.lines.length > before || rig.primary.congested, {
+      everyMs: 0,
+    });
   }
   expect(made).toBeGreaterThan(unackedBytesMax);
   expect(made).toBeLessThan(most);
-  const served = lines.length;
+  const served = rig.lines.length;
   await client.send('get\r\n');
   // The loop goes on, and links are served: another standby is told that there is one.
-  const other = await Peer.connect(linkPort);
+  const other = await Peer.connect(rig.port);
   await other.prove({ node: 'other' });
   expect(await other.message(FrameType.REFUSED)).toMatchObject({
     code: 'LINK_BUSY',
@@ -207,35 +120,29 @@ test('a standby that does not take its batches stops the clients, and nobody els
       'which this version does not have',
   });
   other.end();
-  expect(lines).toHaveLength(served);
+  expect(rig.lines).toHaveLength(served);
 
   standby.acking = true;
   standby.peer.socket.resume();
-  await until('the rest', () => lines.length > served);
-  expect(primary.congested).toBe(false);
+  await until('the rest', () => rig.lines.length > served);
+  expect(rig.primary.congested).toBe(false);
 });
 
 test('so does one tick that makes too much: it is stopped between commands', async () => {
   standby.acking = false;
   standby.peer.socket.pause();
   let made = 0;
-  work = () => {
-    while (!primary.congested && made < unackedBytesMax * 4) {
-      change();
+  rig.work = () => {
+    while (!rig.primary.congested && made < unackedBytesMax * 4) {
+      rig.change();
       made += rangeBytes;
     }
   };
   await client.send('set\r\n');
-  await until('the tick', () => lines.length === 1);
+  await until('the tick', () => rig.lines.length === 1);
   expect(made).toBeGreaterThan(unackedBytesMax);
   expect(made).toBeLessThan(unackedBytesMax * 4);
 });
-
-/** Reports a range of the region as changed. */
-function change(): void {
-  const { journal } = region;
-  journal.range(region.pagesOffset, rangeBytes, region.words[0]!, superblockBytes);
-}
 
 /** Resolves after so many more heartbeats of the primary. */
 async function beats(count: number): Promise<void> {

@@ -1,11 +1,11 @@
 /** The table of roles: what may follow what, and what may never be. */
 import { describe, expect, test } from '@jest/globals';
+import type { MirrorPhase } from '../../backup/primary/verdicts.js';
 import { tooLate } from '../../failover/link-errors.js';
 import type { Observation } from '../../failover/observation.js';
 import {
   decide,
   firstRole,
-  type Mirror,
   mirrors,
   type Role,
   reigns,
@@ -22,8 +22,12 @@ const leaseMs = 50;
 
 const silence = (ms: number): Observation => ({ what: 'silence', ms, awakeMs: ms, isAsking: true });
 const reign = (changes: number) => ({ epoch: 1, node: 'a', cache: 'c', changes });
-const gone = (how: 'lost' | 'broken' | 'dropped' | 'dead', isMember = true, isSync = true) =>
-  ({ what: 'standbyGone', how, isMember, isSync }) as const;
+const gone = (
+  how: 'lost' | 'broken' | 'dropped' | 'dead',
+  isMember = true,
+  isSync = true,
+  others: MirrorPhase = 'alone',
+) => ({ what: 'standbyGone', how, isMember, isSync, others }) as const;
 
 /** Every observation, with all that it may tell. */
 const observations: Readonly<Record<string, Observation>> = {
@@ -102,6 +106,7 @@ const observations: Readonly<Record<string, Observation>> = {
   'standby came': { what: 'standbyCame', isLost: false, others: 0 },
   'standby came, the lost one': { what: 'standbyCame', isLost: true, others: 0 },
   'standby came, and there is one': { what: 'standbyCame', isLost: false, others: 1 },
+  'rival reigns': { what: 'rivalReigns' },
   counted: { what: 'counted' },
   'old yields': { what: 'oldYields' },
   'standby lost': gone('lost'),
@@ -111,8 +116,12 @@ const observations: Readonly<Record<string, Observation>> = {
   'standby dead': gone('dead'),
   'copying standby lost': gone('lost', false),
   'copying standby dropped': gone('dropped', false),
-  'hold over': { what: 'holdOver' },
-  'standby died': { what: 'standbyDied' },
+  'hold over': { what: 'holdOver', others: 'alone' },
+  'hold over, another one is mirrored': { what: 'holdOver', others: 'mirrored' },
+  'hold over, another one is held': { what: 'holdOver', others: 'held' },
+  'member dead, another one is mirrored': gone('dead', true, true, 'mirrored'),
+  'member dead, another one is held': gone('dead', true, true, 'held'),
+  'standby died': { what: 'standbyDied', node: 'a' },
   stopped: { what: 'stopped' },
   'claimed by a member': { what: 'claimed', isMember: true, epoch: 2, oursEpoch: 1 },
   'claimed by a member, not newer': { what: 'claimed', isMember: true, epoch: 1, oursEpoch: 1 },
@@ -128,7 +137,7 @@ const observations: Readonly<Record<string, Observation>> = {
 
 /** A role in this state, whatever came before. */
 function roleIn(state: State, fields: Partial<Role> = {}): Role {
-  const first = firstRole('looking', { isSupervised: false, deadAfterMs });
+  const first = firstRole('looking', { isSupervised: false, standbysMost: 1, deadAfterMs });
   return { ...first, state, ...fields };
 }
 
@@ -173,12 +182,13 @@ function all(): Decided[] {
 
 function* everyRole(flags: readonly boolean[]): Generator<Role> {
   for (const state of states) {
-    const mirrorsOf = reigns(state) ? (Object.keys(mirrors) as Mirror[]) : ['alone' as const];
+    const mirrorsOf = reigns(state) ? (Object.keys(mirrors) as MirrorPhase[]) : ['alone' as const];
     for (const mirror of mirrorsOf)
       for (const isSupervised of flags)
         for (const isFounder of flags)
           for (const isCertain of flags)
-            yield roleIn(state, { mirror, isSupervised, isFounder, isCertain });
+            for (const standbysMost of isSupervised ? [1, 2] : [1])
+              yield roleIn(state, { mirror, isSupervised, isFounder, isCertain, standbysMost });
   }
 }
 
@@ -224,6 +234,11 @@ const roles: Readonly<Record<string, Role>> = {
   'looking, whole once': roleIn('looking', { wasWhole: true }),
   'fencing, supervised': roleIn('fencing', { isSupervised: true }),
   'fencing, certain': roleIn('fencing', { isSupervised: true, isCertain: true }),
+  'fencing, one of several': roleIn('fencing', {
+    isSupervised: true,
+    isCertain: true,
+    standbysMost: 2,
+  }),
   'binding, certain': roleIn('binding', { isCertain: true }),
   'binding, mirrored': roleIn('binding', { mirror: 'mirrored' }),
   'primary, supervised': roleIn('primary', { isSupervised: true }),
@@ -273,7 +288,11 @@ describe('roles', () => {
         expect([state, label]).toContainEqual(expect.stringMatching(/^(revoked|old ended)$/));
         expect(state).toBe('fencing');
         // A supervisor has ended the old primary, or it was known to be dead, or the lease holds.
-        if (label === 'revoked') expect(isCertain || (!isSupervised && leaseLeftMs > 0)).toBe(true);
+        if (label === 'revoked') {
+          expect(isCertain || (!isSupervised && leaseLeftMs > 0)).toBe(true);
+          // Of several standbys that find their primary dead, the supervisor lets one take over.
+          if (role.isSupervised) expect(role.standbysMost).toBe(1);
+        }
       }
       if (actions.includes('revoke')) {
         expect(['standby', 'reconnecting']).toContain(state);

@@ -26,6 +26,8 @@ const mirrorSettings: MirrorSettings = {
   provider: 'tcp',
   spinUs: 0,
   cipher: 'none',
+  standbysMost: 1,
+  standbysRequired: 0,
   node: 'n',
 };
 const ends: (() => void)[] = [];
@@ -62,7 +64,7 @@ function listenAt(wire: Wire): number {
     sequence: 0,
     changes: () => 0,
     clients: () => noClients,
-    verdicts: lonePrimaryVerdicts(),
+    verdicts: lonePrimaryVerdicts(1),
     events: { synced: () => {}, detached: () => {}, deposed: () => {} },
   });
   ends.push(() => {

@@ -43,7 +43,7 @@ class World {
   constructor(scenario: Scenario) {
     this.scenario = scenario;
     const { supervised: isSupervised, old } = scenario;
-    const role = firstRole('looking', { isSupervised, deadAfterMs });
+    const role = firstRole('looking', { isSupervised, standbysMost: 1, deadAfterMs });
     this.role = { ...role, state: old === 'dead' ? 'reconnecting' : 'standby' };
   }
 

@@ -44,6 +44,7 @@ export class Arithmetic {
     const { line, decimal } = exchange;
     if (line.length(1) > keyBytesMax) return exchange.say(lines.badFormat);
     if (!exchange.readUnsigned(2)) return exchange.say(lines.badDelta);
+    if (exchange.refusesWrites) return exchange.say(lines.tooFewStandbys);
     const deltaLow = decimal.low;
     const deltaHigh = decimal.high;
     const at = line.start(1);

@@ -28,6 +28,8 @@ export class Exchange {
   readonly decimal = new Decimal();
   /** Set when the last token is `noreply`, so that no reply is sent. */
   quiet = false;
+  /** Set for a tick in which commands that change the cache are refused. */
+  refusesWrites = false;
 
   constructor(output: Output) {
     this.output = output;

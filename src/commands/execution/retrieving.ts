@@ -47,6 +47,7 @@ export class Retrieving {
       retrieval.exptime = absolute(exchange.decimal.toInt32(), this.store.now);
     }
     if (line.longest > keyBytesMax) return exchange.say(lines.badFormat);
+    if (touches && exchange.refusesWrites) return exchange.say(lines.tooFewStandbys);
     return Outcome.KEYS;
   }
 

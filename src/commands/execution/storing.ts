@@ -105,6 +105,10 @@ export class Storing {
     if (this.observer.on && request.dialect.countsPrefixes) {
       this.observer.sets(this.line.view, request.keyAt, request.keyLength);
     }
+    if (this.exchange.refusesWrites) {
+      request.refusal = request.quiet ? null : lines.tooFewStandbys;
+      return Outcome.SWALLOW;
+    }
     if (this.fits(request.keyLength, request.valueLength, request.flags)) return Outcome.VALUE;
     this.counters.storeTooLarge++;
     if (this.observer.on) this.observeRefusal(request, 'too_large');
@@ -208,6 +212,10 @@ export class Storing {
     const { store } = this;
     const { region, buckets } = store;
     const { ref } = request;
+    if (this.exchange.refusesWrites) {
+      this.abandon(request);
+      return this.exchange.say(lines.tooFewStandbys);
+    }
     const view = buckets.viewOf(ref);
     const keyAt = buckets.keyAt(ref);
     request.dialect.keyStands(region.bytes[(ref - 1) >>> region.segmentShift]!, view, keyAt);

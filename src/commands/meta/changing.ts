@@ -115,7 +115,8 @@ export class MetaChanging {
   private begin(): Phrase | null {
     const refusal = this.meta.check(lines.flagsTooLong);
     if (refusal !== null) return refusal;
-    return this.flags.read(this.line, firstFlag) === null ? null : lines.badFlag;
+    if (this.flags.read(this.line, firstFlag) !== null) return lines.badFlag;
+    return this.exchange.refusesWrites ? lines.tooFewStandbys : null;
   }
 
   /** Answers without an item: the result, and the parts that the request wants repeated. */

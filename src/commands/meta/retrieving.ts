@@ -62,6 +62,8 @@ export class MetaRetrieving {
       flags.read(line, firstFlag) ??
       (flags.opaqueTooLong ? lines.opaqueTooLong : null);
     if (refusal !== null) return this.exchange.say(refusal);
+    const writes = (flags.upper & (Upper.TOUCH | Upper.VIVIFY)) !== 0;
+    if (writes && this.exchange.refusesWrites) return this.exchange.say(lines.tooFewStandbys);
     const ref = meta.find();
     if (ref !== 0) {
       this.hit(ref, false, line.count);
