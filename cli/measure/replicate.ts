@@ -105,7 +105,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
             inSync++;
             if (inSync === options.standbys) resolve();
           },
-          detached: () => gone('a standby was lost'),
+          detached: () => gone(`${aStandby(options)} was lost`),
           deposed: () => gone('the standby took over'),
         },
       });
@@ -126,7 +126,7 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
         stdio: ['ignore', 'ignore', 'inherit'],
       });
       standbys.push(standby);
-      standby.once('exit', () => gone('a standby has ended'));
+      standby.once('exit', () => gone(`${aStandby(options)} has ended`));
     }
     await Promise.race([attached, lost]);
     clearTimeout(late);
@@ -146,6 +146,10 @@ export async function replicate(options: ReplicateOptions): Promise<Replicated> 
     forget();
     deaf();
   }
+}
+
+function aStandby({ standbys }: ReplicateOptions): string {
+  return standbys === 1 ? 'the standby' : 'a standby';
 }
 
 function mirrorSettingsOf({ host, link, standbys }: ReplicateOptions): MirrorSettings {

@@ -481,7 +481,9 @@ export class Rig {
     if (change.is !== 'put') return true;
     const item = this.reader.items().get(key);
     if (item === undefined) return false;
-    return item.flags === change.flags && item.exptime === change.exptime;
+    const { flags, exptime, bits, value } = change;
+    const isSame = item.flags === flags && item.exptime === exptime && item.bits === bits;
+    return isSame && same(item.value, value);
   }
 
   private checkFlush(): void {
