@@ -29,11 +29,15 @@ export interface ClientParts {
   readonly thinkMs: number;
   /** A client without an answer for this long tries another node. */
   readonly patienceMs: number;
+  /** The client often connects anew, as PHP does, and to any node. */
+  readonly reconnects: boolean;
   /** Keys that are, or were, written; the newest last. */
   readonly keys: string[];
 }
 
 const awayMsMost = 150;
+/** The share of answers after which a client that often connects anew does so. */
+const reconnectShare = 0.3;
 /** Readers read one of this many newest keys. */
 const keysRead = 8;
 
@@ -109,6 +113,11 @@ abstract class Client {
     const round = this.round;
     if (!this.answered(answer)) {
       this.lost();
+      return;
+    }
+    if (this.parts.reconnects && this.parts.random.next() < reconnectShare) {
+      this.hangUp();
+      this.later(this.parts.thinkMs, () => this.connect());
       return;
     }
     this.later(this.parts.thinkMs, () => {

@@ -111,6 +111,8 @@ export interface Scenario {
   readonly readers: number;
   /** Longest pause of a writer between two requests. Where it is long, links carry heartbeats alone for a while. */
   readonly writerThinkMs: number;
+  /** Clients often connect anew, to any node. */
+  readonly reconnects?: boolean;
   /** How long a client waits for an answer before it tries another node. */
   readonly patienceMs: number;
   readonly faults: readonly Fault[];
@@ -166,6 +168,7 @@ export function scenarioOf(seed: number): Scenario {
     writers: random.between(1, 2),
     readers: random.between(1, 2),
     writerThinkMs: random.next() < 0.6 ? 40 : random.between(500, 4000),
+    reconnects: new Random(seed ^ 0x9e3779).next() < 0.5,
     patienceMs: random.next() < 0.6 ? 1500 : random.between(2000, 6000),
     // The supervisor here ends a process between two of its events; a real one may do so in the midst of one.
     faults: [

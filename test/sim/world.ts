@@ -340,6 +340,7 @@ class World {
         nodes,
         connect,
         thinkMs: isWriter ? scenario.writerThinkMs : readerThinkMs,
+        reconnects: scenario.reconnects === true,
         patienceMs: scenario.patienceMs,
         keys,
       };
