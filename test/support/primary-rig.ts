@@ -3,10 +3,8 @@
  * to whatever comes.
  */
 
-import { noClients } from '../../backup/channel/hello.js';
 import type { MirrorSettings } from '../../backup/mirror-settings.js';
-import { Primary } from '../../backup/primary/primary.js';
-import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
+import type { Primary } from '../../backup/primary/primary.js';
 import { failed, native } from '../../src/native/addon.js';
 import { Wire } from '../../src/net/wire.js';
 import { lines as replies } from '../../src/protocol/reply.js';
@@ -14,6 +12,7 @@ import { superblockBytes } from '../../src/store/layout.js';
 import type { Region } from '../../src/store/region.js';
 import { Client } from './client.js';
 import { FalseStandby } from './false-standby.js';
+import { lonePrimary, mirrorSettingsWith } from './lone-primary.js';
 import { geometries, mappedRegion } from './region.js';
 
 const host = '127.0.0.1';
@@ -50,17 +49,12 @@ export class PrimaryRig {
     const mapped = mappedRegion(geometries.mixed);
     this.region = mapped.region;
     this.regionId = mapped.nativeRegion.id;
-    this.primary = new Primary({
+    this.primary = lonePrimary({
       wire,
       region: this.region,
       regionId: this.regionId,
       mirrorSettings: this.mirrorSettings(standbysMost, standbysRequired),
       log: { say: (line) => this.logged.push(line), detail: () => {} },
-      sequence: 0,
-      events: { synced: () => {}, detached: () => {}, deposed: () => {} },
-      verdicts: lonePrimaryVerdicts(standbysMost),
-      changes: () => 0,
-      clients: () => noClients,
       record: {
         claim: () => {},
         release: (node, answer) => {
@@ -131,21 +125,10 @@ export class PrimaryRig {
   private mirrorSettings(standbysMost: number, standbysRequired: number): MirrorSettings {
     const ackTimeoutMs = (): number => this.ackTimeoutMs;
     return {
-      linkListen: null,
-      secret: new Uint8Array(0),
-      ack: 'sync',
+      ...mirrorSettingsWith({ heartbeatMs, deadAfterMs, standbysMost, standbysRequired }),
       get ackTimeoutMs() {
         return ackTimeoutMs();
       },
-      heartbeatMs,
-      deadAfterMs,
-      linkPreference: 'tcp',
-      provider: null,
-      spinUs: 0,
-      cipher: 'auto',
-      standbysMost,
-      standbysRequired,
-      node: 'n',
     };
   }
 }

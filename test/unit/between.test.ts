@@ -5,11 +5,9 @@
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { FrameType, frameHeaderBytes, sealFrame } from '../../backup/channel/frame.js';
-import { noClients } from '../../backup/channel/hello.js';
 import type { MirrorSettings } from '../../backup/mirror-settings.js';
-import { Primary } from '../../backup/primary/primary.js';
+import type { Primary } from '../../backup/primary/primary.js';
 import { Standby } from '../../backup/standby/standby.js';
-import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
 import { defaults } from '../../src/flags/settings.js';
 import { type NativeRegion, native } from '../../src/native/addon.js';
 import { monotonicMs } from '../../src/native/clock.js';
@@ -18,6 +16,7 @@ import { anonymousMemory, mapRegion } from '../../src/server/region-mapping.js';
 import { Journal } from '../../src/store/journal.js';
 import { geometryOf } from '../../src/store/layout.js';
 import type { Region } from '../../src/store/region.js';
+import { lonePrimary, mirrorSettingsWith } from '../support/lone-primary.js';
 import type { PeerFrame } from '../support/peer.js';
 import { type Lane, Relay } from '../support/relay.js';
 import { until } from '../support/until.js';
@@ -58,35 +57,18 @@ class Session {
     const mapped = mapRegion(geometry, anonymousMemory, new Journal());
     this.region = mapped.region;
     this.memory = mapped.nativeRegion;
-    this.mirrorSettings = {
-      linkListen: null,
-      secret: Buffer.from('a secret of two nodes'),
-      ack: 'sync',
-      ackTimeoutMs: 600_000,
-      heartbeatMs,
-      deadAfterMs: 100_000,
-      linkPreference: 'tcp',
-      provider: null,
-      spinUs: 0,
-      cipher,
-      standbysMost: 1,
-      standbysRequired: 0,
-      node: 'n',
-    };
+    const secret = Buffer.from('a secret of two nodes');
+    this.mirrorSettings = mirrorSettingsWith({ secret, heartbeatMs, cipher });
     const log = { say: (line: string) => this.told.push(`log: ${line}`), detail: () => {} };
-    this.primary = new Primary({
+    this.primary = lonePrimary({
       wire: this.wires[0]!,
       region: this.region,
       regionId: mapped.nativeRegion.id,
       mirrorSettings: this.mirrorSettings,
       log,
-      sequence: 0,
-      changes: () => 0,
-      clients: () => noClients,
-      verdicts: lonePrimaryVerdicts(1),
       events: {
         synced: () => this.told.push('primary: synced'),
-        detached: (reason) => this.told.push(`primary: detached: ${reason}`),
+        detached: (node) => this.told.push(`primary: detached: ${node}`),
         deposed: (epoch) => this.told.push(`primary: deposed by ${epoch}`),
       },
     });

@@ -4,39 +4,19 @@
  */
 import net from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { noClients, type Welcome } from '../../backup/channel/hello.js';
-import type { MirrorSettings } from '../../backup/mirror-settings.js';
-import { Primary } from '../../backup/primary/primary.js';
+import type { Welcome } from '../../backup/channel/hello.js';
 import { isDirect } from '../../backup/standby/handshake-checks.js';
 import { Attachment, type AttachmentParts } from '../../failover/attachment.js';
 import { freePort } from '../../failover/drill/free-port.js';
 import type { Observation } from '../../failover/observation.js';
-import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
 import { defaults } from '../../src/flags/settings.js';
-import { machine } from '../../src/native/ports.js';
 import { Wire } from '../../src/net/wire.js';
-import { anonymousMemory, mapRegion } from '../../src/server/region-mapping.js';
-import { Journal } from '../../src/store/journal.js';
-import { geometryOf } from '../../src/store/layout.js';
+import { mirrorSettingsWith, smallPrimary } from '../support/lone-primary.js';
 import { Relay } from '../support/relay.js';
 import { until } from '../support/until.js';
 
 const host = '127.0.0.1';
-const mirrorSettings: MirrorSettings = {
-  linkListen: null,
-  secret: Buffer.from('a secret of two nodes'),
-  ack: 'sync',
-  ackTimeoutMs: 600_000,
-  heartbeatMs: 20,
-  deadAfterMs: 100_000,
-  linkPreference: 'tcp',
-  provider: null,
-  spinUs: 0,
-  cipher: 'auto',
-  standbysMost: 1,
-  standbysRequired: 0,
-  node: 'n',
-};
+const mirrorSettings = mirrorSettingsWith({ secret: Buffer.from('a secret of two nodes') });
 const ends: (() => unknown)[] = [];
 
 afterEach(async () => {
@@ -51,27 +31,8 @@ function newWire(): Wire {
 
 /** A primary in this process, and the port where standbys attach. */
 function reigning(): { readonly port: number; end(): void } {
-  const { region, nativeRegion } = mapRegion(
-    geometryOf({ ...defaults, memoryBytes: 2 ** 21 }),
-    anonymousMemory,
-    new Journal(),
-  );
-  const primary = new Primary({
-    wire: newWire(),
-    region,
-    regionId: nativeRegion.id,
-    mirrorSettings,
-    log: { say: () => {}, detail: () => {} },
-    sequence: 0,
-    changes: () => 0,
-    clients: () => noClients,
-    verdicts: lonePrimaryVerdicts(1),
-    events: { synced: () => {}, detached: () => {}, deposed: () => {} },
-  });
-  ends.push(() => {
-    primary.end();
-    machine.memory.regionClose(nativeRegion.id);
-  });
+  const { primary, end } = smallPrimary(newWire(), mirrorSettings);
+  ends.push(end);
   return { port: primary.listen(host, 0), end: () => primary.end() };
 }
 

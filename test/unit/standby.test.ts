@@ -1,35 +1,19 @@
 /** A standby and its primary in one process, over a fabric that fails. */
 import { afterEach, expect, test } from '@jest/globals';
-import { noClients } from '../../backup/channel/hello.js';
-import type { MirrorSettings } from '../../backup/mirror-settings.js';
-import { Primary } from '../../backup/primary/primary.js';
 import { Standby } from '../../backup/standby/standby.js';
-import { lonePrimaryVerdicts } from '../../failover/primary-verdicts.js';
-import { defaults } from '../../src/flags/settings.js';
 import type { FabricFunctions, NativeFabric } from '../../src/native/fabric.js';
 import { machine } from '../../src/native/ports.js';
 import { Wire } from '../../src/net/wire.js';
-import { anonymousMemory, mapRegion } from '../../src/server/region-mapping.js';
-import { Journal } from '../../src/store/journal.js';
-import { geometryOf } from '../../src/store/layout.js';
+import { anonymousMemory } from '../../src/server/region-mapping.js';
+import { mirrorSettingsWith, smallPrimary } from '../support/lone-primary.js';
 import { until } from '../support/until.js';
 
 const host = '127.0.0.1';
-const mirrorSettings: MirrorSettings = {
-  linkListen: null,
-  secret: new Uint8Array(0),
-  ack: 'sync',
-  ackTimeoutMs: 600_000,
-  heartbeatMs: 20,
-  deadAfterMs: 100_000,
+const mirrorSettings = mirrorSettingsWith({
   linkPreference: 'rdma',
   provider: 'tcp',
-  spinUs: 0,
   cipher: 'none',
-  standbysMost: 1,
-  standbysRequired: 0,
-  node: 'n',
-};
+});
 const ends: (() => void)[] = [];
 
 afterEach(() => {
@@ -50,27 +34,8 @@ function wireOver(fabricOpen: FabricFunctions['fabricOpen']): Wire {
 }
 
 function listenAt(wire: Wire): number {
-  const { region, nativeRegion } = mapRegion(
-    geometryOf({ ...defaults, memoryBytes: 2 ** 21 }),
-    anonymousMemory,
-    new Journal(),
-  );
-  const primary = new Primary({
-    wire,
-    region,
-    regionId: nativeRegion.id,
-    mirrorSettings,
-    log: { say: () => {}, detail: () => {} },
-    sequence: 0,
-    changes: () => 0,
-    clients: () => noClients,
-    verdicts: lonePrimaryVerdicts(1),
-    events: { synced: () => {}, detached: () => {}, deposed: () => {} },
-  });
-  ends.push(() => {
-    primary.end();
-    machine.memory.regionClose(nativeRegion.id);
-  });
+  const { primary, end } = smallPrimary(wire, mirrorSettings);
+  ends.push(end);
   return primary.listen(host, 0);
 }
 
