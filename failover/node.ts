@@ -131,7 +131,7 @@ export class Node {
   /** The process of this standby has ended: a primary that lost it need not wait for it. */
   standbyIsDead(node: string): void {
     this.deadStandby = node;
-    this.observe({ what: 'standbyDied', node });
+    this.observe({ what: 'standbyDied' });
   }
 
   /** The supervisor says that another node reigns with this epoch, and where standbys attach to it. */

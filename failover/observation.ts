@@ -103,8 +103,8 @@ export type Observation =
     }
   /** A lost standby will not take over any more: its hold is over, it is back, or it gave up its copy. */
   | { readonly what: 'holdOver'; readonly others: MirrorPhase }
-  /** The supervisor says that the process of this standby, by its random name, has ended. */
-  | { readonly what: 'standbyDied'; readonly node: string }
+  /** The supervisor says that the process of a standby has ended. */
+  | { readonly what: 'standbyDied' }
   /** The own standby says that it reigns, with this epoch. `isMember`: replies wait for it, or did when it was lost. */
   | {
       readonly what: 'claimed';
@@ -181,7 +181,7 @@ export type Action =
   /** Redirect every node that comes to the link port to the primary that is mirrored from now on. */
   | 'leadOn'
   | 'closeLinkPort'
-  /** Wait no more for the standby, whose process has ended. */
+  /** Wait no more for the standby whose process has ended. */
   | 'forgetStandby'
   | 'reportSynced'
   | 'reportServing'

@@ -1,7 +1,7 @@
 /**
  * A primary and its standbys as processes on this machine, sharing the clients' address. A node that dies is started
  * again as the new standby; a node that hangs is ended first, so that the address is free. The pair itself serves
- * nobody: when it is ended, both nodes are.
+ * nobody: when it is ended, all nodes are.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';

@@ -174,11 +174,14 @@ const rules: Rules = {
     const sets = { role: 'primary', ready: true, hasReigned: true, node } as const;
     const next = { leader: of, heir: null, hasServed: true };
     const pair: PairState = { ...change(before, of, sets), ...next };
-    const led = isHeir ? followers(pair, of).map((name) => lead(name, of, pair)) : [];
+    const led = isHeir ? followers(pair, of).flatMap((name) => lead(name, of, pair)) : [];
     let answered = pair;
     for (const name of names(pair)) answered = change(answered, name, { asksUntilMs: null });
-    const start = isFull(pair) ? [] : [startLater(isHeir ? replaceMs : 0)];
-    return { pair: answered, actions: [...led.flat(), ...start] };
+    const isFull = names(pair).length >= pair.size;
+    return {
+      pair: answered,
+      actions: isFull ? led : [...led, startLater(isHeir ? replaceMs : 0)],
+    };
   },
 
   startDue: (before) => {
@@ -320,10 +323,6 @@ function names({ members }: PairState): MemberName[] {
   return memberNames.filter((name) => members[name] !== undefined);
 }
 
-function isFull(pair: PairState): boolean {
-  return names(pair).length >= pair.size;
-}
-
 /** The node that serves; null where none does. */
 function leaderOf({ members, leader }: PairState): MemberName | null {
   const member = leader === null ? undefined : members[leader];
@@ -431,7 +430,7 @@ function givenUp(before: PairState, of: MemberName): Supervised {
 
 /**
  * No node serves. While a primary, or a node that was killed, is there, nothing is decided. Otherwise the heir is told
- * that the old primary has ended, or the next that asked becomes the heir. Where no node has a whole copy, all end.
+ * that the old primary has ended, or another that asked becomes the heir. Where no node has a whole copy, all end.
  */
 function settle(pair: PairState): Supervised {
   const all = names(pair);
@@ -463,12 +462,8 @@ function answer(pair: PairState, heir: MemberName): Supervised {
 }
 
 function endPair(pair: PairState, status: number | null): Supervised {
-  const reason = 'both nodes are gone, and the cache with them';
-  const all = pair.size === 2 ? reason : reason.replace('both', 'all');
-  return {
-    pair,
-    actions: [{ act: 'endPair', reason: all, status: pair.hasServed ? null : status }],
-  };
+  const reason = `${pair.size === 2 ? 'both' : 'all'} nodes are gone, and the cache with them`;
+  return { pair, actions: [{ act: 'endPair', reason, status: pair.hasServed ? null : status }] };
 }
 
 /** A standby that was in sync is replaced at once; a primary whose standby serves already, after a pause. */

@@ -182,16 +182,17 @@ function otherCiphers(standby: CipherWish, primary: CipherWish): HotspareError {
   );
 }
 
-/** The error for a second standby: a primary takes one at a time. */
+/** The error for one standby more than a primary takes. */
 export function taken(standbys: readonly string[]): HotspareError {
-  const [first] = standbys;
+  const names = standbys.join(', ');
   const has =
     standbys.length === 1
-      ? `a standby (${first}): it takes one standby`
-      : `${standbys.length} standbys (${standbys.join(', ')})`;
+      ? `a standby (${names}): it takes one standby; more than two nodes need a witness, which this ` +
+        'version does not have'
+      : `${standbys.length} standbys (${names}), as many as it takes`;
   return new HotspareError(
     'LINK_BUSY',
-    `the primary already has ${has}; more than two nodes need a witness, which this version does not have`,
+    `the primary already has ${has}`,
     'stop that standby first',
   );
 }

@@ -138,8 +138,7 @@ export function scenarioOf(seed: number): Scenario {
   const oneMachine = random.next() < 0.35;
   // A generator of its own leaves the other scenarios of earlier versions as they were.
   const crowd = new Random(seed ^ 0xc0de);
-  const supervised =
-    oneMachine && (count === 2 ? random : crowd).next() < (count === 2 ? 0.4 : 0.7);
+  const supervised = oneMachine && (count === 2 ? random.next() < 0.4 : crowd.next() < 0.7);
   const times: Times = oneMachine ? [100, 1000] : [500, 2000];
   const faultsEndMs = random.between(4000, 14_000);
   const faults: Fault[] = [];

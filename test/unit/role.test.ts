@@ -121,7 +121,7 @@ const observations: Readonly<Record<string, Observation>> = {
   'hold over, another one is held': { what: 'holdOver', others: 'held' },
   'member dead, another one is mirrored': gone('dead', true, true, 'mirrored'),
   'member dead, another one is held': gone('dead', true, true, 'held'),
-  'standby died': { what: 'standbyDied', node: 'a' },
+  'standby died': { what: 'standbyDied' },
   stopped: { what: 'stopped' },
   'claimed by a member': { what: 'claimed', isMember: true, epoch: 2, oursEpoch: 1 },
   'claimed by a member, not newer': { what: 'claimed', isMember: true, epoch: 1, oursEpoch: 1 },
